@@ -1,0 +1,1 @@
+"""Early-exit Vision Transformers on robots: what runs beside the camera."""

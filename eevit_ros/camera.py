@@ -1,0 +1,116 @@
+"""The image subscription: what comes in, waits in the slot, or does not come."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSCompatibility, QoSProfile, ReliabilityPolicy, qos_check_compatible
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CompressedImage, Image
+
+from eevit_ros.diagnostics import Publishers, Statistics
+from eevit_ros.encodings import decode_compressed, decode_image_message
+from eevit_ros.frame_slot import FrameSlot
+from eevit_ros.frozen_camera import FrozenCamera
+from eevit_ros.images import Image as Pixels
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
+
+TYPES = {'raw': Image, 'compressed': CompressedImage}
+TYPE_NAMES = {'raw': 'sensor_msgs/msg/Image', 'compressed': 'sensor_msgs/msg/CompressedImage'}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A message as it came, and whether the camera repeats itself."""
+
+    message: Any  # sensor_msgs/Image or CompressedImage
+    stamp_ns: int
+    frozen: bool
+
+    def decode(self) -> Pixels:
+        """Return it as uint8 (H, W, 3) RGB; EevitError for one that cannot be read."""
+        if isinstance(self.message, CompressedImage):
+            return decode_compressed(self.message.data, self.message.format)
+        return decode_image_message(self.message)
+
+
+class Camera:
+    """Subscribes, counts, and keeps the newest frame in `slot`.
+
+    The topic is the resolved name of `image`, plus `/compressed` for that transport, as
+    image_transport does it: users remap `image` alone. QoS is sensor data's, overridable by the
+    parameters `qos_overrides.<topic>.subscription.{reliability,depth,history}`.
+    """
+
+    def __init__(
+        self, node: LifecycleNode, transport: str, frozen_after: int, statistics: Statistics
+    ) -> None:
+        """Subscribe now.
+
+        Args:
+            node: Its executor calls back.
+            transport: 'raw' or 'compressed'.
+            frozen_after: Repetitions in a row that mean a frozen camera.
+            statistics: Counts what arrives and what got lost.
+        """
+        suffix = '' if transport == 'raw' else f'/{transport}'
+        self.topic: str = node.resolve_topic_name('image') + suffix
+        self.slot: FrameSlot[Frame] = FrameSlot()
+        self._node = node
+        self._type_name = TYPE_NAMES[transport]
+        self._frozen = FrozenCamera(frozen_after)
+        self._statistics = statistics
+        try:
+            self._subscription = self._subscribe(TYPES[transport], message_lost=self._on_lost)
+        except UnsupportedEventTypeError:  # not every middleware tells
+            self._subscription = self._subscribe(TYPES[transport])
+
+    def publishers(self) -> Publishers:
+        """Who publishes on the topic now."""
+        found = self._node.get_publishers_info_by_topic(self.topic)
+        checks = [
+            qos_check_compatible(info.qos_profile, self._subscription.qos_profile)
+            for info in found
+            if info.topic_type == self._type_name
+        ]
+        refused = {reason for verdict, reason in checks if verdict == QoSCompatibility.ERROR}
+        return Publishers(
+            self.topic,
+            self._type_name,
+            tuple(info.topic_type for info in found),
+            ' '.join(reason.replace('ERROR: ', '').rstrip(';') for reason in sorted(refused)),
+        )
+
+    def close(self) -> None:
+        """Take no more frames and release whoever waits for one."""
+        self.slot.close()
+        self._node.destroy_subscription(self._subscription)
+
+    def _subscribe(self, message_type: Any, **events: Any) -> Any:
+        return self._node.create_subscription(
+            message_type,
+            self.topic,
+            self._on_image,
+            QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT),
+            event_callbacks=SubscriptionEventCallbacks(**events),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
+
+    def _on_image(self, message: Any) -> None:
+        stamp = message.header.stamp
+        stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
+        frozen = self._frozen.see(stamp_ns, message.data)
+        self._statistics.received(
+            stamp_ns, time.monotonic(), repeats=self._frozen.repeats, frozen=frozen
+        )
+        self.slot.put(Frame(message, stamp_ns, frozen))
+
+    def _on_lost(self, event: Any) -> None:
+        self._statistics.lost(event.total_count_change)

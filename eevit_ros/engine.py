@@ -1,0 +1,230 @@
+"""Running one frame through an early-exit model with ONNX Runtime.
+
+    uint8 RGB frame -> images.resize -> session -> ExitResult
+
+The same class serves the live node, the replay of bags, calibration checks and benchmarks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from eevit_ros.errors import EevitError
+from eevit_ros.images import Image, resize
+from eevit_ros.model_check import read_model
+from eevit_ros.model_file import ModelMetadata
+from eevit_ros.providers import open_model
+
+Vector = npt.NDArray[np.float32]
+
+# Softmax in half precision may exceed 1 by rounding; more than this is no probability.
+_ROUNDING = 1e-3
+
+
+@dataclass(frozen=True)
+class ExitResult:
+    """One frame's answer. E early exits, L layers, C classes.
+
+    Attributes:
+        class_index: The most probable class, 0..C-1.
+        class_name: Its name.
+        confidence: Its probability, 0..1.
+        exit_index: Where the frame left, 0..E; E is the final classifier.
+        exit_layer: How many layers ran, 1..L.
+        depth: exit_layer / L.
+        is_final: Whether the final classifier answered.
+        probabilities: float32 (C,), calibrated, as the exit decision used them.
+        preprocess_ms: Time to resize the frame, milliseconds.
+        inference_ms: Time in ONNX Runtime, milliseconds.
+    """
+
+    class_index: int
+    class_name: str
+    confidence: float
+    exit_index: int
+    exit_layer: int
+    depth: float
+    is_final: bool
+    probabilities: Vector
+    preprocess_ms: float
+    inference_ms: float
+
+    def top(self, k: int) -> list[tuple[int, float]]:
+        """Return the min(k, C) most probable classes as (index, probability), best first."""
+        order = np.argsort(-self.probabilities, kind='stable')[: max(k, 0)]
+        return [(int(index), float(self.probabilities[index])) for index in order]
+
+
+class Engine:
+    """An early-exit model, loaded, checked and ready to run.
+
+    Attributes:
+        metadata: What the model file says of itself.
+        provider: The execution provider in use: 'tensorrt', 'cuda' or 'cpu'.
+        provider_note: Which faster providers are installed but did not work, and why; '' if none.
+        sha256: Of the model file, hexadecimal.
+    """
+
+    metadata: ModelMetadata
+    provider: str
+    provider_note: str
+    sha256: str
+
+    def __init__(
+        self,
+        model: Path,
+        *,
+        provider: str = 'auto',
+        thresholds: Sequence[float] | float | None = None,
+        threads: int = 0,
+    ) -> None:
+        """Load and check `model`, and run it once.
+
+        Args:
+            model: Path of the .onnx file.
+            provider: 'auto' for the first that works of TensorRT, CUDA, CPU; or the one to insist
+                on: 'tensorrt', 'cuda', 'cpu'.
+            thresholds: As the property of that name; None takes the model's defaults.
+            threads: CPU threads for one frame; 0 lets ONNX Runtime choose (one a physical core).
+
+        Raises:
+            EevitError: The file, the provider, the thresholds or the thread count is wrong.
+        """
+        data = read_model(model)
+        self.sha256 = hashlib.sha256(data).hexdigest()
+        try:
+            opened = open_model(data, provider=provider, threads=threads)
+            self._session = opened.session
+            self.metadata = opened.metadata
+            self.provider = opened.provider
+            self.provider_note = opened.note
+            self._input = (self.metadata.input_height, self.metadata.input_width)
+            self._exits = len(self.metadata.exit_layers)
+            self.thresholds = self.metadata.default_thresholds if thresholds is None else thresholds
+        except EevitError as err:
+            raise EevitError(f'{model}: {err}') from err
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """The confidence that each of the E early exits needs: it is taken above, not at, it.
+
+        0 always leaves there, 1 never does. Set one value for all exits or E values; another
+        thread may do so while a frame runs, which then keeps the old ones.
+        """
+        return self._thresholds
+
+    @thresholds.setter
+    def thresholds(self, values: Sequence[float] | float) -> None:
+        self._thresholds = check_thresholds(values, self._exits)  # one assignment: atomic
+
+    def warm_up(self) -> None:
+        """Leave once at every exit, so that no real frame pays for a first time.
+
+        Raises:
+            EevitError: The model fails, or does not leave where thresholds of 0 and 1 force it to.
+        """
+        image = np.full((*self._input, 3), 114, np.uint8)
+        for exit_index in range(self._exits + 1):
+            forced = tuple(0.0 if i == exit_index else 1.0 for i in range(self._exits))
+            _, left_at = self._infer(image, forced)
+            if left_at != exit_index:
+                raise EevitError(
+                    f'thresholds {forced} must force exit {exit_index}. The model left at '
+                    f'{left_at}; export it again'
+                )
+
+    def run(self, image: Image) -> ExitResult:
+        """Classify one frame.
+
+        Args:
+            image: uint8 (H, W, 3) RGB of any size; rows may be padded.
+
+        Raises:
+            EevitError: The image is no such array, or the model fails or answers nonsense.
+        """
+        thresholds = self._thresholds
+        start = time.perf_counter()
+        pixels = self._preprocess(image)
+        resized = time.perf_counter()
+        probabilities, exit_index = self._infer(pixels, thresholds)
+        done = time.perf_counter()
+
+        best = int(np.argmax(probabilities))
+        layer = self.metadata.answer_layers[exit_index]
+        return ExitResult(
+            class_index=best,
+            class_name=self.metadata.class_names[best],
+            confidence=float(probabilities[best]),
+            exit_index=exit_index,
+            exit_layer=layer,
+            depth=layer / self.metadata.layers,
+            is_final=exit_index == self._exits,
+            probabilities=probabilities,
+            preprocess_ms=(resized - start) * 1e3,
+            inference_ms=(done - resized) * 1e3,
+        )
+
+    def _preprocess(self, image: Image) -> Image:
+        if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
+            kind = getattr(image, 'dtype', type(image).__name__)
+            raise EevitError(f'image must be a uint8 array (H, W, 3). Got {kind}')
+        if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+            raise EevitError(f'image must be a uint8 array (H, W, 3). Got shape {image.shape}')
+        try:
+            return resize(image, *self._input, self.metadata.resize)
+        except cv2.error as err:
+            raise EevitError(
+                f'OpenCV cannot resize an image of shape {image.shape}: {err}'
+            ) from err
+
+    def _infer(self, pixels: Image, thresholds: tuple[float, ...]) -> tuple[Vector, int]:
+        """Return probabilities (C,) and exit index of an image (H, W, 3) of the input's size."""
+        # A view: on the CPU, ONNX Runtime reads the frame where it lies.
+        feed = {'image': pixels[np.newaxis], 'thresholds': np.array(thresholds, np.float32)}
+        try:
+            probabilities, exit_index = self._session.run(['probabilities', 'exit_index'], feed)
+        except Exception as err:  # ONNX Runtime's exceptions share no base class of their own
+            raise EevitError(f'ONNX Runtime failed on {self.provider}: {err}') from err
+        classes = len(self.metadata.class_names)
+        if probabilities.shape != (1, classes) or exit_index.shape != (1,):
+            raise EevitError(
+                f'the model must answer with probabilities (1, {classes}) and exit_index (1,). '
+                f'Got {probabilities.shape} and {exit_index.shape}; export it again'
+            )
+        low, high, left_at = probabilities.min(), probabilities.max(), int(exit_index[0])
+        if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):  # also true of NaN
+            raise EevitError(
+                f'the model answered with probabilities from {low} to {high}, not within [0, 1], '
+                f'at exit {left_at}; the frame or the model is broken'
+            )
+        if not 0 <= left_at <= self._exits:
+            raise EevitError(f'exit_index must be 0..{self._exits}. The model answered {left_at}')
+        return np.clip(probabilities[0], 0, 1), left_at
+
+
+def check_thresholds(values: Sequence[float] | float, exits: int) -> tuple[float, ...]:
+    """Return `exits` thresholds, one value standing for all.
+
+    Raises:
+        EevitError: There are neither one nor `exits` of them, or one is not within [0, 1].
+    """
+    try:
+        vector = np.atleast_1d(np.asarray(values, np.float64))
+    except (TypeError, ValueError) as err:
+        raise EevitError(f'thresholds must be numbers. Got {values!r}') from err
+    if vector.ndim != 1 or len(vector) not in (1, exits):
+        raise EevitError(
+            f'thresholds must be one value or {exits}, one per early exit. Got {values!r}'
+        )
+    for value in vector.tolist():
+        if not 0 <= value <= 1:  # also true of NaN
+            raise EevitError(f'thresholds must be within [0, 1]. Got {value} in {values!r}')
+    return tuple(np.resize(vector, exits).tolist())

@@ -1,0 +1,85 @@
+"""Checks between a file on the disk and a model that is trusted to run.
+
+They take ONNX Runtime and the standard library, never the `onnx` package, which robots lack.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eevit_ros.errors import EevitError
+from eevit_ros.model_file import ModelMetadata
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
+
+# TensorProto.external_data (tag 0x6a, length of one or two bytes) whose first entry has the key
+# 'location', as protobuf writes it. ONNX Runtime's refusal cannot be relied on here: it loads such
+# weights from whatever lies in the working directory, even for a model given as bytes.
+_EXTERNAL_DATA = re.compile(
+    rb'\n\x08location\x12(?:(?<=\x6a.\n\x08location\x12)|(?<=\x6a..\n\x08location\x12))', re.DOTALL
+)
+
+
+def read_model(path: Path) -> bytes:
+    """Read a model file whole, so that what is hashed is what is loaded.
+
+    Raises:
+        EevitError: It is missing, no file, unreadable, empty, or keeps weights in other files.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as err:
+        raise EevitError(f'{path}: the model file does not exist; check the path') from err
+    except IsADirectoryError as err:
+        raise EevitError(f'{path}: is a directory; give the .onnx file itself') from err
+    except OSError as err:
+        raise EevitError(f'{path}: the model file cannot be read: {err}') from err
+    if not data:
+        raise EevitError(f'{path}: the model file is empty; copy or export it again')
+    if _EXTERNAL_DATA.search(data):
+        raise EevitError(
+            f'{path}: keeps weights in other files (ONNX external data); export it as one '
+            'self-contained file'
+        )
+    return data
+
+
+def check_model(session: ort.InferenceSession) -> ModelMetadata:
+    """Return the metadata of a loaded model after holding them against its graph.
+
+    Raises:
+        EevitError: The model is not one of ours, or metadata and graph disagree.
+    """
+    metadata = ModelMetadata.from_props(session.get_modelmeta().custom_metadata_map)
+    image = [1, metadata.input_height, metadata.input_width, 3]
+    exits, classes = len(metadata.exit_layers), len(metadata.class_names)
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    _check_tensor('input', inputs, 'image', 'tensor(uint8)', image)
+    _check_tensor('input', inputs, 'thresholds', 'tensor(float)', [exits])
+    _check_tensor('output', outputs, 'probabilities', 'tensor(float)', [1, classes])
+    _check_tensor('output', outputs, 'exit_index', 'tensor(int32)', [1])
+    return metadata
+
+
+def _check_tensor(
+    kind: str, tensors: Sequence[Any], name: str, dtype: str, shape: list[int]
+) -> None:
+    by_name = {tensor.name: tensor for tensor in tensors}
+    if name not in by_name:
+        raise EevitError(
+            f'the graph has no {kind} {name!r}, only {sorted(by_name)}; export the model again'
+        )
+    found = by_name[name]
+    # An output behind an `If` may carry symbolic sizes; the engine's first run shows the real ones.
+    sizes = list(found.shape)
+    if kind == 'output' and len(sizes) == len(shape):
+        sizes = [size if isinstance(size, int) else shape[i] for i, size in enumerate(sizes)]
+    if found.type != dtype or sizes != shape:
+        raise EevitError(
+            f'{kind} {name!r} must be {dtype} {shape} by the metadata. '
+            f'Got {found.type} {found.shape}; export the model again'
+        )

@@ -1,0 +1,150 @@
+"""What lives from activation to deactivation: camera, inference thread, timers."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode
+
+from eevit_ros import messages
+from eevit_ros.camera import Camera, Frame
+from eevit_ros.diagnostics import ERROR, WARN, Report, Statistics
+from eevit_ros.engine import Engine
+from eevit_ros.errors import EevitError
+from eevit_ros.frame_age import frame_age_ms
+from eevit_ros.messages import FrameRecord
+from eevit_ros.outputs import Outputs
+from eevit_ros.parameters import Settings
+from eevit_ros.rate import RateLaw, RateSettings
+
+RATE_PERIOD_S = 0.1
+REPORT_PERIOD_S = 1.0
+LOG_PERIOD_S = 5.0
+
+
+class Session:
+    """Answers frames in a thread of its own, so that inference blocks no callback.
+
+    The executor's thread receives images, publishes the rate and the diagnostics, and serves
+    parameters.
+    """
+
+    def __init__(
+        self, node: LifecycleNode, engine: Engine, settings: Settings, outputs: Outputs
+    ) -> None:
+        """Subscribe and start answering."""
+        self._node = node
+        self._engine = engine
+        self._settings = settings
+        self._outputs = outputs
+        self._law = RateLaw(settings.rate)
+        # Held while the rate is published, too: an older one must not follow a newer one.
+        self._law_lock = threading.Lock()
+        self._statistics = Statistics(time.monotonic(), settings.rate.stale_after_s)
+        self._complained = False
+        self._camera = Camera(
+            node, settings.image_transport, settings.frozen_after_frames, self._statistics
+        )
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timers = [
+            node.create_timer(RATE_PERIOD_S, self._send_rate, clock=steady),
+            node.create_timer(REPORT_PERIOD_S, self._send_report, clock=steady),
+        ]
+        outputs.send_label_info(engine.metadata.class_names)
+        self._worker = threading.Thread(target=self._work, name='inference')
+        self._worker.start()
+        node.get_logger().info(f'waiting for images on {self._camera.topic}')
+
+    def stop(self) -> None:
+        """Take no more frames, wait for the one being answered, stop the timers."""
+        self._camera.close()
+        self._worker.join()
+        for timer in self._timers:
+            self._node.destroy_timer(timer)
+
+    def set_rate(self, settings: RateSettings) -> None:
+        """Change the rate law; the rate goes on from the floor."""
+        with self._law_lock:
+            self._law = RateLaw(settings)
+        self._statistics.stale_after_s = settings.stale_after_s
+
+    def _work(self) -> None:
+        while (frame := self._camera.slot.get()) is not None:
+            try:
+                self._answer(frame)
+            except EevitError as err:
+                self._bad_frame(str(err))
+            except Exception as err:  # whatever one frame does, the next may be good
+                self._node.get_logger().error(
+                    traceback.format_exc(), throttle_duration_sec=LOG_PERIOD_S
+                )
+                self._bad_frame(f'{type(err).__name__}: {err}')
+
+    def _answer(self, frame: Frame) -> None:
+        header, settings = frame.message.header, self._settings
+        image = frame.decode()
+        result = self._engine.run(image)
+        with self._law_lock:
+            now_s = time.monotonic()
+            if frame.frozen:
+                rate = self._law.fault(now_s)
+            else:
+                rate = self._law.answer(result.depth, result.confidence, result.is_final, now_s)
+            self._outputs.send_rate(rate)
+        age_ms = frame_age_ms(frame.stamp_ns, self._node.get_clock().now().nanoseconds)
+        self._statistics.answered(result, age_ms, now_s)
+        record = FrameRecord(rate, age_ms, self._camera.slot.drops, self._engine.sha256)
+        classification = messages.classification(
+            header,
+            result,
+            self._engine.metadata.class_names,
+            top_k=settings.top_k,
+            class_ids=settings.class_ids,
+        )
+        self._outputs.send_answer(header, result, record, classification)
+        self._outputs.send_annotated(header, image, result, rate)
+
+    def _bad_frame(self, error: str) -> None:
+        self._statistics.bad_frame(error)
+        with self._law_lock:
+            self._outputs.send_rate(self._law.fault(time.monotonic()))
+
+    def _send_rate(self) -> None:
+        with self._law_lock:
+            self._outputs.send_rate(self._law.at(time.monotonic()))
+
+    def _send_report(self) -> None:
+        with self._law_lock:
+            rate = self._law.at(time.monotonic())
+        report = self._statistics.report(
+            time.monotonic(),
+            publishers=self._camera.publishers(),
+            drops=self._camera.slot.drops,
+            facts={
+                'adaptive_rate': f'{rate:.3f}',
+                'provider': self._engine.provider,
+                'provider_note': self._engine.provider_note,
+                'model': self._engine.metadata.name,
+                'model_file': str(self._settings.model),
+                'model_hash': self._engine.sha256,
+                'thresholds': ', '.join(f'{t:.4g}' for t in self._engine.thresholds),
+            },
+        )
+        self._outputs.send_report(report, self._camera.topic)
+        self._log(report)
+
+    def _log(self, report: Report) -> None:
+        """Say on the console what is wrong, and once that it is over."""
+        logger = self._node.get_logger()
+        text = f'{self._camera.topic}: {report.message}'
+        # Two calls, because rclpy wants one severity a call; they return whether it was shown.
+        if report.level == ERROR:
+            self._complained |= logger.error(text, throttle_duration_sec=LOG_PERIOD_S)
+        elif report.level == WARN:
+            self._complained |= logger.warning(text, throttle_duration_sec=LOG_PERIOD_S)
+        elif self._complained:
+            self._complained = False
+            logger.info(f'{self._camera.topic}: all is well again')
