@@ -1,0 +1,1 @@
+"""Define, train, calibrate and export early-exit Vision Transformers (the workstation side)."""

@@ -1,0 +1,77 @@
+"""What a training run keeps on disk, and the way back from it to a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypedDict
+
+import torch
+from torch import Tensor
+
+from model_export.early_exit import EarlyExitViT
+from model_export.errors import ModelExportError
+from model_export.recipe import recipe_from_dict
+
+
+class Checkpoint(TypedDict):
+    """What `checkpoint.pt` holds; plain types and tensors only."""
+
+    recipe: dict[str, Any]
+    class_names: list[str]
+    data: str  # `fingerprint` of the training data, the held-out images among them
+    stage: int
+    step: int
+    steps: int  # of this stage
+    model: dict[str, Tensor]
+    optimizer: dict[str, Any]
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """Read `checkpoint.pt` of a training run (weights only, nothing is executed).
+
+    Raises:
+        ModelExportError: there is none, or it is not a checkpoint.
+    """
+    path = folder / 'checkpoint.pt'
+    if not path.exists():
+        raise ModelExportError(f'{folder} holds no training run (no checkpoint.pt) and no weights')
+    try:
+        checkpoint: Checkpoint = torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as err:  # torch raises what its unpickler happens to meet
+        raise ModelExportError(f'cannot read checkpoint {path}: {err}') from err
+    missing = sorted(set(Checkpoint.__annotations__) - set(checkpoint))
+    if missing:
+        raise ModelExportError(f'cannot read checkpoint {path}: it lacks {missing}')
+    return checkpoint
+
+
+def load_run(folder: Path) -> tuple[EarlyExitViT, Checkpoint]:
+    """The model of a finished training run, in evaluation mode, and its checkpoint.
+
+    Raises:
+        ModelExportError: there is no run, it is not finished, or a head of it has changed.
+    """
+    checkpoint = load_checkpoint(folder)
+    stage, step, steps = checkpoint['stage'], checkpoint['step'], checkpoint['steps']
+    if stage < 2 or step < steps:
+        raise ModelExportError(
+            f'{folder} is not finished: stage {stage} of 2, step {step} of {steps}. '
+            f'The command that started the training goes on with it'
+        )
+    model = EarlyExitViT(recipe_from_dict(checkpoint['recipe']))
+    load_state(model, checkpoint['model'], folder)
+    return model.eval(), checkpoint
+
+
+def load_state(model: EarlyExitViT, state: dict[str, Tensor], source: Path) -> None:
+    """Load parameters into a model of the same recipe.
+
+    Raises:
+        ModelExportError: they do not fit: a head's code has changed since.
+    """
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as err:
+        raise ModelExportError(
+            f'{source} does not fit its own recipe; has the code of a head changed? {err}'
+        ) from err

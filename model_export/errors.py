@@ -1,0 +1,8 @@
+"""The one exception class of the workstation side."""
+
+
+class ModelExportError(Exception):
+    """Something about a recipe, a data set, a checkpoint or an export is wrong.
+
+    The message names what was wrong, the value found, and what to do about it.
+    """

@@ -1,0 +1,229 @@
+"""Write one self-contained ONNX file and prove that it answers as torch does.
+
+The graph decides by itself: a chain of `torch.cond`, one `If` an exit, in which an image that has
+left passes through unchanged. Sequential and not nested, because ONNX Runtime packs the weights
+of an `If` in advance only at the first depth.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnx.numpy_helper
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from eevit_ros.images import Image
+from eevit_ros.model_file import ModelMetadata
+from model_export.early_exit import EarlyExitViT
+from model_export.errors import ModelExportError
+
+OPSET = 20
+IR_VERSION = 10
+TOLERANCE = 1e-4  # largest difference of a probability between ONNX Runtime and torch
+MIN_HALF_SIZE = 1024  # smaller tensors stay float32: they save nothing
+
+
+class ExportForm(nn.Module):
+    """The model with its decisions inside the graph, for one image."""
+
+    def __init__(self, model: EarlyExitViT) -> None:
+        """Wrap the deployed form of a model."""
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: Tensor, thresholds: Tensor) -> tuple[Tensor, Tensor]:
+        """The contract's inputs and outputs; see `EarlyExitViT.forward_eager`."""
+        model = self.model
+        blocks = model.backbone.blocks
+        x = model.backbone.embed(image)
+        for block in blocks[: model.exit_layers[0]]:
+            x = block(x)
+        probabilities = model.heads[0](x).softmax(-1)
+        exit_index = torch.zeros(1, dtype=torch.int32)
+        left = probabilities.max() > thresholds[0]
+
+        def keep(x: Tensor, probabilities: Tensor, exit_index: Tensor) -> tuple[Tensor, ...]:
+            return x.clone(), probabilities.clone(), exit_index.clone()
+
+        for index in range(1, len(model.heads)):
+            head = model.heads[index]
+            stretch = blocks[model.exit_layers[index - 1] : model.exit_layers[index]]
+
+            def go_on(
+                x: Tensor,
+                probabilities: Tensor,
+                exit_index: Tensor,
+                index: int = index,
+                head: nn.Module = head,
+                stretch: Iterable[nn.Module] = stretch,
+            ) -> tuple[Tensor, ...]:
+                for block in stretch:
+                    x = block(x)
+                return x, head(x).softmax(-1), torch.full((1,), index, dtype=torch.int32)
+
+            x, probabilities, exit_index = torch.cond(
+                left, keep, go_on, (x, probabilities, exit_index)
+            )
+            left = left | (probabilities.max() > thresholds[index])
+
+        def answer(x: Tensor, probabilities: Tensor, exit_index: Tensor) -> tuple[Tensor, ...]:
+            return probabilities.clone(), exit_index.clone()
+
+        def finish(x: Tensor, probabilities: Tensor, exit_index: Tensor) -> tuple[Tensor, ...]:
+            for block in blocks[model.exit_layers[-1] : -1]:
+                x = block(x)
+            final = torch.full((1,), len(model.heads), dtype=torch.int32)
+            return model.backbone.classify(x).softmax(-1), final
+
+        probabilities, exit_index = torch.cond(left, answer, finish, (x, probabilities, exit_index))
+        return probabilities, exit_index
+
+
+def round_weights_to_half(model: EarlyExitViT) -> None:
+    """Round the weights that the file stores as float16, in place, so that torch runs them too."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.is_floating_point() and tensor.numel() >= MIN_HALF_SIZE:
+            tensor.data = tensor.data.half().float()
+
+
+def to_onnx(model: EarlyExitViT, metadata: ModelMetadata) -> onnx.ModelProto:
+    """Trace the deployed model into an ONNX graph with metadata and float16 weight storage."""
+    size = model.recipe.backbone.image_size
+    example = (torch.zeros(1, size, size, 3, dtype=torch.uint8), torch.ones(len(model.heads)))
+    for chatty in ('torch.onnx', 'onnx_ir'):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        program = torch.onnx.export(
+            ExportForm(model).eval(),
+            example,
+            input_names=['image', 'thresholds'],
+            output_names=['probabilities', 'exit_index'],
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    proto = program.model_proto
+    proto.ir_version = IR_VERSION
+    _strip_traces(proto)
+    _store_as_half(proto.graph)
+    del proto.metadata_props[:]
+    for key, value in metadata.to_props().items():
+        proto.metadata_props.add(key=key, value=value)
+    return proto
+
+
+def check(proto: onnx.ModelProto, model: EarlyExitViT, images: Image) -> float:
+    """Compare ONNX Runtime with torch: every exit forced on every image, and free decisions.
+
+    Args:
+        proto: The file to be, metadata included: its own thresholds are among those tried.
+        model: The deployed model, weights as stored.
+        images: uint8 (N, H, W, 3) of the model's input size.
+
+    Returns:
+        The largest difference of a probability.
+
+    Raises:
+        ModelExportError: a probability differs by more than `TOLERANCE`, or another exit answers.
+    """
+    options = onnxruntime.SessionOptions()
+    options.enable_mem_pattern = False  # as the robot's engine, which says why
+    session = onnxruntime.InferenceSession(
+        proto.SerializeToString(), options, providers=['CPUExecutionProvider']
+    )
+    exits = len(model.heads)
+    metadata = ModelMetadata.from_props({entry.key: entry.value for entry in proto.metadata_props})
+    free = [np.full(exits, value, np.float32) for value in (0.3, 0.5, 0.7, 0.9)]
+    free.append(np.array(metadata.default_thresholds, np.float32))
+    worst = 0.0
+    for number, thresholds in enumerate((*_forcing(exits), *free)):
+        for image in images:
+            feed = {'image': image[None], 'thresholds': thresholds}
+            probabilities, exit_index = session.run(None, feed)
+            with torch.no_grad():
+                expected, expected_exit = model.forward_eager(
+                    torch.from_numpy(image[None]), torch.from_numpy(thresholds)
+                )
+            left, torch_left = int(exit_index[0]), int(expected_exit[0])
+            if left != torch_left or (number <= exits and left != number):
+                raise ModelExportError(
+                    f'thresholds {thresholds.tolist()}: ONNX Runtime leaves at exit {left}, torch '
+                    f'at {torch_left}; nothing written'
+                )
+            difference = float(np.abs(probabilities - expected.numpy()).max())
+            if not difference <= TOLERANCE:  # so written that NaN is refused as well
+                raise ModelExportError(
+                    f'ONNX Runtime and torch differ by {difference:.2g} at exit {left}, more than '
+                    f'{TOLERANCE}; nothing written'
+                )
+            worst = max(worst, difference)
+    return worst
+
+
+def write(proto: onnx.ModelProto, path: Path) -> None:
+    """Write the file whole or not at all.
+
+    Raises:
+        ModelExportError: the folder is missing or cannot be written.
+    """
+    data = io.BytesIO(proto.SerializeToString())
+    partial = path.with_suffix('.partial')
+    try:
+        partial.write_bytes(data.getbuffer())
+        os.replace(partial, path)
+    except OSError as err:
+        raise ModelExportError(f'cannot write {path}: {err}') from err
+
+
+def _forcing(exits: int) -> list[npt.NDArray[np.float32]]:
+    """Thresholds that force each exit in turn, the final one last."""
+    return [np.array([1.0] * i + [0.0] * (exits - i), np.float32) for i in range(exits + 1)]
+
+
+def _strip_traces(proto: onnx.ModelProto) -> None:
+    """Drop the stack traces that the exporter leaves on every node (tens of megabytes)."""
+    graphs = [proto.graph]
+    while graphs:
+        graph = graphs.pop()
+        del graph.metadata_props[:]
+        for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+            del value.metadata_props[:]
+        for node in graph.node:
+            del node.metadata_props[:]
+            node.doc_string = ''
+            graphs += [a.g for a in node.attribute if a.type == onnx.AttributeProto.GRAPH]
+    for function in proto.functions:
+        del function.metadata_props[:]
+        for node in function.node:
+            del node.metadata_props[:]
+            node.doc_string = ''
+
+
+def _store_as_half(graph: onnx.GraphProto) -> None:
+    """Store large weights as float16 behind a Cast, which ONNX Runtime folds when it loads."""
+    casts = []
+    for tensor in graph.initializer:
+        if tensor.data_type != onnx.TensorProto.FLOAT or np.prod(tensor.dims) < MIN_HALF_SIZE:
+            continue
+        name = tensor.name
+        half = onnx.numpy_helper.to_array(tensor).astype(np.float16)
+        tensor.CopyFrom(onnx.numpy_helper.from_array(half, name + '.half'))
+        casts.append(
+            onnx.helper.make_node('Cast', [name + '.half'], [name], to=onnx.TensorProto.FLOAT)
+        )
+    nodes: Sequence[onnx.NodeProto] = [*casts, *graph.node]
+    nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del graph.node[:]
+    graph.node.extend(nodes)
