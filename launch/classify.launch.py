@@ -1,0 +1,138 @@
+"""Start the classifier on a camera topic.
+
+ros2 launch eevit_ros classify.launch.py image:=/camera/image_raw
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction
+from launch.events import matches_action
+from launch.events.process import ProcessExited, ShutdownProcess
+from launch.logging import get_logger
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+from launch import LaunchContext, LaunchDescription
+
+SHARE = Path(get_package_share_directory('eevit_ros'))
+PARAMS_FILE = str(SHARE / 'config' / 'classifier.yaml')
+DDS_PROFILE = str(SHARE / 'config' / 'fastdds_shared_memory.xml')
+# Fast DDS 2 (Humble, Jazzy) reads the first, Fast DDS 3 the second.
+DDS_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+CONFIGURE_FAILED = 2
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Declare the arguments and start the node with them."""
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument(
+                'image', default_value='image', description='Camera topic (sensor_msgs/Image).'
+            ),
+            DeclareLaunchArgument(
+                'image_transport',
+                default_value='',
+                choices=['', 'raw', 'compressed'],
+                description='compressed: read <image>/compressed. Empty: what params_file says.',
+            ),
+            DeclareLaunchArgument(
+                'model',
+                default_value='',
+                description='Path of the .onnx model file. Empty: what params_file says.',
+            ),
+            DeclareLaunchArgument(
+                'params_file',
+                default_value=PARAMS_FILE,
+                description='Parameters of the node; the arguments given here win over it.',
+            ),
+            DeclareLaunchArgument(
+                'namespace', default_value='', description='Namespace of the node and its topics.'
+            ),
+            DeclareLaunchArgument(
+                'log_level',
+                default_value='info',
+                choices=['debug', 'info', 'warn', 'error', 'fatal'],
+                description='Least severe messages that are shown.',
+            ),
+            DeclareLaunchArgument(
+                'respawn',
+                default_value='true',
+                choices=['true', 'false'],
+                description='Start the node again, after 2 s, when it crashed.',
+            ),
+            DeclareLaunchArgument(
+                'dds_profile',
+                default_value=DDS_PROFILE,
+                description='Fast DDS profile of the node, or none. The default gives way to a '
+                'FASTRTPS_DEFAULT_PROFILES_FILE in the environment. The camera driver needs '
+                'the profile too.',
+            ),
+            OpaqueFunction(function=start_classifier),
+        ]
+    )
+
+
+def start_classifier(context: LaunchContext) -> list[Node]:
+    """Make the node from the arguments.
+
+    Raises:
+        FileNotFoundError: params_file or dds_profile is no file (launch and Fast DDS would go on
+            without it).
+    """
+    given = context.launch_configurations
+    explicit = {
+        name: ParameterValue(given[name], value_type=str)
+        for name in ('model', 'image_transport')
+        if given[name]
+    }
+    return [
+        Node(
+            package='eevit_ros',
+            executable='classifier',
+            namespace=given['namespace'],
+            parameters=[existing_file('params_file', given), explicit],
+            remappings=[('image', given['image'])],
+            ros_arguments=['--log-level', given['log_level']],
+            additional_env=dds_environment(given),
+            output='screen',
+            respawn=LaunchConfiguration('respawn'),
+            respawn_delay=2.0,
+            on_exit=after_exit,
+        )
+    ]
+
+
+def existing_file(argument: str, given: dict[str, str]) -> str:
+    """Return the path that `argument` holds (`~` is the home folder), if there is a file."""
+    path = Path(given[argument]).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f'{argument}: there is no file {given[argument]!r}')
+    return str(path)
+
+
+def dds_environment(given: dict[str, str]) -> dict[str, str]:
+    """Return what points Fast DDS to the profile; the user's own environment beats our default."""
+    set_by_user = any(os.environ.get(name) for name in DDS_VARIABLES)
+    profile = given['dds_profile']
+    if profile in ('', 'none') or (profile == DDS_PROFILE and set_by_user):
+        return {}
+    return {DDS_VARIABLES[0]: existing_file('dds_profile', given)}
+
+
+def after_exit(event: ProcessExited, context: LaunchContext) -> EmitEvent | None:
+    """Leave only crashes to `respawn`, which itself would start the node after any exit.
+
+    Whatever else was launched goes on without it.
+    """
+    if context.is_shutdown or event.returncode not in (0, CONFIGURE_FAILED):
+        return None
+    if event.returncode == CONFIGURE_FAILED:
+        get_logger('classify.launch').error(
+            'the classifier could not configure, its last error says why: it is not started again'
+        )
+    return EmitEvent(event=ShutdownProcess(process_matcher=matches_action(event.action)))
