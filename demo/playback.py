@@ -1,0 +1,120 @@
+"""Plays a recording through the real node: two processes, and the recorder in this one."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import rclpy
+from rclpy.signals import SignalHandlerOptions
+
+from demo import terminal
+from demo.bag import IMAGE_TOPIC
+from demo.errors import DemoError
+from demo.processes import check_alive, isolate, running, tail
+from demo.recorder import Recorder
+
+START_TIMEOUT_S = 60.0
+REPORT_TIMEOUT_S = 30.0
+LAST_ANSWER_TIMEOUT_S = 5.0
+
+
+def play_through_node(
+    bag: Path, *, frames: int, seconds: float, compressed: bool, model: Path | None, logs: Path
+) -> Recorder:
+    """Play `bag` once and return what was recorded.
+
+    Args:
+        bag: The recording, already found good.
+        frames: How many frames it has.
+        seconds: How long it lasts.
+        compressed: Send JPEGs instead of images.
+        model: Model file; None lets the node take the one that ships.
+        logs: Folder for the logs of node and player.
+
+    Raises:
+        DemoError: A process failed, or something did not happen in time.
+    """
+    node_log, player_log = logs / 'node.log', logs / 'player.log'
+    print(f'starting the node (its log: {node_log})', flush=True)
+    with _recorder() as recorder, running(_node_command(compressed, model), node_log) as node:
+
+        def node_lives() -> None:
+            check_alive('node', node, node_log)
+
+        recorder.spin_until(
+            lambda: recorder.active, START_TIMEOUT_S, 'activation of the node', node_lives
+        )
+        print(terminal.HEADER, flush=True)
+        with running(_player_command(bag, compressed), player_log) as player:
+            recorder.spin_until(
+                lambda: player.poll() is not None,
+                START_TIMEOUT_S + 2 * seconds,
+                'the end of the player',
+                node_lives,
+            )
+        if player.returncode != 0:
+            raise DemoError(
+                f'the player ended with code {player.returncode}. The end of {player_log}:\n'
+                f'{tail(player_log)}'
+            )
+        recorder.spin_until(
+            lambda: len(recorder.join.stamps) == frames,
+            REPORT_TIMEOUT_S,
+            'the truth of every frame',
+            node_lives,
+        )
+        _wait_for_last_answer(recorder, node_lives)
+        if not recorder.join.records:
+            raise DemoError(
+                f'the node answered none of {frames} frames. The end of {node_log}:\n'
+                f'{tail(node_log)}'
+            )
+        recorder.spin_until(  # sent once a second
+            lambda: bool(recorder.facts), REPORT_TIMEOUT_S, "the node's diagnostics", node_lives
+        )
+        return recorder
+
+
+@contextlib.contextmanager
+def _recorder() -> Iterator[Recorder]:
+    isolate()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        recorder = Recorder(
+            lambda record: print(
+                terminal.frame_line(record, first_ns=recorder.join.stamps[0]), flush=True
+            )
+        )
+        yield recorder
+    finally:
+        rclpy.shutdown()
+
+
+def _wait_for_last_answer(recorder: Recorder, node_lives: Callable[[], None]) -> None:
+    """Wait for the answer to the last frame; go on without it: it may be lost on the way."""
+    last = recorder.join.stamps[-1]
+    give_up_s = time.monotonic() + LAST_ANSWER_TIMEOUT_S
+    recorder.spin_until(
+        lambda: last in recorder.join.records or time.monotonic() > give_up_s,
+        2 * LAST_ANSWER_TIMEOUT_S,
+        'the last answer',
+        node_lives,
+    )
+
+
+def _node_command(compressed: bool, model: Path | None) -> list[str]:
+    transport = 'compressed' if compressed else 'raw'
+    command = [sys.executable, '-m', 'eevit_ros.classifier_node', '--ros-args']
+    command += ['-r', f'image:={IMAGE_TOPIC}', '-p', f'image_transport:={transport}']
+    if model is not None:
+        command += ['-p', f'model:={model.absolute()}']
+    return command
+
+
+def _player_command(bag: Path, compressed: bool) -> list[str]:
+    command = [sys.executable, '-m', 'demo.player', '--bag', str(bag)]
+    return [*command, '--compressed'] if compressed else command

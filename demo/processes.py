@@ -1,0 +1,104 @@
+"""Starting and, whatever happens, ending the demo's processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from demo.errors import DemoError
+
+PATIENCE_S = 5.0  # for a process to end after a signal, before the next stronger one
+PROFILE = Path(__file__).parents[1] / 'config' / 'fastdds_shared_memory.xml'
+
+
+@contextlib.contextmanager
+def running(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command in a process of its own, its output in `log`, and end it on leaving.
+
+    It has a session of its own, so that Ctrl-C in the terminal reaches only the demo, which then
+    ends it in order; and it dies with the demo should that be killed.
+    """
+    dies_with_us = ['setpriv', '--pdeathsig', 'TERM'] if shutil.which('setpriv') else []
+    with log.open('wb') as output:
+        process = subprocess.Popen(
+            [*dies_with_us, *command],
+            env=camera_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process: ask, insist, kill. A second Ctrl-C does not cut this short."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        for how in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+            if process.poll() is not None:
+                return
+            process.send_signal(how)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(PATIENCE_S)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def check_alive(name: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Raise a DemoError with the end of its log if a process that should run has ended."""
+    if process.poll() is not None:
+        raise DemoError(
+            f'the {name} ended with code {process.returncode}. The end of {log}:\n{tail(log)}'
+        )
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    """Return the last lines of a log, indented."""
+    text = log.read_text(errors='replace').splitlines()[-lines:]
+    return '\n'.join(f'    {line}' for line in text) or '    (empty)'
+
+
+def isolate() -> None:
+    """Give this process and its children a ROS network of their own, on this computer only."""
+    os.environ['ROS_DOMAIN_ID'] = str(_free_domain())
+    if os.environ.get('ROS_DISTRO') == 'humble':
+        os.environ['ROS_LOCALHOST_ONLY'] = '1'
+    else:
+        os.environ.pop('ROS_LOCALHOST_ONLY', None)  # would override the next line
+        os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+
+
+def camera_environment() -> dict[str, str]:
+    """Return the environment of the processes that exchange camera frames.
+
+    Fast DDS' own shared memory is too small for images: without the profile most frames get lost.
+    """
+    if not PROFILE.is_file():
+        raise DemoError(f'no DDS profile at {PROFILE}: check it out again')
+    return {**os.environ, 'FASTRTPS_DEFAULT_PROFILES_FILE': str(PROFILE)}
+
+
+def _free_domain() -> int:
+    domains = random.sample(range(215, 233), 18)  # above the ports that Linux hands out itself
+    return next((domain for domain in domains if not _in_use(domain)), domains[0])
+
+
+def _in_use(domain: int) -> bool:
+    """Whether the first participant's port of a domain is taken (DDSI-RTPS 2.2, section 9.6.1)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(('', 7400 + 250 * domain + 10))
+        except OSError:
+            return True
+    return False

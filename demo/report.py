@@ -1,0 +1,179 @@
+"""Writes report.json for tools, report.html for people, overview.png for a README."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import cv2
+
+from demo import figures
+from demo.bag import BagFrame
+from demo.records import FrameRecord
+from demo.summary import third_of
+
+PAGE = Path(__file__).with_name('report.template.html')
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the demo.
+
+    Attributes:
+        bag: What was played.
+        records: What was answered, in the order of the bag.
+        rates: Seconds since the first frame, adaptive rate, as received.
+        summary: Figures: `demo.summary.summarise`, and 'model', 'provider', 'machine'.
+    """
+
+    bag: Sequence[BagFrame]
+    records: Sequence[FrameRecord]
+    rates: Sequence[tuple[float, float]]
+    summary: dict[str, Any]
+
+
+def write_json(run: Run, path: Path) -> None:
+    """Write the frames (`stamp` in seconds since the epoch) and the summary."""
+    frames = [
+        {
+            'index': r.index,
+            'stamp': r.stamp_ns * 1e-9,
+            'label': r.label,
+            'truth': r.truth,
+            'confidence': r.confidence,
+            'exit_layer': r.exit_layer,
+            'adaptive_rate': r.adaptive_rate,
+            'latency_ms': r.latency_ms,
+            'age_ms': r.age_ms,
+        }
+        for r in run.records
+    ]
+    rates = [[round(t, 3), round(rate, 4)] for t, rate in run.rates]
+    report = {'summary': run.summary, 'frames': frames, 'rate_over_time': rates}
+    path.write_text(json.dumps(report, indent=1) + '\n')
+
+
+def write_html(run: Run, path: Path, overview: Path) -> None:
+    """Write the page, with everything it shows inside it, and its main figure as PNG."""
+    story = figures.timeline(run.bag, run.records, run.rates, run.summary)
+    figures.to_png(story, overview)
+    page = Template(PAGE.read_text('utf-8')).substitute(
+        model=html.escape(run.summary['model']['name']),
+        story=_story(run.summary),
+        headlines=_headlines(run.summary),
+        timeline=figures.to_svg(story),
+        histogram=figures.to_svg(figures.exit_histogram(run.summary)),
+        latency=figures.to_svg(figures.latency_by_exit(run.records, run.summary['layers'])),
+        accuracy=figures.to_svg(figures.accuracy_by_third(run.summary)),
+        film=_film(run),
+        exits=_exit_table(run.summary),
+        facts=_facts(run.summary),
+    )
+    path.write_text(page, 'utf-8')
+
+
+def _story(summary: dict[str, Any]) -> str:
+    layers, rates = (
+        ', '.join(text(third) if third['frames'] else 'no answer' for third in summary['thirds'])
+        for text in (
+            lambda third: f'{third["mean_exit_layer"]:.1f}',
+            lambda third: f'{third["rate"]["mean"]:.2f}',
+        )
+    )
+    return (
+        'A recorded camera ran through the real classifier node. In the middle third of the '
+        f'recording the light fades and comes back. By thirds, the network needed {layers} of '
+        f'{summary["layers"]} layers on average, and the mean adaptive rate was {rates}.'
+    )
+
+
+def _headlines(summary: dict[str, Any]) -> str:
+    overall, layers, age = summary['overall'], summary['layers'], summary['age_ms']
+    cards = [
+        (f'{100 * overall["accuracy"]:.0f} %', 'of answers right'),
+        (f'{overall["mean_exit_layer"]:.1f} of {layers}', 'layers run on average'),
+        (f'{summary["latency_ms"]["all"]["p50"]:.0f} ms', 'median latency'),
+        (f'{age["p50"]:.0f} ms' if age['count'] else '?', 'median age of an answer'),
+        (f'{overall["rate"]["min"]:.2f}', 'lowest adaptive rate'),
+        (
+            f'{summary["frames_answered"]} / {summary["frames_played"]}',
+            'frames answered',
+        ),
+    ]
+    return '\n'.join(
+        f'<div class="card"><b>{html.escape(value)}</b><span>{html.escape(name)}</span></div>'
+        for value, name in cards
+    )
+
+
+def _film(run: Run) -> str:
+    cards = []
+    answers = {r.index: r for r in run.records}
+    for first, end in figures.scenes(run.bag):
+        middle = (first + end - 1) // 2
+        near = sorted(range(first, end), key=lambda i: abs(i - middle))
+        record = next((answers[i] for i in near if i in answers), None)
+        picture = _picture(run.bag[middle if record is None else record.index])
+        dark = ' dark' if third_of(middle, len(run.bag)) == 1 else ''
+        if record is None:
+            cards.append(
+                f'<figure class="none{dark}">{picture}<figcaption>no answer</figcaption></figure>'
+            )
+            continue
+        verdict = 'right' if record.right else 'wrong'
+        truth = '' if record.right else f'<i>is {_name(record.truth)}</i>'
+        cards.append(
+            f'<figure class="{verdict}{dark}">{picture}<figcaption><b>{_name(record.label)}</b>'
+            f'{truth}<small>layer {record.exit_layer} · {100 * record.confidence:.0f} %<br>'
+            f'rate {record.adaptive_rate:.2f}</small></figcaption></figure>'
+        )
+    return '\n'.join(cards)
+
+
+def _picture(frame: BagFrame) -> str:
+    small = cv2.cvtColor(figures.thumbnail(frame), cv2.COLOR_RGB2BGR)
+    _, jpeg = cv2.imencode('.jpg', small, [cv2.IMWRITE_JPEG_QUALITY, 85])
+    data = base64.b64encode(jpeg.tobytes()).decode()
+    return f'<img alt="" src="data:image/jpeg;base64,{data}">'
+
+
+def _name(text: str) -> str:
+    return html.escape(text.replace('_', ' '))
+
+
+def _exit_table(summary: dict[str, Any]) -> str:
+    rows = []
+    for layer, count in summary['overall']['exit_histogram'].items():
+        spread = summary['latency_ms']['per_exit'][layer]
+        share = 100 * count / summary['frames_answered']
+        rows.append(
+            f'<tr><td>{layer}</td><td>{count}</td><td>{share:.1f} %</td>'
+            f'<td>{spread["p50"]:.1f}</td><td>{spread["p99"]:.1f}</td></tr>'
+        )
+    return '\n'.join(rows)
+
+
+def _facts(summary: dict[str, Any]) -> str:
+    machine, model, age = summary['machine'], summary['model'], summary['age_ms']
+    facts = {
+        'Model': f'{model["name"]}, {summary["layers"]} layers, SHA-256 {model["sha256"][:16]}',
+        'Runs on': f'{summary["provider"]}: {machine["cpu"]}, {machine["cores"]} cores '
+        f'(load {machine["load_before"]} before)',
+        'System': f'{machine["system"]}, Python {machine["python"]}',
+        'Camera': f'{summary["frames_played"]} frames at {summary["camera_hz"]:.1f} Hz, sent as '
+        f'{summary["transport"]}',
+        'Frames': f'{summary["frames_answered"]} answered, {summary["frames_dropped"]} replaced by '
+        f'newer ones while the model was busy, {summary["frames_lost"]} lost on the way',
+        'Age of an answer': f'p50 {age["p50"]:.1f} ms, p99 {age["p99"]:.1f} ms'
+        if age['count']
+        else 'unknown: clocks disagree',
+    }
+    return '\n'.join(
+        f'<tr><th>{name}</th><td>{html.escape(value)}</td></tr>' for name, value in facts.items()
+    )
