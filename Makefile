@@ -1,0 +1,40 @@
+# make demo and make test set up what they need in build/venv; scripts/setup_env.py does it, once.
+PYTHON ?= python3
+VENV ?= build/venv
+RUN := $(VENV)/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint clean prove-build
+
+help:
+	@echo 'make demo         play a bag of camera images through the real node; report in build/demo/'
+	@echo '                  (ARGS=--help lists what the demo takes)'
+	@echo 'make test         lint, types and tests (ARGS="test/eevit_ros -k rate" runs a part)'
+	@echo 'make lint         ruff and mypy only'
+	@echo 'make prove-build  colcon and pip builds with the setuptools of Ubuntu 22.04 and 24.04'
+	@echo 'make clean        remove build/'
+	@echo
+	@echo 'Needs Python 3.10 to 3.12 (PYTHON=python3.11 names one), a C++ compiler, and no ROS installation;'
+	@echo 'with a sourced ROS it uses that one.'
+
+demo:
+	@$(PYTHON) scripts/setup_env.py --level demo --venv $(VENV)
+	@$(RUN) -m demo $(ARGS)
+
+lint:
+	@$(PYTHON) scripts/setup_env.py --level test --venv $(VENV)
+	@echo '== ruff'
+	@$(RUN) -m ruff check || { echo 'Lint failed: see above; some of it repairs itself with: $(RUN) -m ruff check --fix'; exit 1; }
+	@echo '== mypy'
+	@$(RUN) -m mypy || { echo 'Types failed: repeat with: $(RUN) -m mypy'; exit 1; }
+
+test: lint
+	@echo '== pytest'
+	@$(RUN) -m pytest $(ARGS) || { \
+		echo 'Tests failed: repeat one with: $(RUN) -m pytest FILE::TEST (names above, behind FAILED)'; exit 1; }
+
+prove-build:
+	@scripts/prove_build.sh
+
+clean:
+	rm -rf build
