@@ -1,0 +1,102 @@
+"""Parameters: what may be given, and that the commented file says what the node assumes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from rcl_interfaces.msg import ParameterType
+
+from eevit_ros.errors import EevitError
+from eevit_ros.parameters import SPECS, Settings, check, demo_model
+from eevit_ros.rate import RateSettings
+
+FILE = Path(__file__).parents[2] / 'config' / 'classifier.yaml'
+DEFAULTS = {name: spec.default for name, spec in SPECS.items()}
+
+
+def flat(values: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f'{prefix}{key}.')
+        else:
+            yield prefix + key, value
+
+
+def test_the_file_holds_every_parameter_with_its_default() -> None:
+    values = yaml.safe_load(FILE.read_text())['/**']['ros__parameters']
+    assert dict(flat(values)) == DEFAULTS
+
+
+def test_defaults_make_settings() -> None:
+    settings = Settings.from_values(DEFAULTS)
+    assert settings.model == demo_model()
+    assert settings.model.name == 'eevit_s14_cifar100.onnx'
+    assert settings.thresholds == ()
+    assert settings.rate == RateSettings()
+
+
+def test_a_model_may_lie_in_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('HOME', '/home/robot')
+    settings = Settings.from_values({**DEFAULTS, 'model': '~/models/mine.onnx'})
+    assert settings.model == Path('/home/robot/models/mine.onnx')
+
+
+@given(st.floats(0, 1))
+def test_one_threshold_may_be_a_number_or_a_list(value: float) -> None:
+    for given_value in (value, [value]):
+        assert Settings.from_values({**DEFAULTS, 'thresholds': given_value}).thresholds == (value,)
+
+
+def test_an_integer_is_a_number() -> None:
+    assert Settings.from_values({**DEFAULTS, 'thresholds': [0, 1]}).thresholds == (0.0, 1.0)
+
+
+@pytest.mark.parametrize('value', [None, []])
+def test_an_empty_list_means_the_model_s_own_thresholds(value: object) -> None:
+    assert Settings.from_values({**DEFAULTS, 'thresholds': value}).thresholds == ()
+
+
+@pytest.mark.parametrize('value', [-0.1, 1.1, float('nan'), [0.5, float('inf')], 'x', True, ['x']])
+def test_a_threshold_that_is_no_confidence_is_refused(value: object) -> None:
+    with pytest.raises(EevitError, match="'thresholds' must be one number in"):
+        check('thresholds', value)
+
+
+@pytest.mark.parametrize('name', ['image_transport', 'provider', 'class_ids'])
+def test_an_unknown_choice_is_refused_with_the_known_ones(name: str) -> None:
+    with pytest.raises(EevitError) as caught:
+        Settings.from_values({**DEFAULTS, name: 'other'})
+    for text in (name, "'other'", *SPECS[name].choices):
+        assert text in str(caught.value)
+
+
+def test_every_rate_setting_is_a_live_parameter() -> None:
+    names = {name for name in SPECS if name.startswith('rate.')}
+    assert names == {f'rate.{field}' for field in RateSettings.__dataclass_fields__}
+    assert all(SPECS[name].live for name in names)
+
+
+@pytest.mark.parametrize('name', SPECS)
+def test_descriptors_explain_and_bound(name: str) -> None:
+    spec, descriptor = SPECS[name], SPECS[name].descriptor()
+    assert descriptor.description.startswith(spec.description)
+    assert ('Fixed while configured' in descriptor.description) == (not spec.live)
+    ranges = [*descriptor.integer_range, *descriptor.floating_point_range]
+    assert [(r.from_value, r.to_value) for r in ranges] == (
+        [] if spec.low is None else [(spec.low, spec.high)]
+    )
+    assert descriptor.type == ParameterType.PARAMETER_NOT_SET  # rclpy takes it from the default
+
+
+def test_the_ends_of_every_rate_range_are_accepted_by_the_law() -> None:
+    for name, spec in SPECS.items():
+        if name.startswith('rate.'):
+            for value in (spec.low, spec.high):
+                assert value is not None
+                RateSettings(**{name[5:]: type(spec.default)(value)})

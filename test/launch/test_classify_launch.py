@@ -1,0 +1,198 @@
+"""The installed launch file with the installed node, for real.
+
+Where ROS 2 is installed: `colcon build`, `source install/setup.bash`, `pytest test/launch`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+launch_pytest = pytest.importorskip(
+    'launch_pytest', reason='launch_pytest comes with ROS 2 and is not on PyPI'
+)
+pytest.importorskip('onnx', reason='the tiny model is made with onnx: pip install onnx')
+
+from ament_index_python.packages import (  # noqa: E402
+    PackageNotFoundError,
+    get_package_share_directory,
+)
+from classifier_peer import MIDDLE, WHITE, ClassifierPeer, raw_image  # noqa: E402
+from launch.actions import (  # noqa: E402
+    ExecuteProcess,
+    IncludeLaunchDescription,
+    RegisterEventHandler,
+)
+from launch.event_handlers import OnProcessExit, OnProcessStart  # noqa: E402
+from launch.launch_description_sources import PythonLaunchDescriptionSource  # noqa: E402
+from ros_process import DEADLINE_S, RosPeer  # noqa: E402
+from tiny_model import write_tiny_model  # noqa: E402
+
+from launch import LaunchDescription  # noqa: E402
+
+try:
+    SHARE = Path(get_package_share_directory('eevit_ros'))
+except PackageNotFoundError:
+    pytest.skip(
+        'eevit_ros is not installed: colcon build, then source install/setup.bash',
+        allow_module_level=True,
+    )
+
+
+class Processes:
+    """What launch did to the node: the pids it started, the exit codes it saw."""
+
+    def __init__(self) -> None:
+        self.pids: list[int] = []
+        self.exit_codes: list[int] = []
+
+    def watched(self, **arguments: str) -> LaunchDescription:
+        """Return the launch file with these arguments, under watch."""
+        path = str(SHARE / 'launch' / 'classify.launch.py')
+        return LaunchDescription(
+            [
+                RegisterEventHandler(
+                    OnProcessStart(on_start=lambda event, _: self.pids.append(event.pid))
+                ),
+                RegisterEventHandler(
+                    OnProcessExit(on_exit=lambda event, _: self.exit_codes.append(event.returncode))
+                ),
+                IncludeLaunchDescription(
+                    PythonLaunchDescriptionSource(path), launch_arguments=arguments.items()
+                ),
+            ]
+        )
+
+
+@pytest.fixture
+def processes() -> Processes:
+    return Processes()
+
+
+@pytest.fixture
+def peer(monkeypatch):
+    with RosPeer() as peer:
+        monkeypatch.setenv('ROS_DOMAIN_ID', str(peer.domain_id))
+        yield peer
+
+
+@pytest.fixture
+def camera(peer):
+    return ClassifierPeer(peer, None, name='/robot1/classifier', camera_topic='/camera/image_raw')
+
+
+@pytest.fixture
+def arguments(tmp_path) -> dict[str, str]:
+    """A params file with another top_k and a model that is not there."""
+    params_file = tmp_path / 'params.yaml'
+    params_file.write_text('/**: {ros__parameters: {top_k: 2, model: /not/there.onnx}}')
+    return {
+        'image': '/camera/image_raw',
+        'model': str(write_tiny_model(tmp_path / 'tiny.onnx')),
+        'namespace': 'robot1',
+        'params_file': str(params_file),
+        'sigterm_timeout': str(DEADLINE_S),  # launch's own 5 s are short for a busy machine
+    }
+
+
+@launch_pytest.fixture
+def launched(processes, peer, arguments):
+    return processes.watched(**arguments)
+
+
+@pytest.mark.launch(fixture=launched)
+def test_answers_an_image_and_stops_clean(camera, processes):
+    assert camera.until_answer(lambda: raw_image(WHITE))['exit_layer'] == '1'
+    assert camera.state() == 'active'
+    # The model given as an argument won over the params file, whose other values count.
+    assert len(camera.classifications[-1].results) == 2
+
+    yield  # launch shuts down
+
+    assert processes.exit_codes == [0]
+
+
+@pytest.mark.launch(fixture=launched)
+def test_starts_again_after_a_crash_and_answers(camera, processes):
+    camera.until_answer(lambda: raw_image(WHITE))
+
+    os.kill(processes.pids[0], signal.SIGKILL)
+    camera.until(lambda: len(processes.pids) == 2, 'a second process')
+
+    assert processes.exit_codes == [-signal.SIGKILL]
+    assert camera.until_answer(lambda: raw_image(MIDDLE))['exit_layer'] == '2'
+
+    yield
+
+    assert processes.exit_codes == [-signal.SIGKILL, 0]
+
+
+@pytest.mark.launch(fixture=launched)
+def test_ends_when_the_node_was_stopped(camera, processes, launch_service):
+    camera.until_answer(lambda: raw_image(WHITE))
+
+    os.kill(processes.pids[0], signal.SIGTERM)
+    camera.until(launch_service.task.done, 'the end of the launch')
+
+    assert processes.exit_codes == [0]
+    assert len(processes.pids) == 1
+
+
+@launch_pytest.fixture
+def bringup(processes, peer, arguments):
+    """A launch file that includes ours, with a missing model, beside a process of its own."""
+    other = ExecuteProcess(cmd=['sleep', str(10 * DEADLINE_S)])
+    included = processes.watched(**{**arguments, 'model': '/no/such/model.onnx'})
+    return LaunchDescription([*included.entities, other])
+
+
+@pytest.mark.launch(fixture=bringup)
+def test_a_missing_model_ends_nothing_but_the_node(camera, processes, launch_service):
+    camera.until(lambda: processes.exit_codes, 'the end of the node')
+    # Twice the delay of a respawn, which would make a third process.
+    until = time.monotonic() + 4.0
+    camera.until(lambda: time.monotonic() > until, 'the time in which it would start again')
+
+    assert processes.exit_codes == [2]
+    assert len(processes.pids) == 2
+    assert not launch_service.task.done()
+
+
+def test_ends_when_the_model_is_missing(peer, arguments, tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+
+    _, output = ros2_launch(
+        {**arguments, 'model': '~/missing.onnx', 'params_file': '~/params.yaml'}
+    )
+
+    assert f'{tmp_path}/missing.onnx: the model file does not exist' in output
+    assert 'the classifier could not configure' in output
+    assert output.count('process started') == 1
+    assert 'Traceback' not in output
+
+
+@pytest.mark.parametrize('argument', ['params_file', 'dds_profile'])
+def test_refuses_a_file_that_is_not_there(peer, arguments, argument):
+    code, output = ros2_launch({**arguments, argument: '/no/such/file'})
+
+    assert code == 1
+    assert f"{argument}: there is no file '/no/such/file'" in output
+    assert 'process started' not in output
+
+
+def ros2_launch(arguments: dict[str, str]) -> tuple[int, str]:
+    """Run the command until it ends by itself; return its exit code and all that it printed."""
+    command = ['ros2', 'launch', '--noninteractive', 'eevit_ros', 'classify.launch.py']
+    done = subprocess.run(
+        [*command, *(f'{name}:={value}' for name, value in arguments.items())],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=3 * DEADLINE_S,
+    )
+    return done.returncode, done.stdout
