@@ -23,7 +23,8 @@ from eevit_ros import parameters
 from eevit_ros.engine import Engine
 from eevit_ros.errors import EevitError
 from eevit_ros.outputs import Outputs
-from eevit_ros.parameters import SPECS, Settings
+from eevit_ros.parameter_specs import SPECS
+from eevit_ros.parameters import Settings
 from eevit_ros.session import Session
 
 EXIT_NOT_CONFIGURED = 2

@@ -11,6 +11,7 @@ import numpy as np
 
 from eevit_ros.camera_rate import CameraRate
 from eevit_ros.engine import ExitResult
+from eevit_ros.rate import RateSettings
 
 # The levels of diagnostic_msgs/DiagnosticStatus.
 OK, WARN, ERROR = 0, 1, 2
@@ -69,16 +70,16 @@ class Statistics:
     All times are seconds on the steady clock, given by the caller.
     """
 
-    def __init__(self, started_s: float, stale_after_s: float) -> None:
-        """Start counting at `started_s`; silence longer than `stale_after_s` is an error."""
-        self.stale_after_s = stale_after_s
+    def __init__(self, started_s: float, rate: RateSettings) -> None:
+        """Start counting at `started_s`; `rate` says what is stale and what is unsure."""
+        self.rate = rate
         self._lock = threading.Lock()
         self._camera = CameraRate()
         self._repeats = 0
         self._frozen = False
-        self._received = self._answered = self._bad = self._lost = 0
+        self._received = self._answered = self._unsure = self._bad = self._lost = 0
         self._received_s = self._answered_s = started_s
-        self._error = ''
+        self._error = self._last_unsure = ''
         self._last_was_bad = False
         self._clock_mismatch = False
         self._exits: Counter[int] = Counter()
@@ -101,6 +102,9 @@ class Statistics:
             self._answered_s = now_s
             self._last_was_bad = False
             self._exits[result.exit_layer] += 1
+            if result.confidence < self.rate.min_confidence:
+                self._unsure += 1
+                self._last_unsure = f'{result.class_name!r} {result.confidence:.2f}'
             self._inference_ms.append(result.inference_ms)
             self._clock_mismatch = age_ms is None
             if age_ms is not None:
@@ -136,7 +140,7 @@ class Statistics:
             problems = self._problems(now_s, publishers)
             values = self._values(now_s, drops)
             answers = self._answered - self._reported.answered
-            self._reported = _Reported(self._answered, self._bad, self._lost)
+            self._reported = _Reported(self._answered, self._unsure, self._bad, self._lost)
         message = '; '.join(text for _, text in problems) or f'{answers} frames answered'
         level = max((level for level, _ in problems), default=OK)
         topic = {'image_topic': publishers.topic, 'image_publishers': str(len(publishers.types))}
@@ -145,7 +149,7 @@ class Statistics:
     def _problems(self, now_s: float, publishers: Publishers) -> list[tuple[int, str]]:
         found: list[tuple[int, str]] = []
         silent_s, unanswered_s = now_s - self._received_s, now_s - self._answered_s
-        if silent_s > self.stale_after_s:
+        if silent_s > self.rate.stale_after_s:
             since = f'no image on {publishers.topic} for {silent_s:.1f} s'
             found.append((ERROR, f'{since}: {publishers.silence()}'))
         elif publishers.incompatible:
@@ -153,13 +157,16 @@ class Statistics:
         if bad := self._bad - self._reported.bad:
             level = ERROR if self._last_was_bad else WARN
             found.append((level, f'{bad} bad frame(s), the last: {self._error}'))
-        elif silent_s <= self.stale_after_s < unanswered_s:
+        elif silent_s <= self.rate.stale_after_s < unanswered_s:
             found.append((ERROR, f'images come in but none was answered for {unanswered_s:.1f} s'))
+        if unsure := self._unsure - self._reported.unsure:
+            last = f'the last: {self._last_unsure}'
+            found.append((WARN, f'{unsure} answer(s) below min_confidence, {last}'))
         if self._frozen:
             found.append((ERROR, f'camera frozen: the same frame came {self._repeats + 1} times'))
         if lost := self._lost - self._reported.lost:
             found.append((WARN, f'the middleware lost {lost} image message(s): {REMEDY}'))
-        if silent_s <= self.stale_after_s and self._camera.gap_share() > GAPS_TO_WARN:
+        if silent_s <= self.rate.stale_after_s and self._camera.gap_share() > GAPS_TO_WARN:
             found.append((WARN, self._slow(now_s)))
         if self._clock_mismatch:
             found.append(
@@ -180,6 +187,7 @@ class Statistics:
         return {
             'received': str(self._received),
             'answered': str(self._answered),
+            'unsure': str(self._unsure),
             'dropped': str(drops),
             'bad': str(self._bad),
             'lost_in_transport': str(self._lost),
@@ -200,6 +208,7 @@ class _Reported:
     """Counters at the time of the last report."""
 
     answered: int = 0
+    unsure: int = 0
     bad: int = 0
     lost: int = 0
 

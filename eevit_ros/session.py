@@ -18,7 +18,7 @@ from eevit_ros.frame_age import frame_age_ms
 from eevit_ros.messages import FrameRecord
 from eevit_ros.outputs import Outputs
 from eevit_ros.parameters import Settings
-from eevit_ros.rate import RateLaw, RateSettings
+from eevit_ros.rate import Answer, RateLaw, RateSettings
 
 RATE_PERIOD_S = 0.1
 REPORT_PERIOD_S = 1.0
@@ -43,7 +43,7 @@ class Session:
         self._law = RateLaw(settings.rate)
         # Held while the rate is published, too: an older one must not follow a newer one.
         self._law_lock = threading.Lock()
-        self._statistics = Statistics(time.monotonic(), settings.rate.stale_after_s)
+        self._statistics = Statistics(time.monotonic(), settings.rate)
         self._complained = False
         self._camera = Camera(
             node, settings.image_transport, settings.frozen_after_frames, self._statistics
@@ -69,7 +69,7 @@ class Session:
         """Change the rate law; the rate goes on from the floor."""
         with self._law_lock:
             self._law = RateLaw(settings)
-        self._statistics.stale_after_s = settings.stale_after_s
+        self._statistics.rate = settings
 
     def _work(self) -> None:
         while (frame := self._camera.slot.get()) is not None:
@@ -87,14 +87,15 @@ class Session:
         header, settings = frame.message.header, self._settings
         image = frame.decode()
         result = self._engine.run(image)
+        age_ms = frame_age_ms(frame.stamp_ns, self._node.get_clock().now().nanoseconds)
+        age_s = None if age_ms is None else age_ms * 1e-3
         with self._law_lock:
             now_s = time.monotonic()
             if frame.frozen:
                 rate = self._law.fault(now_s)
             else:
-                rate = self._law.answer(result.depth, result.confidence, result.is_final, now_s)
+                rate = self._law.answer(Answer(result.depth, result.confidence, age_s), now_s)
             self._outputs.send_rate(rate)
-        age_ms = frame_age_ms(frame.stamp_ns, self._node.get_clock().now().nanoseconds)
         self._statistics.answered(result, age_ms, now_s)
         record = FrameRecord(rate, age_ms, self._camera.slot.drops, self._engine.sha256)
         classification = messages.classification(

@@ -26,7 +26,7 @@ def rows(first_column: str) -> dict[str, list[str]]:
 
 
 def test_parameters() -> None:
-    parameters = pytest.importorskip('eevit_ros.parameters', reason='needs rclpy')
+    parameters = pytest.importorskip('eevit_ros.parameter_specs', reason='needs rclpy')
     table = rows('parameter')
     assert list(table) == list(parameters.SPECS)
     for name, (default, live, _) in table.items():

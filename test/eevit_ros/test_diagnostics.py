@@ -4,9 +4,10 @@ import pytest
 from exit_results import exit_result
 
 from eevit_ros.diagnostics import ERROR, OK, WARN, Publishers, Report, Statistics
+from eevit_ros.rate import RateSettings
 
 IMAGE = 'sensor_msgs/msg/Image'
-STALE_S = 0.5
+RATE = RateSettings(stale_after_s=0.5, min_confidence=0.3)
 CAMERA = Publishers('/camera', IMAGE, [IMAGE])
 
 
@@ -24,7 +25,7 @@ def receive(statistics: Statistics, now_s: float, stamp_s: float | None = None) 
 @pytest.fixture
 def running() -> Statistics:
     """Two seconds of a camera of 20 Hz whose frames were all answered."""
-    statistics = Statistics(0.0, STALE_S)
+    statistics = Statistics(0.0, RATE)
     for i in range(41):
         receive(statistics, i / 20)
         statistics.answered(exit_result(inference_ms=float(i)), 30.0 + i, i / 20)
@@ -48,7 +49,7 @@ def test_all_is_well(running: Statistics) -> None:
 
 
 def test_before_the_first_frame_nothing_is_known_and_nothing_wrong_yet() -> None:
-    found = report(Statistics(0.0, STALE_S), 0.4)
+    found = report(Statistics(0.0, RATE), 0.4)
     assert found.level == OK
     assert found.values['inference_ms_p50'] == found.values['camera_hz'] == 'unknown'
 
@@ -125,7 +126,7 @@ def test_lost_messages_are_a_warning_once(running: Statistics) -> None:
 
 
 def test_gaps_in_the_stamps_point_to_the_shared_memory_profile() -> None:
-    statistics = Statistics(0.0, STALE_S)
+    statistics = Statistics(0.0, RATE)
     for i in range(100):
         if i % 10 in (0, 1, 4, 7):  # 4 of 10 arrive
             receive(statistics, i / 30)
@@ -141,6 +142,26 @@ def test_a_clock_mismatch_is_a_warning(running: Statistics) -> None:
     found = report(running, 2.0)
     assert found.level == WARN
     assert found.message.startswith('clock mismatch')
+
+
+def test_unsure_answers_are_a_warning_with_the_last_of_them(running: Statistics) -> None:
+    running.answered(exit_result(confidence=0.2), 10.0, 2.0)
+    running.answered(exit_result(confidence=0.123, class_name='dog', is_final=True), 10.0, 2.0)
+    running.answered(exit_result(confidence=0.3), 10.0, 2.0)  # at min_confidence, not below it
+    found = report(running, 2.0)
+    assert (found.level, found.message) == (
+        WARN,
+        "2 answer(s) below min_confidence, the last: 'dog' 0.12",
+    )
+    running.answered(exit_result(), 10.0, 2.1)
+    later = report(running, 2.1)
+    assert (later.level, later.values['unsure']) == (OK, '2')
+
+
+def test_what_is_unsure_changes_with_the_settings(running: Statistics) -> None:
+    running.rate = RateSettings(min_confidence=0.8)
+    running.answered(exit_result(confidence=0.7), 10.0, 2.0)
+    assert 'below min_confidence' in report(running, 2.0).message
 
 
 def test_several_problems_are_all_told_at_the_worst_level(running: Statistics) -> None:

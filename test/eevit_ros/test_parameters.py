@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from rcl_interfaces.msg import ParameterType
 
 from eevit_ros.errors import EevitError
-from eevit_ros.parameters import SPECS, Settings, check, demo_model
-from eevit_ros.rate import RateSettings
+from eevit_ros.parameter_specs import SPECS
+from eevit_ros.parameters import Settings, check, demo_model
+from eevit_ros.rate import MAPPINGS, RateSettings
 
 FILE = Path(__file__).parents[2] / 'config' / 'classifier.yaml'
 DEFAULTS = {name: spec.default for name, spec in SPECS.items()}
@@ -97,6 +98,21 @@ def test_descriptors_explain_and_bound(name: str) -> None:
 def test_the_ends_of_every_rate_range_are_accepted_by_the_law() -> None:
     for name, spec in SPECS.items():
         if name.startswith('rate.'):
-            for value in (spec.low, spec.high):
-                assert value is not None
-                RateSettings(**{name[5:]: type(spec.default)(value)})
+            values = spec.choices if spec.low is None else (spec.low, spec.high)
+            assert values
+            for value in values:
+                whole = (value,) if spec.low is None else type(spec.default)(value)
+                RateSettings(**{name[5:]: whole})
+
+
+@pytest.mark.parametrize('value', [[], ['depth', 'speed'], ['']])
+def test_every_mapping_must_be_a_known_one(value: list[str]) -> None:
+    with pytest.raises(EevitError) as caught:
+        Settings.from_values({**DEFAULTS, 'rate.mappings': value})
+    for text in ("'rate.mappings' must be one or more of", *MAPPINGS, f'Got {value!r}'):
+        assert text in str(caught.value)
+
+
+def test_mappings_may_be_any_of_the_known_ones() -> None:
+    settings = Settings.from_values({**DEFAULTS, 'rate.mappings': list(MAPPINGS)})
+    assert settings.rate.mappings == MAPPINGS

@@ -1,0 +1,156 @@
+"""Which parameters the node has: default, meaning, range or choices of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+
+from eevit_ros.providers import PROVIDERS
+from eevit_ros.rate import MAPPINGS, PHYSICAL_RANGE, RateSettings
+
+TRANSPORTS = ('raw', 'compressed')
+CLASS_IDS = ('name', 'index')
+
+_RATE = RateSettings()
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One parameter: its default, what it means, and the values it takes."""
+
+    default: Any
+    description: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    live: bool = False
+
+    def descriptor(self) -> ParameterDescriptor:
+        """Return what `ros2 param describe` shows, with the range that rclpy enforces."""
+        found = ParameterDescriptor(
+            description=self.description + ('' if self.live else ' Fixed while configured.'),
+            additional_constraints=self.rule(),
+        )
+        if self.low is None or self.high is None:
+            return found
+        if isinstance(self.default, int):
+            found.integer_range = [IntegerRange(from_value=int(self.low), to_value=int(self.high))]
+        else:
+            found.floating_point_range = [
+                FloatingPointRange(from_value=float(self.low), to_value=float(self.high))
+            ]
+        return found
+
+    def rule(self) -> str:
+        """Return which choices there are, '' where everything in range is one."""
+        several = 'one or more of' if isinstance(self.default, list) else 'one of'
+        return f'{several} {", ".join(self.choices)}' if self.choices else ''
+
+
+SPECS: dict[str, Spec] = {
+    'model': Spec(
+        '',
+        "Path of the .onnx model file (~ is the home folder). Empty: the package's demo model.",
+    ),
+    'image_transport': Spec(
+        'raw',
+        'raw: sensor_msgs/Image on `image`. compressed: CompressedImage on `image`/compressed.',
+        choices=TRANSPORTS,
+    ),
+    'thresholds': Spec(
+        [],
+        'Confidence above which an exit answers: one value for all exits or one for each, within '
+        "[0, 1]. Empty: the model's own.",
+        live=True,
+    ),
+    'top_k': Spec(5, 'Classes in ~/classification, best first.', 1, 1000),
+    'provider': Spec(
+        'auto',
+        'Execution provider to insist on. auto: the best there is.',
+        choices=('auto', *PROVIDERS),
+    ),
+    'threads': Spec(0, 'CPU threads of inference. 0: ONNX Runtime decides.', 0, 256),
+    'class_ids': Spec('name', 'What class_id in ~/classification holds.', choices=CLASS_IDS),
+    'autostart': Spec(True, 'Configure and activate at start; read once.'),
+    'frozen_after_frames': Spec(
+        10,
+        'Repetitions in a row (same stamp or same bytes) that make the camera count as frozen. '
+        'Raise it for a simulated camera without noise.',
+        1,
+        1_000_000,
+    ),
+    'rate.floor': Spec(_RATE.floor, 'Lowest adaptive rate.', 0.01, 1.0, live=True),
+    'rate.mappings': Spec(
+        list(_RATE.mappings),
+        'What makes the rate; of several the lowest counts. See docs/adaptive_rate.md.',
+        choices=MAPPINGS,
+        live=True,
+    ),
+    'rate.easy_depth': Spec(
+        _RATE.easy_depth,
+        'depth: up to this exit depth (layer / layers) the rate is 1.',
+        0.0,
+        1.0,
+        live=True,
+    ),
+    'rate.easy_confidence': Spec(
+        _RATE.easy_confidence,
+        'confidence: from this confidence up the rate is 1; at rate.min_confidence the floor.',
+        0.0,
+        1.0,
+        live=True,
+    ),
+    'rate.reference_cycle_s': Spec(
+        _RATE.reference_cycle_s,
+        'latency: up to this age plus frame interval, seconds, the rate is 1.',
+        *PHYSICAL_RANGE,
+        live=True,
+    ),
+    'rate.max_speed_mps': Spec(
+        _RATE.max_speed_mps,
+        'stopping_distance: the speed of rate 1, m/s.',
+        *PHYSICAL_RANGE,
+        live=True,
+    ),
+    'rate.deceleration_mps2': Spec(
+        _RATE.deceleration_mps2,
+        'stopping_distance: what the brakes reach, m/s^2.',
+        *PHYSICAL_RANGE,
+        live=True,
+    ),
+    'rate.sight_distance_m': Spec(
+        _RATE.sight_distance_m,
+        'stopping_distance: within this distance, metres, the robot must be able to stop.',
+        *PHYSICAL_RANGE,
+        live=True,
+    ),
+    'rate.attack_s': Spec(
+        _RATE.attack_s, 'Time constant downwards, seconds. 0: at once.', 0.0, 10.0, live=True
+    ),
+    'rate.release_per_s': Spec(
+        _RATE.release_per_s, 'Steepest rise of the rate, per second.', 0.001, 100.0, live=True
+    ),
+    'rate.easy_frames': Spec(
+        _RATE.easy_frames,
+        'Frames in a row above the present rate before it rises.',
+        1,
+        1000,
+        live=True,
+    ),
+    'rate.min_confidence': Spec(
+        _RATE.min_confidence,
+        'Answers below this confidence, from any exit, send the rate to the floor.',
+        0.0,
+        1.0,
+        live=True,
+    ),
+    'rate.stale_after_s': Spec(
+        _RATE.stale_after_s,
+        'Without an answer for this long, seconds, the rate is the floor.',
+        0.05,
+        10.0,
+        live=True,
+    ),
+}
