@@ -177,7 +177,8 @@ def test_a_reader_that_goes_away_ends_the_demo_quietly(
         process.stdout.close()
         err = process.stderr.read()
         assert process.wait(PATIENCE_S) == 1
-    assert err == ''
+    # What the start says of a small /dev/shm (a container's) is no word about the reader.
+    assert [line for line in err.splitlines() if '/dev/shm has' not in line] == []
     wait_until_gone(started)
 
 

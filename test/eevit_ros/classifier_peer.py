@@ -145,11 +145,18 @@ class ClassifierPeer:
             None if make is None else lambda: self.camera.publish(make()),
         )
 
-    def until_report(self, text: str, each: Callable[[], object] | None = None) -> DiagnosticArray:
-        """Wait for a report from now on whose message holds `text`."""
+    def until_report(
+        self, text: str, each: Callable[[], object] | None = None, level: bytes | None = None
+    ) -> DiagnosticArray:
+        """Wait for a report from now on that holds `text`, and that has `level` if one is given."""
         self.reports.clear()
+
+        def fits(report: DiagnosticArray) -> bool:
+            status = report.status[0]
+            return text in status.message and level in (None, status.level)
+
         return self.until(
-            lambda: next((r for r in self.reports if text in r.status[0].message), None),
+            lambda: next((r for r in self.reports if fits(r)), None),
             f'a report of {text!r}; the last was {self._last_report()}',
             each,
         )

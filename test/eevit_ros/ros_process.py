@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -45,8 +46,10 @@ THIS_COMPUTER = {
 
 
 def claim_domain() -> tuple[int, IO[str]]:
-    """Return a ROS domain that no other test uses, and the file whose lock keeps it so."""
+    """Return a ROS domain that nobody uses, and the file whose lock keeps other tests off."""
     for domain_id in range(20, 100):
+        if in_use(domain_id):  # a robot's own nodes, or what a killed test run left behind
+            continue
         path = Path(tempfile.gettempdir(), f'eevit_ros_test_domain_{domain_id}.lock')
         try:
             lock = path.open('w')
@@ -58,7 +61,17 @@ def claim_domain() -> tuple[int, IO[str]]:
             lock.close()
         else:
             return domain_id, lock
-    raise RuntimeError('all ROS domains from 20 to 99 are taken by tests')
+    raise RuntimeError('all ROS domains from 20 to 99 are taken')
+
+
+def in_use(domain_id: int) -> bool:
+    """Whether somebody holds a domain's first port (DDSI-RTPS 2.2, section 9.6.1)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(('', 7400 + 250 * domain_id + 10))
+        except OSError:
+            return True
+    return False
 
 
 def node_environment(domain_id: int) -> dict[str, str]:
