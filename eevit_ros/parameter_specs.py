@@ -2,52 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
-
 from eevit_ros.providers import PROVIDERS
 from eevit_ros.rate import MAPPINGS, PHYSICAL_RANGE, RateSettings
+from eevit_ros.spec import Spec
 
 TRANSPORTS = ('raw', 'compressed')
 CLASS_IDS = ('name', 'index')
 
 _RATE = RateSettings()
-
-
-@dataclass(frozen=True)
-class Spec:
-    """One parameter: its default, what it means, and the values it takes."""
-
-    default: Any
-    description: str
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[str, ...] = ()
-    live: bool = False
-
-    def descriptor(self) -> ParameterDescriptor:
-        """Return what `ros2 param describe` shows, with the range that rclpy enforces."""
-        found = ParameterDescriptor(
-            description=self.description + ('' if self.live else ' Fixed while configured.'),
-            additional_constraints=self.rule(),
-        )
-        if self.low is None or self.high is None:
-            return found
-        if isinstance(self.default, int):
-            found.integer_range = [IntegerRange(from_value=int(self.low), to_value=int(self.high))]
-        else:
-            found.floating_point_range = [
-                FloatingPointRange(from_value=float(self.low), to_value=float(self.high))
-            ]
-        return found
-
-    def rule(self) -> str:
-        """Return which choices there are, '' where everything in range is one."""
-        several = 'one or more of' if isinstance(self.default, list) else 'one of'
-        return f'{several} {", ".join(self.choices)}' if self.choices else ''
-
 
 SPECS: dict[str, Spec] = {
     'model': Spec(
@@ -64,6 +26,7 @@ SPECS: dict[str, Spec] = {
         'Confidence above which an exit answers: one value for all exits or one for each, within '
         "[0, 1]. Empty: the model's own.",
         live=True,
+        any_type=True,
     ),
     'top_k': Spec(5, 'Classes in ~/classification, best first.', 1, 1000),
     'provider': Spec(

@@ -67,10 +67,7 @@ def check(name: str, value: object) -> None:
     Raises:
         EevitError: It is wrong; names the parameter.
     """
-    spec = SPECS[name]
-    chosen: Any = value if isinstance(value, (list, tuple)) else [value]
-    if spec.choices and not (chosen and all(one in spec.choices for one in chosen)):
-        raise EevitError(f"parameter '{name}' must be {spec.rule()}. Got {value!r}")
+    SPECS[name].check(name, value)
     if name == 'thresholds':
         _thresholds(value)
 
@@ -82,15 +79,7 @@ def declare(node: Node) -> None:
         EevitError: A given value has the wrong type or is out of range; names the parameter.
     """
     for name, spec in SPECS.items():
-        descriptor = spec.descriptor()
-        # One number, a list of numbers and an empty list are three ROS types.
-        descriptor.dynamic_typing = name == 'thresholds'
-        try:
-            declared = node.declare_parameter(name, spec.default, descriptor)
-        except Exception as err:
-            # rclpy's exceptions for a wrong type and a wrong value share no base class.
-            raise EevitError(f"parameter '{name}': {err}") from err
-        if declared.value in (None, []):
+        if spec.declare(node, name) in (None, []):
             # An empty list has no element to tell its type by: ROS tools would call it not set.
             node.set_parameters([Parameter(name, Parameter.Type.DOUBLE_ARRAY, [])])
 
