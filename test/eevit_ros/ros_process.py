@@ -27,7 +27,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 T = TypeVar('T')
 
-DEADLINE_S = 60.0
+DEADLINE_S = 120.0
 """How long to wait for what comes within a second or two on an idle machine."""
 
 PERIOD_S = 0.05
