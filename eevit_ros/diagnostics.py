@@ -12,9 +12,7 @@ import numpy as np
 from eevit_ros.camera_rate import CameraRate
 from eevit_ros.engine import ExitResult
 from eevit_ros.rate import RateSettings
-
-# The levels of diagnostic_msgs/DiagnosticStatus.
-OK, WARN, ERROR = 0, 1, 2
+from eevit_ros.report import ERROR, OK, WARN, Report
 
 LATENCIES = 300
 GAPS_TO_WARN = 0.3
@@ -53,15 +51,6 @@ class Publishers:
             f'its QoS does not fit the subscription ({self.incompatible}): change it there, or '
             f'here with the parameters qos_overrides.{self.topic}.subscription.*'
         )
-
-
-@dataclass(frozen=True)
-class Report:
-    """One diagnostics status: level, one line for people, values for tools."""
-
-    level: int
-    message: str
-    values: dict[str, str]
 
 
 class Statistics:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 from vision_msgs.msg import Classification, LabelInfo, ObjectHypothesis, VisionClass
 
-from eevit_ros.diagnostics import OK, Report
 from eevit_ros.engine import ExitResult
 from eevit_ros.frame_age import MISMATCH
+from eevit_ros.report import OK, Report
+from eevit_ros.status_message import status
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,10 @@ def frame(header: Header, source: str, result: ExitResult, record: FrameRecord) 
         'drops': str(record.drops),
         'model_hash': record.model_hash,
     }
-    status = _status(f'{source}: frame', Report(OK, result.class_name, values), header.frame_id)
-    return DiagnosticArray(header=header, status=[status])
+    report = Report(OK, result.class_name, values)
+    return DiagnosticArray(
+        header=header, status=[status(f'{source}: frame', report, header.frame_id)]
+    )
 
 
 def label_info(header: Header, names: Sequence[str]) -> LabelInfo:
@@ -71,7 +74,7 @@ def label_info(header: Header, names: Sequence[str]) -> LabelInfo:
 
 def diagnostics(header: Header, source: str, report: Report, hardware_id: str) -> DiagnosticArray:
     """Return the node's own status for /diagnostics."""
-    return DiagnosticArray(header=header, status=[_status(source, report, hardware_id)])
+    return DiagnosticArray(header=header, status=[status(source, report, hardware_id)])
 
 
 def jpeg(header: Header, data: bytes) -> CompressedImage:
@@ -79,17 +82,3 @@ def jpeg(header: Header, data: bytes) -> CompressedImage:
     message = CompressedImage(header=header, format='rgb8; jpeg compressed bgr8')
     message.data.frombytes(data)  # assigning bytes to `data` copies twice
     return message
-
-
-def _status(name: str, report: Report, hardware_id: str) -> DiagnosticStatus:
-    return DiagnosticStatus(
-        level=bytes([report.level]),
-        name=name,
-        message=report.message,
-        hardware_id=hardware_id,
-        values=_key_values(report.values),
-    )
-
-
-def _key_values(values: Mapping[str, str]) -> list[KeyValue]:
-    return [KeyValue(key=key, value=value) for key, value in values.items()]

@@ -11,7 +11,7 @@ from rclpy.lifecycle import LifecycleNode
 
 from eevit_ros import messages
 from eevit_ros.camera import Camera, Frame
-from eevit_ros.diagnostics import ERROR, WARN, Report, Statistics
+from eevit_ros.diagnostics import Statistics
 from eevit_ros.engine import Engine
 from eevit_ros.errors import EevitError
 from eevit_ros.frame_age import frame_age_ms
@@ -19,6 +19,7 @@ from eevit_ros.messages import FrameRecord
 from eevit_ros.outputs import Outputs
 from eevit_ros.parameters import Settings
 from eevit_ros.rate import Answer, RateLaw, RateSettings
+from eevit_ros.report import ERROR, WARN, Report
 
 RATE_PERIOD_S = 0.1
 REPORT_PERIOD_S = 1.0

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 from exit_results import exit_result
 
-from eevit_ros.diagnostics import ERROR, OK, WARN, Publishers, Report, Statistics
+from eevit_ros.diagnostics import Publishers, Statistics
 from eevit_ros.rate import RateSettings
+from eevit_ros.report import ERROR, OK, WARN, Report
 
 IMAGE = 'sensor_msgs/msg/Image'
 RATE = RateSettings(stale_after_s=0.5, min_confidence=0.3)

@@ -5,8 +5,8 @@ from exit_results import exit_result
 from std_msgs.msg import Header
 
 from eevit_ros import messages
-from eevit_ros.diagnostics import ERROR, Report
 from eevit_ros.messages import FrameRecord
+from eevit_ros.report import ERROR, Report
 
 HEADER = Header(frame_id='camera')
 HEADER.stamp.sec = 12
