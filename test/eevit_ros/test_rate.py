@@ -1,33 +1,24 @@
-"""The rate law: bounds, monotonicity, attack, release, recovery, staleness."""
+"""The rate law over time: bounds, monotonicity, attack, release, recovery, staleness."""
 
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from rate_strategies import THOROUGH, ages, anything, rate_settings
 
 from eevit_ros.errors import EevitError
-from eevit_ros.rate import RateLaw, RateSettings
+from eevit_ros.rate import MAPPINGS, Answer, RateLaw, RateSettings
 
 LAYERS = 12
 ROUNDING = 1e-12  # two histories are compared: each may be off by its own roundings
-# No time limits: a busy machine is no fault of the code.
-THOROUGH = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-rate_settings = st.builds(
-    RateSettings,
-    floor=st.floats(0.01, 1),
-    easy_depth=st.floats(0, 1),
-    attack_s=st.one_of(st.just(0.0), st.floats(1e-3, 10)),
-    release_per_s=st.floats(1e-3, 100),
-    easy_frames=st.integers(1, 6),
-    min_confidence=st.floats(0, 1),
-    stale_after_s=st.floats(0.05, 3),
-)
+EASY = Answer(depth=1 / LAYERS, confidence=0.99, age_s=0.02)
+HARDER = Answer(depth=0.75, confidence=0.9)
 
 
 @dataclass(frozen=True)
@@ -37,20 +28,29 @@ class Event:
     wait_s: float
     layer: int
     confidence: float
+    age_s: float | None = 0.05
     fault: bool = False
 
-    def harder(self, layers: int, share: float, fault: bool) -> Event:
-        """Return an event at the same time, nowhere easier."""
-        layer = min(LAYERS, self.layer + layers)
-        return Event(self.wait_s, layer, self.confidence * share, self.fault or fault)
+    def harder(self, layers: int, share: float, older_s: float | None, fault: bool) -> Event:
+        """Return an event at the same time, nowhere easier; an unknown age is the oldest."""
+        unknown = self.age_s is None or older_s is None
+        return Event(
+            self.wait_s,
+            min(LAYERS, self.layer + layers),
+            self.confidence * share,
+            None if unknown else self.age_s + older_s,
+            self.fault or fault,
+        )
 
 
+faults = st.sampled_from([False] * 9 + [True])
 events = st.builds(
     Event,
     wait_s=st.one_of(st.sampled_from([0.0, 1 / 30, 1 / 15, 0.1]), st.floats(0, 1)),
     layer=st.integers(1, LAYERS),
     confidence=st.floats(0, 1),
-    fault=st.sampled_from([False] * 9 + [True]),
+    age_s=ages,
+    fault=faults,
 )
 pairs = st.lists(
     st.builds(
@@ -58,7 +58,8 @@ pairs = st.lists(
         events,
         st.one_of(st.just(0), st.integers(0, LAYERS)),
         st.one_of(st.just(1.0), st.floats(0, 1)),
-        st.sampled_from([False] * 9 + [True]),
+        st.one_of(st.just(0.0), ages),
+        faults,
     ),
     min_size=1,
     max_size=40,
@@ -69,7 +70,7 @@ def feed(law: RateLaw, event: Event, now_s: float) -> float:
     """Give one event to the law and return the rate it answers."""
     if event.fault:
         return law.fault(now_s)
-    return law.answer(event.layer / LAYERS, event.confidence, event.layer == LAYERS, now_s)
+    return law.answer(Answer(event.layer / LAYERS, event.confidence, event.age_s), now_s)
 
 
 def trace(
@@ -90,7 +91,7 @@ def trace(
 
 def easy(law: RateLaw, now_s: float) -> float:
     """Give the law a frame that left at the first layer, sure of itself."""
-    return law.answer(1 / LAYERS, 0.99, False, now_s)
+    return law.answer(EASY, now_s)
 
 
 def law_at_one(config: RateSettings) -> tuple[RateLaw, float]:
@@ -105,13 +106,10 @@ def law_at_one(config: RateSettings) -> tuple[RateLaw, float]:
 
 # Bounds ------------------------------------------------------------------------------------------
 
-anything = st.floats(allow_nan=True, allow_infinity=True)
 calls_of_anything = st.lists(
     st.tuples(
         st.sampled_from(['answer', 'fault', 'at']),
-        anything,
-        anything,
-        st.booleans(),
+        st.builds(Answer, anything, anything, st.one_of(st.none(), anything)),
         st.one_of(anything, st.floats(0, 10)),
     ),
     max_size=30,
@@ -121,16 +119,15 @@ calls_of_anything = st.lists(
 @THOROUGH
 @given(rate_settings, calls_of_anything)
 def test_rate_is_within_floor_and_one_whatever_comes(
-    config: RateSettings, calls: list[tuple[str, float, float, bool, float]]
+    config: RateSettings, calls: list[tuple[str, Answer, float]]
 ) -> None:
     law = RateLaw(config)
-    for kind, depth, confidence, is_final, now_s in calls:
+    for kind, answer, now_s in calls:
         if kind == 'answer':
-            rate = law.answer(depth, confidence, is_final, now_s)
+            rate = law.answer(answer, now_s)
         else:
             rate = law.fault(now_s) if kind == 'fault' else law.at(now_s)
         assert config.floor <= rate <= 1
-        assert config.floor <= law.target(depth, confidence, is_final) <= 1
 
 
 @THOROUGH
@@ -163,39 +160,6 @@ def test_harder_frames_nowhere_give_a_higher_rate(
         assert low <= high + ROUNDING, f'at {now_s} s'
 
 
-@THOROUGH
-@given(
-    rate_settings, st.integers(1, LAYERS), st.integers(0, LAYERS), st.floats(0, 1), st.floats(0, 1)
-)
-def test_target_falls_with_depth_and_with_doubt(
-    config: RateSettings, layer: int, more: int, confidence: float, share: float
-) -> None:
-    law = RateLaw(config)
-    deeper = min(LAYERS, layer + more)
-    assert law.target(deeper / LAYERS, confidence * share, deeper == LAYERS) <= law.target(
-        layer / LAYERS, confidence, layer == LAYERS
-    )
-
-
-# The map -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ('depth', 'expected'), [(1 / 12, 1.0), (0.5, 1.0), (0.75, 0.6), (0.875, 0.4), (1.0, 0.2)]
-)
-def test_target_is_one_up_to_easy_depth_then_linear_to_the_floor(
-    depth: float, expected: float
-) -> None:
-    assert RateLaw(RateSettings()).target(depth, 0.9, depth == 1) == pytest.approx(expected)
-
-
-def test_easy_depth_of_one_leaves_only_faults_to_slow_down() -> None:
-    law = RateLaw(RateSettings(easy_depth=1.0))
-    assert law.target(1.0, 0.31, True) == 1.0
-    assert law.target(1.0, 0.3, True) == 1.0  # at min_confidence, not below it
-    assert law.target(1.0, 0.29, True) == 0.2
-
-
 # Downwards ---------------------------------------------------------------------------------------
 
 
@@ -208,9 +172,9 @@ def test_easy_depth_of_one_leaves_only_faults_to_slow_down() -> None:
 def test_attack_is_first_order_however_many_frames_say_the_same(
     attack_s: float, layer: int, waits: list[float]
 ) -> None:
-    law, start_s = law_at_one(RateSettings(attack_s=attack_s))
+    law, start_s = law_at_one(RateSettings(attack_s=attack_s, stale_after_s=0.5))
     event = Event(0, layer, 0.9)
-    target = law.target(layer / LAYERS, 0.9, layer == LAYERS)
+    target = law.target(Answer(layer / LAYERS, 0.9), 0.01)
     now_s = start_s + 0.01
     first_s = now_s
     for wait_s in waits:
@@ -222,12 +186,12 @@ def test_attack_is_first_order_however_many_frames_say_the_same(
 
 def test_attack_of_zero_falls_at_once() -> None:
     law, now_s = law_at_one(RateSettings(attack_s=0.0))
-    assert law.answer(0.75, 0.9, False, now_s) == pytest.approx(0.6)
+    assert law.answer(HARDER, now_s) == pytest.approx(0.6)
 
 
 def test_one_hard_frame_is_felt_and_forgotten_only_after_easy_ones() -> None:
     law, now_s = law_at_one(RateSettings(attack_s=0.0, easy_frames=3))
-    law.answer(0.75, 0.9, False, now_s + 0.1)
+    law.answer(HARDER, now_s + 0.1)
     rates = [easy(law, now_s + 0.1 * i) for i in range(2, 7)]
     assert rates == pytest.approx([0.6, 0.6, 0.6, 0.65, 0.7])  # rises from the third on
 
@@ -261,8 +225,8 @@ def test_it_rises_no_higher_than_the_lowest_of_the_last_targets() -> None:
     config = RateSettings(release_per_s=100.0)
     law = RateLaw(config)
     for i, layer in enumerate([1, 9, 1]):
-        law.answer(layer / LAYERS, 0.9, False, i * 0.1)
-    assert law.at(0.3) == pytest.approx(law.target(9 / LAYERS, 0.9, False))
+        law.answer(Answer(layer / LAYERS, 0.9), i * 0.1)
+    assert law.at(0.3) == pytest.approx(law.target(Answer(9 / LAYERS, 0.9), 0.1))
 
 
 @pytest.mark.parametrize('easy_frames', [1, 3, 8])
@@ -274,28 +238,72 @@ def test_easy_frames_always_lead_back_to_one(easy_frames: int) -> None:
     assert rate == 1
 
 
+# Frame interval ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('mapping', ['latency', 'stopping_distance'])
+@pytest.mark.parametrize('interval_s', [0.05, 0.25, 0.8])
+def test_the_rate_settles_at_the_target_of_its_frame_interval(
+    mapping: str, interval_s: float
+) -> None:
+    config = RateSettings(mappings=(mapping,), max_speed_mps=2.0, stale_after_s=1.0)
+    law = RateLaw(config)
+    for i in range(200):
+        law.answer(EASY, i * interval_s)
+    expected = law.target(EASY, interval_s)
+    assert config.floor < expected
+    assert law.at(199.01 * interval_s) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize('mapping', ['latency', 'stopping_distance'])
+@pytest.mark.parametrize('first_is_a_fault', [False, True])
+def test_the_first_frame_shows_no_interval_and_a_fault_is_a_frame(
+    mapping: str, first_is_a_fault: bool
+) -> None:
+    config = RateSettings(mappings=(mapping,), easy_frames=1, release_per_s=100.0)
+    law = RateLaw(config)
+    assert (law.fault(5.0) if first_is_a_fault else easy(law, 5.0)) == config.floor
+    assert law.at(5.09) == config.floor
+    easy(law, 5.1)
+    assert law.at(5.15) == law.target(EASY, 5.1 - 5.0) == 1
+
+
+def test_one_late_frame_slows_down_and_counts_for_easy_frames() -> None:
+    config = RateSettings(mappings=('latency',), attack_s=0.0, easy_frames=3, stale_after_s=1.0)
+    law, now_s = RateLaw(config), 0.0
+    for _ in range(60):
+        rate, now_s = easy(law, now_s + 0.1), now_s + 0.1
+    assert rate == 1
+    late_s = now_s + 0.38
+    assert easy(law, late_s) == pytest.approx(0.2 / (0.02 + 0.38))
+    rates = [easy(law, late_s + 0.1 * i) for i in range(1, 5)]
+    assert rates == pytest.approx([0.5, 0.5, 0.5, 0.55])
+
+
 # Faults and staleness ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     'answer',
     [
-        pytest.param((1.0, 0.29, True), id='final exit below min_confidence'),
-        pytest.param((0.1, math.nan, False), id='confidence is NaN'),
-        pytest.param((0.1, -0.1, False), id='confidence is negative'),
-        pytest.param((0.1, 1.1, False), id='confidence above 1'),
-        pytest.param((0.1, math.inf, False), id='confidence is infinite'),
-        pytest.param((math.nan, 0.9, False), id='depth is NaN'),
-        pytest.param((-0.1, 0.9, False), id='depth is negative'),
-        pytest.param((1.1, 0.9, True), id='depth above 1'),
+        pytest.param(Answer(1.0, 0.29), id='final exit below min_confidence'),
+        pytest.param(Answer(0.1, 0.29), id='early exit below min_confidence'),
+        pytest.param(Answer(0.1, math.nan), id='confidence is NaN'),
+        pytest.param(Answer(0.1, -0.1), id='confidence is negative'),
+        pytest.param(Answer(0.1, 1.1), id='confidence above 1'),
+        pytest.param(Answer(0.1, math.inf), id='confidence is infinite'),
+        pytest.param(Answer(math.nan, 0.9), id='depth is NaN'),
+        pytest.param(Answer(-0.1, 0.9), id='depth is negative'),
+        pytest.param(Answer(1.1, 0.9), id='depth above 1'),
+        pytest.param(Answer(0.1, 0.9, math.nan), id='age is NaN'),
+        pytest.param(Answer(0.1, 0.9, -0.1), id='age is negative'),
+        pytest.param(Answer(0.1, 0.9, math.inf), id='age is infinite'),
     ],
 )
-def test_an_answer_that_is_none_falls_at_once_and_starts_over(
-    answer: tuple[float, float, bool],
-) -> None:
-    config = RateSettings(attack_s=5.0)
+def test_an_answer_that_is_none_falls_at_once_and_starts_over(answer: Answer) -> None:
+    config = RateSettings(attack_s=5.0, stale_after_s=0.5)
     law, now_s = law_at_one(config)
-    assert law.answer(*answer, now_s + 0.01) == config.floor
+    assert law.answer(answer, now_s + 0.01) == config.floor
     assert [easy(law, now_s + 0.1 * i) for i in range(1, 5)] == pytest.approx([0.2, 0.2, 0.2, 0.25])
 
 
@@ -365,6 +373,11 @@ def test_looking_more_often_changes_nothing(
     ('name', 'bad'),
     [
         ('floor', 0.0), ('floor', 0.009), ('floor', 1.01), ('floor', math.nan),
+        ('mappings', ()), ('mappings', ('speed',)), ('mappings', ('depth', '')),
+        ('mappings', 'depth'), ('reference_cycle_s', 0.0), ('reference_cycle_s', math.inf),
+        ('reference_cycle_s', math.nan), ('max_speed_mps', math.nan),
+        ('max_speed_mps', 0.0), ('deceleration_mps2', -1.0), ('sight_distance_m', 1000.1),
+        ('easy_confidence', -0.1), ('easy_confidence', 1.1), ('easy_confidence', math.nan),
         ('easy_depth', -0.1), ('easy_depth', 1.1), ('easy_depth', math.nan),
         ('attack_s', -0.1), ('attack_s', math.inf), ('attack_s', math.nan),
         ('release_per_s', 0.0), ('release_per_s', math.inf), ('release_per_s', math.nan),
@@ -373,6 +386,12 @@ def test_looking_more_often_changes_nothing(
         ('stale_after_s', 0.0), ('stale_after_s', math.inf), ('stale_after_s', math.nan),
     ],
 )  # fmt: skip
-def test_settings_out_of_range_are_refused_by_name_and_value(name: str, bad: float) -> None:
-    with pytest.raises(EevitError, match=f'rate.{name} must be .*Got {bad}'):
+def test_settings_out_of_range_are_refused_by_name_and_value(name: str, bad: object) -> None:
+    with pytest.raises(EevitError, match=re.escape(f'Got {bad!r}')) as caught:
         replace(RateSettings(), **{name: bad})
+    assert str(caught.value).startswith(f'rate.{name} must be ')
+
+
+def test_an_unknown_mapping_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(EevitError, match=f'one or more of {", ".join(MAPPINGS)}'):
+        RateSettings(mappings=('depth', 'speed'))
