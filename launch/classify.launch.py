@@ -9,14 +9,12 @@ import os
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
-from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction
-from launch.events import matches_action
-from launch.events.process import ProcessExited, ShutdownProcess
-from launch.logging import get_logger
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from eevit_ros.launching import existing_file, respawn_only_crashes
 from launch import LaunchContext, LaunchDescription
 
 SHARE = Path(get_package_share_directory('eevit_ros'))
@@ -24,7 +22,6 @@ PARAMS_FILE = str(SHARE / 'config' / 'classifier.yaml')
 DDS_PROFILE = str(SHARE / 'config' / 'fastdds_shared_memory.xml')
 # Fast DDS 2 (Humble, Jazzy) reads the first, Fast DDS 3 the second.
 DDS_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
-CONFIGURE_FAILED = 2
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -102,17 +99,12 @@ def start_classifier(context: LaunchContext) -> list[Node]:
             output='screen',
             respawn=LaunchConfiguration('respawn'),
             respawn_delay=2.0,
-            on_exit=after_exit,
+            on_exit=respawn_only_crashes(
+                'the classifier could not configure, its last error says why: '
+                'it is not started again'
+            ),
         )
     ]
-
-
-def existing_file(argument: str, given: dict[str, str]) -> str:
-    """Return the path that `argument` holds (`~` is the home folder), if there is a file."""
-    path = Path(given[argument]).expanduser()
-    if not path.is_file():
-        raise FileNotFoundError(f'{argument}: there is no file {given[argument]!r}')
-    return str(path)
 
 
 def dds_environment(given: dict[str, str]) -> dict[str, str]:
@@ -122,17 +114,3 @@ def dds_environment(given: dict[str, str]) -> dict[str, str]:
     if profile in ('', 'none') or (profile == DDS_PROFILE and set_by_user):
         return {}
     return {DDS_VARIABLES[0]: existing_file('dds_profile', given)}
-
-
-def after_exit(event: ProcessExited, context: LaunchContext) -> EmitEvent | None:
-    """Leave only crashes to `respawn`, which itself would start the node after any exit.
-
-    Whatever else was launched goes on without it.
-    """
-    if context.is_shutdown or event.returncode not in (0, CONFIGURE_FAILED):
-        return None
-    if event.returncode == CONFIGURE_FAILED:
-        get_logger('classify.launch').error(
-            'the classifier could not configure, its last error says why: it is not started again'
-        )
-    return EmitEvent(event=ShutdownProcess(process_matcher=matches_action(event.action)))
