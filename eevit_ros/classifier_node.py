@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import rclpy
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.executors import SingleThreadedExecutor
@@ -17,20 +15,15 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
-from rclpy.signals import SignalHandlerOptions
 
-from eevit_ros import parameters
+from eevit_ros import node_process, parameters
 from eevit_ros.engine import Engine
 from eevit_ros.errors import EevitError
+from eevit_ros.node_process import EXIT_NOT_CONFIGURED, SPIN_S
 from eevit_ros.outputs import Outputs
 from eevit_ros.parameter_specs import SPECS
 from eevit_ros.parameters import Settings
 from eevit_ros.session import Session
-
-EXIT_NOT_CONFIGURED = 2
-"""Exit code when the model or a parameter is wrong: starting again would not help."""
-
-SPIN_S = 0.1
 
 
 class ClassifierNode(LifecycleNode):
@@ -180,19 +173,7 @@ def main(args: list[str] | None = None) -> int:
     Returns:
         The exit code: 0, or 2 when the model or a parameter refuses to configure with `autostart`.
     """
-    stop = threading.Event()
-    # rclpy's own handlers would shut the context down under the inference thread's publishers.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    except RuntimeError as err:  # malformed --ros-args or parameter file
-        print(f'[classifier]: cannot start: {err}', file=sys.stderr)
-        return EXIT_NOT_CONFIGURED
-    try:
-        return _run(stop)
-    finally:
-        rclpy.shutdown()
+    return node_process.run('classifier', _run, args)
 
 
 def _run(stop: threading.Event) -> int:

@@ -1,0 +1,134 @@
+"""Which parameters the governor has, and the checked settings they make. All are read once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from rclpy.exceptions import NameValidationException
+from rclpy.expand_topic_name import expand_topic_name
+from rclpy.node import Node
+from rclpy.validate_full_topic_name import validate_full_topic_name
+
+from eevit_ros.errors import EevitError
+from eevit_ros.spec import Spec
+from eevit_ros.speed_limit import LOWEST_PERCENT, LimitSettings
+
+UNITS = ('percentage', 'mps')
+COMMANDS = ('none', 'twist', 'twist_stamped')
+
+_LIMIT = LimitSettings()
+
+SPECS: dict[str, Spec] = {
+    'publish_hz': Spec(10.0, 'How often the limit is published, Hz.', 5.0, 100.0),
+    'floor': Spec(_LIMIT.floor, 'Limit after any fault, share of full speed.', 0.01, 1.0),
+    'stale_after_s': Spec(
+        _LIMIT.stale_after_s,
+        'Without an adaptive rate for this long, seconds, the limit is the floor.',
+        0.05,
+        10.0,
+    ),
+    'fresh_messages': Spec(
+        _LIMIT.fresh_messages, 'Good messages in a row that end a fault.', 1, 1000
+    ),
+    'recover_per_s': Spec(
+        _LIMIT.recover_per_s,
+        'Steepest rise after a fault, share of full speed per second.',
+        0.001,
+        100.0,
+    ),
+    'unit': Spec(
+        'percentage', 'What speed_limit holds: percent of full speed, or m/s.', choices=UNITS
+    ),
+    'max_speed_mps': Spec(
+        _LIMIT.max_speed_mps,
+        'Full speed of the robot, m/s; needed for limits in m/s. 0: unknown.',
+        0.0,
+        1000.0,
+    ),
+    'limit_sources': Spec(
+        ['filter_speed_limit'],
+        'Topics of other speed limits (nav2_msgs/SpeedLimit), such as zones; the lowest counts.',
+    ),
+    'initial_zone_limit': Spec(
+        _LIMIT.initial_zone_limit,
+        'Limit of each of them until its first message, percent.',
+        LOWEST_PERCENT,
+        100.0,
+    ),
+    'command': Spec(
+        'none',
+        'Type of the velocity commands to scale from cmd_vel_in to cmd_vel_out.',
+        choices=COMMANDS,
+    ),
+    'command_timeout_s': Spec(
+        0.5, 'Without a command for this long, seconds, zero velocity goes out.', 0.05, 10.0
+    ),
+}
+
+
+@dataclass(frozen=True)
+class GovernorSettings:
+    """The parameters, checked."""
+
+    publish_hz: float
+    unit: str
+    limit_sources: tuple[str, ...]
+    command: str
+    command_timeout_s: float
+    limit: LimitSettings
+
+    @classmethod
+    def of(cls, node: Node) -> GovernorSettings:
+        """Declare the parameters and read them.
+
+        Raises:
+            EevitError: A value is wrong; names the parameter.
+        """
+        return cls.from_values(
+            {name: spec.declare(node, name, read_only=True) for name, spec in SPECS.items()}
+        )
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> GovernorSettings:
+        """Check what ranges cannot.
+
+        Args:
+            values: By parameter name, all of `SPECS`.
+
+        Raises:
+            EevitError: A value is wrong; names the parameter.
+        """
+        for name, spec in SPECS.items():
+            spec.check(name, values[name])
+        if values['unit'] == 'mps' and values['max_speed_mps'] <= 0:
+            raise EevitError(
+                "parameter 'unit' is mps, which needs 'max_speed_mps' above 0. "
+                f'Got {values["max_speed_mps"]!r}'
+            )
+        return cls(
+            publish_hz=values['publish_hz'],
+            unit=values['unit'],
+            limit_sources=_topics(values['limit_sources']),
+            command=values['command'],
+            command_timeout_s=values['command_timeout_s'],
+            limit=LimitSettings(**{f.name: values[f.name] for f in fields(LimitSettings)}),
+        )
+
+
+def _topics(value: object) -> tuple[str, ...]:
+    """Return the topics; an empty list comes as None, for it has no element to tell its type by."""
+    topics = [] if value is None else value
+    if not isinstance(topics, (list, tuple)) or not all(isinstance(topic, str) for topic in topics):
+        raise EevitError(f"parameter 'limit_sources' must be a list of topics. Got {value!r}")
+    if len(set(topics)) < len(topics):
+        raise EevitError(f"parameter 'limit_sources' names a topic twice. Got {value!r}")
+    for topic in topics:
+        try:
+            validate_full_topic_name(expand_topic_name(topic, 'node', '/'))
+        except (NameValidationException, ValueError) as err:
+            raise EevitError(
+                f"parameter 'limit_sources' must be a list of topics. Got {topic!r}: {err}"
+            ) from err
+    return tuple(topics)

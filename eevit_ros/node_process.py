@@ -1,0 +1,42 @@
+"""A node's process: it owns its signals, so that what must go out at the end still can."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+import rclpy
+from rclpy.signals import SignalHandlerOptions
+
+EXIT_NOT_CONFIGURED = 2
+"""Exit code when the model or a parameter is wrong: starting again would not help."""
+
+SPIN_S = 0.1
+
+
+def run(name: str, body: Callable[[threading.Event], int], args: list[str] | None) -> int:
+    """Run the node of a process.
+
+    Args:
+        name: The node's name, for what cannot be logged.
+        body: Makes and spins the node until the event is set, by SIGINT or SIGTERM.
+        args: The command line, None for the process's own.
+
+    Returns:
+        The exit code: the body's, or 2 when ROS refuses the command line.
+    """
+    stop = threading.Event()
+    # rclpy's own handlers would shut the context down under the node's publishers.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as err:  # malformed --ros-args or parameter file
+        print(f'[{name}]: cannot start: {err}', file=sys.stderr)
+        return EXIT_NOT_CONFIGURED
+    try:
+        return body(stop)
+    finally:
+        rclpy.shutdown()
