@@ -79,9 +79,12 @@ def declare(node: Node) -> None:
         EevitError: A given value has the wrong type or is out of range; names the parameter.
     """
     for name, spec in SPECS.items():
-        if spec.declare(node, name) in (None, []):
-            # An empty list has no element to tell its type by: ROS tools would call it not set.
+        value = spec.declare(node, name)
+        # An empty list has no element to tell its type by: ROS tools would call it not set.
+        if name == 'thresholds' and value in (None, []):
             node.set_parameters([Parameter(name, Parameter.Type.DOUBLE_ARRAY, [])])
+        elif value is None:
+            raise EevitError(f"parameter '{name}' must not be empty. Got nothing or an empty list")
 
 
 def read(node: Node) -> dict[str, Any]:
