@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import doctest
 import hashlib
 import json
 import re
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from eevit_ros.rate import RateSettings
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / 'README.md').read_text()
@@ -35,6 +38,15 @@ def test_parameters() -> None:
         assert (live == 'yes') == spec.live, name
 
 
+def test_the_rate_s_document_names_its_parameters_and_computes_what_it_says() -> None:
+    path = ROOT / 'docs' / 'adaptive_rate.md'
+    for name in RateSettings.__dataclass_fields__:
+        assert f'`{name}`' in path.read_text() or f'`rate.{name}`' in path.read_text(), name
+    failed, tried = doctest.testfile(str(path), module_relative=False)
+    assert tried > 0
+    assert failed == 0
+
+
 def test_launch_arguments() -> None:
     tree = ast.parse((ROOT / 'launch' / 'classify.launch.py').read_text())
     declared = [
@@ -49,7 +61,7 @@ def test_launch_arguments() -> None:
     assert list(rows('launch argument')) == declared
 
 
-@pytest.mark.parametrize('path', ['README.md', 'docs/your_own_model.md'])
+@pytest.mark.parametrize('path', ['README.md', 'docs/your_own_model.md', 'docs/adaptive_rate.md'])
 def test_links_and_files_exist(path: str) -> None:
     text = (ROOT / path).read_text()
     links = [link for link in re.findall(r'\]\(([^)]+)\)', text) if '://' not in link]
