@@ -23,9 +23,9 @@ from eevit_ros.errors import EevitError
 LOWEST_PERCENT = 0.01  # a smaller limit could become 0 on its way, which means 'no limit'
 FULL_PERCENT = 100.0
 
-STARTUP, STALE, ERROR = 'startup', 'stale', 'error'
+STARTUP, STALE, WRONG, SHUTDOWN = 'startup', 'stale', 'error', 'shutdown'
 RECOVERING, SOURCE, DEEP, FRESH = 'recovering', 'other source', 'deep', 'fresh'
-FAULTS = (STARTUP, STALE, ERROR)
+FAULTS = (STARTUP, STALE, WRONG, SHUTDOWN)
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,7 @@ class SpeedLimit:
         self._heard_s: float | None = None
         self._wrong: dict[str, str] = {}  # what stays wrong until it is reported right
         self._fault = (STARTUP, 'no adaptive rate heard yet')
+        self._is_over = False
         self._fresh = 0  # good messages since the fault, up to fresh_messages
         self._recovers_s = 0.0  # when the last of them came
 
@@ -101,7 +102,7 @@ class SpeedLimit:
         if not 0 < rate <= 1:  # also true of NaN
             fault = f'adaptive rate {rate:.4g} is not within (0, 1]'
         if fault:
-            self._fall(ERROR, fault)
+            self._fall(WRONG, fault)
         elif not self._wrong and self._fresh < self._settings.fresh_messages:
             self._fresh += 1
             self._recovers_s = now_s
@@ -125,7 +126,11 @@ class SpeedLimit:
             self._wrong.pop(what, None)
         elif self._wrong.get(what) != text:
             self._wrong[what] = text
-            self._fall(ERROR, text)
+            self._fall(WRONG, text)
+
+    def end(self) -> None:
+        """Stay at the floor from now on."""
+        self._is_over = True
 
     def age_s(self, now_s: float) -> float | None:
         """Return how long ago the last message of the adaptive rate came; None before the first."""
@@ -147,8 +152,10 @@ class SpeedLimit:
     def _own(self, now_s: float) -> Limit:
         """Return the limit without the other sources."""
         floor, needed = self._settings.floor, self._settings.fresh_messages
+        if self._is_over:
+            return Limit(FULL_PERCENT * floor, SHUTDOWN, 'the governor was shut down')
         if self._wrong:
-            return Limit(FULL_PERCENT * floor, ERROR, '; '.join(self._wrong.values()))
+            return Limit(FULL_PERCENT * floor, WRONG, '; '.join(self._wrong.values()))
         if self.rate is None or self._fresh < needed:
             reason, text = self._fault
             count = f' ({self._fresh} of {needed} good messages since)' if self._fresh else ''
@@ -156,7 +163,7 @@ class SpeedLimit:
         rate = max(floor, self.rate)
         line = floor + self._settings.recover_per_s * (now_s - self._recovers_s)
         if line < rate:
-            return Limit(FULL_PERCENT * line, RECOVERING, f'recovering after: {self._fault[1]}')
+            return Limit(FULL_PERCENT * line, RECOVERING, f'fault over: {self._fault[1]}')
         text = f'adaptive rate {self.rate:.3g}'
         return Limit(FULL_PERCENT * rate, FRESH if self.rate >= 1 else DEEP, text)
 
