@@ -15,6 +15,7 @@ from eevit_ros.diagnostics import Publishers, Statistics
 from eevit_ros.encodings import decode_compressed, decode_image_message
 from eevit_ros.frame_slot import FrameSlot
 from eevit_ros.frozen_camera import FrozenCamera
+from eevit_ros.hold_up import HoldUp
 from eevit_ros.images import Image as Pixels
 
 try:
@@ -28,11 +29,12 @@ TYPE_NAMES = {'raw': 'sensor_msgs/msg/Image', 'compressed': 'sensor_msgs/msg/Com
 
 @dataclass(frozen=True)
 class Frame:
-    """A message as it came, and whether the camera repeats itself."""
+    """A message as it came, and why its answer must not make the robot faster."""
 
     message: Any  # sensor_msgs/Image or CompressedImage
     stamp_ns: int
-    frozen: bool
+    frozen: bool  # the camera repeats itself
+    waited: bool  # in a queue while this process was held up, perhaps
 
     def decode(self) -> Pixels:
         """Return it as uint8 (H, W, 3) RGB; EevitError for one that cannot be read."""
@@ -50,7 +52,12 @@ class Camera:
     """
 
     def __init__(
-        self, node: LifecycleNode, transport: str, frozen_after: int, statistics: Statistics
+        self,
+        node: LifecycleNode,
+        transport: str,
+        frozen_after: int,
+        statistics: Statistics,
+        hold_up: HoldUp,
     ) -> None:
         """Subscribe now.
 
@@ -59,6 +66,7 @@ class Camera:
             transport: 'raw' or 'compressed'.
             frozen_after: Repetitions in a row that mean a frozen camera.
             statistics: Counts what arrives and what got lost.
+            hold_up: Tells whether frames had to wait for this process.
         """
         suffix = '' if transport == 'raw' else f'/{transport}'
         self.topic: str = node.resolve_topic_name('image') + suffix
@@ -67,6 +75,7 @@ class Camera:
         self._type_name = TYPE_NAMES[transport]
         self._frozen = FrozenCamera(frozen_after)
         self._statistics = statistics
+        self._hold_up = hold_up
         try:
             self._subscription = self._subscribe(TYPES[transport], message_lost=self._on_lost)
         except UnsupportedEventTypeError:  # not every middleware tells
@@ -106,11 +115,10 @@ class Camera:
     def _on_image(self, message: Any) -> None:
         stamp = message.header.stamp
         stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
+        now_s = time.monotonic()
         frozen = self._frozen.see(stamp_ns, message.data)
-        self._statistics.received(
-            stamp_ns, time.monotonic(), repeats=self._frozen.repeats, frozen=frozen
-        )
-        self.slot.put(Frame(message, stamp_ns, frozen))
+        self._statistics.received(stamp_ns, now_s, repeats=self._frozen.repeats, frozen=frozen)
+        self.slot.put(Frame(message, stamp_ns, frozen, self._hold_up.see(now_s)))
 
     def _on_lost(self, event: Any) -> None:
         self._statistics.lost(event.total_count_change)

@@ -15,6 +15,7 @@ from eevit_ros.diagnostics import Statistics
 from eevit_ros.engine import Engine
 from eevit_ros.errors import EevitError
 from eevit_ros.frame_age import frame_age_ms
+from eevit_ros.hold_up import HoldUp
 from eevit_ros.messages import FrameRecord
 from eevit_ros.outputs import Outputs
 from eevit_ros.parameters import Settings
@@ -46,8 +47,13 @@ class Session:
         self._law_lock = threading.Lock()
         self._statistics = Statistics(time.monotonic(), settings.rate)
         self._complained = False
+        self._hold_up = HoldUp(settings.rate.stale_after_s, time.monotonic())
         self._camera = Camera(
-            node, settings.image_transport, settings.frozen_after_frames, self._statistics
+            node,
+            settings.image_transport,
+            settings.frozen_after_frames,
+            self._statistics,
+            self._hold_up,
         )
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timers = [
@@ -71,6 +77,7 @@ class Session:
         with self._law_lock:
             self._law = RateLaw(settings)
         self._statistics.rate = settings
+        self._hold_up.longest_s = settings.stale_after_s
 
     def _work(self) -> None:
         while (frame := self._camera.slot.get()) is not None:
@@ -92,7 +99,7 @@ class Session:
         age_s = None if age_ms is None else age_ms * 1e-3
         with self._law_lock:
             now_s = time.monotonic()
-            if frame.frozen:
+            if frame.frozen or frame.waited:
                 rate = self._law.fault(now_s)
             else:
                 rate = self._law.answer(Answer(result.depth, result.confidence, age_s), now_s)
@@ -115,6 +122,7 @@ class Session:
             self._outputs.send_rate(self._law.fault(time.monotonic()))
 
     def _send_rate(self) -> None:
+        self._hold_up.see(time.monotonic())
         with self._law_lock:
             self._outputs.send_rate(self._law.at(time.monotonic()))
 
