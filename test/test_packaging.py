@@ -66,6 +66,17 @@ def test_package_xml_names_every_ros_package_that_the_code_imports(
     assert ros <= depends
 
 
+@pytest.mark.filterwarnings('ignore::DeprecationWarning')  # catkin_pkg's use of pyparsing
+def test_a_robot_without_nav2_need_not_install_it() -> None:
+    package = pytest.importorskip('catkin_pkg.package')
+    found = package.parse_package(str(ROOT / 'package.xml'))
+    for asked, wanted in (({}, False), ({'EEVIT_ROS_NAV2': '1'}, True)):
+        found.evaluate_conditions(asked)
+        needed = {d.name for d in found.exec_depends if d.evaluated_condition}
+        assert ('nav2_msgs' in needed) == wanted
+        assert 'vision_msgs' in needed
+
+
 def test_pyproject_holds_no_metadata_that_humble_would_ignore() -> None:
     assert not re.search(r'^\[project', (ROOT / 'pyproject.toml').read_text(), re.MULTILINE)
 
@@ -112,21 +123,28 @@ def test_setup_env_without_a_compiler_names_the_apt_command(tmp_path: Path) -> N
     assert not (tmp_path / 'venv').exists()
 
 
-# Type hashes of vision_msgs 4.1.1 itself: with equal hashes, nodes built with either understand
-# each other.
-VISION_MSGS_HASHES = {
-    'Classification': 'RIHS01_f74db28d0eaef3afb78f48bf2161cd709a1383a0309d3454383b25be11345143',
-    'LabelInfo': 'RIHS01_3d37df4015cdf660cc851c51897f2acd957e1ca6205ba0a99aebffb9406b0783',
-    'ObjectHypothesis': 'RIHS01_51da43cec11c01957a64d1e05a24acd18aae7745ec30b74348ad5f6d634f7f90',
-    'VisionClass': 'RIHS01_1e4a11f0fed50b5623cb8ff26ca0e37952a48a9c074d16f804b44e9164c2037a',
+# Type hashes of vision_msgs 4.1.1 itself, and of nav2_msgs 1.1.20 (Humble) and 1.3.13 (Jazzy): with
+# equal hashes, nodes built with either understand each other.
+HASHES = {
+    'nav2_msgs/msg/SpeedLimit': '83d8e4e842559f4d9a988b19d31b162216ec738536389f98438d1a166f91845a',
+    'vision_msgs/msg/Classification': (
+        'f74db28d0eaef3afb78f48bf2161cd709a1383a0309d3454383b25be11345143'
+    ),
+    'vision_msgs/msg/LabelInfo': '3d37df4015cdf660cc851c51897f2acd957e1ca6205ba0a99aebffb9406b0783',
+    'vision_msgs/msg/ObjectHypothesis': (
+        '51da43cec11c01957a64d1e05a24acd18aae7745ec30b74348ad5f6d634f7f90'
+    ),
+    'vision_msgs/msg/VisionClass': (
+        '1e4a11f0fed50b5623cb8ff26ca0e37952a48a9c074d16f804b44e9164c2037a'
+    ),
 }
 
 
-@pytest.mark.parametrize('name', sorted(VISION_MSGS_HASHES))
-def test_our_vision_msgs_are_compatible_with_the_real_ones(name: str) -> None:
-    description = Path(sys.prefix, 'share', 'vision_msgs', 'msg', f'{name}.json')
+@pytest.mark.parametrize('name', sorted(HASHES))
+def test_our_copies_of_messages_are_compatible_with_the_real_ones(name: str) -> None:
+    description = Path(sys.prefix, 'share', f'{name}.json')
     if not description.is_file():
-        pytest.skip('vision_msgs comes from a ROS installation here, not from interfaces/')
+        pytest.skip(f'{name} comes from a ROS installation here, not from interfaces/')
     listed = json.loads(description.read_text())['type_hashes']
     hashes = {entry['type_name']: entry['hash_string'] for entry in listed}
-    assert hashes[f'vision_msgs/msg/{name}'] == VISION_MSGS_HASHES[name]
+    assert hashes[name] == f'RIHS01_{HASHES[name]}'
