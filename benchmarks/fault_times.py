@@ -1,0 +1,63 @@
+"""How long from a fault to the speed limit's floor, with real processes, on this machine.
+
+    python benchmarks/fault_times.py [--rounds 10] [--json build/benchmarks/fault_times.json]
+
+The faults are those of test/eevit_ros/test_faults.py, which asserts what is only timed here. For a
+governor that was killed or frozen the time is how long navigation held the old limit: it was
+restarted at once, or continued after about a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+from itertools import groupby
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / 'test' / 'eevit_ros')]
+
+from faults import FAULTS, STATED_S, measure  # noqa: E402
+from speed_chain import open_chain  # noqa: E402
+
+
+def main() -> None:
+    """Measure, print a table and write the JSON file."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--rounds', type=int, default=10)
+    parser.add_argument('--json', type=Path, default=Path('build/benchmarks/fault_times.json'))
+    args = parser.parse_args()
+
+    print(f'{"s from fault to floor":42}{"least":>8}{"median":>8}{"most":>8}{"waited":>8}')
+    seconds, waited = {}, {}
+    for kind, faults in groupby(FAULTS, key=lambda fault: fault.kind):
+        with tempfile.TemporaryDirectory() as folder, open_chain(kind, Path(folder)) as chain:
+            for fault in faults:
+                outcomes = [measure(chain, fault) for _ in range(args.rounds)]
+                seconds[fault.name] = times = [outcome.floor_s for outcome in outcomes]
+                waited[fault.name] = [outcome.waited_s for outcome in outcomes]
+                figures = (
+                    min(times),
+                    statistics.median(times),
+                    max(times),
+                    max(waited[fault.name]),
+                )
+                print(f'{fault.name:42}' + ''.join(f'{f:8.3f}' for f in figures), flush=True)
+    print(
+        f'{args.rounds} rounds; stated: {STATED_S} s, unless the governor itself is gone. waited: '
+        'the most, all threads together, that\nthe machine kept the processes waiting for a core.'
+    )
+
+    machine = {'processor': platform.processor() or platform.machine(), 'cores': os.cpu_count()}
+    args.json.parent.mkdir(parents=True, exist_ok=True)
+    report = {'machine': machine, 'seconds': seconds, 'waited_s': waited}
+    args.json.write_text(json.dumps(report, indent=2) + '\n')
+
+
+if __name__ == '__main__':
+    main()
