@@ -27,6 +27,7 @@ from eevit_ros.images import ResizeRule
 FORMAT_VERSION = 1
 VERSION_KEY = 'eevit_format_version'
 MAX_LAYERS = 255  # the exit layer is published as std_msgs/UInt8
+CONFIDENCE_BINS = 10  # of equal width over [0, 1]; the last one holds 1
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,9 @@ class ModelMetadata:
         training_data: What the model was trained on.
         licence: Licence of the file, ingredients named.
         promise: What the calibration of the thresholds promises; empty if nothing.
+        calibration_counts: (E + 1) rows of `CONFIDENCE_BINS` counts: how many held-out images left
+            at that exit, at the default thresholds, with a confidence in that bin; empty if not
+            known. What the robot compares its own answers with.
     """
 
     name: str
@@ -69,6 +73,7 @@ class ModelMetadata:
     training_data: str
     licence: str
     promise: str = ''
+    calibration_counts: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse lengths and values that do not fit together, naming the one at fault."""
@@ -107,6 +112,12 @@ class ModelMetadata:
             len(self.accuracy) == exits + 1 and _shares(self.accuracy),
             self.accuracy,
             f'be {exits + 1} values in [0, 1]',
+        )
+        _require(
+            'calibration_counts',
+            self.calibration_counts == () or _table(self.calibration_counts, exits + 1),
+            self.calibration_counts,
+            f'be empty, or {exits + 1} rows of {CONFIDENCE_BINS} counts, not all 0',
         )
 
     @property
@@ -193,6 +204,11 @@ _READERS = {
     'tuple[float, ...]': _reader(
         'a list of numbers', _all((int, float)), lambda value: tuple(map(float, value))
     ),
+    'tuple[tuple[int, ...], ...]': _reader(
+        'a list of lists of integers',
+        lambda value: isinstance(value, list) and all(map(_all(int), value)),
+        lambda value: tuple(map(tuple, value)),
+    ),
     'ResizeRule': _reader(
         'a resize rule (mode, interpolation, antialias)',
         _is_resize,
@@ -212,3 +228,8 @@ def _rising(values: tuple[int, ...]) -> bool:
 
 def _shares(values: tuple[float, ...]) -> bool:
     return all(math.isfinite(value) and 0 <= value <= 1 for value in values)
+
+
+def _table(counts: tuple[tuple[int, ...], ...], rows: int) -> bool:
+    shaped = len(counts) == rows and all(len(row) == CONFIDENCE_BINS for row in counts)
+    return shaped and min(map(min, counts)) >= 0 and any(map(any, counts))

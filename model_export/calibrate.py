@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from eevit_ros.model_file import CONFIDENCE_BINS
 from model_export.errors import ModelExportError
 
 TEMPERATURES = (0.25, 10.0)
@@ -81,6 +82,26 @@ def exits_taken(
     leaves = confidence[:-1] > thresholds[:, None]
     leaves = np.vstack([leaves, np.ones((1, confidence.shape[1]), bool)])
     return np.argmax(leaves, axis=0)
+
+
+def count_answers(
+    confidence: npt.NDArray[np.float32], taken: npt.NDArray[np.int64]
+) -> tuple[tuple[int, ...], ...]:
+    """How many images left at each exit with a confidence in each bin.
+
+    Args:
+        confidence: float32 (E + 1, N).
+        taken: int (N,), the exit index of each image.
+
+    Returns:
+        E + 1 rows of `CONFIDENCE_BINS` counts: `ModelMetadata.calibration_counts`.
+    """
+    exits, images = confidence.shape
+    answered = confidence[taken, np.arange(images)]
+    bins = np.minimum((answered * CONFIDENCE_BINS).astype(np.int64), CONFIDENCE_BINS - 1)
+    counts = np.zeros((exits, CONFIDENCE_BINS), np.int64)
+    np.add.at(counts, (taken, bins), 1)
+    return tuple(tuple(row) for row in counts.tolist())
 
 
 def outcome(

@@ -8,7 +8,13 @@ import numpy as np
 import torch
 
 from eevit_ros.model_file import ModelMetadata
-from model_export.calibrate import choose_thresholds, exits_taken, fit_temperatures, outcome
+from model_export.calibrate import (
+    choose_thresholds,
+    count_answers,
+    exits_taken,
+    fit_temperatures,
+    outcome,
+)
 from model_export.data import RULE, evaluation_batch, fingerprint, load_split, split_held_out
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
@@ -106,6 +112,7 @@ def export(run: Path, data: Path, out: Path, *, max_drop: float) -> None:
         accuracy_data=f'{len(held_out)} images held out of the training data',
         training_data=recipe.training_data,
         licence=recipe.licence,
+        calibration_counts=count_answers(confidence, taken),
     )
     print('exporting (about half a minute)')
     proto = to_onnx(model, metadata)

@@ -22,9 +22,15 @@ from eevit_ros.engine import Engine
 from eevit_ros.errors import EevitError
 from eevit_ros.images import ResizeRule
 from eevit_ros.model_check import read_model
-from eevit_ros.model_file import ModelMetadata
+from eevit_ros.model_file import CONFIDENCE_BINS, ModelMetadata
 
 names = st.text(min_size=1, max_size=12)
+
+
+def answer_counts(rows: int) -> st.SearchStrategy[tuple[tuple[int, ...], ...]]:
+    """Any table of counts that are not all 0."""
+    row = st.tuples(*[st.integers(0, 9999)] * CONFIDENCE_BINS)
+    return st.tuples(*[row] * rows).filter(lambda table: any(map(any, table)))
 
 
 @st.composite
@@ -55,6 +61,7 @@ def metadata(draw: st.DrawFn) -> ModelMetadata:
         training_data=draw(st.text()),
         licence=draw(st.text()),
         promise=draw(st.text()),
+        calibration_counts=draw(st.just(()) | answer_counts(count + 1)),
     )
 
 
@@ -99,6 +106,10 @@ def test_answer_layers_end_with_the_last_layer() -> None:
         ('accuracy', (0.1, 0.2)),
         ('accuracy', (0.1, 0.2, 80.0)),
         ('accuracy', (0.1, 0.2, math.nan)),
+        ('calibration_counts', ((1,) * 10,) * 2),
+        ('calibration_counts', ((1,) * 9,) * 3),
+        ('calibration_counts', ((1,) * 10, (1,) * 10, (-1,) * 10)),
+        ('calibration_counts', ((0,) * 10,) * 3),
     ],
 )
 def test_inconsistent_metadata_are_refused_by_field(field: str, bad: object) -> None:
@@ -106,7 +117,10 @@ def test_inconsistent_metadata_are_refused_by_field(field: str, bad: object) -> 
         replace(tiny_metadata(), **{field: bad})
 
 
-@pytest.mark.parametrize('key', [key for key in tiny_metadata().to_props() if 'promise' not in key])
+OPTIONAL = {'eevit_promise': '', 'eevit_calibration_counts': ()}
+
+
+@pytest.mark.parametrize('key', sorted(set(tiny_metadata().to_props()) - set(OPTIONAL)))
 def test_a_missing_entry_is_named(key: str) -> None:
     props = tiny_metadata().to_props()
     del props[key]
@@ -114,10 +128,11 @@ def test_a_missing_entry_is_named(key: str) -> None:
         ModelMetadata.from_props(props)
 
 
-def test_a_file_without_a_promise_promises_nothing() -> None:
+@pytest.mark.parametrize(('key', 'value'), OPTIONAL.items())
+def test_entries_that_older_files_lack_are_empty(key: str, value: object) -> None:
     props = tiny_metadata().to_props()
-    del props['eevit_promise']
-    assert ModelMetadata.from_props(props).promise == ''
+    del props[key]
+    assert getattr(ModelMetadata.from_props(props), key[len('eevit_') :]) == value
 
 
 @pytest.mark.parametrize(
@@ -135,6 +150,8 @@ def test_a_file_without_a_promise_promises_nothing() -> None:
         ('eevit_resize', '{"mode": "stretch"}'),
         ('eevit_resize', '{"mode": [], "interpolation": {}, "antialias": 1}'),
         ('eevit_resize', '[]'),
+        ('eevit_calibration_counts', '[1, 2]'),
+        ('eevit_calibration_counts', '[[0.5]]'),
         ('eevit_format_version', ''),
         ('eevit_format_version', '0'),
         ('eevit_format_version', '1.5'),
@@ -273,6 +290,7 @@ def test_a_metadata_entry_called_location_is_no_external_data(tmp_path: Path) ->
                 'eevit_macs': '[1, 2]',
                 'eevit_head_macs': '[1]',
                 'eevit_accuracy': '[0, 1]',
+                'eevit_calibration_counts': '[]',
             },
             r"input 'thresholds' must be .*\[1\] .*\[2\]",
         ),

@@ -22,7 +22,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from eevit_ros.images import ResizeRule
-from eevit_ros.model_file import ModelMetadata
+from eevit_ros.model_file import CONFIDENCE_BINS, ModelMetadata
 
 
 def tiny_metadata(
@@ -48,7 +48,15 @@ def tiny_metadata(
         accuracy_data='none: made by hand',
         training_data='none: made by hand',
         licence='Apache-2.0',
+        calibration_counts=_half_white_half_black(len(exit_layers) + 1),
     )
+
+
+def _half_white_half_black(exits: int) -> tuple[tuple[int, ...], ...]:
+    """The counts of calibrating 3 classes on as many white as black images."""
+    counts = np.zeros((exits, CONFIDENCE_BINS), np.int64)
+    counts[0, 9] = counts[-1, 3] = 100
+    return tuple(tuple(row) for row in counts.tolist())
 
 
 def write_tiny_model(

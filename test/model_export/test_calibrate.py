@@ -8,9 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eevit_ros.model_file import CONFIDENCE_BINS
 from model_export.calibrate import (
     TEMPERATURES,
     choose_thresholds,
+    count_answers,
     exits_taken,
     fit_temperatures,
     outcome,
@@ -28,6 +30,25 @@ def test_exits_taken_is_the_first_above_its_threshold(seed: int, exits: int, ima
     for n in range(images):
         above = [e for e in range(exits) if confidence[e, n] > thresholds[e]]
         assert taken[n] == (above[0] if above else exits)
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 10_000), exits=st.integers(1, 6), images=st.integers(1, 50))
+def test_count_answers_finds_every_image_at_its_exit_and_confidence(
+    seed: int, exits: int, images: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    confidence = rng.random((exits + 1, images), np.float32)
+    taken = rng.integers(0, exits + 1, images)
+    counts = count_answers(confidence, taken)
+    for exit_index, row in enumerate(counts):
+        answered = confidence[exit_index, taken == exit_index]
+        assert list(row) == np.histogram(answered, CONFIDENCE_BINS, (0, 1))[0].tolist()
+
+
+def test_count_answers_puts_full_confidence_into_the_last_bin() -> None:
+    ((*rest, last),) = count_answers(np.ones((1, 3), np.float32), np.zeros(3, np.int64))
+    assert (rest, last) == ([0] * 9, 3)
 
 
 @settings(deadline=None, max_examples=15)
