@@ -11,7 +11,7 @@ from launch.events.process import ProcessExited, ShutdownProcess
 from launch.launch_context import LaunchContext
 from launch.logging import get_logger
 
-REFUSED = 2  # exit code of a node that refuses its parameters or its model
+from eevit_ros.node_process import EXIT_NOT_CONFIGURED
 
 
 def existing_file(argument: str, given: Mapping[str, str]) -> str:
@@ -38,9 +38,9 @@ def respawn_only_crashes(
     """
 
     def after_exit(event: ProcessExited, context: LaunchContext) -> EmitEvent | None:
-        if context.is_shutdown or event.returncode not in (0, REFUSED):
+        if context.is_shutdown or event.returncode not in (0, EXIT_NOT_CONFIGURED):
             return None
-        if event.returncode == REFUSED:
+        if event.returncode == EXIT_NOT_CONFIGURED:
             get_logger('eevit_ros.launch').error(refused)
         return EmitEvent(event=ShutdownProcess(process_matcher=matches_action(event.action)))
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
@@ -18,55 +16,15 @@ launch_pytest = pytest.importorskip(
 )
 pytest.importorskip('onnx', reason='the tiny model is made with onnx: pip install onnx')
 
-from ament_index_python.packages import (  # noqa: E402
-    PackageNotFoundError,
-    get_package_share_directory,
-)
 from classifier_peer import MIDDLE, WHITE, ClassifierPeer, raw_image  # noqa: E402
-from launch.actions import (  # noqa: E402
-    ExecuteProcess,
-    IncludeLaunchDescription,
-    RegisterEventHandler,
-)
-from launch.event_handlers import OnProcessExit, OnProcessStart  # noqa: E402
-from launch.launch_description_sources import PythonLaunchDescriptionSource  # noqa: E402
+from launch.actions import ExecuteProcess  # noqa: E402
+from launched_processes import Processes, ros2_launch  # noqa: E402
 from ros_process import DEADLINE_S, RosPeer  # noqa: E402
 from tiny_model import write_tiny_model  # noqa: E402
 
 from launch import LaunchDescription  # noqa: E402
 
-try:
-    SHARE = Path(get_package_share_directory('eevit_ros'))
-except PackageNotFoundError:
-    pytest.skip(
-        'eevit_ros is not installed: colcon build, then source install/setup.bash',
-        allow_module_level=True,
-    )
-
-
-class Processes:
-    """What launch did to the node: the pids it started, the exit codes it saw."""
-
-    def __init__(self) -> None:
-        self.pids: list[int] = []
-        self.exit_codes: list[int] = []
-
-    def watched(self, **arguments: str) -> LaunchDescription:
-        """Return the launch file with these arguments, under watch."""
-        path = str(SHARE / 'launch' / 'classify.launch.py')
-        return LaunchDescription(
-            [
-                RegisterEventHandler(
-                    OnProcessStart(on_start=lambda event, _: self.pids.append(event.pid))
-                ),
-                RegisterEventHandler(
-                    OnProcessExit(on_exit=lambda event, _: self.exit_codes.append(event.returncode))
-                ),
-                IncludeLaunchDescription(
-                    PythonLaunchDescriptionSource(path), launch_arguments=arguments.items()
-                ),
-            ]
-        )
+LAUNCH_FILE = 'classify.launch.py'
 
 
 @pytest.fixture
@@ -102,7 +60,7 @@ def arguments(tmp_path) -> dict[str, str]:
 
 @launch_pytest.fixture
 def launched(processes, peer, arguments):
-    return processes.watched(**arguments)
+    return processes.watched(LAUNCH_FILE, **arguments)
 
 
 @pytest.mark.launch(fixture=launched)
@@ -121,8 +79,8 @@ def test_answers_an_image_and_stops_clean(camera, processes):
 def test_starts_again_after_a_crash_and_answers(camera, processes):
     camera.until_answer(lambda: raw_image(WHITE))
 
-    os.kill(processes.pids[0], signal.SIGKILL)
-    camera.until(lambda: len(processes.pids) == 2, 'a second process')
+    os.kill(processes.pids['classifier'][0], signal.SIGKILL)
+    camera.until(lambda: len(processes.pids['classifier']) == 2, 'a second process')
 
     assert processes.exit_codes == [-signal.SIGKILL]
     assert camera.until_answer(lambda: raw_image(MIDDLE))['exit_layer'] == '2'
@@ -136,30 +94,30 @@ def test_starts_again_after_a_crash_and_answers(camera, processes):
 def test_ends_when_the_node_was_stopped(camera, processes, launch_service):
     camera.until_answer(lambda: raw_image(WHITE))
 
-    os.kill(processes.pids[0], signal.SIGTERM)
+    os.kill(processes.pids['classifier'][0], signal.SIGTERM)
     camera.until(launch_service.task.done, 'the end of the launch')
 
     assert processes.exit_codes == [0]
-    assert len(processes.pids) == 1
+    assert len(processes.pids['classifier']) == 1
 
 
 @launch_pytest.fixture
 def bringup(processes, peer, arguments):
     """A launch file that includes ours, with a missing model, beside a process of its own."""
     other = ExecuteProcess(cmd=['sleep', str(10 * DEADLINE_S)])
-    included = processes.watched(**{**arguments, 'model': '/no/such/model.onnx'})
+    included = processes.watched(LAUNCH_FILE, **{**arguments, 'model': '/no/such/model.onnx'})
     return LaunchDescription([*included.entities, other])
 
 
 @pytest.mark.launch(fixture=bringup)
 def test_a_missing_model_ends_nothing_but_the_node(camera, processes, launch_service):
     camera.until(lambda: processes.exit_codes, 'the end of the node')
-    # Twice the delay of a respawn, which would make a third process.
+    # Twice the delay of a respawn, which would make a second process.
     until = time.monotonic() + 4.0
     camera.until(lambda: time.monotonic() > until, 'the time in which it would start again')
 
     assert processes.exit_codes == [2]
-    assert len(processes.pids) == 2
+    assert len(processes.pids['classifier']) == 1
     assert not launch_service.task.done()
 
 
@@ -167,7 +125,7 @@ def test_ends_when_the_model_is_missing(peer, arguments, tmp_path, monkeypatch):
     monkeypatch.setenv('HOME', str(tmp_path))
 
     _, output = ros2_launch(
-        {**arguments, 'model': '~/missing.onnx', 'params_file': '~/params.yaml'}
+        LAUNCH_FILE, {**arguments, 'model': '~/missing.onnx', 'params_file': '~/params.yaml'}
     )
 
     assert f'{tmp_path}/missing.onnx: the model file does not exist' in output
@@ -178,21 +136,8 @@ def test_ends_when_the_model_is_missing(peer, arguments, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize('argument', ['params_file', 'dds_profile'])
 def test_refuses_a_file_that_is_not_there(peer, arguments, argument):
-    code, output = ros2_launch({**arguments, argument: '/no/such/file'})
+    code, output = ros2_launch(LAUNCH_FILE, {**arguments, argument: '/no/such/file'})
 
     assert code == 1
     assert f"{argument}: there is no file '/no/such/file'" in output
     assert 'process started' not in output
-
-
-def ros2_launch(arguments: dict[str, str]) -> tuple[int, str]:
-    """Run the command until it ends by itself; return its exit code and all that it printed."""
-    command = ['ros2', 'launch', '--noninteractive', 'eevit_ros', 'classify.launch.py']
-    done = subprocess.run(
-        [*command, *(f'{name}:={value}' for name, value in arguments.items())],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=3 * DEADLINE_S,
-    )
-    return done.returncode, done.stdout

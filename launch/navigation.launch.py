@@ -1,0 +1,99 @@
+"""Start the classifier and the speed governor that passes its adaptive rate on to navigation.
+
+ros2 launch eevit_ros navigation.launch.py image:=/camera/image_raw
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from eevit_ros.launching import existing_file, respawn_only_crashes
+from launch import LaunchContext, LaunchDescription
+
+SHARE = Path(get_package_share_directory('eevit_ros'))
+CLASSIFY = str(SHARE / 'launch' / 'classify.launch.py')
+PARAMS_FILE = str(SHARE / 'config' / 'speed_governor.yaml')
+TOPICS = ('speed_limit', 'cmd_vel_in', 'cmd_vel_out')
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Declare what classify.launch.py does not, include it, and start the governor."""
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument(
+                'governor_params_file',
+                default_value=PARAMS_FILE,
+                description='Parameters of the governor.',
+            ),
+            DeclareLaunchArgument(
+                'speed_limit',
+                default_value='speed_limit',
+                description="Topic of the limit: speed_limit_topic of Nav2's controller_server.",
+            ),
+            DeclareLaunchArgument(
+                'command',
+                default_value='',
+                choices=['', 'none', 'twist', 'twist_stamped'],
+                description='Type of velocity commands to scale, from cmd_vel_in to cmd_vel_out. '
+                'Empty: what governor_params_file says.',
+            ),
+            DeclareLaunchArgument(
+                'cmd_vel_in',
+                default_value='cmd_vel_in',
+                description='Topic of the velocity commands to scale.',
+            ),
+            DeclareLaunchArgument(
+                'cmd_vel_out',
+                default_value='cmd_vel_out',
+                description='Topic of the scaled velocity commands.',
+            ),
+            # An error after the classifier has started would end the launch and leave it running.
+            OpaqueFunction(function=check_params_file),
+            # Not scoped: it declares the rest of what start_governor reads, and its arguments can
+            # be given to this file.
+            IncludeLaunchDescription(PythonLaunchDescriptionSource(CLASSIFY)),
+            OpaqueFunction(function=start_governor),
+        ]
+    )
+
+
+def check_params_file(context: LaunchContext) -> None:
+    """Check it before anything starts.
+
+    Raises:
+        FileNotFoundError: governor_params_file is no file.
+    """
+    existing_file('governor_params_file', context.launch_configurations)
+
+
+def start_governor(context: LaunchContext) -> list[Node]:
+    """Make the node from the arguments."""
+    given = context.launch_configurations
+    explicit = {'command': given['command']} if given['command'] else {}
+    return [
+        Node(
+            package='eevit_ros',
+            executable='speed_governor',
+            namespace=given['namespace'],
+            parameters=[existing_file('governor_params_file', given), explicit],
+            remappings=[
+                ('adaptive_rate', 'classifier/adaptive_rate'),
+                *((topic, given[topic]) for topic in TOPICS),
+            ],
+            ros_arguments=['--log-level', given['log_level']],
+            output='screen',
+            respawn=LaunchConfiguration('respawn'),
+            # Until it is back, the robot goes on at the last limit.
+            respawn_delay=0.2,
+            on_exit=respawn_only_crashes(
+                'the speed governor refused its parameters, its last error says why: '
+                'it is not started again and NOTHING LIMITS THE SPEED'
+            ),
+        )
+    ]

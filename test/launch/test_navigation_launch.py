@@ -1,0 +1,190 @@
+"""The installed navigation.launch.py with both installed nodes, for real, heard as Nav2 would."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+launch_pytest = pytest.importorskip(
+    'launch_pytest', reason='launch_pytest comes with ROS 2 and is not on PyPI'
+)
+pytest.importorskip('onnx', reason='the tiny model is made with onnx: pip install onnx')
+
+from classifier_peer import BLACK, WHITE, ClassifierPeer, raw_image  # noqa: E402
+from geometry_msgs.msg import Twist  # noqa: E402
+from launched_processes import Processes, ros2_launch  # noqa: E402
+from ros_process import DEADLINE_S, RosPeer  # noqa: E402
+from tiny_model import write_tiny_model  # noqa: E402
+
+nav2_msgs = pytest.importorskip('nav2_msgs.msg', reason='nav2_msgs is not installed')
+
+LAUNCH_FILE = 'navigation.launch.py'
+FLOOR, FULL = 20.0, 100.0  # percent
+
+
+@pytest.fixture
+def processes() -> Processes:
+    return Processes()
+
+
+@pytest.fixture
+def peer(monkeypatch):
+    with RosPeer() as peer:
+        monkeypatch.setenv('ROS_DOMAIN_ID', str(peer.domain_id))
+        yield peer
+
+
+@pytest.fixture
+def camera(peer):
+    return ClassifierPeer(peer, None, name='/robot1/classifier', camera_topic='/camera/image_raw')
+
+
+@pytest.fixture
+def limits(peer):
+    """What a controller_server in the namespace would hear."""
+    return peer.listen(nav2_msgs.SpeedLimit, '/robot1/speed_limit', 10)
+
+
+@pytest.fixture
+def arguments(tmp_path) -> dict[str, str]:
+    """Both nodes recover quickly; all else is as installed."""
+    params_file = tmp_path / 'classifier.yaml'
+    params_file.write_text('/**: {ros__parameters: {rate.release_per_s: 5.0}}')
+    governor_params_file = tmp_path / 'governor.yaml'
+    governor_params_file.write_text('/**: {ros__parameters: {recover_per_s: 5.0}}')
+    return {
+        'image': '/camera/image_raw',
+        'model': str(write_tiny_model(tmp_path / 'tiny.onnx')),
+        'namespace': 'robot1',
+        'params_file': str(params_file),
+        'governor_params_file': str(governor_params_file),
+        'sigterm_timeout': str(DEADLINE_S),  # launch's own 5 s are short for a busy machine
+    }
+
+
+@launch_pytest.fixture
+def launched(processes, peer, arguments):
+    return processes.watched(LAUNCH_FILE, **arguments)
+
+
+def until_limit(camera, limits, percent: float, grey: int) -> None:
+    """Send pictures until a limit heard from now on is `percent`."""
+    limits.clear()
+    camera.until(
+        lambda: limits and limits[-1].speed_limit == pytest.approx(percent),
+        f'a limit of {percent} %',
+        lambda: camera.camera.publish(raw_image(grey)),
+    )
+
+
+@pytest.mark.launch(fixture=launched)
+def test_the_limit_follows_the_camera_and_ends_at_the_floor(camera, limits, processes):
+    until_limit(camera, limits, FULL, WHITE)
+    until_limit(camera, limits, FLOOR, BLACK)
+    until_limit(camera, limits, FULL, WHITE)
+
+    yield  # launch shuts down
+
+    camera.until(lambda: limits[-1].speed_limit == pytest.approx(FLOOR), 'the floor')
+    assert all(limit.percentage and FLOOR - 1e-4 <= limit.speed_limit <= FULL for limit in limits)
+    assert processes.exit_codes == [0, 0]
+
+
+@pytest.mark.launch(fixture=launched)
+def test_a_killed_governor_comes_back_at_the_floor(camera, limits, processes):
+    until_limit(camera, limits, FULL, WHITE)
+
+    os.kill(processes.pids['speed_governor'][0], signal.SIGKILL)
+    # Of the old one's words, all of full speed, some may still come. The camera rests.
+    limits.clear()
+    camera.until(lambda: limits and limits[-1].speed_limit < FULL, 'a word of the next one')
+    assert limits[-1].speed_limit == pytest.approx(FLOOR)
+    until_limit(camera, limits, FULL, WHITE)
+
+    assert processes.exit_codes == [-signal.SIGKILL]
+    assert len(processes.pids['speed_governor']) == 2
+    assert len(processes.pids['classifier']) == 1
+
+
+@launch_pytest.fixture
+def scaling(processes, peer, arguments):
+    return processes.watched(
+        LAUNCH_FILE, **arguments, command='twist', cmd_vel_in='/mux/cmd_vel', cmd_vel_out='cmd_vel'
+    )
+
+
+@pytest.mark.launch(fixture=scaling)
+def test_scales_commands_between_the_topics_given(camera, limits, peer):
+    commands = peer.node.create_publisher(Twist, '/mux/cmd_vel', 10)
+    scaled = peer.listen(Twist, '/robot1/cmd_vel', 10)
+    command = Twist()
+    command.linear.x = 0.5
+
+    def drive() -> None:
+        commands.publish(command)
+
+    camera.until(
+        lambda: scaled and scaled[-1].linear.x == pytest.approx(0.5 * FLOOR / FULL),
+        'the command at the floor',
+        drive,
+    )
+
+
+@launch_pytest.fixture
+def refused(processes, peer, arguments):
+    Path(arguments['governor_params_file']).write_text('/**: {ros__parameters: {floor: 0.0}}')
+    return processes.watched(LAUNCH_FILE, **arguments)
+
+
+@pytest.mark.launch(fixture=refused)
+def test_a_refused_parameter_ends_the_governor_alone(camera, processes, launch_service):
+    camera.until(lambda: processes.exit_codes, 'the end of the governor')
+    # Far longer than the delay of a respawn: the classifier answers meanwhile.
+    camera.until_answer(lambda: raw_image(WHITE))
+
+    assert processes.exit_codes == [2]
+    assert len(processes.pids['speed_governor']) == 1
+    assert not launch_service.task.done()
+
+
+def test_says_why_the_governor_was_refused(peer, arguments):
+    Path(arguments['governor_params_file']).write_text('/**: {ros__parameters: {unit: knots}}')
+
+    # Without a model the classifier ends, too, and with it the launch.
+    _, output = ros2_launch(LAUNCH_FILE, {**arguments, 'model': '/no/such/model.onnx'})
+
+    assert "parameter 'unit' must be one of percentage, mps. Got 'knots'" in output
+    assert 'NOTHING LIMITS THE SPEED' in output
+    assert output.count('process started') == 2
+    assert 'Traceback' not in output
+
+
+@pytest.mark.parametrize('argument', ['governor_params_file', 'params_file', 'dds_profile'])
+def test_refuses_a_file_that_is_not_there_and_leaves_nothing_behind(peer, arguments, argument):
+    code, output = ros2_launch(LAUNCH_FILE, {**arguments, argument: '/no/such/file'})
+
+    assert code == 1
+    assert f"{argument}: there is no file '/no/such/file'" in output
+    # launch does not end what it has started when it ends by such an error.
+    assert not processes_with(f'ROS_DOMAIN_ID={peer.domain_id}')
+
+
+def processes_with(variable: str) -> list[Path]:
+    """The processes (their /proc folders) that were started with this environment variable."""
+    found = []
+    for file in Path('/proc').glob('[0-9]*/environ'):
+        with contextlib.suppress(OSError):  # ended, or not ours
+            if variable.encode() in file.read_bytes().split(b'\0'):
+                found.append(file.parent)
+    return found
+
+
+def test_shows_the_arguments_of_both_nodes(peer):
+    _, output = ros2_launch(LAUNCH_FILE, {}, '--show-args')
+
+    assert "'governor_params_file'" in output
+    assert "'image_transport'" in output
