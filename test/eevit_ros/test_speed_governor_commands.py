@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import signal
 from collections.abc import Iterator
@@ -165,5 +166,8 @@ def test_it_ends_silently_where_there_never_was_a_command(peer: RosPeer, tmp_pat
         node.until_limit(FULL, 1.0)
         node.limits.clear()
         assert process.stop() == 0
-        peer.until(lambda: node.limits and node.limits[-1].speed_limit == FLOOR, 'the floor')
+        # What it sent was received before it ended; each look takes one message from the queues.
+        looks = itertools.count()
+        peer.until(lambda: next(looks) >= 20, 'twenty looks')
+        assert node.limits[-1].speed_limit == FLOOR
         assert not driver.heard
