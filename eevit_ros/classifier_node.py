@@ -164,6 +164,11 @@ class ClassifierNode(LifecycleNode):
             )
         if self._session is not None and settings.rate != self._settings.rate:
             self._session.set_rate(settings.rate)
+        if self._session is not None and (settings.thresholds, settings.shift) != (
+            self._settings.thresholds,
+            self._settings.shift,
+        ):
+            self._session.set_shift(settings.shift)
         self._settings = settings
 
 

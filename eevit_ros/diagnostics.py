@@ -112,7 +112,13 @@ class Statistics:
             self._lost += messages
 
     def report(
-        self, now_s: float, *, publishers: Publishers, drops: int, facts: Mapping[str, str]
+        self,
+        now_s: float,
+        *,
+        publishers: Publishers,
+        drops: int,
+        facts: Mapping[str, str],
+        warning: str = '',
     ) -> Report:
         """Say how it goes, judging by what happened since the last report.
 
@@ -121,12 +127,15 @@ class Statistics:
             publishers: Who publishes on the image topic.
             drops: Frames replaced in the slot by newer ones.
             facts: Further values to hand on (model, provider, ...).
+            warning: A problem that somebody else found; '' for none.
 
         Returns:
             The status; its message holds every problem found, its level is the worst one's.
         """
         with self._lock:
             problems = self._problems(now_s, publishers)
+            if warning:
+                problems.append((WARN, warning))
             values = self._values(now_s, drops)
             answers = self._answered - self._reported.answered
             self._reported = _Reported(self._answered, self._unsure, self._bad, self._lost)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from eevit_ros.providers import PROVIDERS
 from eevit_ros.rate import MAPPINGS, PHYSICAL_RANGE, RateSettings
+from eevit_ros.shift import WINDOWS, ShiftSettings
 from eevit_ros.spec import Spec
 
 TRANSPORTS = ('raw', 'compressed')
 CLASS_IDS = ('name', 'index')
 
 _RATE = RateSettings()
+_SHIFT = ShiftSettings()
 
 SPECS: dict[str, Spec] = {
     'model': Spec(
@@ -115,5 +117,28 @@ SPECS: dict[str, Spec] = {
         0.05,
         10.0,
         live=True,
+    ),
+    'shift.window': Spec(
+        _SHIFT.window,
+        "Answers that are compared with the model's calibration at a time.",
+        *WINDOWS,
+        live=True,
+    ),
+    'shift.every_s': Spec(
+        _SHIFT.every_s,
+        'At most one answer in so many seconds is compared: long enough for another view.',
+        0.0,
+        3600.0,
+        live=True,
+    ),
+    'shift.false_alarm': Spec(
+        _SHIFT.false_alarm,
+        'Share of windows that count as shifted though nothing has shifted.',
+        1e-6,
+        0.5,
+        live=True,
+    ),
+    'shift.slows': Spec(
+        _SHIFT.slows, 'Rate at the floor while the last window is shifted.', live=True
     ),
 }

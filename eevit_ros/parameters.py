@@ -17,6 +17,7 @@ from rclpy.parameter import Parameter
 from eevit_ros.errors import EevitError
 from eevit_ros.parameter_specs import SPECS
 from eevit_ros.rate import RateSettings
+from eevit_ros.shift import ShiftSettings
 
 DEMO_MODEL = Path('models', 'eevit_s14_cifar100.onnx')
 
@@ -34,6 +35,7 @@ class Settings:
     class_ids: str
     frozen_after_frames: int
     rate: RateSettings
+    shift: ShiftSettings
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Settings:
@@ -47,12 +49,13 @@ class Settings:
         """
         for name in SPECS:
             check(name, values[name])
-        rate = {name[5:]: value for name, value in values.items() if name.startswith('rate.')}
+        rate = _group(values, 'rate.')
         rate['mappings'] = tuple(rate['mappings'])
         return cls(
             model=Path(values['model']).expanduser() if values['model'] else demo_model(),
             thresholds=_thresholds(values['thresholds']),
             rate=RateSettings(**rate),
+            shift=ShiftSettings(**_group(values, 'shift.')),
             **{
                 name: values[name]
                 for name in ('image_transport', 'top_k', 'provider', 'threads', 'class_ids')
@@ -100,6 +103,10 @@ def demo_model() -> Path:
         installed = Path(sys.prefix, 'share', 'eevit_ros') / DEMO_MODEL
     source = Path(__file__).resolve().parent.parent / DEMO_MODEL
     return source if source.exists() else installed
+
+
+def _group(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    return {name[len(prefix) :]: value for name, value in values.items() if name.startswith(prefix)}
 
 
 def _thresholds(value: object) -> tuple[float, ...]:

@@ -20,11 +20,11 @@ from eevit_ros.messages import FrameRecord
 from eevit_ros.outputs import Outputs
 from eevit_ros.parameters import Settings
 from eevit_ros.rate import Answer, RateLaw, RateSettings
-from eevit_ros.report import ERROR, WARN, Report
+from eevit_ros.report_log import LOG_PERIOD_S, ReportLog
+from eevit_ros.shift import ShiftMonitor, ShiftSettings
 
 RATE_PERIOD_S = 0.1
 REPORT_PERIOD_S = 1.0
-LOG_PERIOD_S = 5.0
 
 
 class Session:
@@ -43,10 +43,10 @@ class Session:
         self._settings = settings
         self._outputs = outputs
         self._law = RateLaw(settings.rate)
+        self._shift = ShiftMonitor(settings.shift, engine.metadata, engine.thresholds)
         # Held while the rate is published, too: an older one must not follow a newer one.
         self._law_lock = threading.Lock()
         self._statistics = Statistics(time.monotonic(), settings.rate)
-        self._complained = False
         self._hold_up = HoldUp(settings.rate.stale_after_s, time.monotonic())
         self._camera = Camera(
             node,
@@ -55,6 +55,7 @@ class Session:
             self._statistics,
             self._hold_up,
         )
+        self._log = ReportLog(node.get_logger(), self._camera.topic)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timers = [
             node.create_timer(RATE_PERIOD_S, self._send_rate, clock=steady),
@@ -78,6 +79,11 @@ class Session:
             self._law = RateLaw(settings)
         self._statistics.rate = settings
         self._hold_up.longest_s = settings.stale_after_s
+
+    def set_shift(self, settings: ShiftSettings) -> None:
+        """Compare with the calibration anew: by other settings, or at other thresholds."""
+        with self._law_lock:
+            self._shift = ShiftMonitor(settings, self._engine.metadata, self._engine.thresholds)
 
     def _work(self) -> None:
         while (frame := self._camera.slot.get()) is not None:
@@ -103,6 +109,9 @@ class Session:
                 rate = self._law.fault(now_s)
             else:
                 rate = self._law.answer(Answer(result.depth, result.confidence, age_s), now_s)
+                self._shift.answer(result.exit_index, result.confidence, now_s)
+                if self._shift.slows:
+                    rate = self._law.fault(now_s)
             self._outputs.send_rate(rate)
         self._statistics.answered(result, age_ms, now_s)
         record = FrameRecord(rate, age_ms, self._camera.slot.drops, self._engine.sha256)
@@ -129,6 +138,7 @@ class Session:
     def _send_report(self) -> None:
         with self._law_lock:
             rate = self._law.at(time.monotonic())
+            shift, warning = self._shift.facts, self._shift.warning
         report = self._statistics.report(
             time.monotonic(),
             publishers=self._camera.publishers(),
@@ -141,20 +151,9 @@ class Session:
                 'model_file': str(self._settings.model),
                 'model_hash': self._engine.sha256,
                 'thresholds': ', '.join(f'{t:.4g}' for t in self._engine.thresholds),
+                **shift,
             },
+            warning=warning,
         )
         self._outputs.send_report(report, self._camera.topic)
-        self._log(report)
-
-    def _log(self, report: Report) -> None:
-        """Say on the console what is wrong, and once that it is over."""
-        logger = self._node.get_logger()
-        text = f'{self._camera.topic}: {report.message}'
-        # Two calls, because rclpy wants one severity a call; they return whether it was shown.
-        if report.level == ERROR:
-            self._complained |= logger.error(text, throttle_duration_sec=LOG_PERIOD_S)
-        elif report.level == WARN:
-            self._complained |= logger.warning(text, throttle_duration_sec=LOG_PERIOD_S)
-        elif self._complained:
-            self._complained = False
-            logger.info(f'{self._camera.topic}: all is well again')
+        self._log.say(report)

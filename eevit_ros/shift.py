@@ -8,16 +8,6 @@ that rate bounds both together.
 
 The tests assume independent answers. Neighbouring frames of a camera are not, so at most one
 answer every `every_s` is taken; the views must differ from one taken answer to the next.
-
-Neighbouring bins are pooled until a window is expected to have 5 answers in each (Cochran 1954);
-how is settled by the calibration alone, before any answer is seen.
-
-References:
-    Pearson, On the probability that two distributions of frequency are really samples of the same
-        population, Biometrika 8, 1911 (the test of homogeneity).
-    Cochran, Some methods for strengthening the common chi-square tests, Biometrics 10, 1954.
-    Abramowitz and Stegun, Handbook of Mathematical Functions, 26.4.4 and 26.4.5 (its survival
-        function).
 """
 
 from __future__ import annotations
@@ -27,15 +17,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from eevit_ros.errors import EevitError
+from eevit_ros.homogeneity import Counts, HomogeneityTest
 from eevit_ros.model_file import CONFIDENCE_BINS, ModelMetadata
 
-LEAST_EXPECTED = 5
 WINDOWS = (10, 100_000)
-
-Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -107,7 +94,7 @@ class ShiftMonitor:
         table = np.array(metadata.calibration_counts or np.zeros(shape), np.int64)
         self._calibration = table
         self._tests = [
-            _Homogeneity(table.sum(axis), settings.window) for axis in (1, 0) if table.any()
+            HomogeneityTest(table.sum(axis), settings.window) for axis in (1, 0) if table.any()
         ]
         self._window = np.zeros(shape, np.int64)
         self._taken_s = -math.inf
@@ -122,6 +109,27 @@ class ShiftMonitor:
         if self.verdict is None:
             return 'not known yet'
         return 'yes' if self.verdict.shifted else 'no'
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What diagnostics show: the state and the p-values of the last window."""
+        verdict = self.verdict
+        return {
+            'shift': self.state,
+            'shift_exit_p': f'{verdict.exit_p:.3g}' if verdict else 'unknown',
+            'shift_confidence_p': f'{verdict.confidence_p:.3g}' if verdict else 'unknown',
+        }
+
+    @property
+    def warning(self) -> str:
+        """What differs and what it means, for people; '' unless the last window is shifted."""
+        if self.verdict is None or not self.verdict.shifted:
+            return ''
+        return (
+            f'distribution shift: {self.verdict.difference} in the last {self._settings.window} '
+            'answers; these images are not like those of the calibration, so expect more wrong '
+            'answers than were measured, also confident ones'
+        )
 
     @property
     def slows(self) -> bool:
@@ -170,8 +178,10 @@ class ShiftMonitor:
             shifted,
             exit_p,
             confidence_p,
-            f'mean exit layer {layer:.1f} (calibration {known_layer:.1f}), '
-            f'mean confidence {confidence:.2f} (calibration {known_confidence:.2f})',
+            f'exits {"deeper" if layer > known_layer else "shallower"} '
+            f'(mean layer {layer:.1f}, calibration {known_layer:.1f}), '
+            f'confidence {"lower" if confidence < known_confidence else "higher"} '
+            f'(mean {confidence:.2f}, calibration {known_confidence:.2f})',
         )
 
     def _means(self, counts: Counts) -> tuple[float, float]:
@@ -182,59 +192,6 @@ class ShiftMonitor:
             float(self._layers @ counts.sum(1) / total),
             float(middles @ counts.sum(0) / total),
         )
-
-
-class _Homogeneity:
-    """The chi-square test that a window of counts and the calibration's are of one population."""
-
-    def __init__(self, calibration: Counts, window: int) -> None:
-        """Pool `calibration`'s bins for windows of that many answers."""
-        self._starts = pool(calibration, window)
-        self._calibration = np.add.reduceat(calibration, self._starts)
-
-    @property
-    def bins(self) -> int:
-        """How many are left; one can tell nothing."""
-        return len(self._starts)
-
-    def p_value(self, counts: Counts) -> float:
-        """The chance of counts that differ as much or more if nothing has shifted."""
-        table = np.stack([self._calibration, np.add.reduceat(counts, self._starts)])
-        expected = table.sum(1, keepdims=True) * table.sum(0) / table.sum()
-        statistic = float(((table - expected) ** 2 / expected).sum())
-        return chi_square_survival(statistic, self.bins - 1)
-
-
-def pool(calibration: Counts, window: int) -> list[int]:
-    """The first bins of runs of neighbours that each expect `LEAST_EXPECTED` answers a window.
-
-    Expected by the calibration's shares; what is left at the end joins the last run. Always one
-    run at least.
-    """
-    expected = calibration * window / calibration.sum()
-    starts, run = [0], 0.0
-    for index, share in enumerate(expected):
-        if run >= LEAST_EXPECTED and expected[index:].sum() >= LEAST_EXPECTED:
-            starts.append(index)
-            run = 0.0
-        run += share
-    return starts
-
-
-def chi_square_survival(statistic: float, degrees: int) -> float:
-    """The chance that chi-square with so many degrees of freedom is above `statistic`.
-
-    Exact for whole degrees: with y = statistic / 2, e^-y (even) or erfc(sqrt y) (odd) and a finite
-    sum of y^a e^-y / Gamma(a + 1) over a up to degrees / 2 - 1.
-    """
-    y = statistic / 2
-    if y <= 0 or degrees == 0:
-        return 1.0
-    a, survival = (0.5, math.erfc(math.sqrt(y))) if degrees % 2 else (1.0, math.exp(-y))
-    while a < degrees / 2:
-        survival += math.exp(a * math.log(y) - y - math.lgamma(a + 1))
-        a += 1
-    return min(survival, 1.0)
 
 
 def _require(name: str, holds: bool, value: object, rule: str) -> None:

@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-import ast
 import doctest
 import hashlib
 import json
 import re
-from pathlib import Path
 
 import pytest
 import yaml
+from documents import ROOT, launch_arguments, rows
 
 from eevit_ros.rate import RateSettings
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / 'README.md').read_text()
-
-
-def rows(first_column: str) -> dict[str, list[str]]:
-    """The rows of the table whose header starts with `first_column`, by their first cell."""
-    table = re.search(rf'^\| {first_column} \|.*\n\|[-|]+\n((?:\|.*\n)+)', README, re.MULTILINE)
-    assert table, first_column
-    cells = [
-        [cell.strip() for cell in line.strip('|').split('|')] for line in table[1].splitlines()
-    ]
-    return {row[0].strip('`'): row[1:] for row in cells}
 
 
 def test_parameters() -> None:
     parameters = pytest.importorskip('eevit_ros.parameter_specs', reason='needs rclpy')
-    table = rows('parameter')
+    table = rows(README, 'parameter')
     assert list(table) == list(parameters.SPECS)
     for name, (default, live, _) in table.items():
         spec = parameters.SPECS[name]
@@ -48,20 +36,13 @@ def test_the_rate_s_document_names_its_parameters_and_computes_what_it_says() ->
 
 
 def test_launch_arguments() -> None:
-    tree = ast.parse((ROOT / 'launch' / 'classify.launch.py').read_text())
-    declared = [
-        node.args[0].value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == 'DeclareLaunchArgument'
-        and isinstance(node.args[0], ast.Constant)
-    ]
-    assert declared
-    assert list(rows('launch argument')) == declared
+    assert list(rows(README, 'launch argument')) == launch_arguments('classify.launch.py')
 
 
-@pytest.mark.parametrize('path', ['README.md', 'docs/your_own_model.md', 'docs/adaptive_rate.md'])
+@pytest.mark.parametrize(
+    'path',
+    ['README.md', 'docs/your_own_model.md', 'docs/adaptive_rate.md', 'docs/distribution_shift.md'],
+)
 def test_links_and_files_exist(path: str) -> None:
     text = (ROOT / path).read_text()
     links = [link for link in re.findall(r'\]\(([^)]+)\)', text) if '://' not in link]

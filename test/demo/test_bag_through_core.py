@@ -11,6 +11,7 @@ from demo.bag import SHIPPED_BAG, read_bag
 from demo.summary import third_of
 from eevit_ros.encodings import decode_compressed
 from eevit_ros.engine import Engine, ExitResult
+from eevit_ros.shift import ShiftMonitor, ShiftSettings
 
 MODEL = Path(__file__).resolve().parents[2] / 'models' / 'eevit_s14_cifar100.onnx'
 EVERY = 6  # frames; twice or so for each picture
@@ -59,3 +60,15 @@ def test_in_the_dark_frames_leave_deeper_and_less_sure(answers: Answers) -> None
     )
     assert dark[0] > max(before[0], after[0])
     assert dark[1] < max(before[1], after[1])
+
+
+def test_only_the_dark_third_counts_as_shifted(answers: Answers) -> None:
+    engine = Engine(MODEL, provider='cpu')
+    settings = ShiftSettings(window=20, every_s=0.0, false_alarm=0.01)
+    states = []
+    for third in answers:  # two frames of a picture are not independent, but nearly enough here
+        monitor = ShiftMonitor(settings, engine.metadata, engine.thresholds)
+        for _, result in third:
+            monitor.answer(result.exit_index, result.confidence, 0.0)
+        states.append(monitor.state)
+    assert states == ['no', 'yes', 'no']

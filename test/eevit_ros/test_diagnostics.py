@@ -49,6 +49,11 @@ def test_all_is_well(running: Statistics) -> None:
     assert values['model'] == 'm'
 
 
+def test_a_warning_of_somebody_else_is_a_problem_too(running: Statistics) -> None:
+    found = running.report(2.0, publishers=CAMERA, drops=0, facts={}, warning='look out')
+    assert (found.level, found.message) == (WARN, 'look out')
+
+
 def test_before_the_first_frame_nothing_is_known_and_nothing_wrong_yet() -> None:
     found = report(Statistics(0.0, RATE), 0.4)
     assert found.level == OK

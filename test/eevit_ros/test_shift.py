@@ -8,12 +8,10 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from tiny_model import tiny_metadata
 
 from eevit_ros.errors import EevitError
-from eevit_ros.shift import ShiftMonitor, ShiftSettings, chi_square_survival, pool
+from eevit_ros.shift import ShiftMonitor, ShiftSettings
 
 # Three exits, images of the kind that a good model leaves early and is sure of.
 COUNTS = (
@@ -55,61 +53,6 @@ def alarms(shares: npt.NDArray[np.float64], *, count: int, size: int, false_alar
     return shifted
 
 
-# The test itself ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ('degrees', 'p', 'critical'),
-    [  # NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.4
-        (1, 0.05, 3.841),
-        (1, 0.001, 10.828),
-        (2, 0.05, 5.991),
-        (3, 0.10, 6.251),
-        (4, 0.01, 13.277),
-        (5, 0.05, 11.070),
-        (9, 0.001, 27.877),
-        (10, 0.025, 20.483),
-        (25, 0.05, 37.652),
-        (100, 0.01, 135.807),
-    ],
-)
-def test_survival_is_that_of_the_printed_tables(degrees: int, p: float, critical: float) -> None:
-    assert chi_square_survival(critical, degrees) == pytest.approx(p, rel=2e-3)
-
-
-def test_survival_is_the_incomplete_gamma_function() -> None:
-    torch = pytest.importorskip('torch')
-    for degrees in (*range(1, 12), 99, 100):
-        x = torch.linspace(0.01, 4.0 * degrees + 20, 60, dtype=torch.float64)
-        expected = torch.special.gammaincc(torch.full_like(x, degrees / 2), x / 2)
-        found = [chi_square_survival(value, degrees) for value in x.tolist()]
-        np.testing.assert_allclose(found, expected.numpy(), rtol=1e-7)
-
-
-@pytest.mark.parametrize('degrees', [0, 1, 2, 9])
-def test_survival_at_the_ends(degrees: int) -> None:
-    assert chi_square_survival(0.0, degrees) == 1
-    assert chi_square_survival(1e5, degrees) == (1 if degrees == 0 else 0)
-
-
-@settings(deadline=None)
-@given(
-    st.lists(st.integers(0, 1000), min_size=2, max_size=12).filter(any),
-    st.integers(10, 1000),
-)
-def test_pooled_bins_expect_enough_answers(calibration: list[int], window: int) -> None:
-    starts = pool(np.array(calibration), window)
-    assert starts[0] == 0 and starts == sorted(set(starts))
-    expected = np.add.reduceat(calibration, starts) * window / sum(calibration)
-    assert len(starts) == 1 or expected.min() >= 5 - 1e-9
-
-
-def test_bins_that_expect_enough_are_left_alone() -> None:
-    assert pool(np.array([50, 50, 100]), 20) == [0, 1, 2]
-    assert pool(np.array([96, 2, 2, 100]), 20) == [0, 1]
-    assert pool(np.array([100, 98, 1, 1]), 20) == [0, 1]
-
-
 # The rate of alarms -------------------------------------------------------------------------------
 
 
@@ -143,17 +86,21 @@ def test_confidences_that_fall_at_the_same_exits_are_found() -> None:
     feed(found, windows(less_sure, 1, 100)[0])
     assert found.verdict and found.verdict.shifted
     assert found.verdict.exit_p > 0.001 > found.verdict.confidence_p
-    assert 'mean confidence 0.6' in found.verdict.difference
+    assert 'confidence lower (mean 0.6' in found.verdict.difference
 
 
 def test_the_difference_is_said_in_words() -> None:
     found = monitor(window=20)
     feed(found, np.array([[0] * 10, [0] * 10, [0, 0, 0, 20, *[0] * 6]]))
     assert found.state == 'yes'
-    assert found.verdict
-    assert found.verdict.difference == (
-        'mean exit layer 4.0 (calibration 2.2), mean confidence 0.35 (calibration 0.83)'
+    assert found.warning.startswith(
+        'distribution shift: exits deeper (mean layer 4.0, calibration 2.2), '
+        'confidence lower (mean 0.35, calibration 0.83) in the last 20 answers; '
     )
+    assert found.facts['shift'] == 'yes' and float(found.facts['shift_exit_p']) < 1e-4
+    feed(found, np.array([[0] * 9 + [20], [0] * 10, [0] * 10]))
+    assert 'exits shallower (mean layer 1.0' in found.warning
+    assert 'confidence higher (mean 0.95' in found.warning
 
 
 # Windows ------------------------------------------------------------------------------------------
@@ -192,7 +139,7 @@ def test_full_confidence_is_of_the_last_bin() -> None:
     found = monitor(window=20)
     for _ in range(20):
         found.answer(0, 1.0, 0.0)
-    assert found.verdict and 'mean confidence 0.95' in found.verdict.difference
+    assert found.verdict and '(mean 0.95,' in found.verdict.difference
 
 
 @pytest.mark.parametrize(('slows', 'shifted'), [(True, True), (True, False), (False, True)])
