@@ -4,11 +4,13 @@ VENV ?= build/venv
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean prove-build
+.PHONY: help demo drive test lint clean prove-build
 
 help:
 	@echo 'make demo         play a bag of camera images through the real node; report in build/demo/'
 	@echo '                  (ARGS=--help lists what the demo takes)'
+	@echo 'make drive        drive a simulated robot behind the real nodes; report in build/drive/'
+	@echo '                  (ten paths, some minutes; ARGS="--seeds 2" is quicker, ARGS=--help lists more)'
 	@echo 'make test         lint, types and tests (ARGS="test/eevit_ros -k rate" runs a part)'
 	@echo 'make lint         ruff and mypy only'
 	@echo 'make prove-build  colcon and pip builds with the setuptools of Ubuntu 22.04 and 24.04'
@@ -20,6 +22,10 @@ help:
 demo:
 	@$(PYTHON) scripts/setup_env.py --level demo --venv $(VENV)
 	@$(RUN) -m demo $(ARGS)
+
+drive:
+	@$(PYTHON) scripts/setup_env.py --level demo --venv $(VENV)
+	@$(RUN) -m drive $(ARGS)
 
 lint:
 	@$(PYTHON) scripts/setup_env.py --level test --venv $(VENV)

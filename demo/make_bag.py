@@ -35,7 +35,7 @@ START_NS = 1_700_000_000_000_000_000  # any fixed time: the player rewrites stam
 JPEG_QUALITY = 65
 
 
-def read_pictures(folder: Path, chosen: np.random.Generator) -> list[tuple[str, bytes]]:
+def read_pictures(folder: Path, chosen: np.random.Generator, count: int) -> list[tuple[str, bytes]]:
     """Draw class names and encoded images from the test set, none of which was trained on."""
     test = pq.read_table(next(folder.glob('test-*.parquet')))
     features = json.loads(test.schema.metadata[b'huggingface'])['info']['features']
@@ -52,7 +52,7 @@ def read_pictures(folder: Path, chosen: np.random.Generator) -> list[tuple[str, 
         )
         if image['bytes'] not in trained
     ]
-    return [unseen[i] for i in chosen.choice(len(unseen), PICTURES, replace=False)]
+    return [unseen[i] for i in chosen.choice(len(unseen), count, replace=False)]
 
 
 def film(pictures: list[tuple[str, bytes]], rng: np.random.Generator) -> Iterator[BagFrame]:
@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument('bag', type=Path, nargs='?', default=SHIPPED_BAG)
     args = parser.parse_args()
     rng = np.random.default_rng(SEED)
-    write_bag(args.bag, film(read_pictures(args.cifar, rng), rng))
+    write_bag(args.bag, film(read_pictures(args.cifar, rng, PICTURES), rng))
     size = sum(file.stat().st_size for file in args.bag.iterdir())
     print(f'{args.bag}: {FRAME_COUNT} frames of {PICTURES} pictures, {size / 1e6:.2f} MB')
 

@@ -9,7 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from demo.errors import DemoError
@@ -19,17 +19,24 @@ PROFILE = Path(__file__).parents[1] / 'config' / 'fastdds_shared_memory.xml'
 
 
 @contextlib.contextmanager
-def running(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command in a process of its own, its output in `log`, and end it on leaving.
 
     It has a session of its own, so that Ctrl-C in the terminal reaches only the demo, which then
     ends it in order; and it dies with the demo should that be killed.
+
+    Args:
+        command: What to run.
+        log: Takes its output.
+        environment: Its variables; by default those of `camera_environment`.
     """
     dies_with_us = ['setpriv', '--pdeathsig', 'TERM'] if shutil.which('setpriv') else []
     with log.open('wb') as output:
         process = subprocess.Popen(
             [*dies_with_us, *command],
-            env=camera_environment(),
+            env=camera_environment() if environment is None else environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

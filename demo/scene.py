@@ -8,7 +8,7 @@ linear light; the picture is brought back to gamma 2.2 at the end.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -20,12 +20,39 @@ FRAME_HEIGHT = 480  # px
 FRAME_WIDTH = 640  # px
 GAMMA = 2.2
 
-DARKEST_STOPS = 7.0  # exposure falls to 1/128
-GAIN_SHARE = 0.5  # share of the lost stops that the camera's gain brings back
-WHITE_ELECTRONS = 4000.0  # charge of a white pixel at full exposure, as in a small sensor
-READ_NOISE = 5.0  # electrons, standard deviation
-DARKEST_DEFOCUS = 10.0  # px, standard deviation; 480 px show 32 px of picture
-DENOISE = 2.0  # px, standard deviation; smears the noise into the blotches of real dark video
+
+@dataclass(frozen=True)
+class Sensor:
+    """A small camera; the defaults are the demo's, 480 px of which show 32 px of picture.
+
+    Attributes:
+        darkest_stops: Of exposure that are lost in the dark; 7 leave 1/128.
+        gain_share: Share of the lost stops that the camera's gain brings back.
+        white_electrons: Charge of a white pixel at full exposure.
+        read_noise: Electrons, standard deviation.
+        darkest_defocus: Pixels, standard deviation.
+        denoise: Pixels, standard deviation; smears the noise into the blotches of real dark video.
+    """
+
+    darkest_stops: float = 7.0
+    gain_share: float = 0.5
+    white_electrons: float = 4000.0
+    read_noise: float = 5.0
+    darkest_defocus: float = 10.0
+    denoise: float = 2.0
+
+    def binned(self, side: float) -> Sensor:
+        """Return this sensor with `side` times `side` pixels read as one."""
+        return replace(
+            self,
+            white_electrons=self.white_electrons * side**2,
+            read_noise=self.read_noise * side,
+            darkest_defocus=self.darkest_defocus / side,
+            denoise=self.denoise / side,
+        )
+
+
+SENSOR = Sensor()
 
 
 @dataclass(frozen=True)
@@ -108,22 +135,24 @@ def darkness(share: float) -> float:
     return float(0.5 - 0.5 * np.cos(np.pi * edge))
 
 
-def expose(scene: Image, dark: float, rng: np.random.Generator) -> Image:
+def expose(scene: Image, dark: float, rng: np.random.Generator, sensor: Sensor = SENSOR) -> Image:
     """Photograph a scene in light between full (`dark` 0) and the darkest (1).
 
     Args:
         scene: uint8 (H, W, 3) RGB, as in full light.
         dark: 0..1.
         rng: Source of the noise.
+        sensor: That takes the photograph.
 
     Returns:
         uint8 (H, W, 3) RGB.
     """
-    stops = DARKEST_STOPS * dark
-    light = _blur(np.float32(scene / 255.0) ** GAMMA, DARKEST_DEFOCUS * dark)
-    charge = rng.poisson(light * (WHITE_ELECTRONS * 2.0**-stops)).astype(np.float32)
-    charge += rng.normal(0, READ_NOISE, charge.shape).astype(np.float32)
-    signal = _blur(charge / WHITE_ELECTRONS * 2.0 ** (GAIN_SHARE * stops), DENOISE)
+    stops = sensor.darkest_stops * dark
+    light = _blur(np.float32(scene / 255.0) ** GAMMA, sensor.darkest_defocus * dark)
+    charge = rng.poisson(light * (sensor.white_electrons * 2.0**-stops)).astype(np.float32)
+    charge += rng.normal(0, sensor.read_noise, charge.shape).astype(np.float32)
+    signal = charge / sensor.white_electrons * 2.0 ** (sensor.gain_share * stops)
+    signal = _blur(signal, sensor.denoise)
     return np.asarray(np.rint(255 * np.clip(signal, 0, 1) ** (1 / GAMMA)), np.uint8)
 
 

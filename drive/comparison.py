@@ -1,0 +1,111 @@
+"""What the four policies come to, over seeds, with confidence intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from drive.policy import AT_FLOOR, CONSTANT, FULL, OURS, POLICIES
+from drive.world import DARKNESS
+
+RESAMPLES = 20_000
+MOST_MISSES = 1 / 2  # of those at full speed
+MOST_TIME = 2 / 3  # of that at the floor
+
+Counts = npt.NDArray[np.float64]
+Run = Mapping[str, Any]
+
+
+def compare(runs: Mapping[str, Sequence[Run]]) -> dict[str, Any]:
+    """Compare policies.
+
+    Args:
+        runs: By policy, for the same seeds in the same order: `seconds` and `signs`.
+
+    Returns:
+        What the report holds under 'comparison'. Intervals are of 95 %: seeds are drawn with
+        replacement, each with all four policies (paired bootstrap, percentiles).
+    """
+    missed = {policy: _missed(runs[policy]) for policy in POLICIES}
+    seconds = {policy: np.array([run['seconds'] for run in runs[policy]]) for policy in POLICIES}
+    signs = len(runs[OURS][0]['signs'])
+    policies = [
+        {
+            'policy': policy,
+            'missed': int(missed[policy].sum()),
+            'missed_share': _estimate(lambda m: m.mean(-1) / signs, missed[policy]),
+            'seconds': round(float(seconds[policy].mean()), 2),
+            'zones': {zone: _zone(runs[policy], zone) for zone in DARKNESS},
+        }
+        for policy in POLICIES
+    ]
+    misses = _estimate(_ratio, missed[OURS], missed[FULL])
+    time = _estimate(_ratio, seconds[OURS], seconds[AT_FLOOR])
+    fewer = _estimate(lambda c, d: (c - d).mean(-1), missed[OURS], missed[CONSTANT])
+    return {
+        'seeds': len(runs[OURS]),
+        'signs_per_seed': signs,
+        'policies': policies,
+        'missed_to_full_speed': misses,
+        'time_to_floor': time,
+        'missed_less_than_same_time': fewer,
+        'meets': {
+            'at most half of the misses at full speed': misses['value'] <= MOST_MISSES,
+            'at most two thirds of the time at the floor': time['value'] <= MOST_TIME,
+            'fewer misses than at constant speed in the same time': fewer['value'] < 0,
+        },
+        'verdict': verdict(fewer),
+    }
+
+
+def verdict(fewer: Mapping[str, float]) -> str:
+    """Say in words what the difference to the constant speed means.
+
+    Args:
+        fewer: Misses of ours less those at constant speed, a seed: 'value', 'low', 'high'.
+    """
+    if fewer['value'] >= 0:
+        return (
+            'Ours did not miss fewer signs than a constant speed in the same time: here depth '
+            'carried no information.'
+        )
+    if fewer['high'] >= 0:
+        return (
+            'Ours missed fewer signs than a constant speed in the same time, but the interval of '
+            'the difference includes none: with these seeds that is no proof.'
+        )
+    return (
+        'Ours missed fewer signs than a constant speed in the same time, and the interval of the '
+        'difference excludes none: depth told where to be slow.'
+    )
+
+
+def _missed(runs: Sequence[Run]) -> Counts:
+    return np.array([sum(sign['read_m'] is None for sign in run['signs']) for run in runs], float)
+
+
+def _zone(runs: Sequence[Run], zone: str) -> dict[str, int]:
+    there = [sign for run in runs for sign in run['signs'] if sign['zone'] == zone]
+    return {'signs': len(there), 'missed': sum(sign['read_m'] is None for sign in there)}
+
+
+def _ratio(ours: Counts, other: Counts) -> Counts:
+    with np.errstate(divide='ignore', invalid='ignore'):  # nobody missed any: infinite or NaN
+        return np.asarray(np.nan_to_num(ours.sum(-1) / other.sum(-1), nan=1.0))
+
+
+def _estimate(statistic: Callable[..., Counts], *samples: Counts) -> dict[str, float]:
+    """Return a statistic over the last axis with its 95 % interval, all samples drawn alike."""
+    count = len(samples[0])
+    draws = np.random.default_rng(0).integers(0, count, (RESAMPLES, count))
+    values = statistic(*(sample[draws] for sample in samples))
+    # No means of two values: one may be infinite.
+    low, high = np.percentile(values, (2.5, 97.5), method='nearest')
+    return {
+        'value': round(float(statistic(*samples)), 4),
+        'low': round(float(low), 4),
+        'high': round(float(high), 4),
+    }

@@ -1,0 +1,118 @@
+"""Writes report.html and a film for people, JSON for tools, drive.png for a document."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from demo.figures import to_png, to_svg
+from drive import figures, terminal
+from drive.animation import write_film
+from drive.journey import FRAME_INTERVAL_S
+from drive.policy import FULL, OURS, POLICIES
+from drive.robot import ACCELERATION_MPS2, FLOOR, TOP_SPEED_MPS, stopping_distance_m
+from drive.world import DARKNESS, FIRST_DEVELOPMENT_SEED, SIGHT_M, make_world
+
+PAGE = Path(__file__).with_name('report.template.html')
+
+Runs = Mapping[str, Sequence[Mapping[str, Any]]]
+
+
+def write_report(folder: Path, runs: Runs, summary: dict[str, Any]) -> list[Path]:
+    """Write all files and return their paths, the page first.
+
+    Args:
+        folder: Where they go.
+        runs: By policy, for the same seeds in the same order.
+        summary: `comparison` and under which conditions it came about.
+    """
+    names = ('report.html', 'drive.webp', 'drive.png', 'report.json', 'summary.json')
+    page, film, picture, data, short = (folder / name for name in names)
+    data.write_text(json.dumps({'summary': summary, 'runs': runs}) + '\n')
+    short.write_text(json.dumps(summary, indent=1) + '\n')
+    first = {policy: runs[policy][0] for policy in POLICIES}  # the first seed, whatever it shows
+    world = make_world(first[OURS]['seed'])
+    write_film(film, world, first)
+    story = figures.story(world, first)
+    to_png(story, picture)
+    text = Template(PAGE.read_text('utf-8')).substitute(
+        intro=_intro(runs, summary),
+        verdict=html.escape(summary['comparison']['verdict']),
+        targets=_targets(summary),
+        table=_table(summary['comparison']),
+        seed=world.seed,
+        film=f'data:image/webp;base64,{base64.b64encode(film.read_bytes()).decode()}',
+        story=to_svg(story),
+        misses=to_svg(figures.misses(summary['comparison'])),
+        by_light=to_svg(figures.misses_by_light(summary['comparison'])),
+        differences=to_svg(figures.differences(runs)),
+        facts=_facts(runs, summary),
+    )
+    page.write_text(text, 'utf-8')
+    return [page, film, picture, data, short]
+
+
+def _intro(runs: Runs, summary: dict[str, Any]) -> str:
+    comparison = summary['comparison']
+    reaction_s = summary['real_time']['age_ms']['p50'] / 1000 + FRAME_INTERVAL_S
+    return html.escape(
+        f'{comparison["seeds"]} paths with {comparison["signs_per_seed"]} signs each, driven four '
+        f'times. A sign can be seen over its last {SIGHT_M} m. It is missed when no two correct '
+        'answers in a row came before the robot was within its stopping distance of it: at '
+        f'{TOP_SPEED_MPS} m/s that is {stopping_distance_m(TOP_SPEED_MPS, reaction_s):.2f} m, at '
+        f'the floor {stopping_distance_m(FLOOR * TOP_SPEED_MPS, reaction_s):.2f} m.'
+    )
+
+
+def _targets(summary: dict[str, Any]) -> str:
+    lines = terminal.targets(summary['comparison']) + terminal.notes(summary)
+    return '\n'.join(f'<li>{html.escape(line.strip())}</li>' for line in lines if line)
+
+
+def _table(comparison: dict[str, Any]) -> str:
+    rows = []
+    for row in comparison['policies']:
+        share = row['missed_share']
+        zones = ''.join(
+            f'<td>{zone["missed"]} of {zone["signs"]}</td>' for zone in row['zones'].values()
+        )
+        strong = ' class="ours"' if row['policy'] == OURS else ''
+        rows.append(
+            f'<tr{strong}><th>{row["policy"]}</th><td>{row["missed"]}</td>'
+            f'<td>{100 * share["value"]:.0f} % ({100 * share["low"]:.0f} to '
+            f'{100 * share["high"]:.0f})</td><td>{row["seconds"]:.1f}</td>{zones}</tr>'
+        )
+    return '\n'.join(rows)
+
+
+def _facts(runs: Runs, summary: dict[str, Any]) -> str:
+    machine, model, real = summary['machine'], summary['model'], summary['real_time']
+    seeds = [run['seed'] for run in runs[FULL]]
+    kind = 'parameters were chosen on these' if seeds[0] >= FIRST_DEVELOPMENT_SEED else (
+        f'parameters were chosen on seeds from {FIRST_DEVELOPMENT_SEED} up, with other pictures'
+    )  # fmt: skip
+    rate = ', '.join(f'{name} {value}' for name, value in summary['rate'].items())
+    light = ', '.join(f'{name} {value}' for name, value in DARKNESS.items())
+    facts = {
+        'Model': f'{model["name"]}, SHA-256 {model["sha256"][:16]}',
+        'Seeds': f'{seeds[0]} to {seeds[-1]}; {kind}',
+        'Rate law': f'defaults, but for {rate}',
+        'Robot': f'top speed {TOP_SPEED_MPS} m/s, acceleration and braking '
+        f'{ACCELERATION_MPS2} m/s^2, floor {FLOOR}',
+        'Darkness': light,
+        'Runs on': f'{summary["provider"]}: {machine["cpu"]}, {machine["cores"]} cores (load '
+        f'{machine["load_before"]} before), {summary["at_once"]} robots at once in real time',
+        'System': f'{machine["system"]}, Python {machine["python"]}',
+        'Real time': f'{real["frames_answered"]} of {real["frames_sent"]} frames answered; age of '
+        f'an answer p50 {real["age_ms"]["p50"]} ms, p99 {real["age_ms"]["p99"]} ms; the latest '
+        f'step was {real["late_ms"]:.0f} ms late',
+        'It took': f'{summary["took_s"]} s',
+    }
+    return '\n'.join(
+        f'<tr><th>{name}</th><td>{html.escape(value)}</td></tr>' for name, value in facts.items()
+    )

@@ -1,0 +1,187 @@
+"""One run of the drive: our policy in real time, then the others, the comparison, the report."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import io
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from demo.errors import DemoError
+from demo.machine import describe_machine
+from demo.processes import isolate
+from drive import terminal
+from drive.comparison import compare
+from drive.errors import DriveError
+from drive.lanes import run_lanes
+from drive.policy import AT_FLOOR, CONSTANT, FULL, OURS, RATE
+from drive.report import write_report
+from drive.robot import FLOOR, TOP_SPEED_MPS, constant_speed_mps
+from drive.world import LENGTH_M, SEEDS_WITHOUT_REPETITION
+
+OUTPUT = Path(__file__).parents[1] / 'build' / 'drive'
+SEEDS = 10
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the drive and return the exit code: 0, 1 with a reason on stderr, 130 for Ctrl-C."""
+    options = _options(args)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors='replace')  # a terminal that has no block characters
+    # SIGINT too: a shell script's background jobs inherit it as ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        with _only_run(options.output):
+            _run(options)
+    except BrokenPipeError:  # who read the output has gone: `make drive | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (DriveError, DemoError, OSError) as err:
+        print(f'\ndrive: {err}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('\ndrive: stopped before the end; no report was written', file=sys.stderr)
+        return 130
+    return 0
+
+
+def _options(args: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog='python -m drive',
+        description='Drives a simulated robot behind the real classifier and the real governor, '
+        'and compares it with constant speeds.',
+    )
+    parser.add_argument(
+        '--seeds', type=_seeds, default=SEEDS, help=f'how many paths; default: {SEEDS}'
+    )
+    parser.add_argument(
+        '--first-seed',
+        type=int,
+        default=0,
+        help='default: 0; from 100 on are those that parameters were chosen on',
+    )
+    parser.add_argument(
+        '--at-once',
+        type=int,
+        default=_cores(),
+        help='robots in real time side by side; default: one a core',
+    )
+    parser.add_argument('--model', type=Path, help='model file; default: the one that ships')
+    parser.add_argument(
+        '--output',
+        type=Path,
+        default=OUTPUT,
+        help='folder for report and logs; default: build/drive',
+    )
+    return parser.parse_args(args)
+
+
+def _seeds(text: str) -> int:
+    count = int(text)
+    if not 1 <= count <= SEEDS_WITHOUT_REPETITION:
+        raise argparse.ArgumentTypeError(
+            f'must be 1 to {SEEDS_WITHOUT_REPETITION}: there are signs for no more. Got {count}'
+        )
+    return count
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+@contextlib.contextmanager
+def _only_run(output: Path) -> Iterator[None]:
+    """Hold the output folder for this run alone."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        lock = (output / '.lock').open('w')
+    except OSError as err:
+        raise DriveError(
+            f'cannot write to {output} ({err}): free it, or name another folder with --output'
+        ) from err
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DriveError(
+                f'another drive is running in {output}: wait for it, or name another folder with '
+                '--output'
+            ) from None
+        yield
+
+
+def _run(options: argparse.Namespace) -> None:
+    start_s = time.monotonic()
+    machine = describe_machine()
+    isolate()
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    print(terminal.opening(seeds, options.at_once))
+
+    def drive(what: str, drives: Sequence[str], at_once: int) -> list[dict[str, Any]]:
+        with terminal.progress(what) as show:
+            return run_lanes(
+                drives,
+                at_once=at_once,
+                folder=options.output,
+                model=options.model,
+                show=show,
+            )
+
+    ours = drive('ours, in real time', [str(seed) for seed in seeds], max(1, options.at_once))
+    speeds = {
+        FULL: [TOP_SPEED_MPS] * len(seeds),
+        AT_FLOOR: [FLOOR * TOP_SPEED_MPS] * len(seeds),
+        CONSTANT: [constant_speed_mps(LENGTH_M, run['seconds']) for run in ours],
+    }
+    # All four drives of a path have its answers come equally late: as late as in real time.
+    age_s = [np.median(run['ages_ms']) / 1000 for run in ours]
+    results = iter(
+        drive(
+            'constant speeds, as fast as the classifier answers',
+            [
+                f'{seeds[n]}:{speed:.6f}:{age_s[n]:.6f}'
+                for policy in speeds
+                for n, speed in enumerate(speeds[policy])
+            ],
+            _cores(),
+        )
+    )
+    runs = {policy: list(islice(results, len(seeds))) for policy in speeds} | {OURS: ours}
+    summary = {
+        'comparison': compare(runs),
+        'real_time': _real_time(ours),
+        'rate': RATE,
+        'model': {'name': ours[0]['model'], 'sha256': ours[0]['model_hash']},
+        'provider': ours[0]['provider'],
+        'at_once': options.at_once,
+        'machine': machine,
+        'took_s': round(time.monotonic() - start_s),
+    }
+    files = write_report(options.output, runs, summary)
+    print(terminal.summary_text(summary))
+    print('\n' + '\n'.join(f'  {path}' for path in files))
+    print(f'Next: open {files[0].absolute().as_uri()} in a browser')
+
+
+def _real_time(ours: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Tell whether this computer was fast enough for what was to happen in real time."""
+    ages = [age for run in ours for age in run['ages_ms']]
+    p50, p99 = np.percentile(ages, (50, 99))
+    sent = sum(run['frames_sent'] for run in ours)
+    return {
+        'frames_sent': sent,
+        'frames_answered': sum(len(run['frames']) for run in ours),
+        'age_ms': {'p50': round(float(p50), 1), 'p99': round(float(p99), 1)},
+        'late_ms': max(run['late_ms'] for run in ours),
+    }

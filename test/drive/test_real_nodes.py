@@ -1,0 +1,115 @@
+"""A few seconds of driving behind the real classifier and the real governor, with the tiny model.
+
+The tiny model says 'class 0' of everything, after 1 of 4 layers when it is bright and after all 4
+when it is dark.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2 or its wheels: `make test` installs them')
+pytest.importorskip('nav2_msgs', reason='needs nav2_msgs: `make test` builds it')
+
+from ros_process import THIS_COMPUTER, claim_domain  # noqa: E402
+from tiny_model import write_tiny_model  # noqa: E402
+
+from drive.client import Client  # noqa: E402
+from drive.journey import Frame, Journey, drive_at_constant_speed  # noqa: E402
+from drive.pictures import Image  # noqa: E402
+from drive.real_nodes import drive_in_real_time, real_nodes  # noqa: E402
+from drive.robot import ACCELERATION_MPS2, FLOOR, TOP_SPEED_MPS  # noqa: E402
+from drive.world import Sign, World  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_S = 120.0
+DARK_FROM_M = 5.0
+WORLD = World(0, ('full light',), (Sign(3.5, 0, 'full light'),), (1,), length_m=7.0)
+
+
+@pytest.fixture(scope='module')
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    folder = tmp_path_factory.mktemp('nodes')
+    model = write_tiny_model(folder / 'tiny.onnx')
+    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
+        domain_id, lock = claim_domain()
+        stack.enter_context(lock)
+        for name, value in {**THIS_COMPUTER, 'ROS_DOMAIN_ID': str(domain_id)}.items():
+            patch.setenv(name, value)
+        yield stack.enter_context(real_nodes('lane_test', folder, model))
+
+
+def shoot(frame: Frame) -> Image:
+    """White at first, black from `DARK_FROM_M` on; a pixel makes each frame unique."""
+    image = np.full((32, 32, 3), 255 if frame.place_m < DARK_FROM_M else 0, np.uint8)
+    image[0, 0] = frame.number % 256
+    return image
+
+
+def test_a_drive_in_real_time_obeys_the_limit_of_the_real_nodes(client: Client) -> None:
+    journey = Journey(WORLD, lambda picture: 'class 0')
+    shares: list[float] = []
+    found = drive_in_real_time(client, journey, shoot, shares.append)
+    assert journey.is_over
+    assert shares == sorted(shares)
+    assert shares
+    track, frames = np.array(found['track']), found['frames']
+    seconds, places, speeds, limits = track.T
+    # from the floor up to full speed while it is white, down again in the black
+    assert limits[0] == pytest.approx(100 * FLOOR, abs=0.01)
+    assert limits.max() > 60
+    assert limits[-1] < limits.max() - 10
+    assert limits.min() >= 100 * FLOOR - 0.01
+    assert speeds.max() <= TOP_SPEED_MPS
+    most = ACCELERATION_MPS2 * np.diff(seconds) + 2e-3  # the track is rounded
+    assert (np.abs(np.diff(speeds)) <= most).all()
+    assert (np.diff(places) >= 0).all()
+    assert {f['depth'] for f in frames if f['place_m'] >= DARK_FROM_M} == {1.0}
+    assert {f['depth'] for f in frames if f['place_m'] < DARK_FROM_M} == {0.25}
+    assert all(f['age_ms'] >= 0 for f in frames)
+    (sign,) = journey.signs()
+    assert sign['read_m'] is not None
+    assert 0 < len(frames) <= found['frames_sent']
+
+
+def test_every_drive_starts_at_the_floor_with_nothing_of_the_one_before(client: Client) -> None:
+    journey = Journey(WORLD, lambda picture: 'class 0')
+    found = drive_in_real_time(client, journey, shoot, lambda share: None)
+    assert found['track'][0][3] == pytest.approx(100 * FLOOR, abs=0.01)
+    assert found['frames'][0]['number'] < 15
+
+
+def test_constant_speeds_ask_the_same_classifier(client: Client) -> None:
+    journey = Journey(WORLD, lambda picture: 'class 0')
+    drive_at_constant_speed(journey, 1.0, lambda frame: client.ask(shoot(frame)))
+    assert [answer.label for _, answer in journey.answers] == ['class 0'] * 2
+    (sign,) = journey.signs()
+    assert sign['read_m'] is not None
+
+
+def test_a_model_that_is_no_model_is_named_with_what_the_node_said(tmp_path: Path) -> None:
+    wrong = tmp_path / 'wrong.onnx'
+    wrong.write_bytes(b'this is not a model')
+    result = subprocess.run(
+        [sys.executable, '-m', 'drive', '--seeds', '1', '--model', str(wrong)]
+        + ['--output', str(tmp_path / 'out')],
+        cwd=ROOT,
+        env=os.environ,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert 'the classifier ended with code 2' in result.stderr
+    assert 'wrong.onnx' in result.stderr
+    assert 'Traceback' not in result.stderr
+    assert not (tmp_path / 'out' / 'report.json').exists()
