@@ -50,6 +50,7 @@ class CommandScaler:
         self._share = share
         self._last: Any = None  # Twist or TwistStamped
         self._last_s = 0.0
+        self._sent_share = 0.0
         self._bad = 0
         self.problem = ''
         message_type = TYPES[kind]
@@ -57,11 +58,11 @@ class CommandScaler:
         node.create_subscription(message_type, 'cmd_vel_in', self._on_command, NEWEST)
 
     def slow_down(self) -> None:
-        """Send the last command again, because the allowed share fell."""
-        if self._last is not None and not self._is_over():
+        """Send the last command again if less of it is allowed by now."""
+        if self._last is not None and not self._is_over() and self._share() < self._sent_share:
             self._send()
 
-    def tick(self) -> None:
+    def stop_if_over(self) -> None:
         """Send zero velocity if commands stopped coming."""
         if self._last is not None and self._is_over():
             self.stop()
@@ -93,7 +94,8 @@ class CommandScaler:
     def _send(self) -> bool:
         """Send the last command scaled, or zero velocity if it is not finite: then False."""
         stamped = isinstance(self._last, TwistStamped)
-        twist = scaled(self._last.twist if stamped else self._last, self._share())
+        self._sent_share = self._share()
+        twist = scaled(self._last.twist if stamped else self._last, self._sent_share)
         out: Any = Twist() if twist is None else twist
         if stamped:
             out = TwistStamped(header=self._last.header, twist=out)

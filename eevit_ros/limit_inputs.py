@@ -81,6 +81,10 @@ class LimitInputs:
         for topic, watch in self._source_watches.items():
             wrong(f'unheard {topic}', watch.unheard())
 
+    def publishers(self) -> int:
+        """Return how many publishers the adaptive rate has, ghosts of killed processes included."""
+        return self._rate_watch.count()
+
     def silence(self) -> str:
         """Say why no rate can come, '' if there is a publisher."""
         if self._rate_watch.names():

@@ -5,6 +5,7 @@ A process of its own, because only another process survives a crash of the class
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
@@ -14,6 +15,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.logging import get_logger
 from rclpy.node import Node
 from std_msgs.msg import Float32, Header
@@ -90,7 +92,7 @@ class SpeedGovernor(Node):
             self._outputs.append(self._command.publisher)
 
         self._inputs = LimitInputs(
-            self, self._limit, sources=sources, output=output, heard=self._send_fall
+            self, self._limit, sources=sources, output=output, heard=self._on_heard
         )
         self._log = ReportLog(self.get_logger(), self._inputs.rate_topic)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -108,24 +110,28 @@ class SpeedGovernor(Node):
         deadline_s = time.monotonic() + FAREWELL_S
         for publisher in self._outputs:
             left_s = max(0.0, deadline_s - time.monotonic())
-            publisher.wait_for_all_acked(Duration(seconds=left_s))
+            with contextlib.suppress(rclpy_implementation.RCLError):  # not every middleware can
+                publisher.wait_for_all_acked(Duration(seconds=left_s))
 
     def _tick(self) -> None:
         self._inputs.look_around()
         self._send(self._limit.at(time.monotonic()))
         if self._command is not None:
-            self._command.tick()
+            self._command.slow_down()
+            self._command.stop_if_over()
 
-    def _send_fall(self) -> None:
+    def _on_heard(self) -> None:
         limit = self._limit.at(time.monotonic())
         if limit.percent < self._sent.percent:
             self._send(limit)
+        if self._command is not None:
+            self._command.slow_down()
 
     def _share(self) -> float:
         return self._limit.at(time.monotonic()).percent / FULL_PERCENT
 
     def _send(self, limit: Limit) -> None:
-        turned, fell = limit.reason != self._sent.reason, limit.percent < self._sent.percent
+        turned = limit.reason != self._sent.reason
         self._sent = limit
         share = limit.percent / FULL_PERCENT
         if self._speed_limit is not None:
@@ -135,8 +141,6 @@ class SpeedGovernor(Node):
             message.speed_limit = limit.percent if message.percentage else share * max_speed_mps
             self._speed_limit.publish(message)
         self._scale.publish(Float32(data=share))
-        if fell and self._command is not None:
-            self._command.slow_down()
         if turned:
             self._report()
 
@@ -170,6 +174,7 @@ class SpeedGovernor(Node):
             'adaptive_rate': 'unknown' if rate is None else f'{rate:.4g}',
             'input_age_s': 'unknown' if age_s is None else f'{age_s:.3f}',
             'input_topic': self._inputs.rate_topic,
+            'input_publishers': str(self._inputs.publishers()),
             'faults': str(self._limit.faults),
             **{f'source {name}': f'{zone:.4g}' for name, zone in self._limit.zones.items()},
             **({} if self._command is None else self._command.values()),

@@ -27,6 +27,10 @@ class TopicWatch:
         """
         return sorted({_name(info) for info in self._publishers()})
 
+    def count(self) -> int:
+        """Return how many publishers there are."""
+        return len(self._publishers())
+
     def unheard(self) -> str:
         """Name the publishers that the subscription cannot hear, and why; '' if there is none."""
         return '; '.join(sorted({text for i in self._publishers() if (text := self._why(i))}))

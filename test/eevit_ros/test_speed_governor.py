@@ -50,7 +50,7 @@ def test_rates_are_passed_on_unsmoothed_as_percent(node: GovernorPeer) -> None:
     assert values['limit_percent'] == '100'
     assert values['adaptive_rate'] == '1'
     assert float(values['input_age_s']) < 60
-    assert values['input_topic'] == '/adaptive_rate'
+    assert (values['input_topic'], values['input_publishers']) == ('/adaptive_rate', '1')
     assert values[f'source {ZONE}'] == '100'
     assert 'deep' in node.until_report('deep', 'adaptive rate 0.5', each=0.5)['reason']
 
