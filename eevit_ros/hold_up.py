@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-SETTLE_S = 0.1
-"""What waited in the middleware's queues arrives at once when the process goes on."""
+SETTLE_S = 0.5
+"""What waited in the middleware's queues has arrived so soon after the process goes on.
+
+On an idle machine it takes milliseconds. From a reliable publisher it may take seconds, when that
+sends again what was missed: one more reason why sensor data comes best effort.
+"""
 
 
 class HoldUp:

@@ -20,16 +20,13 @@ import rclpy
 from classifier_peer import WHITE
 from nav2_msgs.msg import SpeedLimit
 from ros_process import SENSOR_DATA
-from speed_chain import FOREIGN, SpeedChain
+from speed_chain import FOREIGN, HELD, SpeedChain
 from std_msgs.msg import Float32, Float64
 
 STATED_S = 0.5
 """From any fault to the floor, on a machine that does not keep the processes waiting."""
 
 TICK_S = 0.1  # between two limits, and between two rates of a silent camera
-
-HELD = 5
-"""How many further limits are watched while the fault lasts, and how many after it was mended."""
 
 HOUR_S = 3600
 
@@ -77,16 +74,14 @@ def measure(chain: SpeedChain, fault: Fault) -> Outcome:
     chain.easy()
     heard, waits_s, since_s = len(chain.limits), chain.waits_s(), time.monotonic()
     with fault.happens(chain):
-        floor_s = chain.until_floor(since_s)
+        first = chain.until_floor(since_s)
         waited_s = sum(s - waits_s.get(thread, 0.0) for thread, s in chain.waits_s().items())
-        chain.listen(HELD)
         chain.send = None
     chain.send = chain.hard
     chain.listen(HELD)
-    limits = chain.limits[heard:]
-    first = next(i for i, limit in enumerate(limits) if limit.is_floor)
-    percents = [limit.percent for limit in limits]
-    return Outcome(floor_s, waited_s, percents[:first], percents[first:])
+    before = [h.percent for h in chain.limits[heard:first] if h.at_s >= since_s]
+    after = [h.percent for h in chain.limits[first:]]
+    return Outcome(chain.limits[first].at_s - since_s, waited_s, before, after)
 
 
 @contextlib.contextmanager
@@ -121,7 +116,9 @@ def governor_frozen(chain: SpeedChain) -> Iterator[None]:
         heard = len(chain.limits)
         chain.governor.process.send_signal(signal.SIGCONT)
     yield
-    assert chain.limits[heard].is_floor, 'its first message is not the floor'
+    # Stopped while it sends a limit, it first sends that.
+    first = chain.limits[heard : heard + 2]
+    assert any(limit.is_floor for limit in first), 'its first message is not the floor'
     chain.send = None
     chain.start_classifier()
 
@@ -245,7 +242,6 @@ FAULTS = [
         partial(broken, damage=partial(set_field, name='encoding', value='rgb565')),
     ),
     Fault('truncated images', 'camera', partial(broken, damage=cut)),
-    Fault('camera of the wrong QoS', 'camera', source_of_wrong_quality),
     Fault(
         'two publishers of the rate',
         'camera',
@@ -264,6 +260,7 @@ FAULTS = [
     Fault('governor frozen (SIGSTOP), continued', 'camera', governor_frozen, is_promised=False),
     Fault('governor ended (SIGTERM), restarted', 'camera', governor_ended),
     Fault('governor killed (SIGKILL), restarted', 'camera', governor_killed, is_promised=False),
+    Fault('camera of the wrong QoS', 'simulation', source_of_wrong_quality),
     Fault('camera and simulated clock stopped', 'simulation', silence_while_clock_stands),
     Fault(
         'camera stopped, clock an hour ahead',

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from faults import FAULTS, HELD, STATED_S, Fault, measure, second_publisher
-from speed_chain import FLOOR, FULL, ROUNDING, SpeedChain, open_chain
+from faults import FAULTS, STATED_S, Fault, measure, second_publisher
+from speed_chain import FLOOR, FULL, HELD, ROUNDING, SpeedChain, open_chain
 from std_msgs.msg import Float32
 
 
