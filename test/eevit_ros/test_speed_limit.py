@@ -159,10 +159,10 @@ def test_lower_inputs_never_give_a_higher_limit(
         kind = data.draw(worse)
         value, fault = event.value, event.fault
         if event.kind == 'rate':
-            value = value / 2 if kind == 'lower' else value
+            value = value / 2 if kind == 'lower' and event.is_good else value
             fault = fault or kind == 'bad'
-        elif event.kind == 'zone' and value > 0:
-            value = value / 2 if kind == 'lower' else math.nan if kind == 'bad' else value
+        elif event.kind == 'zone' and kind == 'lower':
+            value = value / 2 or value  # 0 would be no limit
         harder = Event(now_s, event.kind, value, event.topic, event.is_percent, fault)
         if not (event.kind == 'right' and kind == 'bad'):
             harder.happen(hard, now_s)
