@@ -12,6 +12,7 @@ from rclpy.node import Node
 from rclpy.validate_full_topic_name import validate_full_topic_name
 
 from eevit_ros.errors import EevitError
+from eevit_ros.rate import LOWEST_FLOOR
 from eevit_ros.spec import Spec
 from eevit_ros.speed_limit import LOWEST_PERCENT, LimitSettings
 
@@ -22,7 +23,7 @@ _LIMIT = LimitSettings()
 
 SPECS: dict[str, Spec] = {
     'publish_hz': Spec(10.0, 'How often the limit is published, Hz.', 5.0, 100.0),
-    'floor': Spec(_LIMIT.floor, 'Limit after any fault, share of full speed.', 0.01, 1.0),
+    'floor': Spec(_LIMIT.floor, 'Limit after any fault, share of full speed.', LOWEST_FLOOR, 1.0),
     'stale_after_s': Spec(
         _LIMIT.stale_after_s,
         'Without an adaptive rate for this long, seconds, the limit is the floor.',

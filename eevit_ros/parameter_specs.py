@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eevit_ros.providers import PROVIDERS
-from eevit_ros.rate import MAPPINGS, PHYSICAL_RANGE, RateSettings
+from eevit_ros.rate import LOWEST_FLOOR, MAPPINGS, PHYSICAL_RANGE, RateSettings
 from eevit_ros.shift import WINDOWS, ShiftSettings
 from eevit_ros.spec import Spec
 
@@ -46,7 +46,7 @@ SPECS: dict[str, Spec] = {
         1,
         1_000_000,
     ),
-    'rate.floor': Spec(_RATE.floor, 'Lowest adaptive rate.', 0.01, 1.0, live=True),
+    'rate.floor': Spec(_RATE.floor, 'Lowest adaptive rate.', LOWEST_FLOOR, 1.0, live=True),
     'rate.mappings': Spec(
         list(_RATE.mappings),
         'What makes the rate; of several the lowest counts. See docs/adaptive_rate.md.',

@@ -79,7 +79,7 @@ class SpeedGovernor(Node):
         self._sent = Limit(FULL_PERCENT, STARTUP, '')
 
         self._scale = self.create_publisher(Float32, '~/speed_scale', LIMIT_QOS)
-        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', LIMIT_QOS)
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._outputs: list[Any] = [self._scale]
         self._speed_limit: Any = None
         if SpeedLimitMessage is not None:

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eevit_ros.errors import EevitError
+from eevit_ros.rate import LOWEST_FLOOR
 
 LOWEST_PERCENT = 0.01  # a smaller limit could become 0 on its way, which means 'no limit'
 FULL_PERCENT = 100.0
@@ -30,10 +31,10 @@ FAULTS = (STARTUP, STALE, WRONG, SHUTDOWN)
 
 @dataclass(frozen=True)
 class LimitSettings:
-    """How the limit is guarded.
+    """How the limit is guarded; checks itself.
 
     Attributes:
-        floor: The limit after a fault, share of full speed.
+        floor: The limit after a fault, share of full speed, 0.01..1.
         stale_after_s: Without a message for this long, seconds, the input is stale.
         fresh_messages: Good messages in a row that end a fault.
         recover_per_s: Slope of the line that caps the limit after a fault, share per second.
@@ -47,6 +48,22 @@ class LimitSettings:
     recover_per_s: float = 0.5
     max_speed_mps: float = 0.0
     initial_zone_limit: float = 100.0
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range, naming the parameter at fault."""
+        self._require('floor', LOWEST_FLOOR <= self.floor <= 1, f'within [{LOWEST_FLOOR}, 1]')
+        self._require('stale_after_s', 0 < self.stale_after_s < math.inf, 'above 0')
+        whole = isinstance(self.fresh_messages, int) and self.fresh_messages >= 1
+        self._require('fresh_messages', whole, 'a whole number, 1 or more')
+        self._require('recover_per_s', 0 < self.recover_per_s < math.inf, 'above 0')
+        self._require('max_speed_mps', 0 <= self.max_speed_mps < math.inf, '0 (unknown) or more')
+        within = LOWEST_PERCENT <= self.initial_zone_limit <= FULL_PERCENT
+        rule = f'within [{LOWEST_PERCENT}, {FULL_PERCENT}]'
+        self._require('initial_zone_limit', within, rule)
+
+    def _require(self, name: str, holds: bool, rule: str) -> None:
+        if not holds:
+            raise EevitError(f"parameter '{name}' must be {rule}. Got {getattr(self, name)!r}")
 
 
 @dataclass(frozen=True)
@@ -75,7 +92,7 @@ class SpeedLimit:
         """Start with nothing heard.
 
         Args:
-            settings: Already checked.
+            settings: How it is guarded.
             sources: Names of the other limit sources.
         """
         self._settings = settings
@@ -164,7 +181,8 @@ class SpeedLimit:
         line = floor + self._settings.recover_per_s * (now_s - self._recovers_s)
         if line < rate:
             return Limit(FULL_PERCENT * line, RECOVERING, f'fault over: {self._fault[1]}')
-        text = f'adaptive rate {self.rate:.3g}'
+        raised = ', raised to the floor' if self.rate < floor else ''
+        text = f'adaptive rate {self.rate:.3g}{raised}'
         return Limit(FULL_PERCENT * rate, FRESH if self.rate >= 1 else DEEP, text)
 
     def _notice_silence(self, now_s: float) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eevit_ros.errors import EevitError
 from eevit_ros.speed_limit import (
     DEEP,
     FRESH,
@@ -197,6 +198,40 @@ def test_a_sound_rate_is_passed_on_as_it_is(settings: LimitSettings, rate: float
     assert found.reason == (FRESH if rate == 1 else DEEP)
     limit.see_rate(1.0, now_s)
     assert limit.at(now_s).percent == 100
+
+
+def test_a_rate_below_the_floor_is_raised_to_it_and_says_so() -> None:
+    limit, now_s = recovered(LimitSettings())
+    limit.see_rate(0.05, now_s)
+    found = limit.at(now_s)
+    assert (found.percent, found.text) == (FLOOR, 'adaptive rate 0.05, raised to the floor')
+    limit.see_rate(0.2, now_s)
+    assert limit.at(now_s).text == 'adaptive rate 0.2'
+
+
+@pytest.mark.parametrize(
+    ('name', 'value'),
+    [
+        ('floor', 0.0),
+        ('floor', 0.009),
+        ('floor', 1.1),
+        ('floor', math.nan),
+        ('stale_after_s', 0.0),
+        ('stale_after_s', math.inf),
+        ('fresh_messages', 0),
+        ('fresh_messages', 1.5),
+        ('recover_per_s', 0.0),
+        ('recover_per_s', math.nan),
+        ('max_speed_mps', -0.1),
+        ('initial_zone_limit', 0.0),
+        ('initial_zone_limit', 101.0),
+    ],
+)
+def test_settings_out_of_range_are_refused_by_name_and_value(name: str, value: float) -> None:
+    with pytest.raises(EevitError) as caught:
+        LimitSettings(**{name: value})  # type: ignore[arg-type]
+    assert f"parameter '{name}'" in str(caught.value)
+    assert f'Got {value!r}' in str(caught.value)
 
 
 @pytest.mark.parametrize('bad', BAD)
