@@ -162,6 +162,8 @@ class ClassifierNode(LifecycleNode):
             self._engine.thresholds = (
                 settings.thresholds or self._engine.metadata.default_thresholds
             )
+        if self._session is not None:
+            self._session.blind_below_contrast = settings.blind_below_contrast
         if self._session is not None and settings.rate != self._settings.rate:
             self._session.set_rate(settings.rate)
         if self._session is not None and (settings.thresholds, settings.shift) != (

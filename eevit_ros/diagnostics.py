@@ -66,11 +66,13 @@ class Statistics:
         self._camera = CameraRate()
         self._repeats = 0
         self._frozen = False
-        self._received = self._answered = self._unsure = self._bad = self._lost = 0
+        self._received = self._answered = self._unsure = self._bad = self._lost = self._blind = 0
         self._received_s = self._answered_s = started_s
-        self._error = self._last_unsure = ''
+        self._error = self._last_unsure = self._last_blind = ''
         self._last_was_bad = False
         self._clock_mismatch = False
+        self._contrast: float | None = None
+        self._is_blind = False
         self._exits: Counter[int] = Counter()
         self._inference_ms: deque[float] = deque(maxlen=LATENCIES)
         self._age_ms: deque[float] = deque(maxlen=LATENCIES)
@@ -98,6 +100,14 @@ class Statistics:
             self._clock_mismatch = age_ms is None
             if age_ms is not None:
                 self._age_ms.append(age_ms)
+
+    def saw(self, contrast: float, *, blind: bool) -> None:
+        """An answered frame had this contrast, and too little of it where `blind`."""
+        with self._lock:
+            self._contrast, self._is_blind = contrast, blind
+            if blind:
+                self._blind += 1
+                self._last_blind = f'contrast {contrast:.1f}'
 
     def bad_frame(self, error: str) -> None:
         """A frame could not be answered."""
@@ -138,7 +148,9 @@ class Statistics:
                 problems.append((WARN, warning))
             values = self._values(now_s, drops)
             answers = self._answered - self._reported.answered
-            self._reported = _Reported(self._answered, self._unsure, self._bad, self._lost)
+            self._reported = _Reported(
+                self._answered, self._unsure, self._bad, self._lost, self._blind
+            )
         message = '; '.join(text for _, text in problems) or f'{answers} frames answered'
         level = max((level for level, _ in problems), default=OK)
         topic = {'image_topic': publishers.topic, 'image_publishers': str(len(publishers.types))}
@@ -162,6 +174,11 @@ class Statistics:
             found.append((WARN, f'{unsure} answer(s) below min_confidence, {last}'))
         if self._frozen:
             found.append((ERROR, f'camera frozen: the same frame came {self._repeats + 1} times'))
+        if blind := self._blind - self._reported.blind:
+            last = f'the last of {self._last_blind}, below blind_below_contrast'
+            why = 'lens covered, shutter closed, or darkness?'
+            level = ERROR if self._is_blind else WARN
+            found.append((level, f'the camera sees nothing in {blind} frame(s), {last}: {why}'))
         if lost := self._lost - self._reported.lost:
             found.append((WARN, f'the middleware lost {lost} image message(s): {REMEDY}'))
         if silent_s <= self.rate.stale_after_s and self._camera.gap_share() > GAPS_TO_WARN:
@@ -195,6 +212,8 @@ class Statistics:
             'inference_ms_p99': _percentile(self._inference_ms, 99),
             'age_ms_p50': _percentile(self._age_ms, 50),
             'age_ms_p99': _percentile(self._age_ms, 99),
+            'blind': str(self._blind),
+            'contrast': 'unknown' if self._contrast is None else f'{self._contrast:.2f}',
             'repeated_frames': str(self._repeats),
             'last_error': self._error,
             **{f'exit_layer_{layer}': str(n) for layer, n in sorted(self._exits.items())},
@@ -209,6 +228,7 @@ class _Reported:
     unsure: int = 0
     bad: int = 0
     lost: int = 0
+    blind: int = 0
 
 
 def _percentile(values: Sequence[float] | deque[float], percent: float) -> str:

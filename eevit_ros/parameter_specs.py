@@ -46,6 +46,14 @@ SPECS: dict[str, Spec] = {
         1,
         1_000_000,
     ),
+    'blind_below_contrast': Spec(
+        2.0,
+        'Frames of less contrast (standard deviation of brightness, 0..127.5) count as blind and '
+        'send the rate to the floor: lens covered, darkness, a bare wall. 0: none.',
+        0.0,
+        127.5,
+        live=True,
+    ),
     'rate.floor': Spec(_RATE.floor, 'Lowest adaptive rate.', LOWEST_FLOOR, 1.0, live=True),
     'rate.mappings': Spec(
         list(_RATE.mappings),

@@ -34,6 +34,7 @@ class Settings:
     threads: int
     class_ids: str
     frozen_after_frames: int
+    blind_below_contrast: float
     rate: RateSettings
     shift: ShiftSettings
 
@@ -61,6 +62,7 @@ class Settings:
                 for name in ('image_transport', 'top_k', 'provider', 'threads', 'class_ids')
             },
             frozen_after_frames=values['frozen_after_frames'],
+            blind_below_contrast=values['blind_below_contrast'],
         )
 
 

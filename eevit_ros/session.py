@@ -10,6 +10,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode
 
 from eevit_ros import messages
+from eevit_ros.blind_camera import contrast
 from eevit_ros.camera import Camera, Frame
 from eevit_ros.diagnostics import Statistics
 from eevit_ros.engine import Engine
@@ -32,6 +33,9 @@ class Session:
 
     The executor's thread receives images, publishes the rate and the diagnostics, and serves
     parameters.
+
+    Attributes:
+        blind_below_contrast: A frame of less contrast shows nothing, whatever the network says.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class Session:
         self._engine = engine
         self._settings = settings
         self._outputs = outputs
+        self.blind_below_contrast = settings.blind_below_contrast
         self._law = RateLaw(settings.rate)
         self._shift = ShiftMonitor(settings.shift, engine.metadata, engine.thresholds)
         # Held while the rate is published, too: an older one must not follow a newer one.
@@ -100,12 +105,14 @@ class Session:
     def _answer(self, frame: Frame) -> None:
         header, settings = frame.message.header, self._settings
         image = frame.decode()
+        seen = contrast(image)
+        blind = seen < self.blind_below_contrast
         result = self._engine.run(image)
         age_ms = frame_age_ms(frame.stamp_ns, self._node.get_clock().now().nanoseconds)
         age_s = None if age_ms is None else age_ms * 1e-3
         with self._law_lock:
             now_s = time.monotonic()
-            if frame.frozen or frame.waited:
+            if frame.frozen or frame.waited or blind:
                 rate = self._law.fault(now_s)
             else:
                 rate = self._law.answer(Answer(result.depth, result.confidence, age_s), now_s)
@@ -114,6 +121,7 @@ class Session:
                     rate = self._law.fault(now_s)
             self._outputs.send_rate(rate)
         self._statistics.answered(result, age_ms, now_s)
+        self._statistics.saw(seen, blind=blind)
         record = FrameRecord(rate, age_ms, self._camera.slot.drops, self._engine.sha256)
         classification = messages.classification(
             header,

@@ -13,8 +13,10 @@ START_NS = 1_700_000_000_000_000_000
 
 
 def grey_frame(index: int, *, truth: str = 'class 0', level: int = 255) -> BagFrame:
-    """Return a 64x48 frame of one grey at 15 Hz."""
-    _, jpeg = cv2.imencode('.jpg', np.full((48, 64, 3), level, np.uint8))
+    """Return a 64x48 frame at 15 Hz: of one grey, but for a corner, else the camera were blind."""
+    picture = np.full((48, 64, 3), level, np.uint8)
+    picture[-6:, -8:] = level - 64 if level > 127 else level + 64
+    _, jpeg = cv2.imencode('.jpg', picture)
     return BagFrame(START_NS + index * PERIOD_NS, jpeg.tobytes(), truth)
 
 

@@ -34,8 +34,13 @@ _serial = itertools.count(1)
 
 
 def pixels(grey: int, height: int = 24, width: int = 32) -> np.ndarray:
-    """Return uint8 (height, width, 3) of one brightness; a few pixels make each picture unique."""
+    """Return uint8 (height, width, 3) of one brightness.
+
+    But for a few pixels that make each picture unique, and a corner of a 64th of the picture that
+    shows that the camera is not blind.
+    """
     picture = np.full((height, width, 3), grey, np.uint8)
+    picture[-(height // 8) :, -(width // 8) :] = grey - 64 if grey > 127 else grey + 64
     picture[0, :4] = np.frombuffer(next(_serial).to_bytes(4, 'little'), np.uint8)[:, np.newaxis]
     return picture
 

@@ -121,6 +121,21 @@ def test_a_frozen_camera_is_an_error(running: Statistics) -> None:
     )
 
 
+def test_a_blind_camera_is_an_error_while_it_lasts_and_then_no_more(running: Statistics) -> None:
+    running.saw(0.31, blind=True)
+    found = report(running, 2.0)
+    assert found.level == ERROR
+    assert found.message.startswith('the camera sees nothing in 1 frame(s), the last of contrast ')
+    assert 'contrast 0.3, below blind_below_contrast: lens covered' in found.message
+    running.saw(0.5, blind=True)
+    running.saw(40.0, blind=False)
+    passed = report(running, 2.1)
+    assert passed.level == WARN
+    assert 'contrast 0.5' in passed.message
+    later = report(running, 2.2)
+    assert (later.level, later.values['blind'], later.values['contrast']) == (OK, '2', '40.00')
+
+
 def test_lost_messages_are_a_warning_once(running: Statistics) -> None:
     running.lost(4)
     found = report(running, 2.0)
