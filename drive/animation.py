@@ -23,8 +23,8 @@ SIZE = (760, 344)  # px
 CAMERA = 190  # px, side of the picture
 MARGIN = 24  # px
 ROWS = {OURS: 262, CONSTANT: 312}  # px from the top
-EVERY_S = 0.2  # of the drive
-FRAME_MS = 100  # so that it runs at twice the speed
+EVERY_S = 0.4  # of the drive
+FRAME_MS = 100  # so that it runs at four times the speed
 HOLD_MS = 2500  # of the last frame
 
 Run = Mapping[str, Any]

@@ -18,7 +18,7 @@ from drive.world import DARKNESS, LENGTH_M, SIGHT_M, World
 
 COLOURS = {FULL: '#d6455d', AT_FLOOR: '#6b7785', OURS: RATE, CONSTANT: '#e39b1f'}
 ZONE_COLOURS = ('#f2b632', '#8793a6', DARK)
-STRIP_M = 0.5  # of path to each picture in the strip
+STRIP_M = 1.0  # of path to each picture in the strip
 
 
 def story(world: World, runs: Mapping[str, Mapping[str, Any]]) -> Figure:

@@ -42,7 +42,7 @@ def write_report(folder: Path, runs: Runs, summary: dict[str, Any]) -> list[Path
     to_png(story, picture)
     text = Template(PAGE.read_text('utf-8')).substitute(
         intro=_intro(runs, summary),
-        verdict=html.escape(summary['comparison']['verdict']),
+        verdict='<br>'.join(html.escape(line) for line in terminal.conclusion(summary)),
         targets=_targets(summary),
         table=_table(summary['comparison']),
         seed=world.seed,
@@ -70,8 +70,8 @@ def _intro(runs: Runs, summary: dict[str, Any]) -> str:
 
 
 def _targets(summary: dict[str, Any]) -> str:
-    lines = terminal.targets(summary['comparison']) + terminal.notes(summary)
-    return '\n'.join(f'<li>{html.escape(line.strip())}</li>' for line in lines if line)
+    lines = terminal.targets(summary['comparison'])
+    return '\n'.join(f'<li>{html.escape(line)}</li>' for line in lines)
 
 
 def _table(comparison: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ def opening(seeds: range, at_once: int) -> str:
     kind = 'development' if seeds[0] >= FIRST_DEVELOPMENT_SEED else 'reported'
     return (
         f'{len(seeds)} paths (seeds {seeds[0]} to {seeds[-1]}, {kind}), each driven four times; '
-        f'{min(at_once, len(seeds))} at once in real time, about 40 s each'
+        f'{min(at_once, len(seeds))} at once in real time, about 75 s each'
     )
 
 
@@ -71,8 +71,8 @@ def summary_text(summary: dict[str, Any]) -> str:
         )
         lines.append(paint(text, 'bold') if row['policy'] == OURS else text)
     lines += ['', *(f'  {line}' for line in targets(comparison))]
-    lines += ['', f'  {comparison["verdict"]}']
-    return '\n'.join(lines + notes(summary))
+    lines += ['', *(f'  {line}' for line in conclusion(summary))]
+    return '\n'.join(lines)
 
 
 def targets(comparison: dict[str, Any]) -> list[str]:
@@ -88,19 +88,19 @@ def targets(comparison: dict[str, Any]) -> list[str]:
     ]
 
 
-def notes(summary: dict[str, Any]) -> list[str]:
-    """Return what speaks against trusting this run."""
+def conclusion(summary: dict[str, Any]) -> list[str]:
+    """Return what follows from this run, or why nothing does."""
     real, found = summary['real_time'], []
     if real['frames_answered'] < MANY_ANSWERED * real['frames_sent']:
         found.append(f'{real["frames_answered"]} of {real["frames_sent"]} frames were answered')
     if real['age_ms']['p99'] > OLD_MS:
         found.append(f'one answer in a hundred was older than {real["age_ms"]["p99"]:.0f} ms')
     if not found:
-        return []
+        return [summary['comparison']['verdict']]
     return [
-        '',
-        f'  note: {" and ".join(found)}: this computer was too busy for {summary["at_once"]} '
-        'robots in real time; try --at-once 1',
+        f'This run proves nothing: {" and ".join(found)}.',
+        f'This computer was too busy for {summary["at_once"]} robots in real time (load '
+        f'{summary["machine"]["load_before"]} before): free it, or try --at-once 1.',
     ]
 
 

@@ -19,14 +19,14 @@ ZONE_M = 8.0
 SIGNS_PER_ZONE = 2
 EDGE_M = 1.0  # over which the light changes between zones
 DARKNESS = {'full light': 0.0, 'dusk': 0.5, 'dark': 0.7}
-ZONES = ('full light', 'full light', 'dusk', 'dark', 'dark')
+ZONES = ('full light',) * 4 + ('dusk',) * 2 + ('dark',) * 4
 SIGNS = SIGNS_PER_ZONE * len(ZONES)
 START_M = 2.0  # before the first zone, in its light
 LENGTH_M = START_M + ZONE_M * len(ZONES)
 
 # Reported seeds look at the first half of the sheet; parameters were chosen on the second half.
 FIRST_DEVELOPMENT_SEED = 100
-SEEDS_WITHOUT_REPETITION = 20  # seeds with signs of their own
+SEEDS_WITHOUT_REPETITION = 10  # seeds with signs of their own
 HALF = 280  # pictures
 SCENERY_PICTURES = HALF - SEEDS_WITHOUT_REPETITION * SIGNS
 
