@@ -10,11 +10,17 @@ from typing import Any
 from geometry_msgs.msg import Twist, TwistStamped, Vector3
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rclpy.qos import QoSProfile
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Header
+
+from eevit_ros.hold_up import HoldUp
+from eevit_ros.topic_watch import TopicWatch
 
 TYPES = {'twist': Twist, 'twist_stamped': TwistStamped}
 NEWEST = QoSProfile(depth=1)
+# Best effort hears every publisher.
+COMMAND_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+SHORTEST_HOLD_UP_S = 0.5  # the node looks at the clock five times a second or more often
 
 
 def scaled(twist: Twist, share: float) -> Twist | None:
@@ -52,20 +58,26 @@ class CommandScaler:
         self._last_s = 0.0
         self._sent_share = 0.0
         self._bad = 0
-        self.problem = ''
+        self._is_bad = False  # the last command
+        self._hold_up = HoldUp(max(timeout_s, SHORTEST_HOLD_UP_S), time.monotonic())
         message_type = TYPES[kind]
         self.publisher: Publisher = node.create_publisher(message_type, 'cmd_vel_out', NEWEST)
-        node.create_subscription(message_type, 'cmd_vel_in', self._on_command, NEWEST)
+        node.create_subscription(message_type, 'cmd_vel_in', self._on_command, COMMAND_QOS)
+        type_name = f'geometry_msgs/msg/{message_type.__name__}'
+        topic = node.resolve_topic_name('cmd_vel_in')
+        self._watch = TopicWatch(node, topic, type_name, COMMAND_QOS)
+
+    def tick(self) -> None:
+        """Do what time asks for, to be called at least five times a second."""
+        self._hold_up.see(time.monotonic())
+        self.slow_down()
+        if self._last is not None and self._is_over():
+            self.stop()
 
     def slow_down(self) -> None:
         """Send the last command again if less of it is allowed by now."""
         if self._last is not None and not self._is_over() and self._share() < self._sent_share:
             self._send()
-
-    def stop_if_over(self) -> None:
-        """Send zero velocity if commands stopped coming."""
-        if self._last is not None and self._is_over():
-            self.stop()
 
     def stop(self) -> None:
         """Send zero velocity, if there ever was a command."""
@@ -78,18 +90,23 @@ class CommandScaler:
         else:
             self.publisher.publish(Twist())
 
+    def problem(self) -> str:
+        """Return what is wrong with the commands, '' if nothing is."""
+        bad = 'a velocity command is not finite: zero velocity was sent instead'
+        return '; '.join(text for text in (self._watch.unheard(), bad * self._is_bad) if text)
+
     def values(self) -> dict[str, str]:
         """Return what diagnostics say of the commands."""
         state = 'none yet' if self._last is None else 'stopped' if self._is_over() else 'coming'
         return {'commands': state, 'bad_commands': str(self._bad)}
 
     def _on_command(self, message: Any) -> None:
-        self._last, self._last_s = message, time.monotonic()
-        self.problem = ''
-        if self._send():
-            return
-        self._bad += 1
-        self.problem = 'a velocity command is not finite: zero velocity was sent instead'
+        now_s = time.monotonic()
+        if self._hold_up.see(now_s):
+            return  # it may have waited for this process: nobody knows how old it is
+        self._last, self._last_s = message, now_s
+        self._is_bad = not self._send()
+        self._bad += self._is_bad
 
     def _send(self) -> bool:
         """Send the last command scaled, or zero velocity if it is not finite: then False."""

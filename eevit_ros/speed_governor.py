@@ -117,8 +117,7 @@ class SpeedGovernor(Node):
         self._inputs.look_around()
         self._send(self._limit.at(time.monotonic()))
         if self._command is not None:
-            self._command.slow_down()
-            self._command.stop_if_over()
+            self._command.tick()
 
     def _on_heard(self) -> None:
         limit = self._limit.at(time.monotonic())
@@ -155,8 +154,8 @@ class SpeedGovernor(Node):
         problems = [(LEVELS[limit.reason], limit.text)]
         if silence := self._inputs.silence():
             problems.append((OK, silence))
-        if self._command is not None and self._command.problem:
-            problems.append((ERROR, self._command.problem))
+        if self._command is not None and (problem := self._command.problem()):
+            problems.append((ERROR, problem))
         if SpeedLimitMessage is None:
             problems.append((WARN, NO_NAV2))
         if not any(output.get_subscription_count() for output in self._outputs):

@@ -5,14 +5,17 @@ from __future__ import annotations
 import itertools
 import math
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import Twist, TwistStamped, Vector3
-from governor_peer import FLOOR, FULL, PATIENT, GovernorPeer, governor
-from ros_process import RosPeer
+from governor_peer import FLOOR, FULL, PATIENT, GovernorPeer, governor, stranger
+from rclpy.qos import QoSProfile
+from ros_process import SENSOR_DATA, RosPeer
 
 FAST, TURN = 0.8, 0.4
 PATIENT_COMMANDS = ['-p', 'command_timeout_s:=3.0']
@@ -31,9 +34,9 @@ def twist(forward: float = FAST) -> Twist:
 class Driver:
     """Commands in, commands out."""
 
-    def __init__(self, node: GovernorPeer, message_type: Any) -> None:
+    def __init__(self, node: GovernorPeer, message_type: Any, qos: QoSProfile | int = 1) -> None:
         self.node, self.peer = node, node.peer
-        self.commands = node.peer.node.create_publisher(message_type, '/cmd_vel_in', 1)
+        self.commands = node.peer.node.create_publisher(message_type, '/cmd_vel_in', qos)
         self._subscription = node.peer.node.create_subscription(
             message_type, '/cmd_vel_out', lambda message: self.heard.append(message), 10
         )
@@ -127,15 +130,55 @@ def test_stamped_commands_keep_their_header(peer: RosPeer, tmp_path: Path) -> No
 
 
 def test_a_command_is_slowed_down_when_the_limit_falls(peer: RosPeer, tmp_path: Path) -> None:
-    """Even if the next one is seconds away."""
+    """Even if the next one is seconds away, and whatever the QoS that commands come with."""
     arguments = [*PATIENT, '-p', 'command:=twist', '-p', 'command_timeout_s:=10.0']
+    with (
+        governor(peer, arguments, tmp_path / 'node.log') as process,
+        GovernorPeer(peer, process) as node,
+        Driver(node, Twist, SENSOR_DATA) as driver,
+    ):
+        driver.until_speed(FAST, twist())
+        driver.until_speed(FAST * FLOOR / 100, rate=math.nan)
+
+
+def test_commands_of_another_type_are_named(peer: RosPeer, tmp_path: Path) -> None:
+    arguments = [*PATIENT, '-p', 'command:=twist_stamped', '-r', 'cmd_vel_in:=/joy/cmd_vel']
+    with (
+        governor(peer, arguments, tmp_path / 'node.log') as process,
+        GovernorPeer(peer, process) as node,
+    ):
+        driver = stranger(peer, 'joystick')
+        driver.create_publisher(Twist, '/joy/cmd_vel', 10)
+        wanted = 'and not geometry_msgs/msg/TwistStamped'
+        report = f'/joystick publishes geometry_msgs/msg/Twist {wanted}'
+        assert node.until_report(report, each=1.0)['commands'] == 'none yet'
+        assert node.reports[-1].status[0].level == DiagnosticStatus.ERROR
+        driver.destroy_node()
+        node.until_report('fresh', each=1.0)
+
+
+def test_a_command_that_waited_for_a_governor_that_stood_still_is_not_driven(
+    peer: RosPeer, tmp_path: Path
+) -> None:
+    arguments = [*PATIENT, '-p', 'command:=twist']
     with (
         governor(peer, arguments, tmp_path / 'node.log') as process,
         GovernorPeer(peer, process) as node,
         Driver(node, Twist) as driver,
     ):
         driver.until_speed(FAST, twist())
-        driver.until_speed(FAST * FLOOR / 100, rate=math.nan)
+        driver.until_speed(0.0)  # again and again from now on, for no command comes
+        process.process.send_signal(signal.SIGSTOP)
+        try:
+            driver.commands.publish(twist())
+            continued_s = time.monotonic() + 1.0
+            peer.until(lambda: time.monotonic() > continued_s, 'a later time')
+            driver.heard.clear()
+        finally:
+            process.process.send_signal(signal.SIGCONT)
+        peer.until(lambda: len(driver.heard) >= 10, 'ten commands', node=process)
+        assert driver.heard == [Twist()] * len(driver.heard)
+        driver.until_speed(FAST, twist())
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
