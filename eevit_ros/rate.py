@@ -64,7 +64,7 @@ class RateSettings:
         mappings: The mappings whose lowest value is the target, one or more of `MAPPINGS`.
         easy_depth: `depth`: up to this depth 1, from there linearly to the floor at depth 1.
         easy_confidence: `confidence`: 1 from this confidence up, from there linearly down to the
-            floor at `min_confidence`.
+            floor at `min_confidence`, which must be lower.
         reference_cycle_s: `latency`: 1 up to this perception cycle (age plus frame interval),
             beyond it the rate falls so that the distance driven during one cycle stays the same.
         max_speed_mps: `stopping_distance`: the speed, m/s, that a rate of 1 stands for.
@@ -99,6 +99,10 @@ class RateSettings:
         self._require('mappings', known, f'one or more of {", ".join(MAPPINGS)}')
         for name in ('easy_depth', 'easy_confidence', 'min_confidence'):
             self._require(name, 0 <= getattr(self, name) <= 1, 'within [0, 1]')
+        if known and 'confidence' in self.mappings:  # else it would be 1 for every sure answer
+            lower = f'rate.min_confidence ({self.min_confidence!r})'
+            rule = f"above {lower} for the mapping 'confidence'"
+            self._require('easy_confidence', self.easy_confidence > self.min_confidence, rule)
         low, high = PHYSICAL_RANGE
         for name in ('reference_cycle_s', 'max_speed_mps', 'deceleration_mps2', 'sight_distance_m'):
             self._require(name, low <= getattr(self, name) <= high, f'within [{low}, {high}]')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from rate_strategies import THOROUGH, ages, anything, rate_settings
 
+from eevit_ros.errors import EevitError
 from eevit_ros.rate import MAPPINGS, Answer, RateLaw, RateSettings
 
 ROUNDING = 1e-12
@@ -141,10 +143,13 @@ def test_confidence_is_one_from_easy_confidence_and_linear_down_to_the_floor(
 
 
 @pytest.mark.parametrize('easy', [0.3, 0.2])
-def test_easy_confidence_at_or_below_min_confidence_is_a_step(easy: float) -> None:
-    config = RateSettings(mappings=('confidence',), easy_confidence=easy, min_confidence=0.3)
-    assert target(config, Answer(0.1, 0.3), 0.1) == 1
-    assert target(config, Answer(0.1, 0.29), 0.1) == config.floor
+def test_easy_confidence_at_or_below_min_confidence_would_be_no_mapping(easy: float) -> None:
+    message = "rate.easy_confidence must be above rate.min_confidence (0.3) for the mapping 'conf"
+    with pytest.raises(EevitError, match=re.escape(message)) as caught:
+        RateSettings(mappings=('depth', 'confidence'), easy_confidence=easy, min_confidence=0.3)
+    assert str(caught.value).endswith(f'Got {easy}')
+    unused = RateSettings(mappings=('depth',), easy_confidence=easy, min_confidence=0.3)
+    assert target(unused, Answer(0.1, 0.3), 0.1) == 1
 
 
 @THOROUGH
