@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import QoSCompatibility, QoSProfile, ReliabilityPolicy, qos_check_compatible
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -17,6 +17,7 @@ from eevit_ros.frame_slot import FrameSlot
 from eevit_ros.frozen_camera import FrozenCamera
 from eevit_ros.hold_up import HoldUp
 from eevit_ros.images import Image as Pixels
+from eevit_ros.topic_watch import TopicWatch
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
@@ -72,7 +73,6 @@ class Camera:
         self.topic: str = node.resolve_topic_name('image') + suffix
         self.slot: FrameSlot[Frame] = FrameSlot()
         self._node = node
-        self._type_name = TYPE_NAMES[transport]
         self._frozen = FrozenCamera(frozen_after)
         self._statistics = statistics
         self._hold_up = hold_up
@@ -80,22 +80,12 @@ class Camera:
             self._subscription = self._subscribe(TYPES[transport], message_lost=self._on_lost)
         except UnsupportedEventTypeError:  # not every middleware tells
             self._subscription = self._subscribe(TYPES[transport])
+        qos = self._subscription.qos_profile
+        self._watch = TopicWatch(node, self.topic, TYPE_NAMES[transport], qos)
 
     def publishers(self) -> Publishers:
         """Who publishes on the topic now."""
-        found = self._node.get_publishers_info_by_topic(self.topic)
-        checks = [
-            qos_check_compatible(info.qos_profile, self._subscription.qos_profile)
-            for info in found
-            if info.topic_type == self._type_name
-        ]
-        refused = {reason for verdict, reason in checks if verdict == QoSCompatibility.ERROR}
-        return Publishers(
-            self.topic,
-            self._type_name,
-            tuple(info.topic_type for info in found),
-            ' '.join(reason.replace('ERROR: ', '').rstrip(';') for reason in sorted(refused)),
-        )
+        return Publishers(self.topic, self._watch.count(), self._watch.unheard())
 
     def close(self) -> None:
         """Take no more frames and release whoever waits for one."""

@@ -26,30 +26,21 @@ class Publishers:
     """Who publishes on the image topic, as the middleware's graph shows it."""
 
     topic: str
-    expected_type: str
-    types: Sequence[str] = ()
-    incompatible: str = ''
-    """What keeps publishers of the expected type from being heard; '' if nothing does."""
+    count: int = 0
+    unheard: str = ''
+    """Whom the subscription cannot hear, and why; '' if there is nobody."""
 
     def silence(self) -> str:
         """Why no image may come."""
-        if not self.types:
+        if self.count == 0:
             return "nobody publishes there: check the camera and the remapping of 'image'"
-        wrong = sorted({t for t in self.types if t != self.expected_type})
-        if len(wrong) > 0 and self.expected_type not in self.types:
-            return (
-                f'its publisher sends {", ".join(wrong)} and not {self.expected_type}: check the '
-                "remapping of 'image' and the parameter image_transport"
-            )
-        if self.incompatible:
-            return self.left_out()
-        return f'{len(self.types)} publisher(s) there are silent'
+        return self.left_out() if self.unheard else f'{self.count} publisher(s) there are silent'
 
     def left_out(self) -> str:
-        """Why a publisher of the expected type is not heard, and the remedy."""
+        """Who is not heard, and the remedy."""
         return (
-            f'its QoS does not fit the subscription ({self.incompatible}): change it there, or '
-            f'here with the parameters qos_overrides.{self.topic}.subscription.*'
+            f"{self.unheard}: check the remapping of 'image', the parameter image_transport, and "
+            f'QoS there or here (parameters qos_overrides.{self.topic}.subscription.*)'
         )
 
 
@@ -153,7 +144,7 @@ class Statistics:
             )
         message = '; '.join(text for _, text in problems) or f'{answers} frames answered'
         level = max((level for level, _ in problems), default=OK)
-        topic = {'image_topic': publishers.topic, 'image_publishers': str(len(publishers.types))}
+        topic = {'image_topic': publishers.topic, 'image_publishers': str(publishers.count)}
         return Report(level, message, {**values, **topic, **facts})
 
     def _problems(self, now_s: float, publishers: Publishers) -> list[tuple[int, str]]:
@@ -162,7 +153,7 @@ class Statistics:
         if silent_s > self.rate.stale_after_s:
             since = f'no image on {publishers.topic} for {silent_s:.1f} s'
             found.append((ERROR, f'{since}: {publishers.silence()}'))
-        elif publishers.incompatible:
+        elif publishers.unheard:
             found.append((WARN, f'a publisher is left out: {publishers.left_out()}'))
         if bad := self._bad - self._reported.bad:
             level = ERROR if self._last_was_bad else WARN

@@ -237,7 +237,9 @@ def test_a_publisher_of_the_wrong_type_or_quality_is_named(model: Path, tmp_path
         lonely.until_report('nobody publishes there')
         process.wait_for_output('nobody publishes there')
         wrong = peer.node.create_publisher(CompressedImage, '/camera/image_raw', 1)
-        lonely.until_report('its publisher sends sensor_msgs/msg/CompressedImage')
+        lonely.until_report(
+            '/test_peer publishes sensor_msgs/msg/CompressedImage and not sensor_msgs/msg/Image'
+        )
         peer.node.destroy_publisher(wrong)
         best_effort = ClassifierPeer(peer, process)
         lonely.until_report(
