@@ -25,6 +25,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / 'test' / 'eevit_ros')]
 from faults import FAULTS, STATED_S, measure  # noqa: E402
 from speed_chain import open_chain  # noqa: E402
 
+COLUMNS = ('least', 'median', 'most', 'received', 'waited')
+
 
 def main() -> None:
     """Measure, print a table and write the JSON file."""
@@ -33,29 +35,33 @@ def main() -> None:
     parser.add_argument('--json', type=Path, default=Path('build/benchmarks/fault_times.json'))
     args = parser.parse_args()
 
-    print(f'{"s from fault to floor":42}{"least":>8}{"median":>8}{"most":>8}{"waited":>8}')
-    seconds, waited = {}, {}
+    print(f'{"s from fault to floor":42}' + ''.join(f'{column:>9}' for column in COLUMNS))
+    rounds: dict[str, list[dict[str, float]]] = {}
     for kind, faults in groupby(FAULTS, key=lambda fault: fault.kind):
         with tempfile.TemporaryDirectory() as folder, open_chain(kind, Path(folder)) as chain:
             for fault in faults:
                 outcomes = [measure(chain, fault) for _ in range(args.rounds)]
-                seconds[fault.name] = times = [outcome.floor_s for outcome in outcomes]
-                waited[fault.name] = [outcome.waited_s for outcome in outcomes]
+                rounds[fault.name] = [
+                    {'sent': o.floor_s, 'received': o.received_s, 'waited': o.waited_s}
+                    for o in outcomes
+                ]
+                times = [outcome.floor_s for outcome in outcomes]
                 figures = (
-                    min(times),
-                    statistics.median(times),
-                    max(times),
-                    max(waited[fault.name]),
+                    *(min(times), statistics.median(times), max(times)),
+                    max(outcome.received_s for outcome in outcomes),
+                    max(outcome.waited_s for outcome in outcomes),
                 )
-                print(f'{fault.name:42}' + ''.join(f'{f:8.3f}' for f in figures), flush=True)
+                print(f'{fault.name:42}' + ''.join(f'{f:9.3f}' for f in figures), flush=True)
     print(
-        f'{args.rounds} rounds; stated: {STATED_S} s, unless the governor itself is gone. waited: '
-        'the most, all threads together, that\nthe machine kept the processes waiting for a core.'
+        f'{args.rounds} rounds; stated: {STATED_S} s, unless the governor itself is gone. Least, '
+        'median, most: until the governor\nsent the floor; received: the most until it was heard. '
+        'waited: the most, all threads together,\nthat the machine kept the processes waiting for '
+        'a core.'
     )
 
     machine = {'processor': platform.processor() or platform.machine(), 'cores': os.cpu_count()}
     args.json.parent.mkdir(parents=True, exist_ok=True)
-    report = {'machine': machine, 'seconds': seconds, 'waited_s': waited}
+    report = {'machine': machine, 'seconds': rounds}
     args.json.write_text(json.dumps(report, indent=2) + '\n')
 
 

@@ -53,7 +53,8 @@ class Outcome:
     """What became of it.
 
     Attributes:
-        floor_s: From the fault to when the floor was heard.
+        floor_s: From the fault to when the floor was sent.
+        received_s: From the fault to when it was received.
         waited_s: How long the machine kept the chain's threads waiting meanwhile: the longest that
             it can have delayed the floor.
         before: Limits heard between the fault and the floor, percent.
@@ -62,6 +63,7 @@ class Outcome:
     """
 
     floor_s: float
+    received_s: float
     waited_s: float
     before: list[float]
     after: list[float]
@@ -81,7 +83,8 @@ def measure(chain: SpeedChain, fault: Fault) -> Outcome:
     chain.listen(HELD)
     before = [h.percent for h in chain.limits[heard:first] if h.at_s >= since_s]
     after = [h.percent for h in chain.limits[first:]]
-    return Outcome(chain.limits[first].at_s - since_s, waited_s, before, after)
+    floor = chain.limits[first]
+    return Outcome(floor.at_s - since_s, floor.received_s - since_s, waited_s, before, after)
 
 
 @contextlib.contextmanager

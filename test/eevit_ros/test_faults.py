@@ -7,6 +7,7 @@ The promise is 0.5 s of the software, on a machine that lets it run. So as to ho
 still be able to fail, a test allows in addition what the kernel says the three processes' threads
 were ready to run and did not get a core between fault and floor (their run queue delay, and what a
 virtual machine's host took). A node that sleeps, hangs or decides late adds nothing to that sum.
+Times are those at which the governor sent a limit, see `Heard`.
 """
 
 from __future__ import annotations
