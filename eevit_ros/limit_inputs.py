@@ -72,12 +72,14 @@ class LimitInputs:
         names = self._rate_watch.names()
         text = f'{len(names)} nodes publish on {rate_topic}: {", ".join(names)}; only one may'
         wrong('several', text if len(names) > 1 else '')
+        wrong('twins', _twins(self._rate_watch, rate_topic))
         others = [name for name in self._output_watch.names() if name != self._own_name]
         text = (
             f'{", ".join(others)} publishes on {output}, too, and the last writer wins: remap it '
             "to a topic of its own and name that in the parameter 'limit_sources'"
         )
         wrong('foreign', text if others else '')
+        wrong('double', _twins(self._output_watch, output))
         for topic, watch in self._source_watches.items():
             wrong(f'unheard {topic}', watch.unheard())
 
@@ -115,3 +117,9 @@ class LimitInputs:
     def _on_zone(self, topic: str, message: Any) -> None:
         self._limit.see_zone(topic, message.speed_limit, is_percent=message.percentage)
         self._heard()
+
+
+def _twins(watch: TopicWatch, topic: str) -> str:
+    names = ', '.join(watch.twins())
+    text = f'several publishers named {names} are on {topic}; only one may: end the other processes'
+    return text if names else ''
