@@ -58,6 +58,8 @@ class Statistics:
         self._repeats = 0
         self._frozen = False
         self._received = self._answered = self._unsure = self._bad = self._lost = self._blind = 0
+        self._hold_ups = self._waited = 0
+        self._held_up_s = 0.0
         self._received_s = self._answered_s = started_s
         self._error = self._last_unsure = self._last_blind = ''
         self._last_was_bad = False
@@ -100,6 +102,17 @@ class Statistics:
                 self._blind += 1
                 self._last_blind = f'contrast {contrast:.1f}'
 
+    def held_up(self, seconds: float) -> None:
+        """This process did not run for so long."""
+        with self._lock:
+            self._hold_ups += 1
+            self._held_up_s = seconds
+
+    def waited(self) -> None:
+        """An answered frame may have waited for the end of a hold-up."""
+        with self._lock:
+            self._waited += 1
+
     def bad_frame(self, error: str) -> None:
         """A frame could not be answered."""
         with self._lock:
@@ -119,7 +132,6 @@ class Statistics:
         publishers: Publishers,
         drops: int,
         facts: Mapping[str, str],
-        warning: str = '',
     ) -> Report:
         """Say how it goes, judging by what happened since the last report.
 
@@ -128,19 +140,22 @@ class Statistics:
             publishers: Who publishes on the image topic.
             drops: Frames replaced in the slot by newer ones.
             facts: Further values to hand on (model, provider, ...).
-            warning: A problem that somebody else found; '' for none.
 
         Returns:
             The status; its message holds every problem found, its level is the worst one's.
         """
         with self._lock:
             problems = self._problems(now_s, publishers)
-            if warning:
-                problems.append((WARN, warning))
             values = self._values(now_s, drops)
             answers = self._answered - self._reported.answered
             self._reported = _Reported(
-                self._answered, self._unsure, self._bad, self._lost, self._blind
+                self._answered,
+                self._unsure,
+                self._bad,
+                self._lost,
+                self._blind,
+                self._hold_ups,
+                self._waited,
             )
         message = '; '.join(text for _, text in problems) or f'{answers} frames answered'
         level = max((level for level, _ in problems), default=OK)
@@ -170,6 +185,10 @@ class Statistics:
             why = 'lens covered, shutter closed, or darkness?'
             level = ERROR if self._is_blind else WARN
             found.append((level, f'the camera sees nothing in {blind} frame(s), {last}: {why}'))
+        waited = self._waited - self._reported.waited
+        if waited or self._hold_ups > self._reported.hold_ups:
+            since = f'this process was held up for {self._held_up_s:.1f} s'
+            found.append((WARN, f'{since}; {waited} answer(s) do not count'))
         if lost := self._lost - self._reported.lost:
             found.append((WARN, f'the middleware lost {lost} image message(s): {REMEDY}'))
         if silent_s <= self.rate.stale_after_s and self._camera.gap_share() > GAPS_TO_WARN:
@@ -203,6 +222,7 @@ class Statistics:
             'inference_ms_p99': _percentile(self._inference_ms, 99),
             'age_ms_p50': _percentile(self._age_ms, 50),
             'age_ms_p99': _percentile(self._age_ms, 99),
+            'hold_ups': str(self._hold_ups),
             'blind': str(self._blind),
             'contrast': 'unknown' if self._contrast is None else f'{self._contrast:.2f}',
             'repeated_frames': str(self._repeats),
@@ -220,6 +240,8 @@ class _Reported:
     bad: int = 0
     lost: int = 0
     blind: int = 0
+    hold_ups: int = 0
+    waited: int = 0
 
 
 def _percentile(values: Sequence[float] | deque[float], percent: float) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 SETTLE_S = 0.5
 """What waited in the middleware's queues has arrived so soon after the process goes on.
 
@@ -13,9 +15,18 @@ sends again what was missed: one more reason why sensor data comes best effort.
 class HoldUp:
     """Tells messages that just came from messages that had to wait, whatever their stamps say."""
 
-    def __init__(self, longest_s: float, now_s: float) -> None:
-        """Start at `now_s` (steady clock); a pause longer than `longest_s` is a hold-up."""
+    def __init__(
+        self, longest_s: float, now_s: float, held_up: Callable[[float], object] | None = None
+    ) -> None:
+        """Start to watch.
+
+        Args:
+            longest_s: A longer pause is a hold-up.
+            now_s: Steady clock, seconds.
+            held_up: Called after each hold-up with its seconds.
+        """
         self.longest_s = longest_s
+        self._held_up = held_up
         self._seen_s = now_s
         self._over_s = now_s
 
@@ -27,5 +38,7 @@ class HoldUp:
         """
         if now_s - self._seen_s > self.longest_s:
             self._over_s = now_s + SETTLE_S
+            if self._held_up is not None:
+                self._held_up(now_s - self._seen_s)
         self._seen_s = now_s
         return now_s < self._over_s

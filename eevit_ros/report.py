@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # The levels of diagnostic_msgs/DiagnosticStatus.
 OK, WARN, ERROR = 0, 1, 2
@@ -15,3 +15,10 @@ class Report:
     level: int
     message: str
     values: dict[str, str]
+
+    def and_warning(self, text: str) -> Report:
+        """Return it with one problem more; as it is if there is none."""
+        if not text:
+            return self
+        message = text if self.level == OK else f'{self.message}; {text}'
+        return replace(self, level=max(self.level, WARN), message=message)

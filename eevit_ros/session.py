@@ -52,7 +52,9 @@ class Session:
         # Held while the rate is published, too: an older one must not follow a newer one.
         self._law_lock = threading.Lock()
         self._statistics = Statistics(time.monotonic(), settings.rate)
-        self._hold_up = HoldUp(settings.rate.stale_after_s, time.monotonic())
+        self._hold_up = HoldUp(
+            settings.rate.stale_after_s, time.monotonic(), self._statistics.held_up
+        )
         self._camera = Camera(
             node,
             settings.image_transport,
@@ -122,6 +124,8 @@ class Session:
             self._outputs.send_rate(rate)
         self._statistics.answered(result, age_ms, now_s)
         self._statistics.saw(seen, blind=blind)
+        if frame.waited:
+            self._statistics.waited()
         record = FrameRecord(rate, age_ms, self._camera.slot.drops, self._engine.sha256)
         classification = messages.classification(
             header,
@@ -161,7 +165,6 @@ class Session:
                 'thresholds': ', '.join(f'{t:.4g}' for t in self._engine.thresholds),
                 **shift,
             },
-            warning=warning,
         )
-        self._outputs.send_report(report, self._camera.topic)
-        self._log.say(report)
+        self._outputs.send_report(report.and_warning(warning), self._camera.topic)
+        self._log.say(report, lasting=warning)

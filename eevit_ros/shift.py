@@ -129,6 +129,7 @@ class ShiftMonitor:
             f'distribution shift: {self.verdict.difference} in the last {self._settings.window} '
             'answers; these images are not like those of the calibration, so expect more wrong '
             'answers than were measured, also confident ones'
+            + ('; the rate is at the floor (shift.slows)' if self.slows else '')
         )
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -70,6 +72,32 @@ def test_wrong_mappings_are_refused(node: ClassifierPeer, value: object, reason:
     assert reason in node.set_parameters(rate__mappings=value)
 
 
+def test_easy_confidence_below_min_confidence_is_refused_with_both(node: ClassifierPeer) -> None:
+    values = {'rate__mappings': ['depth', 'confidence'], 'rate__easy_confidence': 0.2}
+    reason = node.set_parameters(**values)
+    assert 'rate.easy_confidence' in reason
+    assert 'rate.min_confidence (0.3)' in reason
+
+
+def test_answers_to_what_waited_for_a_held_up_process_do_not_count_and_it_says_so(
+    node: ClassifierPeer,
+) -> None:
+    assert node.set_parameters(rate__mappings=['depth'], rate__stale_after_s=0.5) == ''
+    node.until_answer(lambda: raw_image(WHITE))
+    node.process.process.send_signal(signal.SIGSTOP)
+    over_s = time.monotonic() + 1.0
+    node.peer.until(lambda: time.monotonic() > over_s, 'a second')
+    node.process.process.send_signal(signal.SIGCONT)
+    report = node.until_report(
+        'this process was held up for', lambda: node.camera.publish(raw_image(WHITE))
+    )
+    assert report.status[0].level >= b'\x01'
+    assert 'answer(s) do not count' in report.status[0].message
+    assert int(key_values(report)['hold_ups']) > 0
+    assert node.set_parameters(rate__stale_after_s=3.0) == ''
+    node.until_rate(lambda rate: rate > 0.9, lambda: raw_image(WHITE))
+
+
 def test_an_unsure_answer_of_an_early_exit_is_published_reported_and_at_the_floor(
     node: ClassifierPeer,
 ) -> None:
@@ -86,7 +114,7 @@ def test_an_unsure_answer_of_an_early_exit_is_published_reported_and_at_the_floo
         lambda: node.camera.publish(raw_image(BLACK)),
     )
     report = node.until_report(
-        "answer(s) below min_confidence, the last: 'class 0' 0.33",
+        "answer(s) below min_confidence, the last: 'class 0' 0.3",
         lambda: node.camera.publish(raw_image(BLACK)),
     )
     assert report.status[0].level == b'\x01'

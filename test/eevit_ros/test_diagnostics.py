@@ -49,8 +49,14 @@ def test_all_is_well(running: Statistics) -> None:
 
 
 def test_a_warning_of_somebody_else_is_a_problem_too(running: Statistics) -> None:
-    found = running.report(2.0, publishers=CAMERA, drops=0, facts={}, warning='look out')
+    well = report(running, 2.0)
+    assert well.and_warning('') == well
+    found = well.and_warning('look out')
     assert (found.level, found.message) == (WARN, 'look out')
+    assert found.values == well.values
+    silent = report(running, 9.0)
+    found = silent.and_warning('look out')
+    assert (found.level, found.message) == (ERROR, f'{silent.message}; look out')
 
 
 def test_before_the_first_frame_nothing_is_known_and_nothing_wrong_yet() -> None:
@@ -132,6 +138,23 @@ def test_a_blind_camera_is_an_error_while_it_lasts_and_then_no_more(running: Sta
     assert 'contrast 0.5' in passed.message
     later = report(running, 2.2)
     assert (later.level, later.values['blind'], later.values['contrast']) == (OK, '2', '40.00')
+
+
+def test_a_hold_up_is_a_warning_with_the_answers_that_do_not_count(running: Statistics) -> None:
+    running.held_up(1.23)
+    running.waited()
+    running.waited()
+    found = report(running, 2.0)
+    assert (found.level, found.message) == (
+        WARN,
+        'this process was held up for 1.2 s; 2 answer(s) do not count',
+    )
+    running.waited()  # after the report
+    assert '1.2 s; 1 answer(s)' in report(running, 2.1).message
+    later = report(running, 2.2)
+    assert (later.level, later.values['hold_ups']) == (OK, '1')
+    running.held_up(0.5)
+    assert '0.5 s; 0 answer(s)' in report(running, 2.3).message
 
 
 def test_lost_messages_are_a_warning_once(running: Statistics) -> None:

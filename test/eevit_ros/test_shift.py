@@ -149,6 +149,7 @@ def test_it_slows_where_asked_and_only_while_shifted(slows: bool, shifted: bool)
     shares = np.roll(SHARES, -2, axis=1) if shifted else SHARES
     feed(found, windows(shares, 1, 100)[0])
     assert found.slows == (slows and shifted)
+    assert ('; the rate is at the floor (shift.slows)' in found.warning) == (slows and shifted)
 
 
 # What cannot be told ------------------------------------------------------------------------------
