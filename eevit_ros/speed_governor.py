@@ -23,6 +23,7 @@ from std_msgs.msg import Float32, Header
 from eevit_ros import node_process
 from eevit_ros.command_scaler import CommandScaler
 from eevit_ros.errors import EevitError
+from eevit_ros.floor_hearing import FloorHearing
 from eevit_ros.governor_parameters import GovernorSettings
 from eevit_ros.limit_inputs import LIMIT_QOS, LimitInputs
 from eevit_ros.nav2 import NO_NAV2, SpeedLimitMessage
@@ -34,6 +35,7 @@ from eevit_ros.speed_limit import (
     FRESH,
     FULL_PERCENT,
     RECOVERING,
+    RISING,
     SHUTDOWN,
     SOURCE,
     STALE,
@@ -48,7 +50,7 @@ REPORT_PERIOD_S = 1.0
 FAREWELL_S = 0.5
 
 LEVELS = {
-    **dict.fromkeys((FRESH, DEEP, SOURCE), OK),
+    **dict.fromkeys((FRESH, DEEP, SOURCE, RISING), OK),
     **dict.fromkeys((STARTUP, RECOVERING, SHUTDOWN), WARN),
     **dict.fromkeys((STALE, WRONG), ERROR),
 }
@@ -77,19 +79,21 @@ class SpeedGovernor(Node):
             sources = []
         self._limit = SpeedLimit(self._settings.limit, sources)
         self._sent = Limit(FULL_PERCENT, STARTUP, '')
+        self._started_s = time.monotonic()
 
         self._scale = self.create_publisher(Float32, '~/speed_scale', LIMIT_QOS)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        self._outputs: list[Any] = [self._scale]
+        self._control: list[Any] = []  # the outputs whose listeners drive
         self._speed_limit: Any = None
         if SpeedLimitMessage is not None:
             self._speed_limit = self.create_publisher(SpeedLimitMessage, 'speed_limit', LIMIT_QOS)
-            self._outputs.append(self._speed_limit)
+            self._control.append(self._speed_limit)
         self._command: CommandScaler | None = None
         if self._settings.command != 'none':
             kind, timeout_s = self._settings.command, self._settings.command_timeout_s
             self._command = CommandScaler(self, kind, timeout_s, self._share)
-            self._outputs.append(self._command.publisher)
+            self._control.append(self._command.publisher)
+        self._hearing = FloorHearing(self._control, self._scale)
 
         self._inputs = LimitInputs(
             self, self._limit, sources=sources, output=output, heard=self._on_heard
@@ -99,6 +103,7 @@ class SpeedGovernor(Node):
         self.create_timer(1 / self._settings.publish_hz, self._tick, clock=steady)
         self.create_timer(REPORT_PERIOD_S, self._report, clock=steady)
         self._tick()
+        self._publish(self._judge(self._sent))
         self.get_logger().info(f'waiting for the adaptive rate on {self._inputs.rate_topic}')
 
     def say_farewell(self) -> None:
@@ -108,12 +113,14 @@ class SpeedGovernor(Node):
         if self._command is not None:
             self._command.stop()
         deadline_s = time.monotonic() + FAREWELL_S
-        for publisher in self._outputs:
+        for publisher in (*self._control, self._scale):  # those first that matter most
             left_s = max(0.0, deadline_s - time.monotonic())
             with contextlib.suppress(rclpy_implementation.RCLError):  # not every middleware can
                 publisher.wait_for_all_acked(Duration(seconds=left_s))
 
     def _tick(self) -> None:
+        if not self._limit.floor_was_heard:
+            self._limit.floor_was_heard = self._hearing.is_over(time.monotonic())
         self._inputs.look_around()
         self._send(self._limit.at(time.monotonic()))
         if self._command is not None:
@@ -146,6 +153,9 @@ class SpeedGovernor(Node):
     def _report(self) -> None:
         report = self._judge(self._sent)
         self._log.say(report)
+        self._publish(report)
+
+    def _publish(self, report: Report) -> None:
         name = f'{self.get_fully_qualified_name().lstrip("/")}: speed limit'
         message = status(name, report, self._inputs.rate_topic)
         self._diagnostics.publish(DiagnosticArray(header=self._header(), status=[message]))
@@ -158,12 +168,19 @@ class SpeedGovernor(Node):
             problems.append((ERROR, problem))
         if SpeedLimitMessage is None:
             problems.append((WARN, NO_NAV2))
-        if not any(output.get_subscription_count() for output in self._outputs):
-            topics = ' or '.join(output.topic_name for output in self._outputs)
-            problems.append((WARN, f'nobody listens on {topics}'))
+        problems += self._unlistened()
         level = max(level for level, _ in problems)
         message = f'{limit.reason}: {"; ".join(text for _, text in problems)}'
         return Report(level, message, self._values(limit))
+
+    def _unlistened(self) -> list[tuple[int, str]]:
+        """Say who should listen and does not, a warning only where nobody listens to anything."""
+        alone = [one for one in self._control if not one.get_subscription_count()]
+        level = OK
+        if len(alone) == len(self._control) and not self._scale.get_subscription_count():
+            alone.append(self._scale)
+            level = WARN
+        return [(level, f'nobody listens on {one.topic_name}') for one in alone]
 
     def _values(self, limit: Limit) -> dict[str, str]:
         age_s, rate = self._limit.age_s(time.monotonic()), self._limit.rate
@@ -174,6 +191,7 @@ class SpeedGovernor(Node):
             'input_age_s': 'unknown' if age_s is None else f'{age_s:.3f}',
             'input_topic': self._inputs.rate_topic,
             'input_publishers': str(self._inputs.publishers()),
+            'up_s': f'{time.monotonic() - self._started_s:.1f}',
             'faults': str(self._limit.faults),
             **{f'source {name}': f'{zone:.4g}' for name, zone in self._limit.zones.items()},
             **({} if self._command is None else self._command.values()),

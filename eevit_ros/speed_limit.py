@@ -6,7 +6,8 @@ for 'no limit'. Only another source's limit (a zone) takes it below the floor.
 A sound rate is passed on as it is: `eevit_ros.rate` shapes it, nobody else. Whatever is not sound
 (nothing heard yet, silence, a value that is no rate, whatever the caller reports) is a fault, and
 the limit is the floor at once. It stays there until `fresh_messages` good messages came in a row;
-from then on the line floor + recover_per_s * t caps it, until that line reaches 1.
+from then on the line floor + recover_per_s * t caps it, until that line reaches 1. Messages count
+only once somebody has heard the floor, so that the first limit that is heard is the lowest.
 
 Monotone: a lower rate or a further fault never gives a higher limit, now or later. A fault only
 ever restarts the count and the line, and everything else is a minimum.
@@ -25,7 +26,8 @@ LOWEST_PERCENT = 0.01  # a smaller limit could become 0 on its way, which means 
 FULL_PERCENT = 100.0
 
 STARTUP, STALE, WRONG, SHUTDOWN = 'startup', 'stale', 'error', 'shutdown'
-RECOVERING, SOURCE, DEEP, FRESH = 'recovering', 'other source', 'deep', 'fresh'
+RISING, RECOVERING = 'rising', 'recovering'  # after the start, after a later fault
+SOURCE, DEEP, FRESH = 'other source', 'deep', 'fresh'
 FAULTS = (STARTUP, STALE, WRONG, SHUTDOWN)
 
 
@@ -99,9 +101,10 @@ class SpeedLimit:
         self.zones: dict[str, float] = dict.fromkeys(sources, settings.initial_zone_limit)
         self.rate: float | None = None
         self.faults = 0
+        self.floor_was_heard = False  # by those who obey; set by the caller, once
         self._heard_s: float | None = None
         self._wrong: dict[str, str] = {}  # what stays wrong until it is reported right
-        self._fault = (STARTUP, 'no adaptive rate heard yet')
+        self._fault = (STARTUP, 'just started')
         self._is_over = False
         self._fresh = 0  # good messages since the fault, up to fresh_messages
         self._recovers_s = 0.0  # when the last of them came
@@ -120,7 +123,7 @@ class SpeedLimit:
             fault = f'adaptive rate {rate:.4g} is not within (0, 1]'
         if fault:
             self._fall(WRONG, fault)
-        elif not self._wrong and self._fresh < self._settings.fresh_messages:
+        elif self._may_count() and self._fresh < self._settings.fresh_messages:
             self._fresh += 1
             self._recovers_s = now_s
 
@@ -175,15 +178,25 @@ class SpeedLimit:
             return Limit(FULL_PERCENT * floor, WRONG, '; '.join(self._wrong.values()))
         if self.rate is None or self._fresh < needed:
             reason, text = self._fault
+            if self.rate is None:
+                text += '; no adaptive rate heard yet'
+            if not self.floor_was_heard:
+                text += '; nobody has heard the floor yet'
             count = f' ({self._fresh} of {needed} good messages since)' if self._fresh else ''
             return Limit(FULL_PERCENT * floor, reason, text + count)
         rate = max(floor, self.rate)
         line = floor + self._settings.recover_per_s * (now_s - self._recovers_s)
         if line < rate:
-            return Limit(FULL_PERCENT * line, RECOVERING, f'fault over: {self._fault[1]}')
+            reason, text = self._fault
+            if reason == STARTUP:
+                return Limit(FULL_PERCENT * line, RISING, text)
+            return Limit(FULL_PERCENT * line, RECOVERING, f'fault over: {text}')
         raised = ', raised to the floor' if self.rate < floor else ''
         text = f'adaptive rate {self.rate:.3g}{raised}'
         return Limit(FULL_PERCENT * rate, FRESH if self.rate >= 1 else DEEP, text)
+
+    def _may_count(self) -> bool:
+        return self.floor_was_heard and not self._wrong
 
     def _notice_silence(self, now_s: float) -> None:
         if self._heard_s is None or self._fault[0] == STALE and not self._fresh:

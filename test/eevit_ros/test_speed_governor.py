@@ -8,16 +8,20 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
-from governor_peer import FLOOR, FULL, PATIENT, GovernorPeer, governor, stranger
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from governor_peer import FLOOR, FULL, NAV2_QOS, PATIENT, GovernorPeer, governor, stranger
 from nav2_msgs.msg import SpeedLimit
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from rclpy.subscription import Subscription
 from ros_process import SENSOR_DATA, RosPeer
 from std_msgs.msg import Float32, Float64
+
+from eevit_ros.floor_hearing import PATIENCE_S, FloorHearing
 
 ZONE = '/filter_speed_limit'
 
@@ -186,6 +190,96 @@ def test_from_the_first_moment_and_in_silence_it_is_at_the_floor(
             assert int(values['faults']) >= 1
             peer.node.destroy_publisher(node.rates)
             node.until_report('stale', 'nobody publishes on /adaptive_rate: check the remapping')
+
+
+def test_a_listener_hears_the_floor_first_however_late_it_comes(
+    peer: RosPeer, tmp_path: Path
+) -> None:
+    """And without one the report says what it waits for."""
+    rates = peer.node.create_publisher(Float32, '/adaptive_rate', 10)
+    with (
+        governor(peer, PATIENT, tmp_path / 'node.log') as process,
+        peer.listening(DiagnosticArray, '/diagnostics') as reports,
+    ):
+
+        def waiting() -> list[DiagnosticStatus]:
+            found = [report.status[0] for report in reports]
+            return [one for one in found if value(one, 'adaptive_rate') == '1']
+
+        def send() -> None:
+            rates.publish(Float32(data=1.0))
+
+        peer.until(lambda: len(waiting()) >= 3, 'three reports', each=send, node=process)
+        for status in waiting():
+            assert value(status, 'limit_percent') == '20'
+            assert status.message.startswith('startup: ')
+            assert 'nobody has heard the floor yet' in status.message
+            for topic in ('/speed_limit', '/speed_governor/speed_scale'):
+                assert f'nobody listens on {topic}' in status.message
+            assert status.level == DiagnosticStatus.WARN
+        ups_s = [float(value(status, 'up_s')) for status in waiting()]
+        assert ups_s == sorted(ups_s)
+        with peer.listening(SpeedLimit, '/speed_limit', NAV2_QOS) as heard:
+            peer.until(
+                lambda: heard and heard[-1].speed_limit == FULL, 'full', each=send, node=process
+            )
+            assert heard[0].speed_limit == FLOOR
+    peer.node.destroy_publisher(rates)
+
+
+def value(status: DiagnosticStatus, key: str) -> str:
+    return next(item.value for item in status.values if item.key == key)
+
+
+def test_a_robot_that_uses_the_plain_scale_alone_is_fine(peer: RosPeer, tmp_path: Path) -> None:
+    rates = peer.node.create_publisher(Float32, '/adaptive_rate', 10)
+    with (
+        governor(peer, PATIENT, tmp_path / 'node.log') as process,
+        peer.listening(DiagnosticArray, '/diagnostics') as reports,
+        peer.listening(Float32, '/speed_governor/speed_scale'),
+    ):
+
+        def fresh() -> DiagnosticStatus | None:
+            found = [report.status[0] for report in reports]
+            return next((one for one in found if one.message.startswith('fresh: ')), None)
+
+        status = peer.until(
+            fresh, 'full speed', each=lambda: rates.publish(Float32(data=1.0)), node=process
+        )
+        assert status.level == DiagnosticStatus.OK
+        assert 'nobody listens on /speed_limit' in status.message
+        assert 'speed_scale' not in status.message
+    peer.node.destroy_publisher(rates)
+
+
+def test_a_listener_that_acknowledges_nothing_is_not_waited_for_long(
+    peer: RosPeer, tmp_path: Path
+) -> None:
+    arguments = ['-r', 'filter_speed_limit:=/zones']  # to which it listens
+    with governor(peer, arguments, tmp_path / 'node.log') as ear:
+        mouth = peer.node.create_publisher(SpeedLimit, '/zones', 10)
+        unused = peer.node.create_publisher(Float32, '/unused', 10)
+        hearing = FloorHearing([mouth], unused)
+        assert not hearing.is_over(0.0)
+        assert not hearing.is_over(2 * PATIENCE_S)  # nobody is there
+        peer.until(mouth.get_subscription_count, 'a listener', node=ear)
+
+        def say() -> None:
+            mouth.publish(SpeedLimit(percentage=True, speed_limit=FULL))
+
+        assert not hearing.is_over(100.0)  # nothing was sent yet
+        say()
+        heard = partial(hearing.is_over, now_s=100.0)
+        peer.until(heard, 'an acknowledgement', each=say, node=ear)
+
+        ear.process.kill()
+        ear.process.wait()
+        assert mouth.get_subscription_count()  # a ghost
+        say()
+        assert not hearing.is_over(100.0)
+        assert hearing.is_over(100.0 + PATIENCE_S)
+        peer.node.destroy_publisher(mouth)
+        peer.node.destroy_publisher(unused)
 
 
 def test_metres_per_second_and_the_zone_before_its_first_message(

@@ -15,6 +15,7 @@ from eevit_ros.speed_limit import (
     FRESH,
     LOWEST_PERCENT,
     RECOVERING,
+    RISING,
     SHUTDOWN,
     SOURCE,
     STALE,
@@ -35,7 +36,7 @@ class Event:
     """Something that happens `wait_s` after the event before."""
 
     wait_s: float
-    kind: str  # 'rate', 'zone', 'wrong' (something else is wrong), 'right' or 'look'
+    kind: str  # 'rate', 'zone', 'wrong' (something else is wrong), 'right', 'heard' or 'look'
     value: float = 1.0
     topic: str = ZONES[0]
     is_percent: bool = True
@@ -46,6 +47,8 @@ class Event:
             limit.see_rate(self.value, now_s, 'out of order' if self.fault else '')
         elif self.kind == 'zone':
             limit.see_zone(self.topic, self.value, is_percent=self.is_percent)
+        elif self.kind == 'heard':
+            limit.floor_was_heard = True
         elif self.kind in ('wrong', 'right'):
             limit.set_wrong('graph', 'two publishers' if self.kind == 'wrong' else '')
 
@@ -67,10 +70,12 @@ zones = st.builds(
     st.sampled_from(ZONES),
     st.booleans(),
 )
-others = st.builds(Event, waits, st.sampled_from(['wrong', 'right', 'look']))
-events = st.lists(
+others = st.builds(Event, waits, st.sampled_from(['wrong', 'right', 'heard', 'look']))
+first = st.sampled_from([[Event(0.0, 'heard')], [Event(0.0, 'heard')], []])
+later = st.lists(
     st.one_of(*[good_rates] * 12, bad_rates, numbered_wrongly, zones, others), max_size=80
 )
+events = st.builds(lambda start, rest: start + rest, first, later)
 limit_settings = st.builds(
     LimitSettings,
     floor=st.floats(0.01, 1),
@@ -85,6 +90,7 @@ limit_settings = st.builds(
 def recovered(settings: LimitSettings) -> tuple[SpeedLimit, float]:
     """Return a limit long after all faults, and its time."""
     limit, now_s = SpeedLimit(settings, ZONES), 0.0
+    limit.floor_was_heard = True
     while now_s < settings.fresh_messages * settings.stale_after_s + 1 / settings.recover_per_s:
         now_s += settings.stale_after_s / 2
         limit.see_rate(1.0, now_s)
@@ -106,11 +112,15 @@ def test_it_is_always_a_limit_and_never_means_no_limit(
 
 @given(limit_settings, events)
 def test_nothing_is_ever_exceeded(settings: LimitSettings, history: list[Event]) -> None:
-    """Not the last rate, no zone, and not the line that starts once a fault is over."""
+    """Not the last rate, no zone, and not the line that starts once a fault is over.
+
+    Nor the floor, as long as nobody has heard it.
+    """
     limit, now_s = SpeedLimit(settings, ZONES), 0.0
     floor = 100 * settings.floor
     caps = dict.fromkeys(ZONES, settings.initial_zone_limit)
     broken: set[str] = set()
+    heard = False
     good, good_s, heard_s, rate = 0, 0.0, -math.inf, 1.0  # good messages since the last fault
     for event in history:
         now_s += event.wait_s
@@ -129,13 +139,14 @@ def test_nothing_is_ever_exceeded(settings: LimitSettings, history: list[Event])
             broken.add('graph')
         elif event.kind == 'right':
             broken.discard('graph')
+        heard |= event.kind == 'heard'
         if now_s - heard_s >= settings.stale_after_s:
             good = 0
         if event.kind == 'rate':
             heard_s, rate = now_s, event.value
             if not event.is_good:
                 good = 0
-            elif not broken and good < settings.fresh_messages:
+            elif heard and not broken and good < settings.fresh_messages:
                 good, good_s = good + 1, now_s
         if broken:
             good = 0
@@ -165,7 +176,7 @@ def test_lower_inputs_never_give_a_higher_limit(
         elif event.kind == 'zone' and kind == 'lower':
             value = value / 2 or value  # 0 would be no limit
         harder = Event(now_s, event.kind, value, event.topic, event.is_percent, fault)
-        if not (event.kind == 'right' and kind == 'bad'):
+        if not (event.kind in ('right', 'heard') and kind == 'bad'):
             harder.happen(hard, now_s)
         for look_s in (now_s, now_s + 0.1):
             assert hard.at(look_s).percent <= easy.at(look_s).percent + ROUNDING
@@ -188,7 +199,8 @@ def test_how_often_somebody_looks_does_not_matter(
 @given(limit_settings, st.floats(0, 1, exclude_min=True))
 def test_a_sound_rate_is_passed_on_as_it_is(settings: LimitSettings, rate: float) -> None:
     limit, now_s = SpeedLimit(settings), 0.0
-    while limit.at(now_s).reason in (STARTUP, RECOVERING):
+    limit.floor_was_heard = True
+    while limit.at(now_s).reason in (STARTUP, RISING):
         now_s += settings.stale_after_s / 2
         limit.see_rate(1.0, now_s)
     assert limit.at(now_s).percent == 100
@@ -244,6 +256,25 @@ def test_what_is_no_rate_is_a_fault_with_the_value_in_its_text(bad: float) -> No
     assert limit.faults == 1
 
 
+def test_until_somebody_has_heard_the_floor_nothing_but_the_floor_is_said() -> None:
+    limit, now_s = SpeedLimit(LimitSettings()), 0.0
+    assert 'no adaptive rate heard yet' in limit.at(now_s).text
+    for now_s in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7):
+        limit.see_rate(1.0, now_s)
+        found = limit.at(now_s)
+        assert (found.percent, found.reason) == (FLOOR, STARTUP)
+        assert 'nobody has heard the floor yet' in found.text
+    limit.floor_was_heard = True
+    for now_s in (0.8, 0.9, 1.0, 1.1):
+        limit.see_rate(1.0, now_s)
+        assert limit.at(now_s).percent == FLOOR
+        assert 'nobody' not in limit.at(now_s).text
+    limit.see_rate(1.0, 1.2)
+    found = limit.at(1.3)
+    assert (found.percent, found.reason) == (pytest.approx(FLOOR + 5.0), RISING)
+    assert 'fault' not in found.text
+
+
 def test_after_a_fault_it_waits_for_good_messages_and_then_rises_along_a_line() -> None:
     limit, now_s = recovered(LimitSettings())
     limit.see_rate(math.nan, now_s)
@@ -257,6 +288,7 @@ def test_after_a_fault_it_waits_for_good_messages_and_then_rises_along_a_line() 
         now_s = start_s + step * 0.1
         limit.see_rate(1.0, now_s)
         assert limit.at(now_s).percent == pytest.approx(min(100, FLOOR + step * 5.0))
+        assert limit.at(now_s).reason == (RECOVERING if step < 16 else FRESH)
     assert limit.at(now_s).reason == FRESH
 
 
