@@ -18,9 +18,8 @@ from drive.journey import Answer
 from drive.pictures import Image as Pixels
 from drive.robot import FLOOR, SpeedRule
 
-LIMIT_QOS = QoSProfile(
-    depth=10
-)  # reliable, volatile: what Nav2's controller server subscribes with
+# Reliable, volatile: what Nav2's controller server subscribes with.
+LIMIT_QOS = QoSProfile(depth=10)
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 QUEUE = 100
 ANSWER_TIMEOUT_S = 1.0  # an image may be lost on its way
@@ -88,8 +87,9 @@ class Client(Node):
         raise DriveError(f'the classifier answered none of {TRIES} times the same frame')
 
     def spin_to(self, due_s: float) -> None:
-        """Handle messages until a time of the steady clock."""
+        """Handle messages until a time of the steady clock, one at least when it has passed."""
         self._check()
+        self._executor.spin_once(timeout_sec=max(0.0, due_s - time.monotonic()))
         while (left_s := due_s - time.monotonic()) > 0:
             self._executor.spin_once(timeout_sec=left_s)
 
