@@ -22,8 +22,8 @@ from eevit_ros.errors import EevitError
 from eevit_ros.node_process import EXIT_NOT_CONFIGURED, SPIN_S
 from eevit_ros.outputs import Outputs
 from eevit_ros.parameter_specs import SPECS
-from eevit_ros.parameters import Settings
 from eevit_ros.session import Session
+from eevit_ros.settings import Settings, check_value
 
 
 class ClassifierNode(LifecycleNode):
@@ -147,7 +147,7 @@ class ClassifierNode(LifecycleNode):
         for name, value in changes.items():
             if value is None:
                 raise EevitError(f"parameter '{name}' cannot be removed")
-            parameters.check(name, value)
+            check_value(name, value)
         if self._engine is None or self._settings is None:
             return
         present = parameters.read(self)
@@ -163,14 +163,7 @@ class ClassifierNode(LifecycleNode):
                 settings.thresholds or self._engine.metadata.default_thresholds
             )
         if self._session is not None:
-            self._session.blind_below_contrast = settings.blind_below_contrast
-        if self._session is not None and settings.rate != self._settings.rate:
-            self._session.set_rate(settings.rate)
-        if self._session is not None and (settings.thresholds, settings.shift) != (
-            self._settings.thresholds,
-            self._settings.shift,
-        ):
-            self._session.set_shift(settings.shift)
+            self._session.change(settings)
         self._settings = settings
 
 

@@ -11,6 +11,7 @@ from rclpy.expand_topic_name import expand_topic_name
 from rclpy.node import Node
 from rclpy.validate_full_topic_name import validate_full_topic_name
 
+from eevit_ros.declaring import declare
 from eevit_ros.errors import EevitError
 from eevit_ros.rate import LOWEST_FLOOR
 from eevit_ros.spec import Spec
@@ -88,7 +89,7 @@ class GovernorSettings:
             EevitError: A value is wrong; names the parameter.
         """
         return cls.from_values(
-            {name: spec.declare(node, name, read_only=True) for name, spec in SPECS.items()}
+            {name: declare(node, name, spec, read_only=True) for name, spec in SPECS.items()}
         )
 
     @classmethod

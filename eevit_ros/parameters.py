@@ -1,80 +1,15 @@
-"""The node's parameters: declaring, reading and checking them, and the settings they make."""
+"""The classifier's parameters on its node: declaring and reading them."""
 
 from __future__ import annotations
 
-import math
-import sys
-from array import array
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from ament_index_python.packages import get_package_share_directory
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from eevit_ros import declaring
 from eevit_ros.errors import EevitError
 from eevit_ros.parameter_specs import SPECS
-from eevit_ros.rate import RateSettings
-from eevit_ros.shift import ShiftSettings
-
-DEMO_MODEL = Path('models', 'eevit_s14_cifar100.onnx')
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The parameters, checked. `thresholds` is empty for the model's own."""
-
-    model: Path
-    image_transport: str
-    thresholds: tuple[float, ...]
-    top_k: int
-    provider: str
-    threads: int
-    class_ids: str
-    frozen_after_frames: int
-    blind_below_contrast: float
-    rate: RateSettings
-    shift: ShiftSettings
-
-    @classmethod
-    def from_values(cls, values: Mapping[str, Any]) -> Settings:
-        """Check what ranges cannot.
-
-        Args:
-            values: By parameter name, all of `SPECS`.
-
-        Raises:
-            EevitError: A value is wrong; names the parameter.
-        """
-        for name in SPECS:
-            check(name, values[name])
-        rate = _group(values, 'rate.')
-        rate['mappings'] = tuple(rate['mappings'])
-        return cls(
-            model=Path(values['model']).expanduser() if values['model'] else demo_model(),
-            thresholds=_thresholds(values['thresholds']),
-            rate=RateSettings(**rate),
-            shift=ShiftSettings(**_group(values, 'shift.')),
-            **{
-                name: values[name]
-                for name in ('image_transport', 'top_k', 'provider', 'threads', 'class_ids')
-            },
-            frozen_after_frames=values['frozen_after_frames'],
-            blind_below_contrast=values['blind_below_contrast'],
-        )
-
-
-def check(name: str, value: object) -> None:
-    """Check one value beyond its type and range, which rclpy enforces.
-
-    Raises:
-        EevitError: It is wrong; names the parameter.
-    """
-    SPECS[name].check(name, value)
-    if name == 'thresholds':
-        _thresholds(value)
 
 
 def declare(node: Node) -> None:
@@ -84,7 +19,7 @@ def declare(node: Node) -> None:
         EevitError: A given value has the wrong type or is out of range; names the parameter.
     """
     for name, spec in SPECS.items():
-        value = spec.declare(node, name)
+        value = declaring.declare(node, name, spec)
         # An empty list has no element to tell its type by: ROS tools would call it not set.
         if name == 'thresholds' and value in (None, []):
             node.set_parameters([Parameter(name, Parameter.Type.DOUBLE_ARRAY, [])])
@@ -95,38 +30,3 @@ def declare(node: Node) -> None:
 def read(node: Node) -> dict[str, Any]:
     """Return the declared parameters' values by name."""
     return {name: node.get_parameter(name).value for name in SPECS}
-
-
-def demo_model() -> Path:
-    """Where the demo model lies: in the installed package's share folder, or in the source tree."""
-    try:
-        installed = Path(get_package_share_directory('eevit_ros')) / DEMO_MODEL
-    except (LookupError, OSError):  # not found, or no AMENT_PREFIX_PATH to search
-        installed = Path(sys.prefix, 'share', 'eevit_ros') / DEMO_MODEL
-    source = Path(__file__).resolve().parent.parent / DEMO_MODEL
-    return source if source.exists() else installed
-
-
-def _group(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    return {name[len(prefix) :]: value for name, value in values.items() if name.startswith(prefix)}
-
-
-def _thresholds(value: object) -> tuple[float, ...]:
-    if value is None:  # an empty list in YAML: it has no element to tell the type by
-        return ()
-    values: list[Any] = list(value) if isinstance(value, (list, tuple, array)) else [value]
-    if not all(_is_share(v) for v in values):
-        raise EevitError(
-            "parameter 'thresholds' must be one number in [0, 1], or a list with one for each "
-            f'exit. Got {value!r}'
-        )
-    return tuple(float(v) for v in values)
-
-
-def _is_share(value: object) -> bool:
-    return (
-        isinstance(value, (int, float))
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-        and 0 <= value <= 1
-    )

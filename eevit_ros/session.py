@@ -10,7 +10,6 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode
 
 from eevit_ros import messages
-from eevit_ros.blind_camera import contrast
 from eevit_ros.camera import Camera, Frame
 from eevit_ros.diagnostics import Statistics
 from eevit_ros.engine import Engine
@@ -19,10 +18,9 @@ from eevit_ros.frame_age import frame_age_ms
 from eevit_ros.hold_up import HoldUp
 from eevit_ros.messages import FrameRecord
 from eevit_ros.outputs import Outputs
-from eevit_ros.parameters import Settings
-from eevit_ros.rate import Answer, RateLaw, RateSettings
+from eevit_ros.perception import Perception
 from eevit_ros.report_log import LOG_PERIOD_S, ReportLog
-from eevit_ros.shift import ShiftMonitor, ShiftSettings
+from eevit_ros.settings import Settings
 
 RATE_PERIOD_S = 0.1
 REPORT_PERIOD_S = 1.0
@@ -33,9 +31,6 @@ class Session:
 
     The executor's thread receives images, publishes the rate and the diagnostics, and serves
     parameters.
-
-    Attributes:
-        blind_below_contrast: A frame of less contrast shows nothing, whatever the network says.
     """
 
     def __init__(
@@ -46,11 +41,9 @@ class Session:
         self._engine = engine
         self._settings = settings
         self._outputs = outputs
-        self.blind_below_contrast = settings.blind_below_contrast
-        self._law = RateLaw(settings.rate)
-        self._shift = ShiftMonitor(settings.shift, engine.metadata, engine.thresholds)
+        self._perception = Perception(engine, settings)
         # Held while the rate is published, too: an older one must not follow a newer one.
-        self._law_lock = threading.Lock()
+        self._lock = threading.Lock()
         self._statistics = Statistics(time.monotonic(), settings.rate)
         self._hold_up = HoldUp(
             settings.rate.stale_after_s, time.monotonic(), self._statistics.held_up
@@ -80,17 +73,12 @@ class Session:
         for timer in self._timers:
             self._node.destroy_timer(timer)
 
-    def set_rate(self, settings: RateSettings) -> None:
-        """Change the rate law; the rate goes on from the floor."""
-        with self._law_lock:
-            self._law = RateLaw(settings)
-        self._statistics.rate = settings
-        self._hold_up.longest_s = settings.stale_after_s
-
-    def set_shift(self, settings: ShiftSettings) -> None:
-        """Compare with the calibration anew: by other settings, or at other thresholds."""
-        with self._law_lock:
-            self._shift = ShiftMonitor(settings, self._engine.metadata, self._engine.thresholds)
+    def change(self, settings: Settings) -> None:
+        """Let changed live parameters take effect."""
+        with self._lock:
+            self._perception.change(settings)
+        self._statistics.rate = settings.rate
+        self._hold_up.longest_s = settings.rate.stale_after_s
 
     def _work(self) -> None:
         while (frame := self._camera.slot.get()) is not None:
@@ -107,23 +95,17 @@ class Session:
     def _answer(self, frame: Frame) -> None:
         header, settings = frame.message.header, self._settings
         image = frame.decode()
-        seen = contrast(image)
-        blind = seen < self.blind_below_contrast
-        result = self._engine.run(image)
+        look = self._perception.look(image)
+        result = look.result
         age_ms = frame_age_ms(frame.stamp_ns, self._node.get_clock().now().nanoseconds)
-        age_s = None if age_ms is None else age_ms * 1e-3
-        with self._law_lock:
+        with self._lock:
             now_s = time.monotonic()
-            if frame.frozen or frame.waited or blind:
-                rate = self._law.fault(now_s)
-            else:
-                rate = self._law.answer(Answer(result.depth, result.confidence, age_s), now_s)
-                self._shift.answer(result.exit_index, result.confidence, now_s)
-                if self._shift.slows:
-                    rate = self._law.fault(now_s)
+            rate = self._perception.judge(
+                look, age_ms=age_ms, now_s=now_s, doubtful=frame.frozen or frame.waited
+            )
             self._outputs.send_rate(rate)
         self._statistics.answered(result, age_ms, now_s)
-        self._statistics.saw(seen, blind=blind)
+        self._statistics.saw(look.contrast, blind=look.blind)
         if frame.waited:
             self._statistics.waited()
         record = FrameRecord(rate, age_ms, self._camera.slot.drops, self._engine.sha256)
@@ -139,18 +121,18 @@ class Session:
 
     def _bad_frame(self, error: str) -> None:
         self._statistics.bad_frame(error)
-        with self._law_lock:
-            self._outputs.send_rate(self._law.fault(time.monotonic()))
+        with self._lock:
+            self._outputs.send_rate(self._perception.fault(time.monotonic()))
 
     def _send_rate(self) -> None:
         self._hold_up.see(time.monotonic())
-        with self._law_lock:
-            self._outputs.send_rate(self._law.at(time.monotonic()))
+        with self._lock:
+            self._outputs.send_rate(self._perception.rate_at(time.monotonic()))
 
     def _send_report(self) -> None:
-        with self._law_lock:
-            rate = self._law.at(time.monotonic())
-            shift, warning = self._shift.facts, self._shift.warning
+        with self._lock:
+            rate = self._perception.rate_at(time.monotonic())
+            shift, warning = self._perception.shift.facts, self._perception.shift.warning
         report = self._statistics.report(
             time.monotonic(),
             publishers=self._camera.publishers(),

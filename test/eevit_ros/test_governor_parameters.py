@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from eevit_ros.declaring import descriptor
 from eevit_ros.errors import EevitError
 from eevit_ros.governor_parameters import SPECS, GovernorSettings
 from eevit_ros.speed_limit import LimitSettings
@@ -66,6 +67,6 @@ def test_sources_that_are_no_topics_are_refused(value: object, named: str) -> No
 
 @pytest.mark.parametrize('name', SPECS)
 def test_descriptors_say_that_a_parameter_is_read_at_start(name: str) -> None:
-    descriptor = SPECS[name].descriptor(read_only=True)
-    assert descriptor.read_only
-    assert descriptor.description == f'{SPECS[name].description} Read at start.'
+    described = descriptor(SPECS[name], read_only=True)
+    assert described.read_only
+    assert described.description == f'{SPECS[name].description} Read at start.'

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rcl_interfaces.msg import ParameterType
 
+from eevit_ros.declaring import descriptor
 from eevit_ros.errors import EevitError
 from eevit_ros.parameter_specs import SPECS
-from eevit_ros.parameters import Settings, check, demo_model
 from eevit_ros.rate import MAPPINGS, RateSettings
+from eevit_ros.settings import Settings, check_value, demo_model
 
 FILE = Path(__file__).parents[2] / 'config' / 'classifier.yaml'
 DEFAULTS = {name: spec.default for name, spec in SPECS.items()}
@@ -66,7 +67,7 @@ def test_an_empty_list_means_the_model_s_own_thresholds(value: object) -> None:
 @pytest.mark.parametrize('value', [-0.1, 1.1, float('nan'), [0.5, float('inf')], 'x', True, ['x']])
 def test_a_threshold_that_is_no_confidence_is_refused(value: object) -> None:
     with pytest.raises(EevitError, match="'thresholds' must be one number in"):
-        check('thresholds', value)
+        check_value('thresholds', value)
 
 
 @pytest.mark.parametrize('name', ['image_transport', 'provider', 'class_ids'])
@@ -85,14 +86,14 @@ def test_every_rate_setting_is_a_live_parameter() -> None:
 
 @pytest.mark.parametrize('name', SPECS)
 def test_descriptors_explain_and_bound(name: str) -> None:
-    spec, descriptor = SPECS[name], SPECS[name].descriptor()
-    assert descriptor.description.startswith(spec.description)
-    assert ('Fixed while configured' in descriptor.description) == (not spec.live)
-    ranges = [*descriptor.integer_range, *descriptor.floating_point_range]
+    spec, described = SPECS[name], descriptor(SPECS[name])
+    assert described.description.startswith(spec.description)
+    assert ('Fixed while configured' in described.description) == (not spec.live)
+    ranges = [*described.integer_range, *described.floating_point_range]
     assert [(r.from_value, r.to_value) for r in ranges] == (
         [] if spec.low is None else [(spec.low, spec.high)]
     )
-    assert descriptor.type == ParameterType.PARAMETER_NOT_SET  # rclpy takes it from the default
+    assert described.type == ParameterType.PARAMETER_NOT_SET  # rclpy takes it from the default
 
 
 def test_the_ends_of_every_rate_range_are_accepted_by_the_law() -> None:
