@@ -15,8 +15,8 @@ import numpy as np
 SIGHT_M = 2.5  # a sign is visible over its last metres
 SCENERY_M = 1.0  # distance of what stands along the way
 SCENERY_LENGTH_M = 0.5  # after which the camera looks at the next picture
-ZONE_M = 8.0
-SIGNS_PER_ZONE = 2
+ZONE_M = 12.0
+SIGNS_PER_ZONE = 3
 EDGE_M = 1.0  # over which the light changes between zones
 DARKNESS = {'full light': 0.0, 'dusk': 0.5, 'dark': 0.7}
 ZONES = ('full light',) * 3 + ('dusk',) * 2 + ('dark',) * 3
