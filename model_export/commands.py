@@ -7,14 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from eevit_ros.exit_policy import choose_thresholds, exits_taken, outcome
 from eevit_ros.model_file import ModelMetadata
-from model_export.calibrate import (
-    choose_thresholds,
-    count_answers,
-    exits_taken,
-    fit_temperatures,
-    outcome,
-)
+from model_export.calibrate import count_answers, fit_temperatures
 from model_export.data import RULE, evaluation_batch, fingerprint, load_split, split_held_out
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from eevit_ros.engine import Engine, ExitResult
-from model_export.calibrate import Outcome, outcome
+from eevit_ros.exit_policy import Outcome, outcome
 from model_export.data import Dataset, check_classes, load_split
 from model_export.errors import ModelExportError
 
