@@ -10,7 +10,7 @@ help:
 	@echo 'make demo         play a bag of camera images through the real node; report in build/demo/'
 	@echo '                  (ARGS=--help lists what the demo takes)'
 	@echo 'make drive        drive a simulated robot behind the real nodes; report in build/drive/'
-	@echo '                  (ten paths, some minutes; ARGS="--seeds 2" is quicker, ARGS=--help lists more)'
+	@echo '                  (ten paths, ten minutes; ARGS="--seeds 2" is quicker, ARGS=--help lists more)'
 	@echo 'make test         lint, types and tests (ARGS="test/eevit_ros -k rate" runs a part)'
 	@echo 'make lint         ruff and mypy only'
 	@echo 'make prove-build  colcon and pip builds with the setuptools of Ubuntu 22.04 and 24.04'

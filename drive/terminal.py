@@ -22,7 +22,7 @@ def opening(seeds: range, at_once: int) -> str:
     kind = 'development' if seeds[0] >= FIRST_DEVELOPMENT_SEED else 'reported'
     return (
         f'{len(seeds)} paths (seeds {seeds[0]} to {seeds[-1]}, {kind}), each driven four times; '
-        f'{min(at_once, len(seeds))} at once in real time, about a minute each'
+        f'{min(at_once, len(seeds))} at once in real time, about a minute and a half each'
     )
 
 

@@ -41,7 +41,13 @@ def test_launch_arguments() -> None:
 
 @pytest.mark.parametrize(
     'path',
-    ['README.md', 'docs/your_own_model.md', 'docs/adaptive_rate.md', 'docs/distribution_shift.md'],
+    [
+        'README.md',
+        'docs/your_own_model.md',
+        'docs/adaptive_rate.md',
+        'docs/distribution_shift.md',
+        'docs/drive.md',
+    ],
 )
 def test_links_and_files_exist(path: str) -> None:
     text = (ROOT / path).read_text()
