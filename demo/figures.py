@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import cv2
-import matplotlib
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
@@ -16,33 +13,12 @@ from matplotlib.figure import Figure
 
 from demo.bag import BagFrame
 from demo.records import FrameRecord
+from eevit_ros.replay.style import DARK, GRID, INK, MUTED, RATE, RIGHT, WRONG, quiet
 
 Image = npt.NDArray[np.uint8]
 
-INK, MUTED, GRID = '#1c2733', '#6b7785', '#e6eaee'
-RIGHT, WRONG, RATE, DARK = '#1f9d6b', '#d6455d', '#2f6fde', '#33415c'
 THIRD_COLOURS = ('#f2b632', DARK, '#f7d27c')
 THUMBNAIL = 96  # px
-
-matplotlib.rcParams.update(
-    {
-        'font.family': 'sans-serif',
-        'font.sans-serif': ['DejaVu Sans'],
-        'font.size': 9,
-        'text.color': INK,
-        'axes.edgecolor': GRID,
-        'axes.labelcolor': MUTED,
-        'axes.titlesize': 10,
-        'axes.titleweight': 'bold',
-        'axes.titlelocation': 'left',
-        'xtick.color': MUTED,
-        'ytick.color': MUTED,
-        'axes.spines.top': False,
-        'axes.spines.right': False,
-        'svg.fonttype': 'path',
-        'svg.hashsalt': 'eevit_ros',
-    }
-)
 
 
 def thumbnail(frame: BagFrame) -> Image:
@@ -159,7 +135,7 @@ def exit_histogram(summary: dict[str, Any]) -> Figure:
     axes.set_ylabel('frames')
     axes.set_xticks(list(layers))
     axes.legend(frameon=False)
-    _quiet(axes)
+    quiet(axes)
     return figure
 
 
@@ -184,7 +160,7 @@ def latency_by_exit(records: Sequence[FrameRecord], layers: int) -> Figure:
     axes.set_xlabel('exit layer' + (f' ({beyond} slower, not shown)' if beyond else ''))
     axes.set_ylabel('ms')
     axes.legend(frameon=False, loc='upper left')
-    _quiet(axes)
+    quiet(axes)
     return figure
 
 
@@ -207,20 +183,8 @@ def accuracy_by_third(summary: dict[str, Any]) -> Figure:
     axes.set_yticks([0, 25, 50, 75, 100])
     axes.set_ylabel('%')
     axes.legend(frameon=False, loc='upper right')
-    _quiet(axes)
+    quiet(axes)
     return figure
-
-
-def to_svg(figure: Figure) -> str:
-    """Return a figure as SVG markup for a page."""
-    buffer = io.StringIO()
-    figure.savefig(buffer, format='svg', metadata={'Date': None})
-    return buffer.getvalue()[buffer.getvalue().index('<svg') :]
-
-
-def to_png(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG."""
-    figure.savefig(path, dpi=110)
 
 
 def _draw_strip(
@@ -241,9 +205,3 @@ def _running_mean(values: npt.NDArray[np.int64], window: int) -> npt.NDArray[np.
     return np.asarray(
         np.convolve(values, ones, 'same') / np.convolve(np.ones(len(values)), ones, 'same')
     )
-
-
-def _quiet(axes: Axes) -> None:
-    axes.tick_params(length=0)
-    axes.grid(axis='y', color=GRID, lw=0.8)
-    axes.set_axisbelow(True)

@@ -17,6 +17,7 @@ from demo import figures
 from demo.bag import BagFrame
 from demo.records import FrameRecord
 from demo.summary import third_of
+from eevit_ros.replay.style import to_png, to_svg
 
 PAGE = Path(__file__).with_name('report.template.html')
 
@@ -62,15 +63,15 @@ def write_json(run: Run, path: Path) -> None:
 def write_html(run: Run, path: Path, overview: Path) -> None:
     """Write the page, with everything it shows inside it, and its main figure as PNG."""
     story = figures.timeline(run.bag, run.records, run.rates, run.summary)
-    figures.to_png(story, overview)
+    to_png(story, overview)
     page = Template(PAGE.read_text('utf-8')).substitute(
         model=html.escape(run.summary['model']['name']),
         story=_story(run.summary),
         headlines=_headlines(run.summary),
-        timeline=figures.to_svg(story),
-        histogram=figures.to_svg(figures.exit_histogram(run.summary)),
-        latency=figures.to_svg(figures.latency_by_exit(run.records, run.summary['layers'])),
-        accuracy=figures.to_svg(figures.accuracy_by_third(run.summary)),
+        timeline=to_svg(story),
+        histogram=to_svg(figures.exit_histogram(run.summary)),
+        latency=to_svg(figures.latency_by_exit(run.records, run.summary['layers'])),
+        accuracy=to_svg(figures.accuracy_by_third(run.summary)),
         film=_film(run),
         exits=_exit_table(run.summary),
         facts=_facts(run.summary),

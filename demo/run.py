@@ -16,11 +16,11 @@ from pathlib import Path
 from demo import terminal
 from demo.bag import IMAGE_TOPIC, SHIPPED_BAG, BagFrame, read_bag
 from demo.errors import DemoError
-from demo.machine import describe_machine
 from demo.playback import play_through_node
 from demo.recorder import Recorder
 from demo.report import Run, write_html, write_json
 from demo.summary import summarise
+from eevit_ros.replay.machine import describe_machine
 
 OUTPUT = Path(__file__).parents[1] / 'build' / 'demo'
 SHARED_MEMORY = Path('/dev/shm')

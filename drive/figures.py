@@ -1,4 +1,4 @@
-"""The report's plots, drawn by matplotlib in the demo's style."""
+"""The report's plots, drawn by matplotlib in the house style."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from demo.figures import DARK, GRID, MUTED, RATE, RIGHT, WRONG
 from drive.camera import frame_noise, photograph
 from drive.pictures import read_pictures
 from drive.policy import AT_FLOOR, CONSTANT, FULL, OURS, POLICIES
 from drive.robot import FLOOR, TOP_SPEED_MPS
 from drive.world import DARKNESS, LENGTH_M, SIGHT_M, World
+from eevit_ros.replay.style import DARK, GRID, MUTED, RATE, RIGHT, WRONG, quiet
 
 COLOURS = {FULL: '#d6455d', AT_FLOOR: '#6b7785', OURS: RATE, CONSTANT: '#e39b1f'}
 ZONE_COLOURS = ('#f2b632', '#8793a6', DARK)
@@ -71,7 +71,7 @@ def misses(comparison: Mapping[str, Any]) -> Figure:
     axes.set_ylabel('% missed, with 95 % interval')
     axes.set_ylim(bottom=0)
     axes.margins(x=0.16)
-    _quiet(axes)
+    quiet(axes)
     return figure
 
 
@@ -93,7 +93,7 @@ def misses_by_light(comparison: Mapping[str, Any]) -> Figure:
     axes.set_ylim(0, 112)
     axes.set_ylabel('% missed')
     axes.legend(frameon=False, ncol=3, loc='upper right')
-    _quiet(axes)
+    quiet(axes)
     return figure
 
 
@@ -110,7 +110,7 @@ def differences(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     axes.set_xticks(range(len(seeds)), [f'seed {seed}' for seed in seeds])
     axes.set_ylabel(f'of {len(runs[OURS][0]["signs"])}')
     axes.legend(frameon=False, ncol=4, loc='lower right', bbox_to_anchor=(1, 1))
-    _quiet(axes)
+    quiet(axes)
     return figure
 
 
@@ -175,9 +175,3 @@ def _draw_signs(axes: Axes, world: World, runs: Mapping[str, Mapping[str, Any]])
     axes.set_ylim(len(POLICIES) - 0.4, -0.6)
     axes.set_yticks(range(len(POLICIES)), POLICIES)
     axes.set_ylabel('signs', rotation=0, ha='right', va='center')
-
-
-def _quiet(axes: Axes) -> None:
-    axes.tick_params(length=0)
-    axes.grid(axis='y', color=GRID, lw=0.8)
-    axes.set_axisbelow(True)

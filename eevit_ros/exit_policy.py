@@ -50,7 +50,7 @@ def exits_taken(
     """
     leaves = confidence[:-1] > thresholds[:, None]
     leaves = np.vstack([leaves, np.ones((1, confidence.shape[1]), bool)])
-    return np.argmax(leaves, axis=0)
+    return np.asarray(np.argmax(leaves, axis=0), np.int64)
 
 
 def outcome(

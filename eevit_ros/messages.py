@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import CompressedImage
@@ -11,26 +10,9 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Classification, LabelInfo, ObjectHypothesis, VisionClass
 
 from eevit_ros.engine import ExitResult
-from eevit_ros.frame_age import MISMATCH
+from eevit_ros.frame_values import FrameRecord, frame_title, frame_values, ranking
 from eevit_ros.report import OK, Report
 from eevit_ros.status_message import status
-
-
-@dataclass(frozen=True)
-class FrameRecord:
-    """What ~/frame says of one frame beside the engine's result.
-
-    Attributes:
-        adaptive_rate: The rate after this frame.
-        age_ms: From the image's stamp to the answer; None is a clock mismatch.
-        drops: Frames replaced in the slot since activation.
-        model_hash: SHA-256 of the model file, hex.
-    """
-
-    adaptive_rate: float
-    age_ms: float | None
-    drops: int
-    model_hash: str
 
 
 def classification(
@@ -38,31 +20,17 @@ def classification(
 ) -> Classification:
     """Return the top-k classes; `class_ids` 'name' or 'index' decides what class_id holds."""
     results = [
-        ObjectHypothesis(
-            class_id=names[index] if class_ids == 'name' else str(index), score=float(confidence)
-        )
-        for index, confidence in result.top(top_k)
+        ObjectHypothesis(class_id=class_id, score=score)
+        for class_id, score in ranking(result, names, top_k=top_k, class_ids=class_ids)
     ]
     return Classification(header=header, results=results)
 
 
 def frame(header: Header, source: str, result: ExitResult, record: FrameRecord) -> DiagnosticArray:
     """Return the stamped record of one frame that bags and reports use."""
-    values = {
-        'label': result.class_name,
-        'exit_layer': str(result.exit_layer),
-        'depth': f'{result.depth:.6f}',
-        'confidence': f'{result.confidence:.6f}',
-        'adaptive_rate': f'{record.adaptive_rate:.6f}',
-        'preprocess_ms': f'{result.preprocess_ms:.3f}',
-        'inference_ms': f'{result.inference_ms:.3f}',
-        'age_ms': MISMATCH if record.age_ms is None else f'{record.age_ms:.3f}',
-        'drops': str(record.drops),
-        'model_hash': record.model_hash,
-    }
-    report = Report(OK, result.class_name, values)
+    report = Report(OK, result.class_name, frame_values(result, record))
     return DiagnosticArray(
-        header=header, status=[status(f'{source}: frame', report, header.frame_id)]
+        header=header, status=[status(frame_title(source), report, header.frame_id)]
     )
 
 

@@ -14,8 +14,8 @@ from vision_msgs.msg import Classification, LabelInfo
 from eevit_ros import messages
 from eevit_ros.annotate import annotate
 from eevit_ros.engine import ExitResult
+from eevit_ros.frame_values import FrameRecord
 from eevit_ros.images import Image
-from eevit_ros.messages import FrameRecord
 from eevit_ros.report import Report
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)

@@ -15,8 +15,8 @@ from eevit_ros.diagnostics import Statistics
 from eevit_ros.engine import Engine
 from eevit_ros.errors import EevitError
 from eevit_ros.frame_age import frame_age_ms
+from eevit_ros.frame_values import FrameRecord
 from eevit_ros.hold_up import HoldUp
-from eevit_ros.messages import FrameRecord
 from eevit_ros.outputs import Outputs
 from eevit_ros.perception import Perception
 from eevit_ros.report_log import LOG_PERIOD_S, ReportLog

@@ -29,7 +29,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CONSTRAINTS = ROOT / 'constraints.txt'
 INTERFACE_PACKAGES = ('vision_msgs', 'nav2_msgs')
-EXTRAS = {'demo': ('cpu', 'opencv', 'demo'), 'test': ('cpu', 'opencv', 'demo', 'train', 'dev')}
+EXTRAS = {
+    'demo': ('cpu', 'opencv', 'demo'),
+    'test': ('cpu', 'opencv', 'demo', 'replay', 'cluster', 'train', 'dev'),
+}
 ROS_WHEELS = (
     'rclpy rmw-fastrtps-cpp ament-index-python rcl-interfaces rosgraph-msgs '
     'sensor-msgs std-msgs diagnostic-msgs lifecycle-msgs '

@@ -1,0 +1,7 @@
+"""Makes `python -m eevit_ros.replay` run."""
+
+import sys
+
+from eevit_ros.replay.cli import main
+
+sys.exit(main())

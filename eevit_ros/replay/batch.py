@@ -1,0 +1,257 @@
+"""Many recordings, each into a folder of its own, then one table of all of them.
+
+A recording that is done is not done again: its folder says under which settings it was, and how the
+files looked. One that cannot be read is reported, and the others go on.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from eevit_ros.engine import Engine
+from eevit_ros.errors import EevitError
+from eevit_ros.replay.bag_files import is_bag
+from eevit_ros.replay.errors import ReplayError
+from eevit_ros.replay.frame_table import LIMIT_COLUMNS, frame_writer
+from eevit_ros.replay.latency import open_latency
+from eevit_ros.replay.natural_order import natural_key
+from eevit_ros.replay.open_source import open_source
+from eevit_ros.replay.output_bag import OutputBag
+from eevit_ros.replay.run import Replay, Setup
+from eevit_ros.replay.truth import open_truth
+from eevit_ros.replay.video_source import VIDEO_SUFFIXES
+from eevit_ros.settings import Settings
+from eevit_ros.speed_limit import LimitSettings
+
+DONE = 'done.json'
+FRAMES, LIMITS, BAG = 'frames.csv', 'limits.csv', 'bag'
+
+
+@dataclass(frozen=True)
+class Job:
+    """One recording and all that decides what comes out; goes to another process as it is.
+
+    Attributes:
+        name: Of the recording, unique in its batch.
+        path: Of the recording.
+        folder: For what comes out.
+        model_sha256: Of the model file that `settings` name.
+        topic, truth, latency, real_time, reference, output_bag: As the command line's.
+    """
+
+    name: str
+    path: Path
+    folder: Path
+    settings: Settings
+    governor: LimitSettings
+    model_sha256: str
+    topic: str | None = None
+    truth: str | None = None
+    latency: str = 'measured'
+    real_time: bool = False
+    reference: bool = False
+    output_bag: bool = False
+
+    def key(self) -> str:
+        """Return what tells this job's result from any other's."""
+        facts = asdict(replace(self, folder=Path()))
+        files = [_stat(path) for path in (self.path, self.truth, self.latency) if path]
+        return hashlib.sha256(repr((facts, files)).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a job.
+
+    Attributes:
+        source: name, path, topic, frames: for reports; empty if nothing could be replayed.
+        problems: What was left out.
+    """
+
+    source: dict[str, Any]
+    problems: list[str]
+
+
+def find_sources(path: Path) -> list[Path]:
+    """Return the recordings that a path stands for: itself, or all of those in a folder."""
+    if not path.is_dir() or is_bag(path):
+        return [path]
+    inside = sorted(path.iterdir(), key=natural_key)
+    return [p for p in inside if is_bag(p) or p.suffix.lower() in VIDEO_SUFFIXES] or [path]
+
+
+def run_batch(
+    jobs: Sequence[Job], *, workers: int, cluster: str, on_done: Callable[[Job, Done], object]
+) -> list[Done]:
+    """Do all jobs that are not done yet.
+
+    Args:
+        jobs: In the order of the report.
+        workers: Processes on this computer.
+        cluster: Address of a Dask scheduler, whose workers see the same files; '' for none.
+        on_done: Called after each.
+
+    Returns:
+        What became of each, in the order of `jobs`.
+    """
+    if workers == 1 and not cluster:
+        results = []
+        for job in jobs:
+            results.append(do(job, progress=True))
+            on_done(job, results[-1])
+        return results
+    by_name: dict[str, Done] = {}
+    with _dask(workers, cluster) as submit:
+        for job, done in submit(jobs):
+            by_name[job.name] = done
+            on_done(job, done)
+    return [by_name[job.name] for job in jobs]
+
+
+def do(job: Job, *, progress: bool = False) -> Done:
+    """Replay one recording into its folder, unless that was done before."""
+    marker, key = job.folder / DONE, job.key()
+    try:
+        known = json.loads(marker.read_text('utf-8'))
+        if known['key'] == key:
+            return Done(known['source'], known['problems'])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # nothing there, or a half of it: do it
+    try:
+        done = _do(job, progress)
+    except EevitError as err:
+        return Done({}, [f'{job.name} was left out: {err}'])
+    part = marker.with_suffix('.part')
+    part.write_text(json.dumps({'key': key, **asdict(done)}, indent=1) + '\n', 'utf-8')
+    part.replace(marker)
+    return done
+
+
+def merge(jobs: Sequence[Job], folder: Path) -> None:
+    """Put the tables of all jobs that have one below each other, byte for byte."""
+    for name in (FRAMES, LIMITS):
+        with (folder / name).open('wb') as out:
+            for number, part in enumerate(p for job in jobs if (p := job.folder / name).is_file()):
+                with part.open('rb') as file:
+                    header = file.readline()
+                    out.write(b'' if number else header)
+                    shutil.copyfileobj(file, out)
+
+
+def _do(job: Job, progress: bool) -> Done:
+    source = open_source(job.path, job.topic)
+    source.name = job.name
+    truth = open_truth(job.truth, source)
+    settings = job.settings
+    engine = load_engine(settings)
+    setup = Setup(
+        engine=engine,
+        settings=settings,
+        governor=job.governor,
+        latency=open_latency(job.latency),
+        real_time=job.real_time,
+        reference=job.reference,
+    )
+    if job.folder.exists():
+        shutil.rmtree(job.folder)  # of other settings, or half done
+    job.folder.mkdir(parents=True)
+    with ExitStack() as stack:
+        rows = stack.enter_context(frame_writer(job.folder / FRAMES))
+        limits = stack.enter_context((job.folder / LIMITS).open('w', newline='', encoding='utf-8'))
+        table = csv.writer(limits, lineterminator='\n')
+        table.writerow(LIMIT_COLUMNS)
+        bag = None
+        if job.output_bag:
+            bag = OutputBag(
+                job.folder / BAG,
+                image_topic=source.topic,
+                names=engine.metadata.class_names,
+                top_k=settings.top_k,
+                class_ids=settings.class_ids,
+            )
+            stack.enter_context(bag)
+
+        def on_tick(time_ns: int, rate: float, percent: float) -> None:
+            table.writerow((job.name, time_ns, rate, percent))
+            if bag is not None:
+                bag.limit(time_ns, rate, percent)
+
+        # None: on a terminal alone.
+        quiet = None if progress else True
+        bar = stack.enter_context(
+            tqdm(total=source.frames, desc=job.name, unit=' frames', disable=quiet)
+        )
+        Replay(setup, source, truth, rows, on_tick, bag).run(bar.update)
+    about = {
+        'name': job.name,
+        'path': str(job.path.resolve()),
+        'topic': source.topic,
+        'frames': rows.count,
+    }
+    return Done(about, [*source.problems, *truth.problems()])
+
+
+@lru_cache(maxsize=2)
+def load_engine(settings: Settings) -> Engine:
+    """Return the engine that the settings ask for, loaded once a process.
+
+    Raises:
+        EevitError: The model or a setting is wrong.
+    """
+    engine = Engine(
+        settings.model,
+        provider=settings.provider,
+        thresholds=settings.thresholds or None,
+        threads=settings.threads,
+    )
+    engine.warm_up()
+    return engine
+
+
+@contextmanager
+def _dask(
+    workers: int, cluster: str
+) -> Iterator[Callable[[Sequence[Job]], Iterator[tuple[Job, Done]]]]:
+    try:
+        from distributed import Client, LocalCluster, as_completed
+    except ImportError as err:
+        raise ReplayError(
+            "several workers need Dask: pip install 'eevit_ros[cluster]' (or 'distributed')"
+        ) from err
+    with ExitStack() as stack:
+        address: Any = cluster
+        if not cluster:
+            address = stack.enter_context(
+                LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+            )
+        client = stack.enter_context(Client(address))
+
+        def submit(jobs: Sequence[Job]) -> Iterator[tuple[Job, Done]]:
+            # Each a call of its own: a job that was done is known by its files, not by Dask.
+            futures = {client.submit(do, job, pure=False): job for job in jobs}
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+
+        yield submit
+
+
+def _stat(path: str | Path) -> list[tuple[str, int, int]]:
+    """Return name, size and time of a file, or of all those in a folder."""
+    found = []
+    for folder, _, names in os.walk(path):
+        found += [Path(folder, name) for name in names]
+    if not found and os.path.isfile(path):
+        found = [Path(path)]
+    return sorted((str(p), (stat := p.stat()).st_size, stat.st_mtime_ns) for p in found)

@@ -1,0 +1,131 @@
+"""What the commands do, from parsed options to files and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from eevit_ros.replay.cli import LEFT_OUT, NOT_MET, OK
+from eevit_ros.replay.comparison import compare_results
+from eevit_ros.replay.comparison_report import write_comparison
+from eevit_ros.replay.errors import ReplayError
+from eevit_ros.replay.gate import check_names, judge, parse_requirement, write_junit
+from eevit_ros.replay.parameters import classifier_settings, governor_settings
+from eevit_ros.replay.study import Plan, replay, report
+from eevit_ros.replay.summary import metric_names
+from eevit_ros.replay.tuning import tune_thresholds
+
+
+def run(options: argparse.Namespace) -> int:
+    """Replay, report, and hold the figures against the requirements."""
+    requirements = [parse_requirement(text) for text in options.require]
+    check_names(requirements, metric_names())
+    plan = _plan(options, options.params, options.assignments)
+    result = replay(plan, options.out)
+    page = report(result, plan, options.out)
+    if options.parquet:
+        _write_parquet(result.frames, options.out / 'frames.parquet')
+    outcomes = judge(requirements, result.summary['metrics'])
+    if options.junit:
+        options.junit.parent.mkdir(parents=True, exist_ok=True)
+        write_junit(options.junit, outcomes, result.problems)
+    _print_metrics(result.summary['metrics'])
+    for outcome in outcomes:
+        print(f'  {outcome}')
+    _print_end(result.problems, f'open {page.absolute().as_uri()} in a browser')
+    if not all(outcome.met for outcome in outcomes):
+        return NOT_MET
+    return LEFT_OUT if result.problems else OK
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Replay twice and compare frame by frame."""
+    plans = [_plan(options, *_side(given)) for given in (options.a, options.b)]
+    results = [
+        replay(plan, options.out / side) for plan, side in zip(plans, ('a', 'b'), strict=True)
+    ]
+    for result, plan, side in zip(results, plans, ('a', 'b'), strict=True):
+        report(result, plan, options.out / side)
+    comparison = compare_results(*results)
+    page = write_comparison(options.out, comparison, *results, topic=options.topic)
+    print('\n'.join(comparison.lines()))
+    problems = list(dict.fromkeys(problem for result in results for problem in result.problems))
+    _print_end(problems, f'open {page.absolute().as_uri()} in a browser')
+    return LEFT_OUT if problems else OK
+
+
+def tune(options: argparse.Namespace) -> int:
+    """Choose thresholds on the recordings and write them as a parameter file."""
+    settings, _ = classifier_settings(options.params, _assignments(options))
+    tuning = tune_thresholds(
+        options.paths,
+        settings,
+        topic=options.topic,
+        truth=options.truth,
+        max_drop=options.max_drop,
+        folder=options.out,
+    )
+    print('\n'.join(tuning.lines()))
+    file = tuning.file.absolute()
+    _print_end(tuning.problems, f'give {file} to the node as its params_file, or to --params here')
+    return LEFT_OUT if tuning.problems else OK
+
+
+def _plan(options: argparse.Namespace, params: Path | None, assignments: Sequence[str]) -> Plan:
+    if options.workers < 1:
+        raise ReplayError(f'--workers must be 1 or more. Got {options.workers}')
+    model = getattr(options, 'model', None)
+    extra = [f'model:={model}'] if model else []
+    settings, given = classifier_settings(params, [*assignments, *extra])
+    return Plan(
+        paths=tuple(options.paths),
+        settings=settings,
+        given=given,
+        governor=governor_settings(options.governor_params),
+        topic=options.topic,
+        truth=options.truth,
+        latency=options.latency,
+        real_time=options.real_time,
+        reference=options.reference == 'full',
+        output_bag=getattr(options, 'output_bag', False),
+        workers=options.workers,
+        cluster=options.cluster,
+    )
+
+
+def _assignments(options: argparse.Namespace) -> list[str]:
+    return [*options.assignments, *([f'model:={options.model}'] if options.model else [])]
+
+
+def _side(given: Sequence[str]) -> tuple[Path | None, list[str]]:
+    """Split what -a or -b got into a parameter file and single parameters."""
+    files = [text for text in given if ':=' not in text]
+    if len(files) > 1:
+        raise ReplayError(f'one parameter file a side, please. Got {", ".join(files)}')
+    return Path(files[0]) if files else None, [text for text in given if ':=' in text]
+
+
+def _write_parquet(frames: pd.DataFrame, path: Path) -> None:
+    try:
+        frames.to_parquet(path, index=False)
+    except ImportError as err:
+        raise ReplayError('--parquet needs pyarrow: pip install pyarrow') from err
+
+
+def _print_metrics(metrics: dict[str, Any]) -> None:
+    print()
+    for name, value in metrics.items():
+        if value is not None:
+            shown = str(value) if isinstance(value, int) else f'{value:.4f}'
+            print(f'  {name:<26}{shown:>12}')
+    print()
+
+
+def _print_end(problems: Sequence[str], next_step: str) -> None:
+    for problem in problems:
+        print(f'  left out or odd: {problem}')
+    print(f'\nNext: {next_step}')

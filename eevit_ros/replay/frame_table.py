@@ -1,0 +1,108 @@
+"""The table of a replay: one row a recorded frame, in the order of arrival.
+
+Columns (units in the names; an empty cell, NaN or '', where there is nothing to say):
+
+    bag                   name of the source
+    index                 place of the frame in its source, from 0
+    stamp_ns              header stamp
+    received_ns           when it arrived
+    status                answered, dropped (a newer frame replaced it), bad (could not be read)
+    label                 the answer
+    truth                 what it shows
+    reference             the answer at full depth
+    confidence            of the answer, 0..1
+    exit_layer            layers that ran
+    depth                 their share of the model's layers
+    macs                  multiply-accumulates that ran
+    adaptive_rate         right after the answer
+    speed_limit_percent   the governor's limit right after the answer (for all frames that came)
+    latency_ms            decoding and preparing the frame, and inference
+    age_ms                from stamp to answer; empty on a clock mismatch
+    notes                 blind, frozen, unsure, shifted, or the error of a bad frame
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Any, TextIO
+
+import pandas as pd
+
+ANSWERED, DROPPED, BAD = 'answered', 'dropped', 'bad'
+
+LIMIT_COLUMNS = ('bag', 'time_ns', 'adaptive_rate', 'speed_limit_percent')
+"""Of the other table, limits.csv: what both nodes said by their timers, ten times a second."""
+
+
+@dataclass(frozen=True)
+class FrameRow:
+    """One row; None is an empty cell. The columns are described above."""
+
+    bag: str
+    index: int
+    stamp_ns: int
+    received_ns: int
+    status: str
+    label: str = ''
+    truth: str = ''
+    reference: str = ''
+    confidence: float | None = None
+    exit_layer: int | None = None
+    depth: float | None = None
+    macs: int | None = None
+    adaptive_rate: float | None = None
+    speed_limit_percent: float | None = None
+    latency_ms: float | None = None
+    age_ms: float | None = None
+    notes: str = ''
+
+
+COLUMNS = tuple(field.name for field in fields(FrameRow))
+_TEXT = ('bag', 'status', 'label', 'truth', 'reference', 'notes')
+_WHOLE = ('index', 'stamp_ns', 'received_ns')
+_TYPES = {
+    name: 'category' if name in _TEXT else 'int64' if name in _WHOLE else 'float64'
+    for name in COLUMNS
+}
+
+
+class FrameWriter:
+    """Writes rows to a CSV file as they come, so that a replay's memory does not grow.
+
+    Attributes:
+        count: Of the rows so far.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        """Write the header."""
+        self.count = 0
+        self._csv = csv.writer(file, lineterminator='\n')
+        self._csv.writerow(COLUMNS)
+
+    def write(self, row: FrameRow) -> None:
+        """Append a row; numbers keep all their digits."""
+        self.count += 1
+        self._csv.writerow('' if cell is None else cell for cell in astuple(row))
+
+
+@contextmanager
+def frame_writer(path: Path) -> Iterator[FrameWriter]:
+    """Open `path` for rows."""
+    with path.open('w', newline='', encoding='utf-8') as file:
+        yield FrameWriter(file)
+
+
+def read_frames(path: Path) -> Any:
+    """Return the table (a pandas DataFrame): text as categories, all numbers exact."""
+    frames = pd.read_csv(
+        path,
+        dtype=_TYPES,
+        keep_default_na=False,
+        na_values={name: [''] for name in COLUMNS if name not in _TEXT},
+        float_precision='round_trip',
+    )
+    return frames[list(COLUMNS)]

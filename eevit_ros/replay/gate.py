@@ -1,0 +1,118 @@
+"""Requirements on a replay's figures, for a user's CI: an exit code and a JUnit file."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from eevit_ros.replay.errors import ReplayError
+
+_OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    '>=': operator.ge,
+    '<=': operator.le,
+    '>': operator.gt,
+    '<': operator.lt,
+    '==': operator.eq,
+}
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """One requirement: 'accuracy>=0.8'."""
+
+    metric: str
+    comparison: str
+    limit: float
+
+    def __str__(self) -> str:
+        """Return it as it is given."""
+        return f'{self.metric}{self.comparison}{self.limit:g}'
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a requirement; the value is None where there was nothing to measure."""
+
+    requirement: Requirement
+    value: float | None
+
+    @property
+    def met(self) -> bool:
+        """Whether it holds; a figure that is not known meets nothing."""
+        compare = _OPERATORS[self.requirement.comparison]
+        return self.value is not None and compare(self.value, self.requirement.limit)
+
+    def __str__(self) -> str:
+        """Return it for people."""
+        value = 'unknown' if self.value is None else f'{self.value:.6g}'
+        return f'{"met" if self.met else "NOT MET"}  {self.requirement}: {value}'
+
+
+def parse_requirement(text: str) -> Requirement:
+    """Read 'METRIC>=NUMBER' (or <=, >, <, ==).
+
+    Raises:
+        ReplayError: It is none.
+    """
+    match = re.fullmatch(r'\s*(\w+)\s*(>=|<=|==|>|<)\s*(\S+)\s*', text)
+    try:
+        if match:
+            return Requirement(match[1], match[2], float(match[3]))
+    except ValueError:
+        pass
+    raise ReplayError(
+        f'--require takes METRIC>=NUMBER (or <=, >, <, ==), such as accuracy>=0.8. Got {text!r}'
+    )
+
+
+def judge(
+    requirements: Sequence[Requirement], metrics: Mapping[str, float | None]
+) -> list[Outcome]:
+    """Compare.
+
+    Raises:
+        ReplayError: A requirement names no metric.
+    """
+    check_names(requirements, metrics)
+    return [Outcome(one, metrics[one.metric]) for one in requirements]
+
+
+def check_names(requirements: Sequence[Requirement], metrics: Collection[str]) -> None:
+    """Refuse unknown metrics before hours of work.
+
+    Raises:
+        ReplayError: A requirement names no metric.
+    """
+    for one in requirements:
+        if one.metric not in metrics:
+            raise ReplayError(
+                f'--require {one}: there is no metric {one.metric!r}. One of: '
+                f'{", ".join(sorted(metrics))}'
+            )
+
+
+def write_junit(path: Path, outcomes: Sequence[Outcome], problems: Sequence[str]) -> None:
+    """Write a test case a requirement, and one that says whether all input could be evaluated."""
+    suite = ElementTree.Element('testsuite', name='eevit_ros replay')
+    for outcome in outcomes:
+        failure = '' if outcome.met else str(outcome)
+        _case(suite, str(outcome.requirement), failure)
+    _case(suite, 'all input was evaluated', '\n'.join(problems))
+    failed = [case for case in suite if case.find('failure') is not None]
+    suite.set('tests', str(len(suite)))
+    suite.set('failures', str(len(failed)))
+    suite.set('errors', '0')
+    tree = ElementTree.ElementTree(suite)
+    ElementTree.indent(tree)
+    tree.write(path, encoding='utf-8', xml_declaration=True)
+
+
+def _case(suite: ElementTree.Element, name: str, failure: str) -> None:
+    case = ElementTree.SubElement(suite, 'testcase', classname='replay', name=name)
+    if failure:
+        element = ElementTree.SubElement(case, 'failure', message=failure.splitlines()[0])
+        element.text = failure

@@ -1,0 +1,116 @@
+"""The nodes' parameters without ROS: from YAML files and NAME:=VALUE, checked as rclpy would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from eevit_ros.errors import EevitError
+from eevit_ros.parameter_specs import SPECS
+from eevit_ros.replay.errors import ReplayError
+from eevit_ros.settings import Settings
+from eevit_ros.spec import Spec
+from eevit_ros.speed_limit import LimitSettings
+
+CLASSIFIER, GOVERNOR = 'classifier', 'speed_governor'
+
+
+def classifier_settings(
+    file: Path | None, assignments: Sequence[str]
+) -> tuple[Settings, dict[str, Any]]:
+    """Read the classifier's parameters.
+
+    Args:
+        file: Parameter file of the node; None for the defaults.
+        assignments: 'NAME:=VALUE', which win over the file.
+
+    Returns:
+        The settings, and those values that were given.
+
+    Raises:
+        EevitError: A name is unknown, a value has the wrong type or is out of range.
+    """
+    given = _read(file, CLASSIFIER) if file else {}
+    given |= dict(_assignment(text) for text in assignments)
+    for name, value in given.items():
+        if name.startswith('qos_overrides.') or name == 'use_sim_time':
+            continue  # a robot's file may hold them; they mean nothing here
+        if name not in SPECS:
+            raise ReplayError(f"unknown parameter '{name}': one of {', '.join(SPECS)}")
+        given[name] = _typed(name, SPECS[name], value)
+    defaults = {name: spec.default for name, spec in SPECS.items()}
+    return Settings.from_values({**defaults, **given}), given
+
+
+def governor_settings(file: Path | None) -> LimitSettings:
+    """Read those of the governor's parameters that guard the limit.
+
+    Raises:
+        EevitError: A value is wrong.
+    """
+    given = _read(file, GOVERNOR) if file else {}
+    known = {field.name: field.default for field in fields(LimitSettings)}
+    try:
+        return LimitSettings(**{name: given.get(name, known[name]) for name in known})
+    except TypeError as err:
+        raise ReplayError(f'{file}: {err}') from err
+
+
+def _read(file: Path, node: str) -> dict[str, Any]:
+    """Return the parameters for a node, whatever its namespace."""
+    try:
+        content = yaml.safe_load(file.read_text('utf-8'))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
+        raise ReplayError(f'cannot read the parameter file {file}: {err}') from err
+    found: dict[str, Any] = {}
+    known = False
+    if isinstance(content, Mapping):
+        for name, body in content.items():
+            parameters = body.get('ros__parameters') if isinstance(body, Mapping) else None
+            if isinstance(parameters, Mapping):
+                known = True
+                if str(name).strip('/').rpartition('/')[2] in (node, '*', '**'):
+                    found |= dict(_flat(parameters))
+    if not known:
+        raise ReplayError(
+            f"{file} is no ROS parameter file: it must hold 'ros__parameters' below a node's name "
+            f"or '/**', as config/classifier.yaml does"
+        )
+    return found
+
+
+def _flat(values: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f'{prefix}{key}.')
+        else:
+            yield f'{prefix}{key}', value
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    name, separator, value = text.partition(':=')
+    if not separator:
+        raise ReplayError(f'-p takes NAME:=VALUE, for instance thresholds:=0.9. Got {text!r}')
+    try:
+        return name.strip(), yaml.safe_load(value)
+    except yaml.YAMLError as err:
+        raise ReplayError(f'-p {text}: {err}') from err
+
+
+def _typed(name: str, spec: Spec, value: Any) -> Any:
+    """Check type and range, as rclpy does for the node."""
+    if spec.any_type:
+        return value
+    kind = type(spec.default)
+    if kind is float and type(value) is int:
+        value = float(value)  # what the node refuses in YAML; nobody means anything else by it
+    if type(value) is not kind:
+        raise EevitError(f"parameter '{name}' must be of type {kind.__name__}. Got {value!r}")
+    if spec.low is not None and spec.high is not None and not spec.low <= value <= spec.high:
+        rule = f'within [{spec.low}, {spec.high}]'
+        raise EevitError(f"parameter '{name}' must be {rule}. Got {value}")
+    return value

@@ -1,0 +1,238 @@
+"""Files that `rosbags` refuses: a recorder was killed, a disk was full, a cable was pulled.
+
+Both readers go through the file from its start without an index, and say where it breaks. Of a
+whole file they read everything too.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import struct
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from mcap.data_stream import ReadDataStream
+from mcap.opcode import Opcode
+from mcap.reader import SeekingReader
+from mcap.records import Channel, Chunk, McapRecord, Message, Schema
+from mcap.stream_reader import breakup_chunk
+
+from eevit_ros.replay.bag_messages import Loss, Recorded, Topic, ros2_type
+from eevit_ros.replay.errors import ReplayError
+from eevit_ros.replay.scratch import scratch_copy
+
+_MCAP_MAGIC = b'\x89MCAP0\r\n'
+_MCAP_HEAD = struct.Struct('<BQ')  # of a record: opcode, bytes that follow
+_MCAP_END = (Opcode.DATA_END, Opcode.FOOTER)
+_MCAP_READ = (Opcode.SCHEMA, Opcode.CHANNEL, Opcode.MESSAGE, Opcode.CHUNK)
+_SQLITE_HEADER = struct.Struct('>16xH10xI')  # bytes of a page, pages
+_REST = 'the rest is lost'
+
+
+def mcap_has_index(path: Path) -> bool:
+    """Say whether an mcap file ends with an index of all that it holds, as rosbags needs it."""
+    try:
+        with path.open('rb') as file:
+            summary = SeekingReader(file, record_size_limit=path.stat().st_size).get_summary()
+    except Exception:  # whatever is wrong with it, there is no index to rely on
+        return False
+    if summary is None or not summary.chunk_indexes:
+        return False
+    # Each of these may be left out. Then rosbags takes a chunk for empty, or a type for unknown.
+    messages = [chunk.message_index_offsets.keys() for chunk in summary.chunk_indexes]
+    return (
+        all(messages)
+        and set().union(*messages) <= summary.channels.keys()
+        and {x.schema_id for x in summary.channels.values()} <= summary.schemas.keys() | {0}
+    )
+
+
+def sqlite_is_whole(path: Path) -> bool:
+    """Say whether a SQLite file has all the pages that its header announces."""
+    page_bytes, pages = _sqlite_pages(path)
+    return page_bytes > 0 and path.stat().st_size >= page_bytes * pages
+
+
+def _sqlite_pages(path: Path) -> tuple[int, int]:
+    """Return the bytes of a page and how many pages there should be; zeros without a header."""
+    with path.open('rb') as file:
+        header = file.read(_SQLITE_HEADER.size)
+    if len(header) < _SQLITE_HEADER.size:
+        return 0, 0
+    page_bytes, pages = _SQLITE_HEADER.unpack(header)
+    return (65536 if page_bytes == 1 else page_bytes), pages
+
+
+class McapStream:
+    """An mcap file, record by record; stops where it breaks, and steps over damaged records."""
+
+    topics: Counter[Topic]
+
+    def __init__(self, path: Path) -> None:
+        """Go through the file once.
+
+        Raises:
+            ReplayError: It is no mcap file.
+            OSError: It cannot be opened.
+        """
+        self._path = path
+        with path.open('rb') as file:
+            magic = file.read(len(_MCAP_MAGIC))
+        if magic != _MCAP_MAGIC:
+            raise ReplayError(f'{path} is not an mcap file: it starts with [{magic.hex(" ")}]')
+        self.topics = Counter(x.topic for x in self._messages() if isinstance(x, Recorded))
+
+    def messages(self, topic: str) -> Iterator[Recorded | Loss]:
+        """See `BagFile`."""
+        for item in self._messages():
+            if isinstance(item, Loss) or item.topic.name == topic:
+                yield item
+
+    def _messages(self) -> Iterator[Recorded | Loss]:
+        types: dict[int, str] = {}
+        topics: dict[int, Topic] = {}
+        unknown = 0
+        for record in self._records():
+            if isinstance(record, Loss):
+                yield record
+            elif isinstance(record, Schema):
+                types[record.id] = ros2_type(record.name)
+            elif isinstance(record, Channel):
+                topics[record.id] = Topic(
+                    record.topic, types.get(record.schema_id, ''), record.message_encoding
+                )
+            elif isinstance(record, Message):
+                if record.channel_id in topics:
+                    yield Recorded(topics[record.channel_id], record.log_time, record.data)
+                else:
+                    unknown += 1
+        if unknown:
+            yield Loss('a damaged record named a topic', f'{unknown} messages of it are left out')
+
+    def _records(self) -> Iterator[McapRecord | Loss]:
+        at, size = len(_MCAP_MAGIC), self._path.stat().st_size
+        try:
+            with self._path.open('rb') as file:
+                while True:
+                    file.seek(at)
+                    head = file.read(_MCAP_HEAD.size)
+                    if head and head[0] in _MCAP_END:
+                        return
+                    if reason := _break_at(at, head, size):
+                        yield Loss(reason, _REST)
+                        return
+                    opcode, length = _MCAP_HEAD.unpack(head)
+                    body = file.read(length) if opcode in _MCAP_READ else b''
+                    try:
+                        records = _parse(opcode, body)
+                    except Exception as err:  # the parser trusts its input: anything may go wrong
+                        what = f'the record at byte {at} is damaged ({type(err).__name__}: {err})'
+                        yield Loss(what, f'its {length} bytes are lost')
+                    else:
+                        yield from records
+                    at += _MCAP_HEAD.size + length
+        except OSError as err:
+            yield Loss(f'the file cannot be read from byte {at} on ({err.strerror})', _REST)
+
+
+def _break_at(at: int, head: bytes, size: int) -> str:
+    """Say why there is no whole record at a place, or ''."""
+    if not head:
+        return f'the file ends at byte {at} and was never closed'
+    whole = len(head) == _MCAP_HEAD.size
+    opcode, length = _MCAP_HEAD.unpack(head) if whole else (head[0], size)
+    if opcode == 0:  # of no record: a computer that was cut off leaves zeros
+        return f'the file has no record at byte {at} of {size}'
+    if length > size - at - _MCAP_HEAD.size:
+        return f'the file ends in the middle of a record, the one at byte {at} of {size}'
+    return ''
+
+
+def _parse(opcode: int, body: bytes) -> list[McapRecord]:
+    stream = ReadDataStream(BytesIO(body))
+    if opcode == Opcode.SCHEMA:
+        return [Schema.read(stream)]
+    if opcode == Opcode.CHANNEL:
+        return [Channel.read(stream)]
+    if opcode == Opcode.MESSAGE:
+        return [Message.read(stream, len(body))]
+    if opcode == Opcode.CHUNK:
+        return breakup_chunk(Chunk.read(stream), validate_crc=True)
+    return []
+
+
+class SqliteRows:
+    """A SQLite file, row by row; stops where it breaks."""
+
+    topics: Counter[Topic]
+
+    def __init__(self, path: Path) -> None:
+        """Go through the file once.
+
+        Raises:
+            ReplayError: It is no bag, or so damaged that even its topics are gone.
+        """
+        self._path = path
+        try:
+            with self._database() as database:
+                self._topics = {
+                    key: Topic(str(name), ros2_type(str(kind)), str(encoding))
+                    for key, name, kind, encoding in database.execute(
+                        'SELECT id, name, type, serialization_format FROM topics'
+                    )
+                }
+        except sqlite3.Error as err:
+            raise ReplayError(
+                f'{path} cannot be read as a SQLite bag ({err}): it is none, or damaged at its '
+                f'start'
+            ) from err
+        self.topics = Counter(x.topic for x in self._messages() if isinstance(x, Recorded))
+
+    def messages(self, topic: str) -> Iterator[Recorded | Loss]:
+        """See `BagFile`."""
+        for item in self._messages():
+            if isinstance(item, Loss) or item.topic.name == topic:
+                yield item
+
+    def _messages(self) -> Iterator[Recorded | Loss]:
+        try:
+            with self._database() as database:
+                # The casts keep a damaged row from being of another type.
+                for topic, log_ns, raw in database.execute(
+                    'SELECT topic_id, CAST(timestamp AS INTEGER), CAST(data AS BLOB) '
+                    'FROM messages ORDER BY id'
+                ):
+                    if topic in self._topics and log_ns is not None:
+                        yield Recorded(self._topics[topic], log_ns, raw or b'')
+        except sqlite3.Error as err:
+            yield Loss(f'the file is damaged ({err})', _REST)
+            return
+        if not sqlite_is_whole(self._path):
+            yield Loss('the file ends in the middle', _REST)
+
+    @contextmanager
+    def _database(self) -> Iterator[sqlite3.Connection]:
+        page_bytes, _ = _sqlite_pages(self._path)
+        size = self._path.stat().st_size
+        with ExitStack() as stack:
+            path = self._path.absolute()
+            if page_bytes and size % page_bytes:
+                # SQLite would read zeros for what a torn page lacks, and call them an image.
+                whole = partial(_copy, size=size - size % page_bytes)
+                path = stack.enter_context(scratch_copy(path, path.name, whole))
+            uri = f'{path.as_uri()}?mode=ro&immutable=1'
+            database = stack.enter_context(closing(sqlite3.connect(uri, uri=True)))
+            # Otherwise SQLite refuses every file that is shorter than its header says.
+            database.execute('PRAGMA writable_schema = ON')
+            yield database
+
+
+def _copy(source: BinaryIO, target: BinaryIO, *, size: int) -> None:
+    shutil.copyfileobj(source, target)
+    target.truncate(size)

@@ -1,0 +1,201 @@
+"""From paths to a result folder: replay, merge, summarise, report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from eevit_ros.replay.batch import (
+    BAG,
+    FRAMES,
+    LIMITS,
+    Done,
+    Job,
+    find_sources,
+    load_engine,
+    merge,
+    run_batch,
+)
+from eevit_ros.replay.errors import ReplayError
+from eevit_ros.replay.foxglove import write_layout
+from eevit_ros.replay.frame_table import BAD, read_frames
+from eevit_ros.replay.machine import describe_machine
+from eevit_ros.replay.open_source import open_source
+from eevit_ros.replay.pictures import thumbnails, wanted
+from eevit_ros.replay.report import write_json, write_report
+from eevit_ros.replay.source import Source
+from eevit_ros.replay.summary import summarise
+from eevit_ros.settings import Settings
+from eevit_ros.speed_limit import LimitSettings
+
+SOURCES = 'sources'  # sub-folder of a result folder: one folder a recording
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to replay and how; the command line's options, checked.
+
+    Attributes:
+        paths: Recordings, or folders of them.
+        settings: Parameters of the classifier.
+        given: Those of them that were given, for the report.
+        governor: Those of the governor.
+        topic: Of the images; None finds it.
+        truth: As `truth.open_truth` takes it.
+        latency: As `latency.open_latency` takes it.
+        real_time: Drop what a live node would drop.
+        reference: Run every frame at full depth, too.
+        output_bag: Write a bag of each recording, with the node's topics.
+        workers: Processes side by side.
+        cluster: Address of a Dask scheduler; '' for this computer.
+    """
+
+    paths: tuple[Path, ...]
+    settings: Settings
+    given: dict[str, Any]
+    governor: LimitSettings
+    topic: str | None = None
+    truth: str | None = None
+    latency: str = 'measured'
+    real_time: bool = False
+    reference: bool = False
+    output_bag: bool = False
+    workers: int = 1
+    cluster: str = ''
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a replay came to; all but the tables is in report.json."""
+
+    frames: pd.DataFrame
+    limits: pd.DataFrame
+    summary: dict[str, Any]
+    facts: dict[str, Any]
+    problems: list[str]
+
+
+def replay(plan: Plan, folder: Path) -> Result:
+    """Replay into `folder`; what is there already, under the same settings, is not done again.
+
+    Raises:
+        EevitError: The model, a parameter or every recording is wrong.
+    """
+    engine = load_engine(plan.settings)
+    jobs = _jobs(plan, folder, engine.sha256)
+    folder.mkdir(parents=True, exist_ok=True)
+    quiet = True if len(jobs) == 1 else None  # None: on a terminal alone
+    with tqdm(total=len(jobs), desc='recordings', unit='', disable=quiet) as bar:
+
+        def on_done(job: Job, done: Done) -> None:
+            bar.update()
+            if not done.source:
+                bar.write('; '.join(done.problems))
+
+        results = run_batch(jobs, workers=plan.workers, cluster=plan.cluster, on_done=on_done)
+    problems = [problem for done in results for problem in done.problems]
+    done_jobs = [job for job, done in zip(jobs, results, strict=True) if done.source]
+    if not done_jobs:
+        raise ReplayError('\n'.join(problems))
+    merge(done_jobs, folder)
+    frames, limits = read_frames(folder / FRAMES), pd.read_csv(folder / LIMITS)
+    meta = engine.metadata
+    facts = {
+        'model': {
+            'name': meta.name,
+            'sha256': engine.sha256,
+            'layers': meta.layers,
+            'exit_layers': list(meta.exit_layers),
+            'thresholds': list(engine.thresholds),
+            'backbone_macs': meta.backbone_macs,
+        },
+        'provider': engine.provider,
+        'clock': 'real-time' if plan.real_time else 'as-fast-as-possible',
+        'latency': plan.latency,
+        'parameters': {name: str(value) for name, value in plan.given.items()},
+        'min_confidence': plan.settings.rate.min_confidence,
+        'governor': asdict(plan.governor),
+        'truth': plan.truth or ('names of folders' if (frames['truth'] != '').any() else ''),
+        'reference': plan.reference,
+        'machine': describe_machine(),
+        'sources': [done.source for done in results if done.source],
+    }
+    problems += _problems_of(frames, meta.class_names)
+    return Result(frames, limits, summarise(frames, limits, facts), facts, problems)
+
+
+def report(result: Result, plan: Plan, folder: Path) -> Path:
+    """Write the page, its data, and what goes with output bags; return the page."""
+    pictures = thumbnails(open_again(result.facts, plan.topic), wanted(result.frames))
+    write_json(folder, result.summary, result.facts, result.problems)
+    if plan.output_bag:
+        for source in result.facts['sources']:
+            write_layout(folder / SOURCES / source['name'] / BAG, source['topic'])
+    return write_report(
+        folder,
+        result.frames,
+        result.limits,
+        result.summary,
+        result.facts,
+        result.problems,
+        pictures,
+    )
+
+
+def open_again(facts: dict[str, Any], topic: str | None) -> list[Source]:
+    """Return the recordings of a result, opened once more, under the names they had."""
+    sources = []
+    for about in facts['sources']:
+        source = open_source(Path(about['path']), topic)
+        source.name = about['name']
+        sources.append(source)
+    return sources
+
+
+def _jobs(plan: Plan, folder: Path, sha256: str) -> list[Job]:
+    paths = [source for path in plan.paths for source in find_sources(path)]
+    jobs: dict[str, Job] = {}
+    for path in paths:
+        stem = path.resolve().name
+        name, number = stem, 2
+        while name in jobs:
+            name, number = f'{stem}-{number}', number + 1
+        jobs[name] = Job(
+            name=name,
+            path=path,
+            folder=folder / SOURCES / name,
+            settings=plan.settings,
+            governor=plan.governor,
+            model_sha256=sha256,
+            topic=plan.topic,
+            truth=plan.truth,
+            latency=plan.latency,
+            real_time=plan.real_time,
+            reference=plan.reference,
+            output_bag=plan.output_bag,
+        )
+    return list(jobs.values())
+
+
+def _problems_of(frames: pd.DataFrame, class_names: Sequence[str]) -> list[str]:
+    """Say what the table shows to have been left out."""
+    problems = []
+    bad = frames[frames['status'] == BAD]
+    for name, rows in bad.groupby('bag', observed=True):
+        first = rows.iloc[0]
+        problems.append(
+            f'{name}: {len(rows)} frame(s) could not be read, the first is frame {first["index"]} '
+            f'at stamp {first["stamp_ns"]} ns: {first["notes"]}'
+        )
+    if unknown := sorted(set(frames['truth'].astype(str)) - {'', *class_names}):
+        some = ', '.join(map(repr, unknown[:5]))
+        problems.append(
+            f'the truth names {len(unknown)} class(es) that the model does not know and so cannot '
+            f'answer: {some}{", ..." if len(unknown) > 5 else ""}'
+        )
+    return problems

@@ -1,0 +1,225 @@
+"""Thresholds for a user's own recordings, chosen offline from one pass at full depth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from eevit_ros.engine import Engine
+from eevit_ros.errors import EevitError
+from eevit_ros.exit_policy import Outcome, choose_thresholds, exits_taken, outcome
+from eevit_ros.model_file import ModelMetadata
+from eevit_ros.replay.all_exits import AllExits
+from eevit_ros.replay.batch import find_sources, load_engine
+from eevit_ros.replay.errors import ReplayError
+from eevit_ros.replay.open_source import open_source
+from eevit_ros.replay.truth import open_truth
+from eevit_ros.settings import Settings
+
+FILE = 'thresholds.yaml'
+BLOCK_NS = 10_000_000_000  # neighbouring frames look alike: halves are made of blocks
+FEW_FRAMES = 500
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Every exit's answer to every frame that can be judged.
+
+    Attributes:
+        confidence: float32 (E + 1, N).
+        right: bool (E + 1, N).
+        half: int64 (N,), 0 or 1: in which half of the recordings, by alternating blocks.
+        against: What right means, for people.
+        problems: What was left out.
+    """
+
+    confidence: npt.NDArray[np.float32]
+    right: npt.NDArray[np.bool_]
+    half: npt.NDArray[np.int64]
+    against: str
+    problems: list[str]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Thresholds and what they come to on all frames.
+
+    Attributes:
+        name: For people.
+        thresholds: E values.
+        outcome: On the frames that they were chosen on.
+        checked: Accuracy on the half that they were not chosen on, each half once; None where
+            nothing was chosen.
+    """
+
+    name: str
+    thresholds: tuple[float, ...]
+    outcome: Outcome
+    checked: float | None = None
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What tuning came to; the last proposal is the one in the file."""
+
+    file: Path
+    against: str
+    frames: int
+    proposals: list[Proposal]
+    problems: list[str]
+
+    def lines(self) -> list[str]:
+        """Return it as a table for people."""
+        found = [
+            '',
+            f'{self.frames} frames, right means: {self.against}',
+            '',
+            f'  {"":<34}{"right":>8}{"unseen half":>13}{"speed-up in MACs":>18}  thresholds',
+        ]
+        for one in self.proposals:
+            checked = '' if one.checked is None else f'{one.checked:.2%}'
+            values = ' '.join(f'{value:g}' for value in one.thresholds)
+            found.append(
+                f'  {one.name:<34}{one.outcome.accuracy:>8.2%}{checked:>13}'
+                f'{one.outcome.speedup_macs:>17.2f}x  {values}'
+            )
+        if self.frames < FEW_FRAMES:
+            found.append(f'\n  thresholds chosen on fewer than {FEW_FRAMES} frames promise little')
+        return found
+
+
+def tune_thresholds(
+    paths: Sequence[Path],
+    settings: Settings,
+    *,
+    topic: str | None,
+    truth: str | None,
+    max_drop: float,
+    folder: Path,
+) -> Tuning:
+    """Choose thresholds and write them as a parameter file into `folder`.
+
+    Args:
+        paths: Recordings, or folders of them.
+        settings: Name the model.
+        topic: Of the images; None finds it.
+        truth: As `truth.open_truth` takes it. Without labels, right means: as at full depth.
+        max_drop: Accuracy that may be given up against full depth, as a share.
+        folder: Made if missing.
+
+    Raises:
+        EevitError: Nothing can be judged, or something is wrong.
+    """
+    if not 0 <= max_drop < 1:
+        raise ReplayError(f'--max-drop must be a share within [0, 1), 0.01 is 1 %. Got {max_drop}')
+    engine = load_engine(settings)
+    meta = engine.metadata
+    one_pass = _one_pass(paths, engine, settings, topic, truth)
+    proposals = [
+        _fixed('full depth', (1.0,) * len(meta.exit_layers), one_pass, meta),
+        _fixed(
+            'as set' if settings.thresholds else "the model's own",
+            engine.thresholds,
+            one_pass,
+            meta,
+        ),
+        *(
+            _chosen(f'at most {drop:.2%} given up', drop, one_pass, meta)
+            for drop in (0.0, max_drop / 2, max_drop)
+        ),
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    tuning = Tuning(
+        folder / FILE, one_pass.against, one_pass.right.shape[1], proposals, one_pass.problems
+    )
+    _write(tuning, meta, engine.sha256, paths)
+    return tuning
+
+
+def _one_pass(
+    paths: Sequence[Path], engine: Engine, settings: Settings, topic: str | None, truth: str | None
+) -> Pass:
+    model = AllExits(settings.model, engine, threads=settings.threads)
+    index_of = {name: index for index, name in enumerate(engine.metadata.class_names)}
+    confidences, answers, shown, halves, problems = [], [], [], [], []
+    for path in (found for given in paths for found in find_sources(given)):
+        source = open_source(path, topic)
+        labels = open_truth(truth, source)
+        first_ns, bad = None, 0
+        for frame in tqdm(
+            source, total=source.frames, desc=source.name, unit=' frames', disable=None
+        ):
+            label = labels.label(frame)
+            try:
+                found = model.answers(frame.decode())
+            except EevitError as err:
+                bad += 1
+                if bad == 1:
+                    problems.append(f'{source.name}: frame {frame.index} was left out: {err}')
+                continue
+            first_ns = frame.received_ns if first_ns is None else first_ns
+            confidences.append(found.confidence)
+            answers.append(found.class_index)
+            shown.append(-2 if not label else index_of.get(label, -1))
+            halves.append((frame.received_ns - first_ns) // BLOCK_NS % 2)
+        if bad > 1:
+            problems.append(f'{source.name}: {bad} frames were left out in all')
+        problems += [*source.problems, *labels.problems()]
+    if not confidences:
+        raise ReplayError('\n'.join(['no frame could be read', *problems]))
+    confidence = np.stack(confidences, axis=1)
+    answer, known, half = np.stack(answers, axis=1), np.array(shown), np.array(halves, np.int64)
+    labelled = known != -2
+    if not labelled.any():
+        return Pass(confidence, answer == answer[-1], half, 'as at full depth', problems)
+    right = answer[:, labelled] == known[labelled]
+    text = 'as the truth' + ('' if labelled.all() else ', of the frames that have one')
+    return Pass(confidence[:, labelled], right, half[labelled], text, problems)
+
+
+def _fixed(
+    name: str, thresholds: tuple[float, ...], one_pass: Pass, meta: ModelMetadata
+) -> Proposal:
+    return Proposal(name, thresholds, _outcome(thresholds, one_pass, meta))
+
+
+def _chosen(name: str, max_drop: float, one_pass: Pass, meta: ModelMetadata) -> Proposal:
+    thresholds = choose_thresholds(one_pass.confidence, one_pass.right, meta.macs, max_drop)
+    hits, seen = 0.0, 0
+    for half in (0, 1):
+        chosen, unseen = one_pass.half == half, one_pass.half != half
+        if not (chosen.any() and unseen.any()):
+            return Proposal(name, thresholds, _outcome(thresholds, one_pass, meta))
+        there = choose_thresholds(
+            one_pass.confidence[:, chosen], one_pass.right[:, chosen], meta.macs, max_drop
+        )
+        taken = exits_taken(one_pass.confidence[:, unseen], np.array(there, np.float32))
+        hits += one_pass.right[:, unseen][taken, np.arange(len(taken))].sum()
+        seen += len(taken)
+    return Proposal(name, thresholds, _outcome(thresholds, one_pass, meta), hits / seen)
+
+
+def _outcome(thresholds: tuple[float, ...], one_pass: Pass, meta: ModelMetadata) -> Outcome:
+    taken = exits_taken(one_pass.confidence, np.array(thresholds, np.float32))
+    return outcome(one_pass.right, taken, meta.answer_layers, meta.macs, meta.backbone_macs)
+
+
+def _write(tuning: Tuning, meta: ModelMetadata, sha256: str, paths: Sequence[Path]) -> None:
+    best = tuning.proposals[-1]
+    names = ', '.join(path.resolve().name for path in paths[:10]) + (', ...' if paths[10:] else '')
+    checked = '' if best.checked is None else f' ({best.checked:.2%} on the unseen half)'
+    tuning.file.write_text(
+        f'# Thresholds for {meta.name} ({sha256[:16]}), chosen on {tuning.frames} frames of '
+        f'{names}:\n'
+        f'# {best.outcome.accuracy:.2%} {tuning.against}{checked}, '
+        f'{best.outcome.speedup_macs:.2f}x fewer MACs than the plain backbone.\n'
+        f'/**:\n'
+        f'  ros__parameters:\n'
+        f'    thresholds: [{", ".join(f"{value:.2f}" for value in best.thresholds)}]\n',
+        'utf-8',
+    )
