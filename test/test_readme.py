@@ -47,6 +47,8 @@ def test_launch_arguments() -> None:
         'docs/adaptive_rate.md',
         'docs/distribution_shift.md',
         'docs/drive.md',
+        'docs/replay.md',
+        'docs/recording.md',
     ],
 )
 def test_links_and_files_exist(path: str) -> None:

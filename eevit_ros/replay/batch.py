@@ -196,7 +196,7 @@ def _do(job: Job, progress: bool) -> Done:
         Replay(setup, source, truth, rows, on_tick, bag).run(bar.update)
     about = {
         'name': job.name,
-        'path': str(job.path.resolve()),
+        'path': str(job.path),
         'topic': source.topic,
         'frames': rows.count,
     }

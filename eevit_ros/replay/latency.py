@@ -37,6 +37,13 @@ def open_latency(text: str) -> Latency:
     return lambda bag, index, measured_ms: fixed_ms
 
 
+def latency_text(text: str) -> str:
+    """Return what `open_latency` takes, for people; 'measured' as it is."""
+    if text == MEASURED:
+        return text
+    return f'as recorded in {text}' if Path(text).is_file() else f'{text} ms for every frame'
+
+
 def _recorded(path: Path) -> Latency:
     if not path.is_file():
         raise ReplayError(

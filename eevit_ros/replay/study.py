@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from eevit_ros.replay.batch import (
 from eevit_ros.replay.errors import ReplayError
 from eevit_ros.replay.foxglove import write_layout
 from eevit_ros.replay.frame_table import BAD, read_frames
+from eevit_ros.replay.latency import latency_text
 from eevit_ros.replay.machine import describe_machine
 from eevit_ros.replay.open_source import open_source
 from eevit_ros.replay.pictures import thumbnails, wanted
@@ -116,7 +117,7 @@ def replay(plan: Plan, folder: Path) -> Result:
         },
         'provider': engine.provider,
         'clock': 'real-time' if plan.real_time else 'as-fast-as-possible',
-        'latency': plan.latency,
+        'latency': latency_text(plan.latency),
         'parameters': {name: str(value) for name, value in plan.given.items()},
         'min_confidence': plan.settings.rate.min_confidence,
         'governor': asdict(plan.governor),
@@ -158,7 +159,9 @@ def open_again(facts: dict[str, Any], topic: str | None) -> list[Source]:
 
 
 def _jobs(plan: Plan, folder: Path, sha256: str) -> list[Job]:
-    paths = [source for path in plan.paths for source in find_sources(path)]
+    # Absolute: workers elsewhere have another working folder.
+    paths = [source.absolute() for path in plan.paths for source in find_sources(path)]
+    settings = replace(plan.settings, model=plan.settings.model.absolute())
     jobs: dict[str, Job] = {}
     for path in paths:
         stem = path.resolve().name
@@ -168,18 +171,23 @@ def _jobs(plan: Plan, folder: Path, sha256: str) -> list[Job]:
         jobs[name] = Job(
             name=name,
             path=path,
-            folder=folder / SOURCES / name,
-            settings=plan.settings,
+            folder=folder.absolute() / SOURCES / name,
+            settings=settings,
             governor=plan.governor,
             model_sha256=sha256,
             topic=plan.topic,
-            truth=plan.truth,
-            latency=plan.latency,
+            truth=_absolute(plan.truth) if plan.truth else None,
+            latency=_absolute(plan.latency),
             real_time=plan.real_time,
             reference=plan.reference,
             output_bag=plan.output_bag,
         )
     return list(jobs.values())
+
+
+def _absolute(text: str) -> str:
+    """Return a file's path from the root; whatever is no file as it is."""
+    return str(Path(text).absolute()) if Path(text).is_file() else text
 
 
 def _problems_of(frames: pd.DataFrame, class_names: Sequence[str]) -> list[str]:
