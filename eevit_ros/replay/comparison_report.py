@@ -125,8 +125,8 @@ def _differences(comparison: Comparison) -> str:
     note = (
         f'In brackets: intervals of 95 %, a bootstrap over {comparison.blocks} blocks of '
         f'{BLOCK_S:g} s, because neighbouring frames are alike. The distance is hypothetical: at '
-        'another speed the robot would have seen other pictures. Measured latencies of the two were '
-        'taken one after the other: on a busy computer trust the multiply-accumulates.'
+        'another speed the robot would have seen other pictures. Measured latencies were taken one '
+        'after the other: on a busy computer trust the multiply-accumulates.'
     )
     return table(('', ''), rows, note)
 

@@ -62,6 +62,8 @@ class FrameRow:
 
 
 COLUMNS = tuple(field.name for field in fields(FrameRow))
+# From pandas 3 on numbers are always read exactly, and the argument is on its way out.
+_EXACT: Any = {} if pd.__version__ >= '3' else {'float_precision': 'round_trip'}
 _TEXT = ('bag', 'status', 'label', 'truth', 'reference', 'notes')
 _WHOLE = ('index', 'stamp_ns', 'received_ns')
 _TYPES = {
@@ -103,6 +105,6 @@ def read_frames(path: Path) -> Any:
         dtype=_TYPES,
         keep_default_na=False,
         na_values={name: [''] for name in COLUMNS if name not in _TEXT},
-        float_precision='round_trip',
+        **_EXACT,
     )
     return frames[list(COLUMNS)]

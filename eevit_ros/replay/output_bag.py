@@ -12,22 +12,14 @@ from typing import Any
 
 import cv2
 import numpy as np
-from rosbags.interfaces import (
-    Connection,
-    Qos,
-    QosDurability,
-    QosHistory,
-    QosLiveliness,
-    QosReliability,
-    QosTime,
-)
-from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.interfaces import Connection
 
 from eevit_ros.engine import ExitResult
 from eevit_ros.frame_values import FrameRecord, frame_title, frame_values, ranking
 from eevit_ros.images import Image
 from eevit_ros.replay.errors import ReplayError
+from eevit_ros.replay.message_types import typestore
+from eevit_ros.replay.raw_bag import RawBag
 from eevit_ros.replay.source import SourceFrame
 from eevit_ros.report import OK
 
@@ -37,31 +29,6 @@ NO_TOPIC = '/camera/image_raw'
 QUALITY = 90
 # A recorded frame does not say its header's frame id; Foxglove wants one.
 FRAME_ID = 'camera'
-
-# In no type store of rosbags.
-_DEFINITIONS = {
-    'vision_msgs/msg/ObjectHypothesis': 'string class_id\nfloat64 score\n',
-    'vision_msgs/msg/Classification': (
-        'std_msgs/Header header\nvision_msgs/ObjectHypothesis[] results\n'
-    ),
-    'vision_msgs/msg/VisionClass': 'uint16 class_id\nstring class_name\n',
-    'vision_msgs/msg/LabelInfo': (
-        'std_msgs/Header header\nvision_msgs/VisionClass[] class_map\nfloat32 threshold\n'
-    ),
-    'nav2_msgs/msg/SpeedLimit': ('std_msgs/Header header\nbool percentage\nfloat64 speed_limit\n'),
-}
-_FOREVER = QosTime(0, 0)
-_LATCHED = Qos(
-    history=QosHistory.KEEP_LAST,
-    depth=1,
-    reliability=QosReliability.RELIABLE,
-    durability=QosDurability.TRANSIENT_LOCAL,
-    deadline=_FOREVER,
-    lifespan=_FOREVER,
-    liveliness=QosLiveliness.AUTOMATIC,
-    liveliness_lease_duration=_FOREVER,
-    avoid_ros_namespace_conventions=False,
-)
 
 
 def picture_topic(topic: str) -> str:
@@ -92,9 +59,7 @@ class OutputBag:
         self._path = path
         self._image_topic = picture_topic(image_topic)
         self._names, self._top_k, self._class_ids = names, top_k, class_ids
-        self._types = get_typestore(Stores.ROS2_HUMBLE)
-        for name, definition in _DEFINITIONS.items():
-            self._types.register(get_types_from_msg(definition, name))
+        self._types = typestore()
         self._connections: dict[str, Connection] = {}
         self._named_classes = False
 
@@ -104,14 +69,7 @@ class OutputBag:
         Raises:
             ReplayError: There is something at the path already.
         """
-        try:
-            self._writer = Writer(self._path, version=8, storage_plugin=StoragePlugin.MCAP)
-            self._writer.open()
-        except WriterError as err:
-            raise ReplayError(
-                f'the output bag cannot be written: {self._path} exists already: remove it, or '
-                'name another folder'
-            ) from err
+        self._bag = RawBag(self._path)
         for topic, kind in (
             (self._image_topic, 'sensor_msgs/msg/CompressedImage'),
             (f'/{NODE}/classification', 'vision_msgs/msg/Classification'),
@@ -121,10 +79,8 @@ class OutputBag:
             (f'/{NODE}/label_info', 'vision_msgs/msg/LabelInfo'),
             (LIMIT_TOPIC, 'nav2_msgs/msg/SpeedLimit'),
         ):
-            qos = [_LATCHED] if topic.endswith('/label_info') else []
-            self._connections[topic] = self._writer.add_connection(
-                topic, kind, typestore=self._types, offered_qos_profiles=qos
-            )
+            latched = topic.endswith('/label_info')
+            self._connections[topic] = self._bag.add(topic, kind, latched=latched)
         return self
 
     def __exit__(
@@ -133,8 +89,8 @@ class OutputBag:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Write index and metadata; after an error the bag stays without them."""
-        self._writer.__exit__(kind, error, trace)
+        """Write index and metadata."""
+        self._bag.close()
 
     def picture(self, frame: SourceFrame, image: Image | None = None) -> None:
         """Write a frame when it arrived: a recorded JPEG or PNG file unchanged.
@@ -219,7 +175,7 @@ class OutputBag:
         connection = self._connections[topic]
         message = self._make(connection.msgtype, **fields)
         raw = self._types.serialize_cdr(message, connection.msgtype)
-        self._writer.write(connection, time_ns, raw)
+        self._bag.write(connection, time_ns, bytes(raw))
 
     def _header(self, stamp_ns: int, frame_id: str = FRAME_ID) -> Any:
         sec, nanosec = divmod(stamp_ns, 1_000_000_000)

@@ -92,9 +92,9 @@ class Replay:
         schedule = live if self._setup.real_time else unhurried
         for frame, start_ns in schedule(self._source, lambda: self._free_ns):
             frozen = self._frozen.see(frame.stamp_ns, frame.data)
-            self._picture(frame)
             if start_ns is None:
                 self._drops += 1
+                self._picture(frame)
                 self._write(frame, DROPPED, max(frame.received_ns, self._free_ns))
             else:
                 self._answer(frame, start_ns, frozen)
@@ -109,6 +109,8 @@ class Replay:
             self._robot.until(start_ns)
             rate = self._perception.fault(seconds(start_ns))
             percent = self._robot.hear(rate, start_ns)
+            if self._bag is not None:
+                self._bag.limit(start_ns, rate, percent)
             self._write(frame, BAD, start_ns, percent, adaptive_rate=rate, notes=str(err))
             return
         look = self._perception.look(image)
@@ -120,6 +122,7 @@ class Replay:
         rate = self._perception.judge(look, age_ms=age_ms, now_s=seconds(now_ns), doubtful=frozen)
         percent = self._robot.hear(rate, now_ns)
         result = look.result
+        self._picture(frame, image)
         if self._bag is not None:
             record = FrameRecord(rate, age_ms, self._drops, self._setup.engine.sha256)
             self._bag.answer(frame, result, record, now_ns)
@@ -160,12 +163,12 @@ class Replay:
         }
         return ' '.join(note for note, holds in notes.items() if holds)
 
-    def _picture(self, frame: SourceFrame) -> None:
+    def _picture(self, frame: SourceFrame, image: Image | None = None) -> None:
         if self._bag is None:
             return
         try:
-            self._bag.picture(frame)
-        except EevitError:  # it cannot be decoded: its row will say why
+            self._bag.picture(frame, image)
+        except EevitError:  # a dropped frame that could not have been read either
             return
 
     def _write(

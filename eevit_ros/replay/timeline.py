@@ -24,7 +24,6 @@ from eevit_ros.replay.time_axis import Numbers, TimeAxis
 from eevit_ros.replay.verdict import Mask, Verdict, judge
 
 DOTS = 2000
-LINE_POINTS = 800
 MOST_NAMES = 60
 TOPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # of the axes of shares
 LETTERS = 165  # of a name that fit above the whole axis
@@ -52,8 +51,7 @@ def timeline(frames: pd.DataFrame, limits: pd.DataFrame, facts: Mapping[str, Any
         panels['left out'] = 0.32 if one_by_one else 0.6
     panels['rate'] = 1.7
     figure = Figure(figsize=(12, 0.9 + sum(panels.values())), layout='constrained')
-    figure.get_layout_engine().set(hspace=0.01, h_pad=0.03)  # type: ignore[union-attr, call-arg]
-    grid = figure.add_gridspec(len(panels), 1, height_ratios=list(panels.values()))
+    grid = figure.add_gridspec(len(panels), 1, height_ratios=list(panels.values()), hspace=0.02)
     axes = {name: figure.add_subplot(grid[row]) for row, name in enumerate(panels)}
 
     _draw_depth(axes['depth'], frames, axis, verdict, facts, one_by_one)
@@ -172,7 +170,7 @@ def _draw_rate(axes: Axes, frames: pd.DataFrame, limits: pd.DataFrame, axis: Tim
         values = scale * limits[column].to_numpy(np.float64)
         filled = column == 'speed_limit_percent'
         width = 2.4 if filled else 0.9  # both show where they agree
-        if known.sum() > LINE_POINTS:
+        if known.sum() > BINS:
             bins = binned(places[known], values[known], axis.end)
             axes.fill_between(bins.middles, bins.low, bins.high, color=colour, alpha=0.18, lw=0)
             breaks = axis.breaks(axis.end / BINS, silences=False)

@@ -1,0 +1,30 @@
+"""The message types that bags of this package hold: ROS's own, and those that `rosbags` lacks."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
+
+# As in vision_msgs 4 and nav2_msgs, Humble to Jazzy. A bag carries them: only writing needs them.
+_DEFINITIONS = {
+    'nav2_msgs/msg/SpeedLimit': 'std_msgs/Header header\nbool percentage\nfloat64 speed_limit\n',
+    'vision_msgs/msg/Classification': (
+        'std_msgs/Header header\nvision_msgs/ObjectHypothesis[] results\n'
+    ),
+    'vision_msgs/msg/LabelInfo': (
+        'std_msgs/Header header\nvision_msgs/VisionClass[] class_map\nfloat32 threshold\n'
+    ),
+    'vision_msgs/msg/ObjectHypothesis': 'string class_id\nfloat64 score\n',
+    'vision_msgs/msg/VisionClass': 'uint16 class_id\nstring class_name\n',
+}
+
+
+@cache
+def typestore() -> Typestore:
+    """Return the types, by names such as 'vision_msgs/msg/Classification'; one store for all."""
+    types = get_typestore(Stores.ROS2_HUMBLE)
+    for name, definition in _DEFINITIONS.items():
+        types.register(get_types_from_msg(definition, name))
+    return types
