@@ -25,12 +25,16 @@ check() { # PREFIX PYTHON [PYTHONPATH]: everything installed, and both packages 
     (cd "$work" && PYTHONPATH=$path "$python" - <<'PY')
 import importlib.metadata
 import sys
+from pathlib import Path
 
 import eevit_ros
 import model_export
 
 assert 'torch' not in sys.modules
 assert importlib.metadata.version('eevit_ros') == '0.1.0'
+replay = Path(eevit_ros.__file__).with_name('replay')
+for name in ('report.template.html', 'comparison.template.html', 'page.css', 'foxglove_layout.json'):
+    assert (replay / name).is_file(), f'not installed: {replay / name}'
 print('  imported from', eevit_ros.__file__)
 PY
     echo "  installed: $(echo "$files" | wc -w) files of launch/, config/ and models/"
