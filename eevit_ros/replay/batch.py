@@ -35,7 +35,7 @@ from eevit_ros.replay.video_source import VIDEO_SUFFIXES
 from eevit_ros.settings import Settings
 from eevit_ros.speed_limit import LimitSettings
 
-DONE = 'done.json'
+DONE, HALF_DONE = 'done.json', 'done.part'
 FRAMES, LIMITS, BAG = 'frames.csv', 'limits.csv', 'bag'
 
 
@@ -125,7 +125,7 @@ def do(job: Job, *, progress: bool = False) -> Done:
     marker, key = job.folder / DONE, job.key()
     try:
         known = json.loads(marker.read_text('utf-8'))
-        if known['key'] == key:
+        if known['key'] == key and all((job.folder / name).is_file() for name in (FRAMES, LIMITS)):
             return Done(known['source'], known['problems'])
     except (OSError, ValueError, KeyError, TypeError):
         pass  # nothing there, or a half of it: do it
@@ -133,7 +133,7 @@ def do(job: Job, *, progress: bool = False) -> Done:
         done = _do(job, progress)
     except EevitError as err:
         return Done({}, [f'{job.name} was left out: {err}'])
-    part = marker.with_suffix('.part')
+    part = job.folder / HALF_DONE
     part.write_text(json.dumps({'key': key, **asdict(done)}, indent=1) + '\n', 'utf-8')
     part.replace(marker)
     return done
@@ -165,7 +165,7 @@ def _do(job: Job, progress: bool) -> Done:
         reference=job.reference,
     )
     if job.folder.exists():
-        shutil.rmtree(job.folder)  # of other settings, or half done
+        _clear(job.folder)  # of other settings, or half done
     job.folder.mkdir(parents=True)
     with ExitStack() as stack:
         rows = stack.enter_context(frame_writer(job.folder / FRAMES))
@@ -203,13 +203,17 @@ def _do(job: Job, progress: bool) -> Done:
     return Done(about, [*source.problems, *truth.problems()])
 
 
-@lru_cache(maxsize=2)
 def load_engine(settings: Settings) -> Engine:
-    """Return the engine that the settings ask for, loaded once a process.
+    """Return the engine that the settings ask for, loaded once a process and model file.
 
     Raises:
         EevitError: The model or a setting is wrong.
     """
+    return _load_engine(settings, tuple(_stat(settings.model)))
+
+
+@lru_cache(maxsize=2)
+def _load_engine(settings: Settings, file: tuple[tuple[str, int, int], ...]) -> Engine:
     engine = Engine(
         settings.model,
         provider=settings.provider,
@@ -245,6 +249,17 @@ def _dask(
                 yield futures[future], future.result()
 
         yield submit
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an earlier run left in a folder, which must hold nothing else."""
+    ours = {DONE, HALF_DONE, FRAMES, LIMITS, BAG}
+    if others := sorted(p.name for p in folder.iterdir() if p.name not in ours):
+        raise ReplayError(
+            f'{folder} holds {others[0]}, which is of no replay, and would be overwritten: name '
+            'another folder by --out'
+        )
+    shutil.rmtree(folder)
 
 
 def _stat(path: str | Path) -> list[tuple[str, int, int]]:

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from eevit_ros.replay.cli import LEFT_OUT, NOT_MET, OK
 from eevit_ros.replay.comparison import compare_results
 from eevit_ros.replay.comparison_report import write_comparison
 from eevit_ros.replay.errors import ReplayError
 from eevit_ros.replay.gate import check_names, judge, parse_requirement, write_junit
+from eevit_ros.replay.latency import open_latency
 from eevit_ros.replay.parameters import classifier_settings, governor_settings
 from eevit_ros.replay.study import Plan, replay, report
 from eevit_ros.replay.summary import metric_names
@@ -24,11 +23,13 @@ def run(options: argparse.Namespace) -> int:
     """Replay, report, and hold the figures against the requirements."""
     requirements = [parse_requirement(text) for text in options.require]
     check_names(requirements, metric_names())
-    plan = _plan(options, options.params, options.assignments)
+    if options.parquet:
+        _check_parquet()
+    plan = _plan(options, options.params, _assignments(options))
     result = replay(plan, options.out)
     page = report(result, plan, options.out)
     if options.parquet:
-        _write_parquet(result.frames, options.out / 'frames.parquet')
+        result.frames.to_parquet(options.out / 'frames.parquet', index=False)
     outcomes = judge(requirements, result.summary['metrics'])
     if options.junit:
         options.junit.parent.mkdir(parents=True, exist_ok=True)
@@ -78,9 +79,8 @@ def tune(options: argparse.Namespace) -> int:
 def _plan(options: argparse.Namespace, params: Path | None, assignments: Sequence[str]) -> Plan:
     if options.workers < 1:
         raise ReplayError(f'--workers must be 1 or more. Got {options.workers}')
-    model = getattr(options, 'model', None)
-    extra = [f'model:={model}'] if model else []
-    settings, given = classifier_settings(params, [*assignments, *extra])
+    open_latency(options.latency)  # refused now, not by every recording
+    settings, given = classifier_settings(params, assignments)
     return Plan(
         paths=tuple(options.paths),
         settings=settings,
@@ -109,9 +109,10 @@ def _side(given: Sequence[str]) -> tuple[Path | None, list[str]]:
     return Path(files[0]) if files else None, [text for text in given if ':=' in text]
 
 
-def _write_parquet(frames: pd.DataFrame, path: Path) -> None:
+def _check_parquet() -> None:
+    """Raise ReplayError where pandas cannot write Parquet, before hours of work."""
     try:
-        frames.to_parquet(path, index=False)
+        import pyarrow  # noqa: F401
     except ImportError as err:
         raise ReplayError('--parquet needs pyarrow: pip install pyarrow') from err
 

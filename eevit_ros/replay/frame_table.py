@@ -66,10 +66,12 @@ COLUMNS = tuple(field.name for field in fields(FrameRow))
 _EXACT: Any = {} if pd.__version__ >= '3' else {'float_precision': 'round_trip'}
 _TEXT = ('bag', 'status', 'label', 'truth', 'reference', 'notes')
 _WHOLE = ('index', 'stamp_ns', 'received_ns')
-_TYPES = {
-    name: 'category' if name in _TEXT else 'int64' if name in _WHOLE else 'float64'
+_TYPES: dict[str, Any] = {
+    # Not at once as categories: of those pandas makes numbers, and 007 becomes 7.
+    name: str if name in _TEXT else 'int64' if name in _WHOLE else 'float64'
     for name in COLUMNS
 }
+_LIMIT_TYPES: dict[str, Any] = dict(zip(LIMIT_COLUMNS, (str, 'int64', 'float64', 'float64')))
 
 
 class FrameWriter:
@@ -107,4 +109,9 @@ def read_frames(path: Path) -> Any:
         na_values={name: [''] for name in COLUMNS if name not in _TEXT},
         **_EXACT,
     )
-    return frames[list(COLUMNS)]
+    return frames[list(COLUMNS)].astype(dict.fromkeys(_TEXT, 'category'))
+
+
+def read_limits(path: Path) -> Any:
+    """Return the other table, all numbers exact."""
+    return pd.read_csv(path, dtype=_LIMIT_TYPES, keep_default_na=False, **_EXACT)

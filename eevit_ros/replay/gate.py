@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -18,6 +19,7 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     '<': operator.lt,
     '==': operator.eq,
 }
+_NOT_XML = re.compile(r'[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]')
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Requirement:
 
     def __str__(self) -> str:
         """Return it as it is given."""
-        return f'{self.metric}{self.comparison}{self.limit:g}'
+        return f'{self.metric}{self.comparison}{self.limit:.15g}'
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Outcome:
 
     def __str__(self) -> str:
         """Return it for people."""
-        value = 'unknown' if self.value is None else f'{self.value:.6g}'
+        value = 'unknown' if self.value is None else f'{self.value:.10g}'
         return f'{"met" if self.met else "NOT MET"}  {self.requirement}: {value}'
 
 
@@ -60,7 +62,7 @@ def parse_requirement(text: str) -> Requirement:
     """
     match = re.fullmatch(r'\s*(\w+)\s*(>=|<=|==|>|<)\s*(\S+)\s*', text)
     try:
-        if match:
+        if match and not math.isnan(float(match[3])):
             return Requirement(match[1], match[2], float(match[3]))
     except ValueError:
         pass
@@ -112,6 +114,7 @@ def write_junit(path: Path, outcomes: Sequence[Outcome], problems: Sequence[str]
 
 
 def _case(suite: ElementTree.Element, name: str, failure: str) -> None:
+    failure = _NOT_XML.sub('\N{REPLACEMENT CHARACTER}', failure)  # what a broken bag says
     case = ElementTree.SubElement(suite, 'testcase', classname='replay', name=name)
     if failure:
         element = ElementTree.SubElement(case, 'failure', message=failure.splitlines()[0])

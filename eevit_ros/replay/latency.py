@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from eevit_ros.replay.errors import ReplayError
@@ -50,7 +51,15 @@ def _recorded(path: Path) -> Latency:
             f"--latency must be '{MEASURED}', a number of milliseconds, or a frames.csv of an "
             f'earlier run. Got {str(path)!r}, which is no file'
         )
-    frames = read_frames(path)
+    return _read(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1)  # one file may serve a thousand recordings
+def _read(path: Path, changed_ns: int) -> Latency:
+    try:
+        frames = read_frames(path)
+    except (ValueError, KeyError) as err:  # no CSV file, or one without its columns
+        raise ReplayError(f'--latency {path} is no frames.csv of a replay: {err}') from err
     frames = frames[frames['latency_ms'].notna()]
     known: dict[tuple[str, int], float] = {
         (bag, index): ms

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -17,6 +18,15 @@ from eevit_ros.spec import Spec
 from eevit_ros.speed_limit import LimitSettings
 
 CLASSIFIER, GOVERNOR = 'classifier', 'speed_governor'
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads 1e-3 as a number, as ROS does; to PyYAML that is text, for it lacks a point."""
+
+
+_Loader.add_implicit_resolver(
+    'tag:yaml.org,2002:float', re.compile(r'[-+]?\d+(\.\d*)?[eE][-+]?\d+$'), list('-+0123456789')
+)
 
 
 def classifier_settings(
@@ -53,32 +63,36 @@ def governor_settings(file: Path | None) -> LimitSettings:
         EevitError: A value is wrong.
     """
     given = _read(file, GOVERNOR) if file else {}
-    known = {field.name: field.default for field in fields(LimitSettings)}
-    try:
-        return LimitSettings(**{name: given.get(name, known[name]) for name in known})
-    except TypeError as err:
-        raise ReplayError(f'{file}: {err}') from err
+    specs = {field.name: Spec(field.default, '') for field in fields(LimitSettings)}
+    found = {name: _typed(name, specs[name], given[name]) for name in specs if name in given}
+    return LimitSettings(**found)
 
 
 def _read(file: Path, node: str) -> dict[str, Any]:
     """Return the parameters for a node, whatever its namespace."""
     try:
-        content = yaml.safe_load(file.read_text('utf-8'))
+        content = yaml.load(file.read_text('utf-8'), _Loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
         raise ReplayError(f'cannot read the parameter file {file}: {err}') from err
     found: dict[str, Any] = {}
-    known = False
+    sections: dict[str, bool] = {}  # and whether they are this node's
     if isinstance(content, Mapping):
         for name, body in content.items():
             parameters = body.get('ros__parameters') if isinstance(body, Mapping) else None
             if isinstance(parameters, Mapping):
-                known = True
-                if str(name).strip('/').rpartition('/')[2] in (node, '*', '**'):
+                last = str(name).strip('/').rpartition('/')[2]
+                sections[str(name)] = last in (node, '*', '**')
+                if sections[str(name)]:
                     found |= dict(_flat(parameters))
-    if not known:
+    if not sections:
         raise ReplayError(
             f"{file} is no ROS parameter file: it must hold 'ros__parameters' below a node's name "
             f"or '/**', as config/classifier.yaml does"
+        )
+    if not any(sections.values()):
+        raise ReplayError(
+            f"{file} holds nothing for {node}, only for {', '.join(sections)}: name it '{node}' or "
+            f"'/**' there"
         )
     return found
 
@@ -96,7 +110,7 @@ def _assignment(text: str) -> tuple[str, Any]:
     if not separator:
         raise ReplayError(f'-p takes NAME:=VALUE, for instance thresholds:=0.9. Got {text!r}')
     try:
-        return name.strip(), yaml.safe_load(value)
+        return name.strip(), yaml.load(value, _Loader)
     except yaml.YAMLError as err:
         raise ReplayError(f'-p {text}: {err}') from err
 

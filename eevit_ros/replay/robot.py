@@ -9,7 +9,7 @@ from eevit_ros.perception import Perception
 from eevit_ros.speed_limit import LimitSettings, SpeedLimit
 
 TICK_NS = 100_000_000  # both nodes speak ten times a second, too
-SETTLED_S = 10.0  # after so long without a frame nothing changes any more
+STALE_S = 10.0  # the longest that `rate.stale_after_s` can be
 
 Tick = Callable[[int, float, float], None]
 """(time in ns, adaptive rate, speed limit in percent)"""
@@ -28,29 +28,37 @@ class Robot:
         self._limit.floor_was_heard = True
         self._on_tick = on_tick
         self._next_ns: int | None = None
+        self._left_out_ns = 0
+        # After so long without a frame nothing changes any more: the limit, too, has risen to it.
+        rises_s = 1 / settings.recover_per_s
+        self._settled_ns = int((STALE_S + rises_s) * 1e9) + settings.fresh_messages * TICK_NS
 
     def until(self, time_ns: int) -> None:
         """Let the timers run until then; what they say in a long pause is left out."""
         if self._next_ns is None:
             self._next_ns = time_ns
-        settled_ns = self._next_ns + int(SETTLED_S * 1e9)
+        settled_ns = self._next_ns + self._settled_ns
         while self._next_ns < time_ns:
             if settled_ns < self._next_ns < time_ns - TICK_NS:
-                self._next_ns += (time_ns - TICK_NS - self._next_ns) // TICK_NS * TICK_NS
-            now_s = seconds(self._next_ns)
-            rate = self._perception.rate_at(now_s)
-            self._limit.see_rate(rate, now_s)
-            self._on_tick(self._next_ns, rate, self._limit.at(now_s).percent)
+                left_out_ns = (time_ns - TICK_NS - self._next_ns) // TICK_NS * TICK_NS
+                self._next_ns += left_out_ns
+                self._left_out_ns += left_out_ns
+            rate = self._perception.rate_at(seconds(self._next_ns))
+            self._on_tick(self._next_ns, rate, self.hear(rate, self._next_ns))
             self._next_ns += TICK_NS
 
     def hear(self, rate: float, time_ns: int) -> float:
-        """Take the rate that goes out with an answer; return the speed limit, percent."""
-        self._limit.see_rate(rate, seconds(time_ns))
+        """Take a rate that goes out; return the speed limit, percent."""
+        self._limit.see_rate(rate, self._governor_s(time_ns))
         return self.limit_percent(time_ns)
 
     def limit_percent(self, time_ns: int) -> float:
         """Return the speed limit of a moment, percent."""
-        return self._limit.at(seconds(time_ns)).percent
+        return self._limit.at(self._governor_s(time_ns)).percent
+
+    def _governor_s(self, time_ns: int) -> float:
+        """Return the governor's time: what is left out is no silence to it."""
+        return seconds(time_ns - self._left_out_ns)
 
 
 def seconds(time_ns: int) -> float:

@@ -87,7 +87,8 @@ class Replay:
         """Replay all of it; `on_frame` is called after each frame.
 
         Raises:
-            EevitError: The model fails, or the output cannot be written. Bad frames are rows.
+            EevitError: The output cannot be written. Frames that cannot be read, or that the model
+                fails on, are rows.
         """
         schedule = live if self._setup.real_time else unhurried
         for frame, start_ns in schedule(self._source, lambda: self._free_ns):
@@ -104,6 +105,7 @@ class Replay:
         begin_s = time.perf_counter()
         try:
             image = frame.decode()
+            look = self._perception.look(image)
         except EevitError as err:
             self._free_ns = start_ns
             self._robot.until(start_ns)
@@ -113,7 +115,6 @@ class Replay:
                 self._bag.limit(start_ns, rate, percent)
             self._write(frame, BAD, start_ns, percent, adaptive_rate=rate, notes=str(err))
             return
-        look = self._perception.look(image)
         measured_ms = (time.perf_counter() - begin_s) * 1e3
         latency_ms = self._setup.latency(self._source.name, frame.index, measured_ms)
         now_ns = self._free_ns = start_ns + round(latency_ms * 1e6)

@@ -23,8 +23,8 @@ from eevit_ros.replay.batch import (
 )
 from eevit_ros.replay.errors import ReplayError
 from eevit_ros.replay.foxglove import write_layout
-from eevit_ros.replay.frame_table import BAD, read_frames
-from eevit_ros.replay.latency import latency_text
+from eevit_ros.replay.frame_table import BAD, read_frames, read_limits
+from eevit_ros.replay.latency import latency_text, open_latency
 from eevit_ros.replay.machine import describe_machine
 from eevit_ros.replay.open_source import open_source
 from eevit_ros.replay.pictures import thumbnails, wanted
@@ -87,6 +87,7 @@ def replay(plan: Plan, folder: Path) -> Result:
     Raises:
         EevitError: The model, a parameter or every recording is wrong.
     """
+    open_latency(plan.latency)  # refuse it once, not once a recording
     engine = load_engine(plan.settings)
     jobs = _jobs(plan, folder, engine.sha256)
     folder.mkdir(parents=True, exist_ok=True)
@@ -95,7 +96,7 @@ def replay(plan: Plan, folder: Path) -> Result:
 
         def on_done(job: Job, done: Done) -> None:
             bar.update()
-            if not done.source:
+            if not done.source and len(jobs) > 1:
                 bar.write('; '.join(done.problems))
 
         results = run_batch(jobs, workers=plan.workers, cluster=plan.cluster, on_done=on_done)
@@ -104,7 +105,7 @@ def replay(plan: Plan, folder: Path) -> Result:
     if not done_jobs:
         raise ReplayError('\n'.join(problems))
     merge(done_jobs, folder)
-    frames, limits = read_frames(folder / FRAMES), pd.read_csv(folder / LIMITS)
+    frames, limits = read_frames(folder / FRAMES), read_limits(folder / LIMITS)
     meta = engine.metadata
     facts = {
         'model': {
