@@ -5,7 +5,6 @@ ros2 launch eevit_ros classify.launch.py image:=/camera/image_raw
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
@@ -14,14 +13,13 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from eevit_ros.dds_profile import dds_environment, default_profile
 from eevit_ros.launching import existing_file, respawn_only_crashes
 from launch import LaunchContext, LaunchDescription
 
 SHARE = Path(get_package_share_directory('eevit_ros'))
 PARAMS_FILE = str(SHARE / 'config' / 'classifier.yaml')
-DDS_PROFILE = str(SHARE / 'config' / 'fastdds_shared_memory.xml')
-# Fast DDS 2 (Humble, Jazzy) reads the first, Fast DDS 3 the second.
-DDS_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+DDS_PROFILE = default_profile(SHARE)
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -95,7 +93,7 @@ def start_classifier(context: LaunchContext) -> list[Node]:
             parameters=[existing_file('params_file', given), explicit],
             remappings=[('image', given['image'])],
             ros_arguments=['--log-level', given['log_level']],
-            additional_env=dds_environment(given),
+            additional_env=dds_environment(given, DDS_PROFILE),
             output='screen',
             respawn=LaunchConfiguration('respawn'),
             respawn_delay=2.0,
@@ -105,12 +103,3 @@ def start_classifier(context: LaunchContext) -> list[Node]:
             ),
         )
     ]
-
-
-def dds_environment(given: dict[str, str]) -> dict[str, str]:
-    """Return what points Fast DDS to the profile; the user's own environment beats our default."""
-    set_by_user = any(os.environ.get(name) for name in DDS_VARIABLES)
-    profile = given['dds_profile']
-    if profile in ('', 'none') or (profile == DDS_PROFILE and set_by_user):
-        return {}
-    return {DDS_VARIABLES[0]: existing_file('dds_profile', given)}

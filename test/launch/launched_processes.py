@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from collections import defaultdict
 from pathlib import Path
@@ -67,3 +68,13 @@ def ros2_launch(launch_file: str, arguments: dict[str, str], *options: str) -> t
         timeout=3 * DEADLINE_S,
     )
     return done.returncode, done.stdout
+
+
+def processes_with(variable: str) -> list[Path]:
+    """The processes (their /proc folders) that were started with this environment variable."""
+    found = []
+    for file in Path('/proc').glob('[0-9]*/environ'):
+        with contextlib.suppress(OSError):  # ended, or not ours
+            if variable.encode() in file.read_bytes().split(b'\0'):
+                found.append(file.parent)
+    return found

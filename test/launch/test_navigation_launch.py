@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 from pathlib import Path
@@ -16,7 +15,7 @@ pytest.importorskip('onnx', reason='the tiny model is made with onnx: pip instal
 
 from classifier_peer import BLACK, WHITE, ClassifierPeer, raw_image  # noqa: E402
 from geometry_msgs.msg import Twist  # noqa: E402
-from launched_processes import Processes, ros2_launch  # noqa: E402
+from launched_processes import Processes, processes_with, ros2_launch  # noqa: E402
 from ros_process import DEADLINE_S, RosPeer  # noqa: E402
 from tiny_model import write_tiny_model  # noqa: E402
 
@@ -171,16 +170,6 @@ def test_refuses_a_file_that_is_not_there_and_leaves_nothing_behind(peer, argume
     assert f"{argument}: there is no file '/no/such/file'" in output
     # launch does not end what it has started when it ends by such an error.
     assert not processes_with(f'ROS_DOMAIN_ID={peer.domain_id}')
-
-
-def processes_with(variable: str) -> list[Path]:
-    """The processes (their /proc folders) that were started with this environment variable."""
-    found = []
-    for file in Path('/proc').glob('[0-9]*/environ'):
-        with contextlib.suppress(OSError):  # ended, or not ours
-            if variable.encode() in file.read_bytes().split(b'\0'):
-                found.append(file.parent)
-    return found
 
 
 def test_shows_the_arguments_of_both_nodes(peer):

@@ -1,0 +1,79 @@
+"""What a launched replay asks of rosbag2 where that is installed: only its command line is used."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from eevit_ros.replay.errors import ReplayError
+
+TRANSPORTS = {
+    'sensor_msgs/msg/Image': 'raw',
+    'sensor_msgs/msg/CompressedImage': 'compressed',
+}
+CLOCK_HZ = 100
+# The player was started paused: its clock stands at the start of the bag.
+RESUME = 'ros2 service call /rosbag2_player/resume rosbag2_interfaces/srv/Resume'.split()
+
+
+def is_installed() -> bool:
+    """Whether `ros2 bag` is there."""
+    return all(importlib.util.find_spec(name) is not None for name in ('ros2bag', 'rosbag2_py'))
+
+
+def is_bag(path: Path) -> bool:
+    """Whether it is a bag as rosbag2 writes it: a folder with metadata."""
+    return (path / 'metadata.yaml').is_file()
+
+
+def recorded_images(path: Path, topic: str) -> tuple[str, str]:
+    """Return on which topic a bag has images, and by which transport: 'raw' or 'compressed'.
+
+    Args:
+        path: Folder of the bag.
+        topic: The wanted one, '' where there is only one.
+
+    Raises:
+        ReplayError: The metadata cannot be read, or the topic is not clear.
+    """
+    metadata = path / 'metadata.yaml'
+    try:
+        content = yaml.safe_load(metadata.read_text(encoding='utf-8'))
+        entries = content['rosbag2_bagfile_information']['topics_with_message_count']
+        kinds = {e['topic_metadata']['name']: e['topic_metadata']['type'] for e in entries}
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as err:
+        raise ReplayError(f'{metadata} cannot be read ({type(err).__name__}: {err})') from err
+    found = {name: TRANSPORTS[kind] for name, kind in kinds.items() if kind in TRANSPORTS}
+    named = ', '.join(found) or 'none'
+    if topic:
+        if topic not in found:
+            raise ReplayError(f'{path} has no images on {topic}; topics with images: {named}')
+        return topic, found[topic]
+    if len(found) != 1:
+        raise ReplayError(f'name the topic of the images; {path} has these: {named}')
+    return next(iter(found.items()))
+
+
+def play_command(bag: Path, topic: str, target: str, rate: str) -> list[str]:
+    """Return what plays one topic of a bag, paused at first, with the recorded time on /clock.
+
+    Args:
+        bag: Folder of the bag.
+        topic: What was recorded; all else in the bag, old answers too, is left out.
+        target: On which topic it goes out.
+        rate: How many times as fast as recorded.
+    """
+    command = ['ros2', 'bag', 'play', str(bag), '--start-paused', '--disable-keyboard-controls']
+    return [
+        *command,
+        *('--clock', str(CLOCK_HZ), '--rate', rate),
+        *('--topics', topic, '--remap', f'{topic}:={target}'),
+    ]
+
+
+def record_command(output: Path, topics: Sequence[str]) -> list[str]:
+    """Return what records topics into a new bag, by the time on /clock."""
+    return ['ros2', 'bag', 'record', '--use-sim-time', '-o', str(output), *topics]

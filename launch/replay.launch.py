@@ -1,0 +1,205 @@
+"""Play a recording into the classifier and the speed governor, and record what they say.
+
+ros2 launch eevit_ros replay.launch.py bag:=path/to/bag
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+)
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch_ros.actions import Node, SetParameter
+from launch_ros.parameter_descriptions import ParameterValue
+
+from eevit_ros import bag_player, bag_recorder, rosbag2
+from eevit_ros.dds_profile import dds_environment, default_profile
+from eevit_ros.replay.errors import ReplayError
+from eevit_ros.replay_launching import Replay
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+
+SHARE = Path(get_package_share_directory('eevit_ros'))
+NAVIGATION = str(SHARE / 'launch' / 'navigation.launch.py')
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Declare what navigation.launch.py does not, include it, and start player and recorder."""
+    replay = Replay()
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument(
+                'bag', description='Path of a bag, a video or a folder of pictures.'
+            ),
+            DeclareLaunchArgument(
+                'topic',
+                default_value='',
+                description="Topic of the bag's images. Empty: the only one.",
+            ),
+            DeclareLaunchArgument(
+                'transport',
+                default_value='',
+                choices=['', 'raw', 'compressed'],
+                description='How images are played: on image, or on image/compressed. Empty: as '
+                'recorded with rosbag2, which can play no other; else raw.',
+            ),
+            DeclareLaunchArgument(
+                'rate', default_value='1.0', description='How many times as fast as recorded.'
+            ),
+            DeclareLaunchArgument(
+                'output',
+                default_value='replay_recording',
+                description='Folder of the bag to record; it must not exist yet.',
+            ),
+            DeclareLaunchArgument(
+                'player',
+                default_value='auto',
+                choices=['auto', 'rosbag2', 'eevit'],
+                description="Who plays and records: rosbag2, or this package's own bag_player and "
+                'bag_recorder. auto: rosbag2 for its bags, where it is installed.',
+            ),
+            # An error after a process was started would end the launch and leave it running.
+            OpaqueFunction(function=prepare),
+            *replay.handlers(),
+            SetParameter('use_sim_time', True),
+            # Not scoped: it declares the rest of what is read here, and its arguments can be given
+            # to this file.
+            IncludeLaunchDescription(PythonLaunchDescriptionSource(NAVIGATION)),
+            OpaqueFunction(function=start, args=[replay]),
+        ]
+    )
+
+
+def prepare(context: LaunchContext) -> None:
+    """Check the arguments, and settle what depends on the bag.
+
+    Raises:
+        ReplayError: The bag cannot be played so, or the output exists.
+    """
+    given = context.launch_configurations
+    bag, output = (Path(given[name]).expanduser() for name in ('bag', 'output'))
+    if not bag.exists():
+        raise ReplayError(f'bag: there is no {given["bag"]!r}')
+    if output.exists():
+        raise ReplayError(f'output: {given["output"]!r} exists already: remove it, or name another')
+    check_rate(given['rate'])
+    if given['player'] == 'auto':
+        ours = not (rosbag2.is_installed() and rosbag2.is_bag(bag))
+        given['player'] = 'eevit' if ours else 'rosbag2'
+    if given['player'] == 'eevit':
+        given['transport'] = given['transport'] or 'raw'
+    else:
+        prepare_rosbag2(bag, given)
+    # navigation.launch.py reads these: a node that crashes ends the replay.
+    given['image_transport'], given['respawn'] = given['transport'], 'false'
+
+
+def check_rate(text: str) -> None:
+    """Check it as the player does, but before anything starts.
+
+    Raises:
+        ReplayError: It is no number, or out of range.
+    """
+    spec = bag_player.SPECS['rate']
+    try:
+        fits = spec.low <= float(text) <= spec.high
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ReplayError(f'rate: must be a number from {spec.low} to {spec.high}. Got {text!r}')
+
+
+def prepare_rosbag2(bag: Path, given: dict[str, str]) -> None:
+    """Find out what rosbag2 is to play.
+
+    Raises:
+        ReplayError: It cannot.
+    """
+    if not rosbag2.is_installed():
+        raise ReplayError('player: rosbag2 is not installed: install it, or take player:=eevit')
+    given['topic'], recorded = rosbag2.recorded_images(bag, given['topic'])
+    if given['transport'] not in ('', recorded):
+        raise ReplayError(
+            f'transport: {given["topic"]} was recorded {recorded}, and rosbag2 plays what was '
+            f'recorded. Got {given["transport"]!r}: leave it away, or take player:=eevit'
+        )
+    given['transport'] = recorded
+
+
+def start(context: LaunchContext, replay: Replay) -> list[LaunchDescriptionEntity]:
+    """Start recorder and player."""
+    given = context.launch_configurations
+    images = full_name(given['image'], given)
+    if given['transport'] == 'compressed':
+        images += '/compressed'
+    frames = full_name('classifier/frame', given)
+    environment = dds_environment(given, default_profile(SHARE))  # the sender's counts
+    output = Path(given['output']).expanduser()
+    if given['player'] == 'eevit':
+        player, recorder = own_player(given, frames, environment), own_recorder(given, output)
+        replay.watch(player=player, recorder=recorder)
+        return [recorder, player]
+    topics = [
+        full_name(given['speed_limit'] if topic == 'speed_limit' else topic, given)
+        for topic in bag_recorder.SPECS['topics'].default
+    ]
+    player = ExecuteProcess(
+        name='rosbag2_player',
+        cmd=rosbag2.play_command(
+            Path(given['bag']).expanduser(), given['topic'], images, given['rate']
+        ),
+        additional_env=environment,
+        output='screen',
+    )
+    recorder = ExecuteProcess(
+        name='rosbag2_recorder', cmd=rosbag2.record_command(output, topics), output='screen'
+    )
+    # Started paused: its recorder, too, listens only once it has heard the time.
+    resume = ExecuteProcess(name='rosbag2_resume', cmd=rosbag2.RESUME, output='log')
+    replay.watch(player=player, recorder=recorder)
+    return [recorder, player, replay.when_heard([images, frames], resume)]
+
+
+def own_player(given: dict[str, str], frames: str, environment: dict[str, str]) -> Node:
+    """Make the node that plays, once the recorder listens to the answers, too."""
+    texts = {name: ParameterValue(given[name], value_type=str) for name in ('bag', 'topic')}
+    own = {
+        'transport': given['transport'],
+        'rate': float(given['rate']),
+        'wait_for': frames,
+        'use_sim_time': False,
+    }
+    return Node(
+        package='eevit_ros',
+        executable='bag_player',
+        namespace=given['namespace'],
+        parameters=[{**texts, **own}],
+        remappings=[('image', given['image'])],
+        ros_arguments=['--log-level', given['log_level']],
+        additional_env=environment,
+        output='screen',
+    )
+
+
+def own_recorder(given: dict[str, str], output: Path) -> Node:
+    """Make the node that records."""
+    return Node(
+        package='eevit_ros',
+        executable='bag_recorder',
+        namespace=given['namespace'],
+        parameters=[{'output': ParameterValue(str(output), value_type=str)}],
+        remappings=[('speed_limit', given['speed_limit'])],
+        ros_arguments=['--log-level', given['log_level']],
+        output='screen',
+    )
+
+
+def full_name(topic: str, given: dict[str, str]) -> str:
+    """Return a topic's full name, as the nodes in the namespace resolve it."""
+    namespace = given['namespace'].strip('/')
+    return topic if topic.startswith('/') else f'/{namespace}/{topic}'.replace('//', '/')
