@@ -11,6 +11,7 @@ from pathlib import Path
 from eevit_ros.errors import EevitError
 
 OK, FAILED, LEFT_OUT, NOT_MET, STOPPED = 0, 1, 3, 4, 130
+EXTRAS = {'cv2': 'opencv', 'onnxruntime': 'cpu'}  # that bring a package; all others: replay
 EXIT_CODES = (
     f'exit code: {OK} all was evaluated and every requirement met; {FAILED} nothing could be done; '
     f'2 wrong usage; {LEFT_OUT} something was left out; {NOT_MET} a requirement is not met'
@@ -25,9 +26,10 @@ def main(args: Sequence[str] | None = None) -> int:
         # Here, so that --help answers at once and a missing package is named in one line.
         from eevit_ros.replay import commands
     except ImportError as err:
+        extra = EXTRAS.get(err.name or '', 'replay')
         print(
-            f"replay: {err.name} is missing: pip install 'eevit_ros[replay]', or from a checkout "
-            f"pip install '.[replay]'",
+            f"replay: {err.name} is missing: pip install 'eevit_ros[{extra}]', or from a checkout "
+            f"pip install '.[{extra}]'",
             file=sys.stderr,
         )
         return FAILED
@@ -142,6 +144,7 @@ def _add_clock(parser: argparse.ArgumentParser) -> None:
     clock.add_argument(
         '--as-fast-as-possible',
         action='store_false',
+        default=False,  # argparse would take the opposite of what the option stores
         dest='real_time',
         help='answer every frame (default)',
     )

@@ -10,15 +10,13 @@ Start = tuple[SourceFrame, int | None]
 """A frame, and when its answering begins, nanoseconds; None where a newer frame replaced it."""
 
 
-def unhurried(frames: Iterable[SourceFrame], free_ns: Callable[[], int]) -> Iterator[Start]:
+def unhurried(frames: Iterable[SourceFrame]) -> Iterator[Start]:
     """Answer every frame, each as it arrives: a computer that always keeps up.
 
-    Args:
-        frames: In the order of their arrival.
-        free_ns: When the answer before was ready, so that answers do not overtake each other.
+    No frame waits for the one before, or ages would grow for as long as the recording lasts.
     """
     for frame in frames:
-        yield frame, max(frame.received_ns, free_ns())
+        yield frame, frame.received_ns
 
 
 def live(frames: Iterable[SourceFrame], free_ns: Callable[[], int]) -> Iterator[Start]:

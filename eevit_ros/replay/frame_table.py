@@ -71,7 +71,12 @@ _TYPES: dict[str, Any] = {
     name: str if name in _TEXT else 'int64' if name in _WHOLE else 'float64'
     for name in COLUMNS
 }
-_LIMIT_TYPES: dict[str, Any] = dict(zip(LIMIT_COLUMNS, (str, 'int64', 'float64', 'float64')))
+_LIMIT_TYPES: dict[str, Any] = {
+    'bag': str,
+    'time_ns': 'int64',
+    'adaptive_rate': 'float64',
+    'speed_limit_percent': 'float64',
+}
 
 
 class FrameWriter:

@@ -90,8 +90,10 @@ class Replay:
             EevitError: The output cannot be written. Frames that cannot be read, or that the model
                 fails on, are rows.
         """
-        schedule = live if self._setup.real_time else unhurried
-        for frame, start_ns in schedule(self._source, lambda: self._free_ns):
+        starts = unhurried(self._source)
+        if self._setup.real_time:
+            starts = live(self._source, lambda: self._free_ns)
+        for frame, start_ns in starts:
             frozen = self._frozen.see(frame.stamp_ns, frame.data)
             if start_ns is None:
                 self._drops += 1
@@ -107,17 +109,18 @@ class Replay:
             image = frame.decode()
             look = self._perception.look(image)
         except EevitError as err:
-            self._free_ns = start_ns
-            self._robot.until(start_ns)
-            rate = self._perception.fault(seconds(start_ns))
-            percent = self._robot.hear(rate, start_ns)
+            now_ns = self._free_ns = max(self._free_ns, start_ns)
+            self._robot.until(now_ns)
+            rate = self._perception.fault(seconds(now_ns))
+            percent = self._robot.hear(rate, now_ns)
             if self._bag is not None:
-                self._bag.limit(start_ns, rate, percent)
-            self._write(frame, BAD, start_ns, percent, adaptive_rate=rate, notes=str(err))
+                self._bag.limit(now_ns, rate, percent)
+            self._write(frame, BAD, now_ns, percent, adaptive_rate=rate, notes=str(err))
             return
         measured_ms = (time.perf_counter() - begin_s) * 1e3
         latency_ms = self._setup.latency(self._source.name, frame.index, measured_ms)
-        now_ns = self._free_ns = start_ns + round(latency_ms * 1e6)
+        # Answers do not overtake each other.
+        now_ns = self._free_ns = max(self._free_ns, start_ns + round(latency_ms * 1e6))
         age_ms = frame_age_ms(frame.stamp_ns, now_ns)
         self._robot.until(now_ns)
         rate = self._perception.judge(look, age_ms=age_ms, now_s=seconds(now_ns), doubtful=frozen)

@@ -24,7 +24,7 @@ from eevit_ros.replay.batch import (
 from eevit_ros.replay.errors import ReplayError
 from eevit_ros.replay.foxglove import write_layout
 from eevit_ros.replay.frame_table import BAD, read_frames, read_limits
-from eevit_ros.replay.latency import latency_text, open_latency
+from eevit_ros.replay.latency import latency_text
 from eevit_ros.replay.machine import describe_machine
 from eevit_ros.replay.open_source import open_source
 from eevit_ros.replay.pictures import thumbnails, wanted
@@ -87,7 +87,6 @@ def replay(plan: Plan, folder: Path) -> Result:
     Raises:
         EevitError: The model, a parameter or every recording is wrong.
     """
-    open_latency(plan.latency)  # refuse it once, not once a recording
     engine = load_engine(plan.settings)
     jobs = _jobs(plan, folder, engine.sha256)
     folder.mkdir(parents=True, exist_ok=True)

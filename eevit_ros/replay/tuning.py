@@ -148,8 +148,12 @@ def _one_pass(
     index_of = {name: index for index, name in enumerate(engine.metadata.class_names)}
     confidences, answers, shown, halves, problems = [], [], [], [], []
     for path in (found for given in paths for found in find_sources(given)):
-        source = open_source(path, topic)
-        labels = open_truth(truth, source)
+        try:
+            source = open_source(path, topic)
+            labels = open_truth(truth, source)
+        except ReplayError as err:
+            problems.append(f'{path.name} was left out: {err}')
+            continue
         first_ns, bad = None, 0
         for frame in tqdm(
             source, total=source.frames, desc=source.name, unit=' frames', disable=None
