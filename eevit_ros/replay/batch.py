@@ -68,7 +68,7 @@ class Job:
         """Return what tells this job's result from any other's."""
         facts = asdict(replace(self, folder=Path()))
         files = [_stat(path) for path in (self.path, self.truth, self.latency) if path]
-        return hashlib.sha256(repr((facts, files)).encode()).hexdigest()
+        return hashlib.sha256(repr((facts, files, _code())).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -229,7 +229,7 @@ def _dask(
     workers: int, cluster: str
 ) -> Iterator[Callable[[Sequence[Job]], Iterator[tuple[Job, Done]]]]:
     try:
-        from distributed import Client, LocalCluster, as_completed
+        from distributed import Client, KilledWorker, LocalCluster, as_completed
     except ImportError as err:
         raise ReplayError(
             "several workers need Dask: pip install 'eevit_ros[cluster]' (or 'distributed')"
@@ -246,7 +246,13 @@ def _dask(
             # Each a call of its own: a job that was done is known by its files, not by Dask.
             futures = {client.submit(do, job, pure=False): job for job in jobs}
             for future in as_completed(futures):
-                yield futures[future], future.result()
+                job = futures[future]
+                try:
+                    done = future.result()
+                except KilledWorker:
+                    why = 'it ended every process that tried it; is there memory enough?'
+                    done = Done({}, [f'{job.name} was left out: {why}'])
+                yield job, done
 
         yield submit
 
@@ -260,6 +266,14 @@ def _clear(folder: Path) -> None:
             'another folder by --out'
         )
     shutil.rmtree(folder)
+
+
+@lru_cache
+def _code() -> str:
+    """Return what tells this version of the package from any other."""
+    package = Path(__file__).parents[1]
+    sources = b''.join(path.read_bytes() for path in sorted(package.rglob('*.py')))
+    return hashlib.sha256(sources).hexdigest()
 
 
 def _stat(path: str | Path) -> list[tuple[str, int, int]]:

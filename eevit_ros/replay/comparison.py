@@ -103,10 +103,8 @@ def compare_results(a: Result, b: Result) -> Comparison:
     Raises:
         ReplayError: They have no answered frame in common.
     """
-    sides = [side.frames[side.frames['status'] == ANSWERED] for side in (a, b)]
+    sides = [side.frames[side.frames['status'] == ANSWERED].astype({'bag': str}) for side in (a, b)]
     keys = ['bag', 'index']
-    for side in sides:
-        side['bag'] = side['bag'].astype(str)
     table = sides[0].merge(sides[1], on=keys, suffixes=('_a', '_b'), validate='one_to_one')
     if table.empty:
         raise ReplayError('the two replays have no answered frame in common: nothing to compare')

@@ -31,6 +31,7 @@ from eevit_ros.replay.pictures import thumbnails, wanted
 from eevit_ros.replay.report import write_json, write_report
 from eevit_ros.replay.source import Source
 from eevit_ros.replay.summary import summarise
+from eevit_ros.replay.truth import unknown_classes
 from eevit_ros.settings import Settings
 from eevit_ros.speed_limit import LimitSettings
 
@@ -200,10 +201,4 @@ def _problems_of(frames: pd.DataFrame, class_names: Sequence[str]) -> list[str]:
             f'{name}: {len(rows)} frame(s) could not be read, the first is frame {first["index"]} '
             f'at stamp {first["stamp_ns"]} ns: {first["notes"]}'
         )
-    if unknown := sorted(set(frames['truth'].astype(str)) - {'', *class_names}):
-        some = ', '.join(map(repr, unknown[:5]))
-        problems.append(
-            f'the truth names {len(unknown)} class(es) that the model does not know and so cannot '
-            f'answer: {some}{", ..." if len(unknown) > 5 else ""}'
-        )
-    return problems
+    return [*problems, *unknown_classes(frames['truth'].astype(str), class_names)]

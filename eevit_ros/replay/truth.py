@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,6 +114,18 @@ class _Span:
     last: int
     labels: int = 1
     used: bool = False
+
+
+def unknown_classes(labels: Iterable[str], class_names: Sequence[str]) -> list[str]:
+    """Return what is to be said of labels that no answer of a model can match, if there are any."""
+    unknown = sorted(set(labels) - {'', *class_names})
+    if not unknown:
+        return []
+    some = ', '.join(map(repr, unknown[:5]))
+    return [
+        f'the truth names {len(unknown)} class(es) that the model does not know and so cannot '
+        f'answer: {some}{", ..." if len(unknown) > 5 else ""}'
+    ]
 
 
 def open_truth(spec: str | None, source: Source) -> Truth:

@@ -18,7 +18,7 @@ from eevit_ros.replay.all_exits import AllExits
 from eevit_ros.replay.batch import find_sources, load_engine
 from eevit_ros.replay.errors import ReplayError
 from eevit_ros.replay.open_source import open_source
-from eevit_ros.replay.truth import open_truth
+from eevit_ros.replay.truth import open_truth, unknown_classes
 from eevit_ros.settings import Settings
 
 FILE = 'thresholds.yaml'
@@ -147,6 +147,7 @@ def _one_pass(
     model = AllExits(settings.model, engine, threads=settings.threads)
     index_of = {name: index for index, name in enumerate(engine.metadata.class_names)}
     confidences, answers, shown, halves, problems = [], [], [], [], []
+    named: set[str] = set()
     for path in (found for given in paths for found in find_sources(given)):
         try:
             source = open_source(path, topic)
@@ -159,6 +160,7 @@ def _one_pass(
             source, total=source.frames, desc=source.name, unit=' frames', disable=None
         ):
             label = labels.label(frame)
+            named.add(label)
             try:
                 found = model.answers(frame.decode())
             except EevitError as err:
@@ -174,6 +176,7 @@ def _one_pass(
         if bad > 1:
             problems.append(f'{source.name}: {bad} frames were left out in all')
         problems += [*source.problems, *labels.problems()]
+    problems += unknown_classes(named, engine.metadata.class_names)
     if not confidences:
         raise ReplayError('\n'.join(['no frame could be read', *problems]))
     confidence = np.stack(confidences, axis=1)

@@ -15,8 +15,9 @@ import pytest
 from bags_for_tests import images, storage_file, write_bag
 from tiny_model import write_tiny_model
 
+from eevit_ros.engine import Engine
 from eevit_ros.replay import batch
-from eevit_ros.replay.batch import find_sources
+from eevit_ros.replay.batch import Job, find_sources, run_batch
 from eevit_ros.replay.errors import ReplayError
 from eevit_ros.replay.parameters import classifier_settings
 from eevit_ros.replay.study import Plan, Result, replay
@@ -298,6 +299,27 @@ def test_a_stopped_batch_goes_on_where_it_was(
     result = make(bags)
     assert result.summary['metrics']['frames'] == 21
     assert tables()['run_1'] == before['run_1']
+
+
+class Deadly(Job):
+    def key(self) -> str:
+        os._exit(1)
+
+
+def test_a_recording_that_ends_its_worker_is_left_out(
+    bags: Path, tmp_path: Path, tiny_path: Path
+) -> None:
+    settings, _ = classifier_settings(None, [f'model:={tiny_path}'])
+    about = (settings, LimitSettings(), Engine(tiny_path).sha256)
+    jobs = [
+        kind(name, bags / name, tmp_path / 'out' / name, *about)
+        for kind, name in ((Job, 'run_1'), (Deadly, 'run_2'), (Job, 'run_3'))
+    ]
+    first, deadly, third = run_batch(jobs, workers=2, cluster='', on_done=lambda *_: None)
+    assert (first.source['frames'], first.problems) == (5, [])
+    assert (third.source['frames'], third.problems) == (7, [])
+    assert deadly.source == {}
+    assert deadly.problems[0].startswith('run_2 was left out: it ended every process')
 
 
 def test_two_workers_write_what_one_process_writes(

@@ -150,7 +150,7 @@ def test_tune_says_what_to_do_next(
     bag: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     truth = tmp_path / 'truth.csv'
-    truth.write_text('frame,label\n0,apple\n1,bear\n99,bear\n')
+    truth.write_text('frame,label\n0,unicorn\n1,bear\n99,bear\n')
     out = tmp_path / 'out'
     code = main(
         [
@@ -170,6 +170,7 @@ def test_tune_says_what_to_do_next(
     assert '2 frames, right means: as the truth, of the frames that have one' in said
     assert 'thresholds chosen on fewer than 500 frames promise little' in said
     assert 'left out or odd: 1 of 3 labels' in said
+    assert 'left out or odd: the truth names 1 class(es) that the model does not know' in said
     assert 'left out or odd: nowhere was left out: there is no' in said
     file = out / 'thresholds.yaml'
     assert f'Next: give {file} to the node' in said
