@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from model_export.heads import ExitHead, build_head
+from model_export.heads import build_head
 from model_export.recipe import Recipe
 from model_export.vit import ViT
 
@@ -69,8 +69,3 @@ class EarlyExitViT(nn.Module):
             x = block(x)
         probabilities = self.backbone.classify(x).softmax(-1)
         return probabilities, torch.tensor([len(self.heads)], dtype=torch.int32)
-
-
-def heads_of(model: EarlyExitViT) -> list[ExitHead]:
-    """The exit heads, typed."""
-    return [head for head in model.heads if isinstance(head, ExitHead)]

@@ -14,17 +14,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from model_export.early_exit import EarlyExitViT, heads_of
+from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
-from model_export.heads import ExitHead
+from model_export.heads import NeckHead
 
 FOLD_TOLERANCE = 1e-4  # of the largest logit
 
 
 class FoldedHead(nn.Module):
-    """An exit head with its neck's tail folded into the classifier: (B, N, D) to (B, C)."""
+    """A head with its neck's tail folded into the classifier: (B, N, D) to (B, C)."""
 
-    def __init__(self, head: ExitHead, weight: Tensor, bias: Tensor) -> None:
+    def __init__(self, head: NeckHead, weight: Tensor, bias: Tensor) -> None:
         """Take over `head`'s parts; `weight` (D, K) and `bias` (D,) are its neck's tail."""
         super().__init__()
         self.norm = head.norm
@@ -50,9 +50,10 @@ def fold(model: EarlyExitViT) -> EarlyExitViT:
     """Copy a trained model into its deployed form, in evaluation mode; it is not changed."""
     model = copy.deepcopy(model).eval()
     heads: list[nn.Module] = []
-    for head in heads_of(model):
-        tail = head.neck.tail()
-        heads.append(FoldedHead(head, *tail) if tail else head)
+    for head in model.heads:
+        if isinstance(head, NeckHead) and (tail := head.neck.tail()):
+            head = FoldedHead(head, *tail)
+        heads.append(head)
     model.heads = nn.ModuleList(heads)
     return model.requires_grad_(False)
 
@@ -68,17 +69,29 @@ def check_fold(model: EarlyExitViT, folded: EarlyExitViT, image: Tensor) -> None
 
     Raises:
         ModelExportError: an exit answers otherwise; its neck's `trunk`, `tail` and `forward` do not
-            belong together.
+            belong together. Or a temperature does not divide its logits; its `classifier` does not
+            come last.
     """
-    expected, found = model(image), folded(image)
+    halved = copy.deepcopy(folded)
+    divide_by_temperatures(halved, [2.0] * (len(folded.heads) + 1))
+    expected, found, halves = model(image), folded(image), halved(image)
     scale = float(expected.abs().amax()) + 1.0
-    for layer, before, after in zip(model.exit_layers, expected[:-1], found[:-1], strict=True):
+    for layer, before, after, half in zip(
+        model.exit_layers, expected[:-1], found[:-1], halves[:-1], strict=True
+    ):
         difference = float((before - after).abs().amax())
         if not difference <= FOLD_TOLERANCE * scale:
             raise ModelExportError(
                 f'the head after layer {layer} answers otherwise when its tail is folded (logits '
                 f'differ by {difference:.2g}): its tail() must be the last step of its forward(), '
                 f'or return None'
+            )
+        difference = float((after - 2 * half).abs().amax())
+        if not difference <= FOLD_TOLERANCE * scale:
+            raise ModelExportError(
+                f'the head after layer {layer} does not follow a temperature (logits differ by '
+                f'{difference:.2g}): its linear layer classifier must be the last step of its '
+                f'forward()'
             )
 
 

@@ -106,6 +106,7 @@ class Trainer:
             rng = np.random.default_rng((self.recipe.seed, stage, epoch, index))
             size = self.recipe.backbone.image_size
             batch = training_batch(self.train_data.images[rows], size, recipe, rng)
+            torch.manual_seed(int(rng.integers(2**31)))  # dropout's: it must not know of a kill
             rate = set_learning_rate(optimizer, recipe, step, total)
             loss = self._loss(
                 stage, recipe, self._tensor(batch), self._tensor(self.train_data.labels[rows])
