@@ -39,10 +39,9 @@ def main(args: Sequence[str] | None = None) -> int:
         print(f'replay: {err}', file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
-        print(
-            '\nreplay: stopped; the same command goes on after the last whole recording',
-            file=sys.stderr,
-        )
+        goes_on = '; the same command goes on after the last whole recording'
+        again = '' if options.command == 'tune' else goes_on
+        print(f'\nreplay: stopped{again}', file=sys.stderr)
         return STOPPED
 
 
