@@ -4,7 +4,7 @@ References:
     Teerapittayanon et al., BranchyNet, ICPR 2016 (exits by confidence).
     Xu et al., LGViT, ACM MM 2023 (the heads, and where they sit).
 
-Shapes in comments: B images, N tokens (class token first), D width, C classes, E early exits.
+Shapes in comments: B images, C classes, E early exits.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from model_export.backbones import build_backbone
 from model_export.heads import build_head
+from model_export.measures import measure
 from model_export.recipe import Recipe
-from model_export.vit import ViT
 
 
 class EarlyExitViT(nn.Module):
@@ -25,19 +26,19 @@ class EarlyExitViT(nn.Module):
         super().__init__()
         self.recipe = recipe
         self.exit_layers = tuple(exit.layer for exit in recipe.exits)
-        self.backbone = ViT(recipe.backbone, recipe.num_classes)
+        self.backbone = build_backbone(recipe.backbone, recipe.num_classes)
         self.heads = nn.ModuleList(
             build_head(exit, recipe.backbone, recipe.num_classes) for exit in recipe.exits
         )
 
     def tokens_at_exits(self, image: Tensor) -> list[Tensor]:
-        """Tokens (B, N, D) after each exit's layer, then those before the last layer."""
+        """What each exit's head sees, then the tokens before the last layer (for `classify`)."""
         tokens = []
         x = self.backbone.embed(image)
         for layer, block in enumerate(self.backbone.blocks[:-1], start=1):
             x = block(x)
             if layer in self.exit_layers:
-                tokens.append(x)
+                tokens.append(self.backbone.exit_tokens(x, layer))
         return [*tokens, x]
 
     def forward(self, image: Tensor) -> Tensor:
@@ -46,12 +47,15 @@ class EarlyExitViT(nn.Module):
         logits = [head(x) for head, x in zip(self.heads, tokens, strict=True)]
         return torch.stack([*logits, self.backbone.classify(last)])
 
-    def forward_eager(self, image: Tensor, thresholds: Tensor) -> tuple[Tensor, Tensor]:
+    def forward_eager(
+        self, image: Tensor, thresholds: Tensor, policy: str = 'softmax'
+    ) -> tuple[Tensor, Tensor]:
         """Answer one image, running no layer and no head after the exit that is taken.
 
         Args:
             image: uint8 (1, H, W, 3), RGB.
-            thresholds: float32 (E,); exit e answers when its confidence > thresholds[e].
+            thresholds: float32 (E,); exit e answers when its measure > thresholds[e].
+            policy: The measure, one of `eevit_ros.policies.STATELESS`.
 
         Returns:
             probabilities float32 (1, C), and the exit index int32 (1,), E for the final one.
@@ -62,8 +66,8 @@ class EarlyExitViT(nn.Module):
             for block in self.backbone.blocks[done:layer]:
                 x = block(x)
             done = layer
-            probabilities = head(x).softmax(-1)
-            if probabilities.max() > thresholds[index]:
+            probabilities = head(self.backbone.exit_tokens(x, layer)).softmax(-1)
+            if measure(policy, probabilities) > thresholds[index]:
                 return probabilities, torch.tensor([index], dtype=torch.int32)
         for block in self.backbone.blocks[done:-1]:
             x = block(x)

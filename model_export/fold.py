@@ -14,9 +14,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from model_export.classifier import linears
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
 from model_export.heads import NeckHead
+from model_export.heads.base import split_tokens
 
 FOLD_TOLERANCE = 1e-4  # of the largest logit
 
@@ -30,17 +32,20 @@ class FoldedHead(nn.Module):
         self.norm = head.norm
         self.neck = head.neck
         self.classifier = head.classifier
-        classes = head.classifier.out_features
-        self.trunk_classifier = nn.Linear(weight.shape[1], classes, bias=False)
-        self.trunk_classifier.weight.copy_(head.classifier.weight @ weight)
-        self.classifier.bias.add_(head.classifier.weight @ bias)
+        self.class_tokens = head.class_tokens
+        parts = linears(head.classifier)
+        self.trunk_classifier = nn.Linear(weight.shape[1], parts[0].out_features, bias=False)
+        self.trunk_classifier.weight.copy_(
+            torch.stack([part.weight @ weight for part in parts]).mean(dim=0)
+        )
+        for part in parts:
+            part.bias.add_(part.weight @ bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits, equal to the unfolded head's up to rounding."""
-        x = self.norm(x)
-        patches, direct = x[:, 1:], x[:, 0]
+        direct, patches = split_tokens(self.norm(x), self.class_tokens)
         if self.neck.residual:
-            direct = direct + patches.mean(dim=1)
+            direct = direct + patches.mean(dim=1, keepdim=direct.ndim == 3)
         logits: Tensor = self.trunk_classifier(self.neck.trunk(patches).mean(dim=1))
         return logits + self.classifier(direct)
 
@@ -108,8 +113,7 @@ def divide_by_temperatures(model: EarlyExitViT, temperatures: Sequence[float]) -
         )
     for owner, temperature in zip((*model.heads, model.backbone), temperatures, strict=True):
         for name in ('classifier', 'trunk_classifier'):
-            linear = getattr(owner, name, None)
-            if isinstance(linear, nn.Linear):
+            for linear in linears(getattr(owner, name, nn.Identity())):
                 linear.weight.div_(temperature)
                 if linear.bias is not None:
                     linear.bias.div_(temperature)

@@ -37,13 +37,14 @@ def count_macs(model: EarlyExitViT) -> Macs:
     for index in range(len(model.heads) + 1):
         thresholds = torch.ones(len(model.heads))
         thresholds[index:] = 0  # force this exit: 1 never leaves, 0 always does
-        leaving.append(_count(model.forward_eager, image, thresholds))
+        leaving.append(count_run(model.forward_eager, image, thresholds))
     *tokens, _ = model.tokens_at_exits(image)
-    heads = [_count(head, x) for head, x in zip(model.heads, tokens, strict=True)]
-    return Macs(tuple(leaving), tuple(heads), _count(model.backbone, image))
+    heads = [count_run(head, x) for head, x in zip(model.heads, tokens, strict=True)]
+    return Macs(tuple(leaving), tuple(heads), count_run(model.backbone, image))
 
 
-def _count(run: Callable[..., object], *inputs: torch.Tensor) -> int:
+def count_run(run: Callable[..., object], *inputs: torch.Tensor) -> int:
+    """MACs of one call; tensors on the `meta` device do, as nothing of theirs is read."""
     # The plain attention, because torch does not count the fused one of CPUs.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         run(*inputs)

@@ -5,6 +5,10 @@ only; their mean plus the class token goes to a linear classifier (`NeckHead`):
 
     logits = classifier(mean(neck(patches)) + class token)
 
+Where the tokens are normalised is the parameter `norm` of every neck: `first` (default), `none` as
+LGViT on ViT and DeiT, or `last` as LGViT on Swin, which leaves the class token out:
+classifier(mean(norm(neck(patches)))).
+
 An `ExitHead` sees all tokens and does as it likes, as long as a linear `classifier` comes last.
 Either of your own is one class, in a module of yours, and one line of YAML:
 
@@ -28,12 +32,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from torch import nn
 
 from model_export.errors import ModelExportError
-from model_export.heads.base import ExitHead, Neck, NeckHead
+from model_export.heads.base import ExitHead, Neck, NeckHead, PatchHead
+from model_export.heads.distilled import DistilledHead
 from model_export.heads.lgvit import GlobalAggregationNeck, LocalPerceptionNeck
 from model_export.heads.multi_exit import (
     CnnAddHead,
@@ -59,6 +64,8 @@ __all__ = [
     'register_head',
     'register_neck',
 ]
+
+NORMS = ('first', 'none', 'last')  # where a head with a neck normalises
 
 _NECKS: dict[str, type[Neck]] = {
     'mean': MeanNeck,
@@ -119,12 +126,11 @@ def build_head(recipe: ExitRecipe, backbone: BackboneRecipe, num_classes: int) -
         ModelExportError: the name is unknown, the head does not take these parameters or this
             backbone, or it has no linear classifier.
     """
-    width, grid = backbone.width, backbone.grid
+    width, grid = backbone.exit_shape(recipe.layer)
     cls = _class(recipe.head)
     try:
         if issubclass(cls, Neck):
-            neck = cls(width, grid, **recipe.params)
-            return NeckHead(neck, width, grid, num_classes)
+            return _neck_head(cls, recipe.params, backbone.class_tokens, width, grid, num_classes)
         head = cls(width, grid, num_classes, **recipe.params)
     except (TypeError, ValueError, ArithmeticError, RuntimeError, ModelExportError) as err:
         raise ModelExportError(f'head {recipe.head!r} after layer {recipe.layer}: {err}') from err
@@ -134,7 +140,31 @@ def build_head(recipe: ExitRecipe, backbone: BackboneRecipe, num_classes: int) -
             f'head {recipe.head!r} after layer {recipe.layer} must end in a linear layer named '
             f'classifier with {num_classes} outputs. Got {classifier!r}'
         )
+    if backbone.class_tokens == 2:
+        return DistilledHead(head, width, grid, num_classes)
     return head
+
+
+def _neck_head(
+    cls: type[Neck],
+    params: dict[str, Any],
+    class_tokens: int,
+    width: int,
+    grid: int,
+    num_classes: int,
+) -> ExitHead:
+    params = dict(params)
+    norm = params.pop('norm', 'first')
+    if norm not in NORMS:
+        raise ModelExportError(f'norm must be one of {NORMS}. Got {norm!r}')
+    neck = cls(width, grid, **params)
+    if norm != 'last':
+        return NeckHead(
+            neck, width, grid, num_classes, class_tokens=class_tokens, norm=norm == 'first'
+        )
+    if class_tokens != 1:
+        raise ModelExportError('norm must be first or none on a DeiT: last reads no class token')
+    return PatchHead(neck, width, grid, num_classes)
 
 
 def _refuse_known(name: str) -> None:

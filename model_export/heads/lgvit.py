@@ -67,11 +67,20 @@ class LocalPerceptionNeck(Neck):
 class GlobalAggregationNeck(Neck):
     """LGViT's global aggregation head: self-attention over patches pooled by `window`.
 
-    Deep layers hold global information already; a coarse look at all of it is enough.
+    Deep layers hold global information already; a coarse look at all of it is enough. The paper
+    pools by the mean of a window; its code keeps the first patch of a window (`sample`).
     """
 
-    def __init__(self, width: int, grid: int, *, window: int = 2, attention_heads: int = 6) -> None:
-        """Pool `window` x `window` patches into one, then attend."""
+    def __init__(
+        self,
+        width: int,
+        grid: int,
+        *,
+        window: int = 2,
+        attention_heads: int = 6,
+        sample: bool = False,
+    ) -> None:
+        """Pool `window` x `window` patches into one, or keep one of them, then attend."""
         super().__init__()
         if not 1 <= window <= grid:
             raise ModelExportError(f'window must be in 1 to {grid}. Got {window!r}')
@@ -82,7 +91,11 @@ class GlobalAggregationNeck(Neck):
         self.grid = grid
         self.heads = attention_heads
         # The last window of a grid that `window` does not divide averages what is there.
-        self.pool = nn.AvgPool2d(window, ceil_mode=True, count_include_pad=False)
+        self.pool = (
+            nn.AvgPool2d(1, window)
+            if sample
+            else nn.AvgPool2d(window, ceil_mode=True, count_include_pad=False)
+        )
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.proj = nn.Linear(width, width)
 

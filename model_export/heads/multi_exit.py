@@ -24,10 +24,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model_export.backbones.vit import Block, LayerScale, Mlp
+from model_export.classifier import linear_classifier
 from model_export.errors import ModelExportError
-from model_export.heads.base import ExitHead, linear_classifier, token_norm
+from model_export.heads.base import ExitHead, token_norm
 from model_export.recipe import BackboneRecipe
-from model_export.vit import Block, LayerScale, Mlp
 
 RESMLP_GAIN = 0.1  # of a residual branch at the start; ResMLP's value for shallow networks
 

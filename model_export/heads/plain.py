@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from model_export.heads.base import ExitHead, Neck, linear_classifier, token_norm
+from model_export.classifier import linear_classifier
+from model_export.heads.base import ExitHead, Neck, token_norm
 
 
 class LinearHead(ExitHead):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,33 @@ def test_lph_sees_neighbours_only_with_its_depthwise_kernel(kernel: int) -> None
     assert torch.equal(touched, expected)
 
 
+def test_where_a_head_with_a_neck_normalises() -> None:
+    tokens = 3 * torch.randn(2, 26, 12) + 1
+    none, last = (
+        build_head(ExitRecipe(1, 'mean', {'norm': n}), SMALL, 3) for n in ('none', 'last')
+    )
+    pooled = tokens[:, 1:].mean(dim=1) + tokens[:, 0]
+    torch.testing.assert_close(none(tokens), none.classifier(pooled))
+    normalised = torch.nn.functional.layer_norm(tokens, (12,), eps=1e-6)[:, 1:].mean(dim=1)
+    torch.testing.assert_close(last(tokens), last.classifier(normalised))
+
+
+def test_norm_last_needs_a_single_class_token() -> None:
+    deit = dataclasses.replace(SMALL, kind='deit')
+    with pytest.raises(ModelExportError, match='norm must be first or none on a DeiT'):
+        build_head(ExitRecipe(1, 'mean', {'norm': 'last'}), deit, 3)
+
+
+def test_gah_may_keep_one_patch_of_each_window() -> None:
+    head = build_head(ExitRecipe(1, 'gah', {'window': 2, 'sample': True}), SMALL, 3).eval()
+    tokens = torch.randn(1, 26, 12)
+    changed = tokens.clone()
+    changed[0, 1:].view(5, 5, 12)[1::2] = 9.0  # rows and columns between those that are kept
+    changed[0, 1:].view(5, 5, 12)[:, 1::2] = 9.0
+    assert torch.equal(head(changed), head(tokens))
+    assert head.neck(tokens[:, 1:]).shape == (1, 9, 12)
+
+
 @pytest.mark.parametrize(
     ('head', 'params', 'message'),
     [
@@ -91,6 +119,7 @@ def test_lph_sees_neighbours_only_with_its_depthwise_kernel(kernel: int) -> None
         ('lph', {'colour': 1}, "head 'lph' after layer 1: .*colour"),
         ('gah', {'window': 6}, 'window must be in 1 to 5. Got 6'),
         ('gah', {'attention_heads': 5}, 'attention_heads must divide the width 12. Got 5'),
+        ('mean', {'norm': True}, r"norm must be one of \('first', 'none', 'last'\). Got True"),
     ],
 )
 def test_a_wrong_head_is_named(head: str, params: dict[str, int], message: str) -> None:

@@ -1,4 +1,4 @@
-"""Reading a backbone from a DINOv2-shaped ONNX file, written here as an exporter writes it."""
+"""Starting from trained weights: an ONNX file, written here as an exporter writes it, and ours."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from model_export.backbones import ViT
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
 from model_export.pretrained import start_from
-from model_export.recipe import BackboneRecipe, recipe_from_dict
-from model_export.vit import ViT
+from model_export.recipe import BackboneRecipe, ExitRecipe, Recipe, recipe_from_dict
 from model_export.weights import save_weights
 
 SOURCE = BackboneRecipe(
     image_size=32, patch_size=4, width=12, layers=2, attention_heads=2, layer_scale=True
 )
+
+
+def model_of(backbone: BackboneRecipe, classes: int = 3) -> EarlyExitViT:
+    return EarlyExitViT(Recipe('x', backbone, (ExitRecipe(1, 'mean'),), classes))
 
 
 def random_vit(recipe: BackboneRecipe) -> ViT:
@@ -74,8 +78,9 @@ def test_the_loaded_backbone_computes_the_same(tmp_path: Path) -> None:
     source = random_vit(SOURCE)
     path = tmp_path / 'vit.onnx'
     onnx.save(as_onnx(source), str(path))
-    loaded = ViT(SOURCE, 3).eval().requires_grad_(False)
-    start_from(loaded, path)
+    model = model_of(SOURCE).eval().requires_grad_(False)
+    assert start_from(model, path).endswith('classifier at random: it has none of 3 classes')
+    loaded = model.backbone
     image = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
     x, y = source.embed(image), loaded.embed(image)
     for before, after in zip(source.blocks, loaded.blocks, strict=True):
@@ -91,10 +96,11 @@ def test_the_position_embedding_is_resized_to_the_grid(tmp_path: Path) -> None:
     small = BackboneRecipe(
         image_size=20, patch_size=4, width=12, layers=2, attention_heads=2, layer_scale=True
     )
-    loaded = ViT(small, 3)
-    start_from(loaded, path)
-    assert loaded.pos_embed.shape == (1, 26, 12)
-    torch.testing.assert_close(loaded.pos_embed[:, 1:], torch.full((1, 25, 12), 3.0))
+    model = model_of(small)
+    assert 'positions resized to a grid of 5' in start_from(model, path)
+    positions = model.backbone.state_dict()['pos_embed']
+    assert positions.shape == (1, 26, 12)
+    torch.testing.assert_close(positions[:, 1:], torch.full((1, 25, 12), 3.0))
 
 
 def test_saved_weights_start_a_model_of_other_size_and_classes(tmp_path: Path) -> None:
@@ -105,11 +111,16 @@ def test_saved_weights_start_a_model_of_other_size_and_classes(tmp_path: Path) -
     )
     model = EarlyExitViT(old)
     save_weights(model, ('a', 'b', 'c', 'd'), '', tmp_path)
-    new = ViT(BackboneRecipe(**sizes, image_size=20), 7)
-    start_from(new, tmp_path)
-    weight = model.backbone.blocks[1].mlp.fc1.weight
-    torch.testing.assert_close(new.blocks[1].mlp.fc1.weight, weight, atol=1e-3, rtol=1e-3)
-    assert new.pos_embed.shape == (1, 26, 12)
+    saved = model.backbone.state_dict()
+    for classes in (7, 4):
+        new = model_of(BackboneRecipe(**sizes, image_size=20), classes)
+        start_from(new, tmp_path)
+        state = new.backbone.state_dict()
+        name = 'blocks.1.mlp.fc1.weight'
+        torch.testing.assert_close(state[name], saved[name], atol=1e-3, rtol=1e-3)
+        assert state['pos_embed'].shape == (1, 26, 12)
+    classifier = saved['classifier.weight']  # the last one has as many classes
+    torch.testing.assert_close(state['classifier.weight'], classifier, atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -126,13 +137,16 @@ def test_saved_weights_of_another_backbone_are_refused(
     save_weights(EarlyExitViT(old), ('a', 'b', 'c', 'd'), '', tmp_path)
     ((key, value),) = change.items()
     with pytest.raises(ModelExportError, match=rf'another backbone: {key} .*\(recipe: ') as info:
-        start_from(ViT(BackboneRecipe(**{**sizes, **change}), 4), tmp_path)
+        start_from(model_of(BackboneRecipe(**{**sizes, **change}), 4), tmp_path)
     assert f'(recipe: {value})' in str(info.value)
 
 
 @pytest.mark.parametrize(
     ('change', 'message'),
-    [({'layer_scale': False}, 'no place for.*scale1.gain'), ({'layers': 2}, 'more layers than')],
+    [
+        ({'layer_scale': False}, r'\D6 left over: backbone\.blocks\.0\.scale1\.gain'),
+        ({'layers': 2}, r'14 left over: backbone\.blocks\.2\.norm1\.weight, .*, \.\.\.'),
+    ],
     ids=str,
 )
 def test_a_dinov2_file_that_holds_more_is_refused(
@@ -143,20 +157,20 @@ def test_a_dinov2_file_that_holds_more_is_refused(
     onnx.save(as_onnx(random_vit(larger)), str(path))
     smaller = dataclasses.replace(larger, **change)
     with pytest.raises(ModelExportError, match=message):
-        start_from(ViT(smaller, 3), path)
+        start_from(model_of(smaller), path)
 
 
 def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / 'foreign.onnx'
     with pytest.raises(ModelExportError, match=r'no such file or folder: .*foreign\.onnx'):
-        start_from(ViT(SOURCE, 3), path)
+        start_from(model_of(SOURCE), path)
     path.write_bytes(b'no model at all')
     with pytest.raises(ModelExportError, match=r'cannot read ONNX file .*foreign\.onnx'):
-        start_from(ViT(SOURCE, 3), path)
+        start_from(model_of(SOURCE), path)
     x = helper.make_tensor_value_info('x', TensorProto.FLOAT, [1])
     onnx.save(helper.make_model(helper.make_graph([], 'empty', [x], [x])), str(path))
     with pytest.raises(ModelExportError, match='not a DINOv2 export'):
-        start_from(ViT(SOURCE, 3), path)
+        start_from(model_of(SOURCE), path)
 
 
 def test_another_width_is_refused(tmp_path: Path) -> None:
@@ -166,4 +180,4 @@ def test_another_width_is_refused(tmp_path: Path) -> None:
         image_size=32, patch_size=4, width=16, layers=2, attention_heads=2, layer_scale=True
     )
     with pytest.raises(ModelExportError, match='of width 16'):
-        start_from(ViT(wide, 3), path)
+        start_from(model_of(wide), path)

@@ -1,11 +1,11 @@
-"""A plain Vision Transformer, the backbone that exits are attached to.
+"""The Vision Transformer, plain, with registers, or with DeiT's distillation token.
 
 References:
     Dosovitskiy et al., An Image is Worth 16x16 Words, ICLR 2021 (the architecture).
     Touvron et al., Going deeper with Image Transformers, ICCV 2021 (layer scale).
-    Oquab et al., DINOv2, TMLR 2024 (the parameter layout that `pretrained.py` reads).
+    Darcet et al., Vision Transformers Need Registers, ICLR 2024.
 
-Shapes in comments: B images, N tokens (class token first), D width, h heads, d = D / h.
+Shapes in comments: B images, N or T tokens (class token first), D width, h heads, d = D / h.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model_export.backbones.base import Backbone
+from model_export.classifier import AveragedClassifier
 from model_export.recipe import BackboneRecipe
 
 
@@ -89,39 +91,48 @@ class Block(nn.Module):
         return x + self.scale2(self.mlp(self.norm2(x)))
 
 
-class ViT(nn.Module):
-    """The backbone without exits: patch embedding, L layers, final norm and classifier."""
+class ViT(Backbone):
+    """Patch embedding, L layers, final norm and a classifier of the class token.
 
-    mean: Tensor
-    std: Tensor
+    The tokens are the class token, the recipe's registers and the patches. A register is a token
+    to think with: it has no position, and no head and no classifier reads it.
+    """
 
     def __init__(self, recipe: BackboneRecipe, num_classes: int) -> None:
         """Make the recipe's backbone with random weights."""
-        super().__init__()
-        self.recipe = recipe
+        super().__init__(recipe)
         grid, width = recipe.grid, recipe.width
-        self.register_buffer('mean', 255.0 * torch.tensor(recipe.mean).view(1, 3, 1, 1), False)
-        self.register_buffer('std', 255.0 * torch.tensor(recipe.std).view(1, 3, 1, 1), False)
         self.patch_embed = nn.Conv2d(3, width, recipe.patch_size, recipe.patch_size)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
-        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + grid * grid, width))
+        self.pos_embed = nn.Parameter(torch.zeros(1, recipe.class_tokens + grid * grid, width))
         self.blocks = nn.ModuleList(Block(recipe) for _ in range(recipe.layers))
         self.norm = nn.LayerNorm(width, eps=1e-6)
-        self.classifier = nn.Linear(width, num_classes)
+        self.classifier: nn.Module = nn.Linear(width, num_classes)
         self.apply(_init_linear)
         for embedding in (self.cls_token, self.pos_embed):
             nn.init.trunc_normal_(embedding, std=0.02)
+        if recipe.registers:
+            self.register_tokens = nn.Parameter(torch.zeros(1, recipe.registers, width))
+            nn.init.trunc_normal_(self.register_tokens, std=0.02)
 
     def embed(self, image: Tensor) -> Tensor:
-        """Turn uint8 RGB images (B, H, W, 3) into tokens (B, 1 + grid * grid, D)."""
-        x = image.permute(0, 3, 1, 2).to(self.pos_embed.dtype)
-        x = self.patch_embed((x - self.mean) / self.std)  # (B, D, grid, grid)
+        """Turn uint8 RGB images (B, H, W, 3) into tokens (B, 1 + registers + grid * grid, D)."""
+        x = self.patch_embed(self.normalise(image))  # (B, D, grid, grid)
         x = x.flatten(2).transpose(1, 2)  # (B, grid * grid, D)
-        x = torch.cat([self.cls_token.expand(x.shape[0], -1, -1), x], dim=1)
-        return x + self.pos_embed
+        x = torch.cat([self.cls_token.expand(x.shape[0], -1, -1), x], dim=1) + self.pos_embed
+        if not self.recipe.registers:
+            return x
+        registers = self.register_tokens.expand(x.shape[0], -1, -1)
+        return torch.cat([x[:, :1], registers, x[:, 1:]], dim=1)
+
+    def exit_tokens(self, x: Tensor, layer: int) -> Tensor:
+        """The class token and the patches (B, 1 + grid * grid, D)."""
+        if not self.recipe.registers:
+            return x
+        return torch.cat([x[:, :1], x[:, 1 + self.recipe.registers :]], dim=1)
 
     def classify(self, x: Tensor) -> Tensor:
-        """Run the last layer on tokens (B, N, D) of layer L - 1; logits (B, C).
+        """Run the last layer on tokens (B, T, D) of layer L - 1; logits (B, C).
 
         The classifier reads the class token, so only its row of the last layer is computed: the
         same numbers for about 0.7 of a layer less.
@@ -129,12 +140,32 @@ class ViT(nn.Module):
         x = self.blocks[-1](x, rows=1)
         return self.classifier(self.norm(x[:, 0]))
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Logits (B, C) of uint8 RGB images (B, H, W, 3) at full depth."""
-        x = self.embed(image)
-        for block in self.blocks[:-1]:
-            x = block(x)
-        return self.classify(x)
+
+class DeiT(ViT):
+    """A ViT with a second class token, the distillation token, and a classifier for each.
+
+    The tokens are the class token, the distillation token and the patches. The logits are the mean
+    of the two classifiers'.
+
+    Reference: Touvron et al., Training data-efficient image transformers, ICML 2021.
+    """
+
+    def __init__(self, recipe: BackboneRecipe, num_classes: int) -> None:
+        """Make the recipe's backbone with random weights."""
+        super().__init__(recipe, num_classes)
+        self.dist_token = nn.Parameter(torch.zeros(1, 1, recipe.width))
+        nn.init.trunc_normal_(self.dist_token, std=0.02)
+        self.classifier = AveragedClassifier(recipe.width, num_classes)
+
+    def embed(self, image: Tensor) -> Tensor:
+        """Turn uint8 RGB images (B, H, W, 3) into tokens (B, 2 + grid * grid, D)."""
+        x = self.patch_embed(self.normalise(image)).flatten(2).transpose(1, 2)
+        tokens = torch.cat([self.cls_token, self.dist_token], dim=1).expand(x.shape[0], -1, -1)
+        return torch.cat([tokens, x], dim=1) + self.pos_embed
+
+    def classify(self, x: Tensor) -> Tensor:
+        """Run the last layer, two rows of it, on tokens (B, T, D) of layer L - 1; logits (B, C)."""
+        return self.classifier(self.norm(self.blocks[-1](x, rows=2)))
 
 
 def _init_linear(module: nn.Module) -> None:

@@ -1,0 +1,53 @@
+"""Whether converted weights fit a model, and one error that says all that does not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from torch import Tensor
+
+from model_export.errors import ModelExportError
+
+NAMED = 5  # of each list in an error
+
+
+def fits(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> bool:
+    """Whether both hold the same names and shapes."""
+    return not (
+        wanted.keys() ^ found.keys() or any(wanted[k].shape != found[k].shape for k in wanted)
+    )
+
+
+def check_fit(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor], source: str) -> None:
+    """Refuse weights that are not those of the model.
+
+    Args:
+        wanted: The model's tensors by name.
+        found: The file's, converted to our names.
+        source: The file and what it is, for the message.
+
+    Raises:
+        ModelExportError: keys are missing, left over, or of another shape; all are counted.
+    """
+    if fits(wanted, found):
+        return
+    shapes = [
+        f'{key} {list(found[key].shape)} (recipe: {list(wanted[key].shape)})'
+        for key in wanted
+        if key in found and found[key].shape != wanted[key].shape
+    ]
+    lists = (
+        ('missing', [key for key in wanted if key not in found]),
+        ('left over', [key for key in found if key not in wanted]),
+        ('of another shape', shapes),
+    )
+    complaints = '; '.join(f'{len(keys)} {what}: {_few(keys)}' for what, keys in lists if keys)
+    raise ModelExportError(
+        f'{source} does not fit the recipe, whose backbone and heads must be those of the file. '
+        f'{complaints}'
+    )
+
+
+def _few(keys: Sequence[str] | Collection[str]) -> str:
+    keys = list(keys)
+    return ', '.join(keys[:NAMED]) + (', ...' if len(keys) > NAMED else '')

@@ -1,0 +1,36 @@
+"""Our own training runs and folders of saved weights: the backbone of either."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from model_export.errors import ModelExportError
+from model_export.pretrained.source import State
+from model_export.recipe import BackboneRecipe
+from model_export.weights import load_model
+
+
+def is_own(source: Path) -> bool:
+    """Whether a folder holds a run or weights of ours."""
+    return source.is_dir() and (
+        (source / 'checkpoint.pt').exists() or any(source.glob('weights-*.safetensors'))
+    )
+
+
+def read_own(folder: Path, recipe: BackboneRecipe) -> State:
+    """The backbone's tensors.
+
+    Raises:
+        ModelExportError: its recipe has another backbone; only the image size may differ.
+    """
+    backbone = load_model(folder, task=None)[0].backbone
+    theirs, ours = dataclasses.asdict(backbone.recipe), dataclasses.asdict(recipe)
+    differing = [  # some leave no trace in the weights' shapes
+        f'{key} {theirs[key]} (recipe: {ours[key]})'
+        for key in ours
+        if key != 'image_size' and theirs[key] != ours[key]
+    ]
+    if differing:
+        raise ModelExportError(f'{folder} has another backbone: {", ".join(differing)}')
+    return {f'backbone.{name}': tensor for name, tensor in backbone.state_dict().items()}
