@@ -13,9 +13,7 @@ from model_export.errors import ModelExportError
 from model_export.recipe import recipe_from_dict
 
 
-class Checkpoint(TypedDict):
-    """What `checkpoint.pt` holds; plain types and tensors only."""
-
+class _Required(TypedDict):
     recipe: dict[str, Any]
     class_names: list[str]
     data: str  # `fingerprint` of the training data, the held-out images among them
@@ -24,6 +22,13 @@ class Checkpoint(TypedDict):
     steps: int  # of this stage
     model: dict[str, Tensor]
     optimizer: dict[str, Any]
+
+
+class Checkpoint(_Required, total=False):
+    """What `checkpoint.pt` holds; plain types and tensors only."""
+
+    scheme: dict[str, Tensor]  # of what the scheme itself trains
+    ema: dict[str, Tensor]  # the moving average; at the end of a stage `model` is that
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
@@ -39,7 +44,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         checkpoint: Checkpoint = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as err:  # torch raises what its unpickler happens to meet
         raise ModelExportError(f'cannot read checkpoint {path}: {err}') from err
-    missing = sorted(set(Checkpoint.__annotations__) - set(checkpoint))
+    missing = sorted(set(_Required.__annotations__) - set(checkpoint))
     if missing:
         raise ModelExportError(f'cannot read checkpoint {path}: it lacks {missing}')
     return checkpoint
@@ -52,13 +57,15 @@ def load_run(folder: Path) -> tuple[EarlyExitViT, Checkpoint]:
         ModelExportError: there is no run, it is not finished, or a head of it has changed.
     """
     checkpoint = load_checkpoint(folder)
+    recipe = recipe_from_dict(checkpoint['recipe'])
+    stages = len(recipe.stages)
     stage, step, steps = checkpoint['stage'], checkpoint['step'], checkpoint['steps']
-    if stage < 2 or step < steps:
+    if stage < stages or step < steps:
         raise ModelExportError(
-            f'{folder} is not finished: stage {stage} of 2, step {step} of {steps}. '
+            f'{folder} is not finished: stage {stage} of {stages}, step {step} of {steps}. '
             f'The command that started the training goes on with it'
         )
-    model = EarlyExitViT(recipe_from_dict(checkpoint['recipe']))
+    model = EarlyExitViT(recipe)
     load_state(model, checkpoint['model'], folder)
     return model.eval(), checkpoint
 

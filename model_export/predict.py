@@ -10,6 +10,7 @@ from torch import Tensor
 
 from model_export.data import Dataset, evaluation_batch
 from model_export.early_exit import EarlyExitViT
+from model_export.regression.values import Values
 
 BATCH_SIZE = 250
 
@@ -29,7 +30,7 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 @torch.no_grad()
-def logits_of(model: EarlyExitViT, data: Dataset, *, precise: bool = False) -> Tensor:
+def logits_of(model: EarlyExitViT, data: Dataset | Values, *, precise: bool = False) -> Tensor:
     """Logits float32 (E + 1, N, C) of every exit, on the CPU; by the GPU if there is one.
 
     Computed in bfloat16 where the hardware can, unless `precise`.
@@ -46,6 +47,14 @@ def logits_of(model: EarlyExitViT, data: Dataset, *, precise: bool = False) -> T
             parts.append(model(torch.from_numpy(batch).to(device)).float().cpu())
     model.to(home)
     return torch.cat(parts, dim=1)
+
+
+def score_per_exit(model: EarlyExitViT, data: Dataset | Values) -> list[float]:
+    """Accuracy of each exit, the final one last; of a regression the mean absolute error."""
+    if isinstance(data, Values):
+        off = logits_of(model, data).squeeze(-1) - torch.from_numpy(data.labels)
+        return [data.deviation * float(mean) for mean in off.abs().mean(dim=1)]
+    return accuracy_per_exit(model, data)
 
 
 def accuracy_per_exit(model: EarlyExitViT, data: Dataset) -> list[float]:

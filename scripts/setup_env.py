@@ -31,7 +31,7 @@ CONSTRAINTS = ROOT / 'constraints.txt'
 INTERFACE_PACKAGES = ('vision_msgs', 'nav2_msgs')
 EXTRAS = {
     'demo': ('cpu', 'opencv', 'demo'),
-    'test': ('cpu', 'opencv', 'demo', 'replay', 'cluster', 'train', 'dev'),
+    'test': ('cpu', 'opencv', 'demo', 'replay', 'cluster', 'train', 'augment', 'dev'),
 }
 ROS_WHEELS = (
     'rclpy rmw-fastrtps-cpp ament-index-python rcl-interfaces rosgraph-msgs '

@@ -33,14 +33,23 @@ def recipe() -> Recipe:
                 {'layer': 3, 'head': 'gah', 'params': {'window': 2}},
                 {'layer': 4, 'head': 'mean'},
             ],
-            'stage1': {'epochs': 6, 'batch_size': 20, 'learning_rate': 3e-3, 'warmup_steps': 5},
-            'stage2': {
-                'epochs': 6,
-                'batch_size': 20,
-                'learning_rate': 3e-3,
-                'warmup_steps': 5,
-                'distill_weight': 0.5,
-            },
+            'stages': [
+                {
+                    'scheme': 'backbone',
+                    'epochs': 6,
+                    'batch_size': 20,
+                    'learning_rate': 3e-3,
+                    'warmup_steps': 5,
+                },
+                {
+                    'scheme': 'classifier_wise',
+                    'params': {'distill_weight': 0.5},
+                    'epochs': 6,
+                    'batch_size': 20,
+                    'learning_rate': 3e-3,
+                    'warmup_steps': 5,
+                },
+            ],
             'training_data': 'four colours',
             'licence': 'none',
         }

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import functools
+import math
+import shutil
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +19,11 @@ from model_export.checkpoint import load_checkpoint, load_run
 from model_export.data import Dataset, evaluation_batch, fingerprint, split_held_out
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
+from model_export.features import compute_features
 from model_export.predict import accuracy_per_exit, logits_of
-from model_export.recipe import Recipe, recipe_from_dict, recipe_to_dict
+from model_export.recipe import Recipe, StageRecipe, recipe_from_dict, recipe_to_dict
+from model_export.run_folder import RunFolder
+from model_export.schemes import HeadScheme, Scheme, build_scheme
 from model_export.train import Trainer
 
 
@@ -29,61 +37,211 @@ def trainer(recipe: Recipe, colours: Dataset, out: Path) -> Trainer:
     return Trainer(EarlyExitViT(recipe), training, held_out, out, data=fingerprint(colours))
 
 
-def test_both_stages_learn_every_exit(recipe: Recipe, colours: Dataset, tmp_path: Path) -> None:
-    trainer(recipe, colours, tmp_path).run()
-    model, checkpoint = load_run(tmp_path)
+@pytest.fixture(scope='module')
+def finished(recipe: Recipe, colours: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of both stages."""
+    out = tmp_path_factory.mktemp('finished')
+    trainer(recipe, colours, out).run()
+    return out
+
+
+@pytest.fixture
+def again(finished: Path, tmp_path: Path) -> Path:
+    """A copy of that run, to go on with."""
+    return shutil.copytree(finished, tmp_path / 'again')
+
+
+def test_both_stages_learn_every_exit(recipe: Recipe, colours: Dataset, finished: Path) -> None:
+    model, checkpoint = load_run(finished)
     _, held_out = split_held_out(colours, recipe.held_out, recipe.seed)
     assert tuple(checkpoint['class_names']) == colours.class_names
     assert checkpoint['data'] == fingerprint(colours)
     assert min(accuracy_per_exit(model, held_out)) > 0.9  # chance is 0.25
-    rows = list(csv.DictReader((tmp_path / 'log.csv').open()))
+    rows = list(csv.DictReader((finished / 'log.csv').open()))
     assert [row['stage'] for row in rows] == sorted(row['stage'] for row in rows)
     assert float(rows[-1]['held_out_final']) > 0.9
 
 
-@pytest.mark.parametrize('killed_at', [(1, 39), (2, 45)])
+@pytest.fixture(scope='module')
+def varied(recipe: Recipe) -> Recipe:
+    """With all that a checkpoint must hold: an average, a scheme's own weights, dropout, a cache.
+
+    A head with dropout whose feature is narrower than the backbone's gets a map from `byot`.
+    """
+    first, *others = recipe.exits
+    narrow = dataclasses.replace(first, head='mlp_ee', params={'hidden': 8})
+    joint, heads = recipe.stages
+    joint = dataclasses.replace(joint, scheme='byot', ema=0.9, epochs=3)
+    heads = dataclasses.replace(heads, cache_features=True, epochs=3)
+    return dataclasses.replace(recipe, exits=(narrow, *others), stages=(joint, heads))
+
+
+@pytest.fixture(scope='module')
+def whole(varied: Recipe, colours: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of `varied` that nothing stopped."""
+    out = tmp_path_factory.mktemp('varied') / 'whole'
+    trainer(varied, colours, out).run()
+    return out
+
+
+@pytest.fixture(autouse=True)
+def _checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('model_export.train.CHECKPOINT_EVERY_STEPS', 10)
+
+
+@pytest.mark.parametrize('killed_at', [(1, 25), (2, 25)])
 def test_a_killed_run_ends_as_if_it_had_not_been(
-    recipe: Recipe,
+    varied: Recipe,
     colours: Dataset,
+    whole: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     killed_at: tuple[int, int],
 ) -> None:
-    monkeypatch.setattr('model_export.train.CHECKPOINT_EVERY_STEPS', 20)
-    first, *others = recipe.exits  # with a head that has dropout
-    recipe = dataclasses.replace(
-        recipe, exits=(dataclasses.replace(first, head='mlp_ee', params={}), *others)
-    )
-    trainer(recipe, colours, tmp_path / 'whole').run()
-
-    kill(monkeypatch, trainer(recipe, colours, tmp_path / 'killed'), killed_at)
-    stage, step = killed_at
-    with pytest.raises(
-        ModelExportError, match=f'not finished: stage {stage} of 2, step {step // 20 * 20} of 60'
-    ):
-        load_run(tmp_path / 'killed')
-    trainer(recipe, colours, tmp_path / 'killed').run()
-
-    whole = load_checkpoint(tmp_path / 'whole')['model']
-    resumed = load_checkpoint(tmp_path / 'killed')['model']
-    for name, tensor in whole.items():
-        torch.testing.assert_close(resumed[name], tensor, msg=name)
-    steps = [logged_steps(tmp_path / run) for run in ('whole', 'killed')]
-    assert steps[0] == steps[1]
-
-
-def kill(monkeypatch: pytest.MonkeyPatch, run: Trainer, at: tuple[int, int]) -> None:
-    """Run until something is logged at or after a step, then die without a checkpoint of it."""
-    log = Trainer._log
-
-    def log_and_die(self: Trainer, stage: int, step: int, *rest: object) -> None:
-        log(self, stage, step, *rest)  # type: ignore[arg-type]
-        if (stage, step) >= at:
-            raise Killed
-
+    killed = tmp_path / 'killed'
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(Trainer, '_log', log_and_die)
+        patch.setattr(RunFolder, 'log', log_then(killed_at, raise_killed))
+        trainer(varied, colours, killed).run()
+    stage = killed_at[0]
+    with pytest.raises(ModelExportError, match=f'not finished: stage {stage} of 2, step 20 of 30'):
+        load_run(killed)
+    trainer(varied, colours, killed).run()
+    check_same(killed, whole)
+
+
+def test_an_interrupted_run_keeps_its_last_step_and_goes_on(
+    varied: Recipe,
+    colours: Dataset,
+    whole: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stopped = tmp_path / 'stopped'
+    ctrl_c = functools.partial(signal.raise_signal, signal.SIGINT)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(RunFolder, 'log', log_then((1, 25), ctrl_c))
+        trainer(varied, colours, stopped).run()
+    assert load_checkpoint(stopped)['step'] == 26
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    trainer(varied, colours, stopped).run()
+    check_same(stopped, whole)
+
+
+def log_then(at: tuple[int, int], then: Callable[[], None]) -> Callable[..., None]:
+    """Log as ever, and when a step is logged for the first time do something else, too."""
+    log = RunFolder.log
+
+    def replacement(self: RunFolder, stage: int, step: int, *rest: object) -> None:
+        log(self, stage, step, *rest)  # type: ignore[arg-type]
+        if (stage, step) == at:
+            then()
+
+    return replacement
+
+
+def raise_killed() -> None:
+    raise Killed
+
+
+def check_same(run: Path, whole: Path) -> None:
+    expected, found = load_checkpoint(whole)['model'], load_checkpoint(run)['model']
+    for name, tensor in expected.items():
+        torch.testing.assert_close(found[name], tensor, msg=name)
+    assert logged_steps(run) == logged_steps(whole)
+
+
+def test_the_moving_average_is_what_is_watched_and_kept(
+    recipe: Recipe, colours: Dataset, tmp_path: Path
+) -> None:
+    stage = dataclasses.replace(recipe.stages[0], scheme='end_to_end', epochs=2, ema=0.99)
+    recipe = dataclasses.replace(recipe, stages=(stage,))
+    trainer(recipe, colours, tmp_path).run()
+    checkpoint = load_checkpoint(tmp_path)
+    for name, average in checkpoint['ema'].items():
+        assert torch.equal(checkpoint['model'][name], average), name
+    model, _ = load_run(tmp_path)
+    _, held_out = split_held_out(colours, recipe.held_out, recipe.seed)
+    row = list(csv.DictReader((tmp_path / 'log.csv').open()))[-1]
+    watched = [float(row[name]) for name in row if name.startswith('held_out')]
+    assert watched == pytest.approx(accuracy_per_exit(model, held_out), abs=1e-4)
+    last = {k: v for k, v in checkpoint['model'].items() if k.startswith('heads.3.classifier')}
+    plain = dataclasses.replace(recipe, stages=(dataclasses.replace(stage, ema=0.0),))
+    trainer(plain, colours, tmp_path / 'plain').run()
+    other = load_checkpoint(tmp_path / 'plain')['model']
+    assert not any(torch.equal(other[name], value) for name, value in last.items())
+
+
+def test_a_loss_that_is_no_number_is_named_and_the_checkpoint_stays(
+    recipe: Recipe, colours: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('model_export.train.CHECKPOINT_EVERY_STEPS', 2)  # and 4, not 6
+    hard_loss = Scheme.hard_loss
+
+    def sometimes_nan(self: Scheme, *args: torch.Tensor) -> torch.Tensor:
+        steps.append(1)
+        return hard_loss(self, *args) * (math.nan if len(steps) == 6 else 1.0)
+
+    steps: list[int] = []
+    monkeypatch.setattr(Scheme, 'hard_loss', sometimes_nan)
+    run = trainer(recipe, colours, tmp_path)
+    with pytest.raises(
+        ModelExportError, match=r"became nan .*step 5 of stage 1, scheme 'backbone': .*\(0.003\)"
+    ):
         run.run()
+    assert load_checkpoint(tmp_path)['step'] == 4
+    assert all(parameter.isfinite().all() for parameter in run.model.parameters())
+
+
+def test_kept_features_are_what_the_backbone_sees(
+    recipe: Recipe, colours: Dataset, model: EarlyExitViT
+) -> None:
+    stage = StageRecipe('lgvit', cache_features=True)
+    scheme = build_scheme(stage, model, 'stages[0]')
+    assert isinstance(scheme, HeadScheme)
+    seen = compute_features(scheme, colours, 'images').batch(slice(0, 8))
+    fresh = scheme.look(torch.from_numpy(evaluation_batch(colours.images[:8], 24)))
+    assert seen.logits is not None and seen.last is not None
+    for kept, exact in zip(
+        (*seen.tokens, seen.logits, seen.last),
+        (*fresh.tokens, fresh.logits, fresh.last),
+        strict=True,
+    ):
+        assert exact is not None
+        assert kept.dtype == torch.bfloat16
+        torch.testing.assert_close(kept.float(), exact, atol=0.1, rtol=0.1)
+
+
+def test_features_that_do_not_fit_the_memory_are_refused_before_training(
+    varied: Recipe, colours: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('os.sysconf', lambda _: 1024)  # a machine of one MiB
+    with pytest.raises(ModelExportError, match=r'would take 0.0 GiB of memory for 240 images'):
+        trainer(varied, colours, tmp_path).run()
+    assert not (tmp_path / 'log.csv').exists()
+
+
+def test_a_run_of_the_older_form_goes_on(
+    recipe: Recipe, colours: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = [dataclasses.replace(stage, epochs=2) for stage in recipe.stages]
+    stages[1] = dataclasses.replace(
+        stages[1], params={'distill_weight': 0.5, 'distill_temperature': 2.0}
+    )
+    recipe = dataclasses.replace(recipe, stages=tuple(stages))
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(RunFolder, 'log', log_then((1, 20), raise_killed))
+        trainer(recipe, colours, tmp_path).run()
+    checkpoint = load_checkpoint(tmp_path)
+    old = checkpoint['recipe']
+    keys = ('epochs', 'batch_size', 'learning_rate', 'warmup_steps')
+    old['stage1'], old['stage2'] = ({k: entry[k] for k in keys} for entry in old.pop('stages'))
+    old['stage2'] |= {'distill_weight': 0.5, 'distill_temperature': 2.0}
+    for key in ('scheme', 'ema'):
+        del checkpoint[key]  # type: ignore[misc]
+    torch.save(checkpoint, tmp_path / 'checkpoint.pt')
+    trainer(recipe, colours, tmp_path).run()
+    model, _ = load_run(tmp_path)
+    assert model.recipe == recipe
 
 
 def logged_steps(run: Path) -> list[tuple[str, str]]:
@@ -91,13 +249,13 @@ def logged_steps(run: Path) -> list[tuple[str, str]]:
         return [(row['stage'], row['step']) for row in csv.DictReader(file)]
 
 
-def test_stage_2_leaves_the_backbone_alone(
+def test_heads_alone_leave_the_backbone_alone(
     recipe: Recipe, colours: Dataset, tmp_path: Path
 ) -> None:
-    run = trainer(recipe, colours, tmp_path)
-    tmp_path.mkdir(exist_ok=True)
+    only = dataclasses.replace(recipe.stages[1], epochs=1)
+    run = trainer(dataclasses.replace(recipe, stages=(only,)), colours, tmp_path)
     before = {k: v.clone() for k, v in run.model.state_dict().items()}
-    run._run_stage(2, 10, None)
+    run.run()
     after = run.model.state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed
@@ -105,41 +263,37 @@ def test_stage_2_leaves_the_backbone_alone(
 
 
 def test_another_recipe_does_not_continue_a_run(
-    recipe: Recipe, colours: Dataset, tmp_path: Path
+    recipe: Recipe, colours: Dataset, again: Path
 ) -> None:
-    trainer(recipe, colours, tmp_path).run()
     other = recipe_from_dict({**recipe_to_dict(recipe), 'seed': 1})
     with pytest.raises(ModelExportError, match='another recipe'):
-        trainer(other, colours, tmp_path).run()
+        trainer(other, colours, again).run()
 
 
-def test_other_data_does_not_continue_a_run(
-    recipe: Recipe, colours: Dataset, tmp_path: Path
-) -> None:
-    trainer(recipe, colours, tmp_path).run()
+def test_other_data_does_not_continue_a_run(recipe: Recipe, colours: Dataset, again: Path) -> None:
     fewer = colours.subset(np.arange(236))
     with pytest.raises(ModelExportError, match='trained on other data .240 images.* now 236'):
-        trainer(recipe, fewer, tmp_path).run()
+        trainer(recipe, fewer, again).run()
 
 
 def test_descriptions_of_a_finished_run_can_change(
-    recipe: Recipe, colours: Dataset, tmp_path: Path
+    recipe: Recipe, colours: Dataset, again: Path
 ) -> None:
-    trainer(recipe, colours, tmp_path).run()
-    log = logged_steps(tmp_path)
-    trainer(dataclasses.replace(recipe, licence='MIT'), colours, tmp_path).run()
-    model, _ = load_run(tmp_path)
+    log = logged_steps(again)
+    trainer(dataclasses.replace(recipe, licence='MIT'), colours, again).run()
+    model, _ = load_run(again)
     assert model.recipe.licence == 'MIT'
-    assert logged_steps(tmp_path) == log
+    assert logged_steps(again) == log
 
 
 def test_a_run_that_would_not_take_a_step_is_refused(
     recipe: Recipe, colours: Dataset, tmp_path: Path
 ) -> None:
     for change in ({'batch_size': 201}, {'epochs': 0.01}):
-        stage2 = dataclasses.replace(recipe.stage2, **change)  # type: ignore[arg-type]
+        first, second = recipe.stages
+        stages = (first, dataclasses.replace(second, **change))  # type: ignore[arg-type]
         with pytest.raises(ModelExportError, match='200 training images .* make no training step'):
-            trainer(dataclasses.replace(recipe, stage2=stage2), colours, tmp_path).run()
+            trainer(dataclasses.replace(recipe, stages=stages), colours, tmp_path).run()
     assert not (tmp_path / 'log.csv').exists()  # stage 1 would have run for nothing
 
 
