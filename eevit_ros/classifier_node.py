@@ -121,6 +121,7 @@ class ClassifierNode(LifecycleNode):
             f'model {engine.metadata.name} from {settings.model} on {engine.provider}, exits after '
             f'layers {engine.metadata.exit_layers} of {engine.metadata.layers}, thresholds '
             f'{engine.thresholds}'
+            + (f'; promise: {engine.promise}' if engine.metadata.promise else '')
         )
         if engine.provider_note:
             self.get_logger().warning(engine.provider_note)

@@ -21,6 +21,7 @@ from eevit_ros.errors import EevitError
 from eevit_ros.images import Image, resize
 from eevit_ros.model_check import read_model
 from eevit_ros.model_file import ModelMetadata
+from eevit_ros.promise import promise_in_use
 from eevit_ros.providers import open_model
 
 Vector = npt.NDArray[np.float32]
@@ -114,7 +115,7 @@ class Engine:
 
     @property
     def thresholds(self) -> tuple[float, ...]:
-        """The confidence that each of the E early exits needs: it is taken above, not at, it.
+        """What the measure (`metadata.policy`) of each of the E early exits must exceed.
 
         0 always leaves there, 1 never does. Set one value for all exits or E values; another
         thread may do so while a frame runs, which then keeps the old ones.
@@ -124,6 +125,12 @@ class Engine:
     @thresholds.setter
     def thresholds(self, values: Sequence[float] | float) -> None:
         self._thresholds = check_thresholds(values, self._exits)  # one assignment: atomic
+
+    @property
+    def promise(self) -> str:
+        """In words: what the file promises at the thresholds in use; 'none' if nothing."""
+        meta = self.metadata
+        return promise_in_use(meta.promise, meta.default_thresholds, self._thresholds)
 
     def warm_up(self) -> None:
         """Leave once at every exit, so that no real frame pays for a first time.

@@ -1,8 +1,8 @@
-"""The exit policy offline: where images leave at given thresholds, and which thresholds to choose.
+"""The exit policy offline: where images leave at given thresholds, and what that comes to.
 
-From the confidences of all exits on the same images, so that one pass at full depth answers for
+From what a policy makes of all exits on the same images, so that one pass at full depth answers for
 every vector of thresholds. NumPy alone: calibration on a workstation and tuning on a robot's own
-recordings both use it.
+recordings both use it. Which thresholds to choose: `threshold_search`.
 
 Reference:
     Teerapittayanon et al., BranchyNet, ICPR 2016 (thresholds on confidence).
@@ -15,9 +15,44 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from eevit_ros.errors import EevitError
+from eevit_ros.policies import Policy
+from eevit_ros.threshold_search import CANDIDATES, choose_thresholds, exits_taken
 
-CANDIDATES = np.round(np.arange(0.30, 1.0, 0.01), 2)
+__all__ = [
+    'CANDIDATES',
+    'Judged',
+    'Outcome',
+    'choose_thresholds',
+    'exits_taken',
+    'judge',
+    'outcome',
+]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a policy makes of every exit on N images.
+
+    Attributes:
+        measure: float32 (E + 1, N), compared with the thresholds.
+        confidence: float32 (E + 1, N), the largest probability of the answer given there.
+        answer: int64 (E + 1, N), the class answered there.
+    """
+
+    measure: npt.NDArray[np.float32]
+    confidence: npt.NDArray[np.float32]
+    answer: npt.NDArray[np.int64]
+
+
+def judge(policy: Policy, probabilities: npt.NDArray[np.float32]) -> Judged:
+    """Show a policy every exit of every image, float32 (E + 1, N, C), as if nobody had left."""
+    policy.start()
+    looks = [policy.see(exit_probabilities) for exit_probabilities in probabilities]
+    return Judged(
+        np.stack([look.measure for look in looks]),
+        np.stack([look.probabilities.max(axis=-1) for look in looks]).astype(np.float32),
+        np.stack([look.probabilities.argmax(axis=-1) for look in looks]).astype(np.int64),
+    )
 
 
 @dataclass(frozen=True)
@@ -37,20 +72,6 @@ class Outcome:
     exit_accuracy: tuple[float, ...]
     speedup_layers: float
     speedup_macs: float
-
-
-def exits_taken(
-    confidence: npt.NDArray[np.float32], thresholds: npt.NDArray[np.float32]
-) -> npt.NDArray[np.int64]:
-    """The exit index (N,) of each image: the first that is confident enough, else the final one.
-
-    Args:
-        confidence: float32 (E + 1, N).
-        thresholds: float32 (E,); an exit is taken above its threshold, not at it.
-    """
-    leaves = confidence[:-1] > thresholds[:, None]
-    leaves = np.vstack([leaves, np.ones((1, confidence.shape[1]), bool)])
-    return np.asarray(np.argmax(leaves, axis=0), np.int64)
 
 
 def outcome(
@@ -80,52 +101,3 @@ def outcome(
         speedup_layers=float(layers_at[-1] * images / (count @ np.array(layers_at))),
         speedup_macs=float(backbone_macs * images / (count @ np.array(macs_at))),
     )
-
-
-def choose_thresholds(
-    confidence: npt.NDArray[np.float32],
-    right: npt.NDArray[np.bool_],
-    macs_at: tuple[int, ...],
-    max_drop: float,
-) -> tuple[float, ...]:
-    """The thresholds with the fewest mean MACs whose accuracy falls by at most `max_drop`.
-
-    First the best value common to all exits, then one exit at a time, each to the value that
-    saves most within the limit, until nothing changes.
-
-    Args:
-        confidence: float32 (E + 1, N), calibrated.
-        right: bool (E + 1, N).
-        macs_at: E + 1 MACs of an image leaving there.
-        max_drop: Accuracy that may be given up against the final exit, as a share (0.005).
-
-    Returns:
-        E thresholds.
-    """
-    if not 0 <= max_drop < 1:
-        raise EevitError(f'max_drop must be in [0, 1). Got {max_drop!r}')
-    exits, images = right.shape
-    cost = np.array(macs_at, np.float64)
-    floor = right[-1].mean() - max_drop
-
-    def mean_cost(thresholds: npt.NDArray[np.float32]) -> float:
-        taken = exits_taken(confidence, thresholds)
-        if right[taken, np.arange(images)].mean() < floor:
-            return float('inf')
-        return float(cost[taken].mean())
-
-    common = [np.full(exits - 1, value, np.float32) for value in (*CANDIDATES, 1.0)]
-    best = min(common, key=mean_cost)
-    changed = True
-    while changed:
-        changed = False
-        for exit_index in range(exits - 1):
-            options = []
-            for value in (*CANDIDATES, 1.0):
-                option = best.copy()
-                option[exit_index] = value
-                options.append(option)
-            option = min(options, key=mean_cost)
-            if mean_cost(option) < mean_cost(best):
-                best, changed = option, True
-    return tuple(round(float(value), 2) for value in best)

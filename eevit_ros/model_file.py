@@ -3,7 +3,7 @@
 A model file is one self-contained ONNX file (no external data, opset 20 and IR 10 at most):
 
     inputs    image          uint8   [1, H, W, 3]   RGB; normalised inside the graph
-              thresholds     float32 [E]            the confidence each early exit needs
+              thresholds     float32 [E]            what the measure of each early exit must exceed
     outputs   probabilities  float32 [1, C]         calibrated, as the decision used them
               exit_index     int32   [1]            0..E, E = the final classifier
 
@@ -23,9 +23,12 @@ from typing import Any
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images import ResizeRule
+from eevit_ros.policies import STATELESS
+from eevit_ros.promise import Promise
 
 FORMAT_VERSION = 1
 VERSION_KEY = 'eevit_format_version'
+TASK_KEY = 'eevit_task'  # only in files of models that do not classify
 MAX_LAYERS = 255  # the exit layer is published as std_msgs/UInt8
 CONFIDENCE_BINS = 10  # of equal width over [0, 1]; the last one holds 1
 
@@ -51,10 +54,12 @@ class ModelMetadata:
         accuracy_data: What `accuracy` was measured on.
         training_data: What the model was trained on.
         licence: Licence of the file, ingredients named.
-        promise: What the calibration of the thresholds promises; empty if nothing.
+        promise: What the calibration of the thresholds promises; None if nothing.
         calibration_counts: (E + 1) rows of `CONFIDENCE_BINS` counts: how many held-out images left
             at that exit, at the default thresholds, with a confidence in that bin; empty if not
             known. What the robot compares its own answers with.
+        policy: The measure that the graph compares with the thresholds, one of
+            `policies.STATELESS`; 'softmax' in files written before there were others.
     """
 
     name: str
@@ -72,8 +77,9 @@ class ModelMetadata:
     accuracy_data: str
     training_data: str
     licence: str
-    promise: str = ''
+    promise: Promise | None = None
     calibration_counts: tuple[tuple[int, ...], ...] = ()
+    policy: str = 'softmax'
 
     def __post_init__(self) -> None:
         """Refuse lengths and values that do not fit together, naming the one at fault."""
@@ -119,6 +125,7 @@ class ModelMetadata:
             self.calibration_counts,
             f'be empty, or {exits + 1} rows of {CONFIDENCE_BINS} counts, not all 0',
         )
+        _require('policy', self.policy in STATELESS, self.policy, f'be one of {tuple(STATELESS)}')
 
     @property
     def answer_layers(self) -> tuple[int, ...]:
@@ -127,27 +134,48 @@ class ModelMetadata:
 
     def to_props(self) -> dict[str, str]:
         """Return the ONNX metadata entries: the format version and one JSON value a field."""
-        props = {VERSION_KEY: str(FORMAT_VERSION)}
-        for key, value in asdict(self).items():
-            props[f'eevit_{key}'] = json.dumps(value, ensure_ascii=False)
-        return props
+        return write_props(asdict(self))
 
     @classmethod
     def from_props(cls, props: Mapping[str, str]) -> ModelMetadata:
         """Read the entries that `to_props` made.
 
         Raises:
-            EevitError: An entry is missing, unreadable or out of range, or the format is newer.
+            EevitError: An entry is missing, unreadable or out of range, the format is newer, or
+                the model is for another task than classification.
         """
-        _check_version(props.get(VERSION_KEY))
-        values: dict[str, Any] = {}
-        for field in fields(cls):
-            key = f'eevit_{field.name}'
-            if key in props:
-                values[field.name] = _READERS[str(field.type)](key, _parse(key, props[key]))
-            elif field.default is MISSING:
-                raise EevitError(f'metadata entry {key!r} is missing; export the model again')
-        return cls(**values)
+        if task := props.get(TASK_KEY):
+            raise EevitError(
+                f'the file holds a model for {_parse(TASK_KEY, task)}, which does not answer with '
+                'classes, and only models that classify run here: give a file that '
+                '`python -m model_export export` wrote'
+            )
+        return cls(**read_props(cls, props))
+
+
+def write_props(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the metadata entries of these fields, and that of the format version."""
+    props = {VERSION_KEY: str(FORMAT_VERSION)}
+    for key, value in values.items():
+        props[f'eevit_{key}'] = json.dumps(value, ensure_ascii=False)
+    return props
+
+
+def read_props(cls: Any, props: Mapping[str, str]) -> dict[str, Any]:
+    """Read the fields of a dataclass that `write_props` wrote.
+
+    Raises:
+        EevitError: An entry is missing or unreadable, or the format is newer.
+    """
+    _check_version(props.get(VERSION_KEY))
+    values: dict[str, Any] = {}
+    for field in fields(cls):
+        key = f'eevit_{field.name}'
+        if key in props:
+            values[field.name] = _READERS[str(field.type)](key, _parse(key, props[key]))
+        elif field.default is MISSING:
+            raise EevitError(f'metadata entry {key!r} is missing; export the model again')
+    return values
 
 
 def _check_version(version: str | None) -> None:
@@ -198,6 +226,7 @@ def _is_resize(value: Any) -> bool:
 
 _READERS = {
     'str': _reader('a string', _is(str), str),
+    'float': _reader('a number', _is((int, float)), float),
     'int': _reader('an integer', _is(int), int),
     'tuple[str, ...]': _reader('a list of strings', _all(str), tuple),
     'tuple[int, ...]': _reader('a list of integers', _all(int), tuple),
@@ -208,6 +237,12 @@ _READERS = {
         'a list of lists of integers',
         lambda value: isinstance(value, list) and all(map(_all(int), value)),
         lambda value: tuple(map(tuple, value)),
+    ),
+    # Files written before there were promises hold an empty string.
+    'Promise | None': _reader(
+        'a promise or null',
+        lambda value: value in (None, '') or isinstance(value, dict),
+        lambda value: Promise.from_dict(value) if value else None,
     ),
     'ResizeRule': _reader(
         'a resize rule (mode, interpolation, antialias)',

@@ -72,9 +72,9 @@ def open_model(model: bytes, *, provider: str = 'auto', threads: int = 0) -> Ope
     for name in installed if provider == 'auto' else [provider]:
         order = [PROVIDERS[other] for other in installed[installed.index(name) :]]
         try:
-            session = _open_session(model, order, threads)
+            session = open_session(model, order, threads)
             metadata = check_model(session)
-            _run_once(session, metadata)
+            run_once(session, metadata)
         except EevitError:  # the model is to blame, whatever the provider
             raise
         except Exception as err:  # ONNX Runtime's exceptions share no base class of their own
@@ -87,7 +87,8 @@ def open_model(model: bytes, *, provider: str = 'auto', threads: int = 0) -> Ope
     )
 
 
-def _open_session(model: bytes, order: list[str], threads: int) -> ort.InferenceSession:
+def open_session(model: bytes, order: list[str], threads: int) -> ort.InferenceSession:
+    """Make a session on the first of `order`, ONNX Runtime's names; what it cannot do goes on."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -106,7 +107,7 @@ def _open_session(model: bytes, order: list[str], threads: int) -> ort.Inference
     return session
 
 
-def _run_once(session: ort.InferenceSession, metadata: ModelMetadata) -> None:
+def run_once(session: ort.InferenceSession, metadata: ModelMetadata) -> None:
     """Run at full depth: some providers start well and fail at their first computation."""
     image = np.zeros((1, metadata.input_height, metadata.input_width, 3), np.uint8)
     session.run(

@@ -145,6 +145,7 @@ class Session:
                 'model_file': str(self._settings.model),
                 'model_hash': self._engine.sha256,
                 'thresholds': ', '.join(f'{t:.4g}' for t in self._engine.thresholds),
+                'promise': self._engine.promise,
                 **shift,
             },
         )

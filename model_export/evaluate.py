@@ -44,7 +44,7 @@ def evaluate(model: Path, data: Path, out: Path | None, *, limit: int | None) ->
     test = load_split(data, 'test', meta.input_height)
     check_classes(test, meta.class_names, data)
     test = test.subset(spread(len(test), limit or len(test)))
-    defaults = engine.thresholds
+    defaults, promise = engine.thresholds, engine.promise
     exits = len(defaults)
     early: list[ExitResult] = []
     full: list[ExitResult] = []
@@ -68,7 +68,9 @@ def evaluate(model: Path, data: Path, out: Path | None, *, limit: int | None) ->
         'model': meta.name,
         'sha256': engine.sha256,
         'images': len(test),
+        'policy': meta.policy,
         'thresholds': defaults,
+        'promise': promise,
         'accuracy': result.accuracy,
         'accuracy_full_depth': float(_right(full, test).mean()),
         'fixed_exit': {
@@ -151,5 +153,6 @@ def _table(figures: dict[str, Any]) -> str:
         f'{figures["speedup_macs"]:.2f}x, by wall clock against full depth '
         f'{figures["speedup_wall_clock"]:.2f}x '
         f'({figures["mean_ms"]:.1f} ms against {figures["full_depth_ms"]:.1f} ms)',
+        f'promise: {figures["promise"]}',
     ]
     return '\n'.join(lines)

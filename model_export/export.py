@@ -26,6 +26,7 @@ from eevit_ros.images import Image
 from eevit_ros.model_file import ModelMetadata
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
+from model_export.measures import measure
 
 OPSET = 20
 IR_VERSION = 10
@@ -36,57 +37,90 @@ MIN_HALF_SIZE = 1024  # smaller tensors stay float32: they save nothing
 class ExportForm(nn.Module):
     """The model with its decisions inside the graph, for one image."""
 
-    def __init__(self, model: EarlyExitViT) -> None:
-        """Wrap the deployed form of a model."""
+    def __init__(self, model: EarlyExitViT, policy: str = 'softmax') -> None:
+        """Wrap the deployed form of a model; see `EarlyExitViT.forward_eager` for the policy."""
         super().__init__()
         self.model = model
+        self.policy = policy
+        self.shapes = _shapes_at_exits(model)
+
+    def answer(self, logits: Tensor) -> Tensor:
+        """What an exit answers."""
+        return logits.softmax(-1)
+
+    def leaves(self, answer: Tensor, before: Tensor | None, threshold: Tensor) -> Tensor:
+        """Whether the image leaves here, bool (1,); `before` is the answer of the exit before."""
+        return measure(self.policy, answer) > threshold
 
     def forward(self, image: Tensor, thresholds: Tensor) -> tuple[Tensor, Tensor]:
         """The contract's inputs and outputs; see `EarlyExitViT.forward_eager`."""
         model = self.model
-        blocks = model.backbone.blocks
+        blocks, exit_tokens = model.backbone.blocks, model.backbone.exit_tokens
         x = model.backbone.embed(image)
         for block in blocks[: model.exit_layers[0]]:
             x = block(x)
-        probabilities = model.heads[0](x).softmax(-1)
+        probabilities = self.answer(model.heads[0](exit_tokens(x, model.exit_layers[0])))
         exit_index = torch.zeros(1, dtype=torch.int32)
-        left = probabilities.max() > thresholds[0]
-
-        def keep(x: Tensor, probabilities: Tensor, exit_index: Tensor) -> tuple[Tensor, ...]:
-            return x.clone(), probabilities.clone(), exit_index.clone()
+        left = self.leaves(probabilities, None, thresholds[0])
 
         for index in range(1, len(model.heads)):
-            head = model.heads[index]
-            stretch = blocks[model.exit_layers[index - 1] : model.exit_layers[index]]
+            head, layer = model.heads[index], model.exit_layers[index]
+            stretch = blocks[model.exit_layers[index - 1] : layer]
+            shape = self.shapes[index]
+
+            def keep(
+                x: Tensor,
+                probabilities: Tensor,
+                exit_index: Tensor,
+                shape: tuple[int, ...] = shape,
+            ) -> tuple[Tensor, ...]:
+                # Both branches must give one shape. Nobody reads the tokens of an image that left.
+                x = x.clone() if x.shape == shape else torch.zeros(shape, dtype=x.dtype)
+                return x, probabilities.clone(), exit_index.clone()
 
             def go_on(
                 x: Tensor,
                 probabilities: Tensor,
                 exit_index: Tensor,
                 index: int = index,
+                layer: int = layer,
                 head: nn.Module = head,
                 stretch: Iterable[nn.Module] = stretch,
             ) -> tuple[Tensor, ...]:
                 for block in stretch:
                     x = block(x)
-                return x, head(x).softmax(-1), torch.full((1,), index, dtype=torch.int32)
+                probabilities = self.answer(head(exit_tokens(x, layer)))
+                return x, probabilities, torch.full((1,), index, dtype=torch.int32)
 
+            before = probabilities
             x, probabilities, exit_index = torch.cond(
                 left, keep, go_on, (x, probabilities, exit_index)
             )
-            left = left | (probabilities.max() > thresholds[index])
+            left = left | self.leaves(probabilities, before, thresholds[index])
 
-        def answer(x: Tensor, probabilities: Tensor, exit_index: Tensor) -> tuple[Tensor, ...]:
+        def stay(x: Tensor, probabilities: Tensor, exit_index: Tensor) -> tuple[Tensor, ...]:
             return probabilities.clone(), exit_index.clone()
 
         def finish(x: Tensor, probabilities: Tensor, exit_index: Tensor) -> tuple[Tensor, ...]:
             for block in blocks[model.exit_layers[-1] : -1]:
                 x = block(x)
             final = torch.full((1,), len(model.heads), dtype=torch.int32)
-            return model.backbone.classify(x).softmax(-1), final
+            return self.answer(model.backbone.classify(x)), final
 
-        probabilities, exit_index = torch.cond(left, answer, finish, (x, probabilities, exit_index))
+        probabilities, exit_index = torch.cond(left, stay, finish, (x, probabilities, exit_index))
         return probabilities, exit_index
+
+
+@torch.no_grad()
+def _shapes_at_exits(model: EarlyExitViT) -> list[tuple[int, ...]]:
+    """Shapes of the tokens that leave each exit's layer, for one image."""
+    size = model.recipe.backbone.image_size
+    x = model.backbone.embed(torch.zeros(1, size, size, 3, dtype=torch.uint8))
+    shapes = []
+    for block in model.backbone.blocks[: model.exit_layers[-1]]:
+        x = block(x)
+        shapes.append(tuple(x.shape))
+    return [shapes[layer - 1] for layer in model.exit_layers]
 
 
 def round_weights_to_half(model: EarlyExitViT) -> None:
@@ -98,17 +132,26 @@ def round_weights_to_half(model: EarlyExitViT) -> None:
 
 def to_onnx(model: EarlyExitViT, metadata: ModelMetadata) -> onnx.ModelProto:
     """Trace the deployed model into an ONNX graph with metadata and float16 weight storage."""
-    size = model.recipe.backbone.image_size
-    example = (torch.zeros(1, size, size, 3, dtype=torch.uint8), torch.ones(len(model.heads)))
+    form = ExportForm(model, metadata.policy)
+    outputs = ('probabilities', 'exit_index')
+    return trace(form, ('image', 'thresholds'), outputs, metadata.to_props())
+
+
+def trace(
+    form: ExportForm, inputs: Sequence[str], outputs: Sequence[str], props: dict[str, str]
+) -> onnx.ModelProto:
+    """Trace a deployed form into a graph of these inputs and outputs, with metadata entries."""
+    size = form.model.recipe.backbone.image_size
+    example = (torch.zeros(1, size, size, 3, dtype=torch.uint8), torch.ones(len(form.model.heads)))
     for chatty in ('torch.onnx', 'onnx_ir'):
         logging.getLogger(chatty).setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         program = torch.onnx.export(
-            ExportForm(model).eval(),
+            form.eval(),
             example,
-            input_names=['image', 'thresholds'],
-            output_names=['probabilities', 'exit_index'],
+            input_names=inputs,
+            output_names=outputs,
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
@@ -119,7 +162,7 @@ def to_onnx(model: EarlyExitViT, metadata: ModelMetadata) -> onnx.ModelProto:
     _strip_traces(proto)
     _store_as_half(proto.graph)
     del proto.metadata_props[:]
-    for key, value in metadata.to_props().items():
+    for key, value in props.items():
         proto.metadata_props.add(key=key, value=value)
     return proto
 
@@ -140,6 +183,7 @@ def check(proto: onnx.ModelProto, model: EarlyExitViT, images: Image) -> float:
     """
     options = onnxruntime.SessionOptions()
     options.enable_mem_pattern = False  # as the robot's engine, which says why
+    options.log_severity_level = 3  # its warnings are about constants that nobody uses
     session = onnxruntime.InferenceSession(
         proto.SerializeToString(), options, providers=['CPUExecutionProvider']
     )
@@ -154,7 +198,7 @@ def check(proto: onnx.ModelProto, model: EarlyExitViT, images: Image) -> float:
             probabilities, exit_index = session.run(None, feed)
             with torch.no_grad():
                 expected, expected_exit = model.forward_eager(
-                    torch.from_numpy(image[None]), torch.from_numpy(thresholds)
+                    torch.from_numpy(image[None]), torch.from_numpy(thresholds), metadata.policy
                 )
             left, torch_left = int(exit_index[0]), int(expected_exit[0])
             if left != torch_left or (number <= exits and left != number):

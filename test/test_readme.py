@@ -49,6 +49,7 @@ def test_launch_arguments() -> None:
         'docs/drive.md',
         'docs/replay.md',
         'docs/recording.md',
+        'docs/thresholds.md',
     ],
 )
 def test_links_and_files_exist(path: str) -> None:
@@ -56,7 +57,7 @@ def test_links_and_files_exist(path: str) -> None:
     links = [link for link in re.findall(r'\]\(([^)]+)\)', text) if '://' not in link]
     assert links
     for link in links:
-        assert ((ROOT / path).parent / link).exists(), link
+        assert ((ROOT / path).parent / link.split('#')[0]).exists(), link
     for file in re.findall(r'(?<![\w/])(?:config|benchmarks|eevit_ros|models)/[\w/]+\.\w+', text):
         assert (ROOT / file).exists(), file
 

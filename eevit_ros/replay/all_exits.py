@@ -1,7 +1,8 @@
 """All exits' answers to one frame from one pass at full depth.
 
 A model file answers with one exit's probabilities. Inside, all exits' are computed on the way to
-full depth: each is compared with its threshold. Here these inner values become outputs.
+full depth: a measure of each is compared with its threshold. Here these inner values become
+outputs.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import onnx
 import onnxruntime
 
 from eevit_ros.engine import Engine
+from eevit_ros.exit_policy import judge
 from eevit_ros.images import Image, resize
+from eevit_ros.policies import build_policy
 from eevit_ros.replay.errors import ReplayError
 
 Probabilities = npt.NDArray[np.float32]
@@ -26,10 +29,12 @@ class ExitAnswers:
     """What each of the E + 1 exits says of one frame.
 
     Attributes:
+        measure: float32 (E + 1,), what the file compares with its thresholds.
         confidence: float32 (E + 1,).
         class_index: int64 (E + 1,).
     """
 
+    measure: npt.NDArray[np.float32]
     confidence: npt.NDArray[np.float32]
     class_index: npt.NDArray[np.int64]
 
@@ -68,17 +73,19 @@ class AllExits:
         self._outputs = [*names, 'probabilities']
         self._check(engine, model)
 
-    def answers(self, image: Image) -> ExitAnswers:
-        """Answer a frame, uint8 (H, W, 3) RGB, at every exit."""
+    def probabilities(self, image: Image) -> Probabilities:
+        """Every exit's float32 (E + 1, C), the final one last, of a frame uint8 (H, W, 3) RGB."""
         meta = self._metadata
         pixels = resize(image, meta.input_height, meta.input_width, meta.resize)
         feed = {'image': pixels[np.newaxis], 'thresholds': np.ones(self._exits, np.float32)}
         found = self._session.run(self._outputs, feed)
-        probabilities = np.stack([np.reshape(one, -1) for one in found])
-        return ExitAnswers(
-            np.clip(probabilities.max(axis=1), 0, 1).astype(np.float32),
-            probabilities.argmax(axis=1).astype(np.int64),
-        )
+        return np.stack([np.reshape(one, -1) for one in found])
+
+    def answers(self, image: Image) -> ExitAnswers:
+        """Answer a frame, uint8 (H, W, 3) RGB, at every exit."""
+        policy = build_policy(self._metadata.policy, self._metadata.accuracy)
+        judged = judge(policy, np.clip(self.probabilities(image), 0, 1)[:, np.newaxis])
+        return ExitAnswers(judged.measure[:, 0], judged.confidence[:, 0], judged.answer[:, 0])
 
     def _check(self, engine: Engine, model: Path) -> None:
         """Hold every exit against the engine, forced to leave there."""
@@ -99,21 +106,39 @@ class AllExits:
 
 
 def _exit_outputs(graph: onnx.GraphProto, exits: int) -> list[str]:
-    """Return the names of the exits' probabilities: what each threshold is compared with."""
+    """Return the names of the exits' probabilities: what is measured and compared."""
     made_by = {name: node for node in graph.node for name in node.output}
     constants = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
     found: dict[int, str] = {}
     for node in graph.node:
         if node.op_type != 'Greater':
             continue
-        largest, threshold = (made_by.get(name) for name in node.input)
+        measured, threshold = node.input
+        gather = made_by.get(threshold)
         if (
-            largest is not None
-            and largest.op_type == 'ReduceMax'
-            and threshold is not None
-            and threshold.op_type == 'Gather'
-            and threshold.input[0] == 'thresholds'
-            and threshold.input[1] in constants
+            gather is not None
+            and gather.op_type == 'Gather'
+            and gather.input[0] == 'thresholds'
+            and gather.input[1] in constants
         ):
-            found[int(constants[threshold.input[1]])] = largest.input[0]
+            source = _measured(measured, made_by)
+            if source:
+                found[int(constants[gather.input[1]])] = source
     return [found[index] for index in range(exits) if index in found]
+
+
+def _measured(name: str, made_by: dict[str, onnx.NodeProto]) -> str:
+    """Go back from a measure to the probabilities that it is of; '' if there are none.
+
+    They come out of the first exit's softmax or of the `If` around a later one's.
+    """
+    waiting = [name]
+    while waiting:
+        name = waiting.pop()
+        node = made_by.get(name)
+        if node is None:
+            continue
+        if node.op_type in ('Softmax', 'If'):
+            return name
+        waiting += node.input
+    return ''

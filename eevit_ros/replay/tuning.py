@@ -14,6 +14,7 @@ from eevit_ros.engine import Engine
 from eevit_ros.errors import EevitError
 from eevit_ros.exit_policy import Outcome, choose_thresholds, exits_taken, outcome
 from eevit_ros.model_file import ModelMetadata
+from eevit_ros.policies import STATELESS
 from eevit_ros.replay.all_exits import AllExits
 from eevit_ros.replay.batch import find_sources, load_engine
 from eevit_ros.replay.errors import ReplayError
@@ -31,14 +32,14 @@ class Pass:
     """Every exit's answer to every frame that can be judged.
 
     Attributes:
-        confidence: float32 (E + 1, N).
+        measure: float32 (E + 1, N), what the model compares with its thresholds.
         right: bool (E + 1, N).
         half: int64 (N,), 0 or 1: in which half of the recordings, by alternating blocks.
         against: What right means, for people.
         problems: What was left out.
     """
 
-    confidence: npt.NDArray[np.float32]
+    measure: npt.NDArray[np.float32]
     right: npt.NDArray[np.bool_]
     half: npt.NDArray[np.int64]
     against: str
@@ -146,7 +147,7 @@ def _one_pass(
 ) -> Pass:
     model = AllExits(settings.model, engine, threads=settings.threads)
     index_of = {name: index for index, name in enumerate(engine.metadata.class_names)}
-    confidences, answers, shown, halves, problems = [], [], [], [], []
+    measures, answers, shown, halves, problems = [], [], [], [], []
     named: set[str] = set()
     for path in (found for given in paths for found in find_sources(given)):
         try:
@@ -169,7 +170,7 @@ def _one_pass(
                     problems.append(f'{source.name}: frame {frame.index} was left out: {err}')
                 continue
             first_ns = frame.received_ns if first_ns is None else first_ns
-            confidences.append(found.confidence)
+            measures.append(found.measure)
             answers.append(found.class_index)
             shown.append(-2 if not label else index_of.get(label, -1))
             halves.append((frame.received_ns - first_ns) // BLOCK_NS % 2)
@@ -177,16 +178,16 @@ def _one_pass(
             problems.append(f'{source.name}: {bad} frames were left out in all')
         problems += [*source.problems, *labels.problems()]
     problems += unknown_classes(named, engine.metadata.class_names)
-    if not confidences:
+    if not measures:
         raise ReplayError('\n'.join(['no frame could be read', *problems]))
-    confidence = np.stack(confidences, axis=1)
+    measure = np.stack(measures, axis=1)
     answer, known, half = np.stack(answers, axis=1), np.array(shown), np.array(halves, np.int64)
     labelled = known != -2
     if not labelled.any():
-        return Pass(confidence, answer == answer[-1], half, 'as at full depth', problems)
+        return Pass(measure, answer == answer[-1], half, 'as at full depth', problems)
     right = answer[:, labelled] == known[labelled]
     text = 'as the truth' + ('' if labelled.all() else ', of the frames that have one')
-    return Pass(confidence[:, labelled], right, half[labelled], text, problems)
+    return Pass(measure[:, labelled], right, half[labelled], text, problems)
 
 
 def _fixed(
@@ -196,23 +197,30 @@ def _fixed(
 
 
 def _chosen(name: str, max_drop: float, one_pass: Pass, meta: ModelMetadata) -> Proposal:
-    thresholds = choose_thresholds(one_pass.confidence, one_pass.right, meta.macs, max_drop)
+    candidates = STATELESS[meta.policy]().candidates
+    thresholds = choose_thresholds(
+        one_pass.measure, one_pass.right, meta.macs, max_drop, candidates=candidates
+    )
     hits, seen = 0.0, 0
     for half in (0, 1):
         chosen, unseen = one_pass.half == half, one_pass.half != half
         if not (chosen.any() and unseen.any()):
             return Proposal(name, thresholds, _outcome(thresholds, one_pass, meta))
         there = choose_thresholds(
-            one_pass.confidence[:, chosen], one_pass.right[:, chosen], meta.macs, max_drop
+            one_pass.measure[:, chosen],
+            one_pass.right[:, chosen],
+            meta.macs,
+            max_drop,
+            candidates=candidates,
         )
-        taken = exits_taken(one_pass.confidence[:, unseen], np.array(there, np.float32))
+        taken = exits_taken(one_pass.measure[:, unseen], np.array(there, np.float32))
         hits += one_pass.right[:, unseen][taken, np.arange(len(taken))].sum()
         seen += len(taken)
     return Proposal(name, thresholds, _outcome(thresholds, one_pass, meta), hits / seen)
 
 
 def _outcome(thresholds: tuple[float, ...], one_pass: Pass, meta: ModelMetadata) -> Outcome:
-    taken = exits_taken(one_pass.confidence, np.array(thresholds, np.float32))
+    taken = exits_taken(one_pass.measure, np.array(thresholds, np.float32))
     return outcome(one_pass.right, taken, meta.answer_layers, meta.macs, meta.backbone_macs)
 
 

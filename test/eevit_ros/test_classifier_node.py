@@ -124,6 +124,7 @@ def test_diagnostics_tell_what_the_node_did(raw: ClassifierPeer) -> None:
     assert values['provider'] == 'cpu'
     assert values['model'] == 'tiny'
     assert values['thresholds'] == '0.8, 0.8'
+    assert values['promise'] == 'none'
     assert float(values['receive_hz']) > 0
     assert float(values['inference_ms_p50']) <= float(values['inference_ms_p99'])
 

@@ -23,6 +23,7 @@ from eevit_ros.errors import EevitError
 from eevit_ros.images import ResizeRule
 from eevit_ros.model_check import read_model
 from eevit_ros.model_file import CONFIDENCE_BINS, ModelMetadata
+from eevit_ros.promise import Promise
 
 names = st.text(min_size=1, max_size=12)
 
@@ -31,6 +32,20 @@ def answer_counts(rows: int) -> st.SearchStrategy[tuple[tuple[int, ...], ...]]:
     """Any table of counts that are not all 0."""
     row = st.tuples(*[st.integers(0, 9999)] * CONFIDENCE_BINS)
     return st.tuples(*[row] * rows).filter(lambda table: any(map(any, table)))
+
+
+def promises() -> st.SearchStrategy[Promise]:
+    """Any promise."""
+    share = st.floats(0.001, 0.999)
+    return st.builds(
+        Promise,
+        st.just('accuracy_gap'),
+        share,
+        share,
+        st.integers(1, 10**6),
+        st.text('0123456789abcdef', min_size=16, max_size=16),
+        st.sampled_from(['softmax', 'entropy', 'margin']),
+    )
 
 
 @st.composite
@@ -60,8 +75,9 @@ def metadata(draw: st.DrawFn) -> ModelMetadata:
         accuracy_data=draw(st.text()),
         training_data=draw(st.text()),
         licence=draw(st.text()),
-        promise=draw(st.text()),
+        promise=draw(st.none() | promises()),
         calibration_counts=draw(st.just(()) | answer_counts(count + 1)),
+        policy=draw(st.sampled_from(['softmax', 'entropy', 'margin'])),
     )
 
 
@@ -110,6 +126,7 @@ def test_answer_layers_end_with_the_last_layer() -> None:
         ('calibration_counts', ((1,) * 9,) * 3),
         ('calibration_counts', ((1,) * 10, (1,) * 10, (-1,) * 10)),
         ('calibration_counts', ((0,) * 10,) * 3),
+        ('policy', 'patience'),
     ],
 )
 def test_inconsistent_metadata_are_refused_by_field(field: str, bad: object) -> None:
@@ -117,7 +134,7 @@ def test_inconsistent_metadata_are_refused_by_field(field: str, bad: object) -> 
         replace(tiny_metadata(), **{field: bad})
 
 
-OPTIONAL = {'eevit_promise': '', 'eevit_calibration_counts': ()}
+OPTIONAL = {'eevit_promise': None, 'eevit_calibration_counts': (), 'eevit_policy': 'softmax'}
 
 
 @pytest.mark.parametrize('key', sorted(set(tiny_metadata().to_props()) - set(OPTIONAL)))
@@ -129,10 +146,15 @@ def test_a_missing_entry_is_named(key: str) -> None:
 
 
 @pytest.mark.parametrize(('key', 'value'), OPTIONAL.items())
-def test_entries_that_older_files_lack_are_empty(key: str, value: object) -> None:
+def test_entries_that_older_files_lack_have_defaults(key: str, value: object) -> None:
     props = tiny_metadata().to_props()
     del props[key]
     assert getattr(ModelMetadata.from_props(props), key[len('eevit_') :]) == value
+
+
+def test_the_promise_of_older_files_is_none() -> None:
+    props = {**tiny_metadata().to_props(), 'eevit_promise': '""'}
+    assert ModelMetadata.from_props(props).promise is None
 
 
 @pytest.mark.parametrize(
@@ -152,6 +174,8 @@ def test_entries_that_older_files_lack_are_empty(key: str, value: object) -> Non
         ('eevit_resize', '[]'),
         ('eevit_calibration_counts', '[1, 2]'),
         ('eevit_calibration_counts', '[[0.5]]'),
+        ('eevit_policy', '7'),
+        ('eevit_promise', '"for ever"'),
         ('eevit_format_version', ''),
         ('eevit_format_version', '0'),
         ('eevit_format_version', '1.5'),
@@ -172,6 +196,12 @@ def test_a_newer_format_says_what_to_do(tmp_path: Path) -> None:
 
 
 # Files that are no model -------------------------------------------------------------------------
+
+
+def test_a_model_that_does_not_classify_is_refused() -> None:
+    props = {**tiny_metadata().to_props(), 'eevit_task': '"regression"'}
+    with pytest.raises(EevitError, match='a model for regression, which does not answer with cl'):
+        ModelMetadata.from_props(props)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

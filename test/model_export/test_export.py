@@ -118,9 +118,9 @@ def test_a_file_that_decides_otherwise_is_refused(exported: Exported, pixels: Im
         heads = exported.model.heads
 
         def forward_eager(
-            self, image: torch.Tensor, thresholds: torch.Tensor
+            self, image: torch.Tensor, thresholds: torch.Tensor, policy: str
         ) -> tuple[torch.Tensor, torch.Tensor]:
-            probabilities, exit_index = exported.model.forward_eager(image, thresholds)
+            probabilities, exit_index = exported.model.forward_eager(image, thresholds, policy)
             return probabilities, exit_index + 1
 
     with pytest.raises(ModelExportError, match='leaves at exit 0, torch at 1; nothing written'):

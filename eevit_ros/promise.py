@@ -1,0 +1,95 @@
+"""What the calibration of a model's thresholds promises, and whether it still holds.
+
+The promise is about the thresholds that were tested, and no others: how it is made and what it
+assumes is in docs/thresholds.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from eevit_ros.errors import EevitError
+
+KINDS = ('accuracy_gap',)
+
+
+@dataclass(frozen=True)
+class Promise:
+    """With probability 1 - delta, early exits cost at most epsilon of accuracy.
+
+    Attributes:
+        kind: What is bounded; 'accuracy_gap': the accuracy of the final exit minus that with the
+            file's thresholds, on the distribution that the calibration's images come from.
+        epsilon: The bound, a share within (0, 1).
+        delta: Chance, over the draw of the calibration's images, that the bound is wrong.
+        samples: Images that it was tested on.
+        calibration_hash: Which images: 16 hexadecimal digits, see docs/thresholds.md.
+        policy: The measure that the thresholds are compared with.
+    """
+
+    kind: str
+    epsilon: float
+    delta: float
+    samples: int
+    calibration_hash: str
+    policy: str
+
+    def __post_init__(self) -> None:
+        """Refuse what is no promise, naming the value at fault."""
+        _require('kind', self.kind in KINDS, self.kind, f'be one of {KINDS}')
+        _require('epsilon', 0 < self.epsilon < 1, self.epsilon, 'be within (0, 1)')
+        _require('delta', 0 < self.delta < 1, self.delta, 'be within (0, 1)')
+        _require('samples', self.samples > 0, self.samples, 'be positive')
+        known = bool(re.fullmatch('[0-9a-f]{16}', self.calibration_hash))
+        _require('calibration_hash', known, self.calibration_hash, 'be 16 hexadecimal digits')
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Promise:
+        """Read what `asdict` wrote.
+
+        Raises:
+            EevitError: Something is missing, unknown or of a wrong type.
+        """
+        kinds = {name: type(value) for name, value in values.items()}
+        wanted = {
+            'kind': str,
+            'epsilon': float,
+            'delta': float,
+            'samples': int,
+            'calibration_hash': str,
+            'policy': str,
+        }
+        if kinds != wanted:
+            raise EevitError(f"metadata 'promise' must have {sorted(wanted)}. Got {values!r:.120}")
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON takes it."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        """In words, for people."""
+        return (
+            f'early exits cost at most {self.epsilon:.2%} of accuracy on data like the '
+            f'calibration, with {1 - self.delta:.4g} confidence ({self.samples} images)'
+        )
+
+
+def promise_in_use(
+    promise: Promise | None, tested: Sequence[float], in_use: Sequence[float]
+) -> str:
+    """In words: what is promised at the thresholds in use; 'none' without a promise."""
+    if promise is None:
+        return 'none'
+    if tuple(in_use) == tuple(tested):
+        return str(promise)
+    which = 'lower' if any(a < b for a, b in zip(in_use, tested, strict=True)) else 'other'
+    return f"does not hold: {which} thresholds than the file's, which were tested"
+
+
+def _require(name: str, holds: bool, value: object, rule: str) -> None:
+    if not holds:
+        raise EevitError(f"metadata 'promise': {name} must {rule}. Got {value!r:.120}")
