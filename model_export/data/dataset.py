@@ -1,0 +1,87 @@
+"""Labelled images in memory: what they are, which classes they have, and the held-out part."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from eevit_ros.images import Image, ResizeRule
+from model_export.errors import ModelExportError
+
+RULE = ResizeRule()  # what models are trained with, and what their metadata then say
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Square images uint8 (N, S, S, 3) RGB, labels int64 (N,), and the classes' names."""
+
+    images: Image
+    labels: npt.NDArray[np.int64]
+    class_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Count the images."""
+        return len(self.labels)
+
+    def subset(self, index: npt.NDArray[np.int64]) -> Dataset:
+        """The images at `index`, in that order."""
+        return Dataset(self.images[index], self.labels[index], self.class_names)
+
+
+def fingerprint(data: Dataset) -> str:
+    """What tells one training set from another: its size, and a hash of labels and class names.
+
+    Which images are held out follows from these, so a run must go on, and its export calibrate, on
+    the same. The pixels are not hashed: decoders differ in the last bit.
+    """
+    facts = json.dumps(data.class_names).encode() + data.labels.astype('<i8').tobytes()
+    return f'{len(data)} images, labels {hashlib.sha256(facts).hexdigest()[:16]}'
+
+
+def check_classes(data: Dataset, expected: tuple[str, ...], where: Path | str) -> None:
+    """Refuse data whose labels mean other classes than the model's, at `where`.
+
+    Raises:
+        ModelExportError: a class is missing, unknown or elsewhere in the order.
+    """
+    names = data.class_names
+    numbered = expected == tuple(str(label) for label in range(len(expected)))
+    if names == expected or (numbered and names == expected[: len(names)]):
+        return  # without names, a set that lacks the last classes cannot be told, and does no harm
+    missing, unknown = sorted(set(expected) - set(names)), sorted(set(names) - set(expected))
+    raise ModelExportError(
+        f'{where} has other classes than the model: missing {missing}, unknown {unknown}'
+        + ('' if missing or unknown else ', another order')
+    )
+
+
+def split_held_out(data: Dataset, count: int, seed: int) -> tuple[Dataset, Dataset]:
+    """Split `count` images off, the same number of each class: (the rest, the held-out).
+
+    Raises:
+        ModelExportError: `count` is no multiple of the classes, or takes all images of one.
+    """
+    classes = len(data.class_names)
+    if count < 1 or count % classes:
+        raise ModelExportError(
+            f'held_out must be a positive multiple of the {classes} classes. Got {count}'
+        )
+    each = count // classes
+    for name, images in zip(
+        data.class_names, np.bincount(data.labels, minlength=classes), strict=True
+    ):
+        if images <= each:
+            raise ModelExportError(
+                f'held_out {count} takes {each} images of each class, but class {name!r} has '
+                f'{images}: lower held_out or add images'
+            )
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(data))
+    held_out = np.concatenate([order[data.labels[order] == c][:each] for c in range(classes)])
+    rest = np.setdiff1d(np.arange(len(data)), held_out)
+    return data.subset(rest), data.subset(np.sort(held_out))

@@ -1,0 +1,123 @@
+"""Image files of all kinds, damaged ones, and how much memory they may take."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+from image_files import RED, png
+
+from eevit_ros.images import Image, ResizeRule, resize
+from model_export.data import pixels
+from model_export.data.pixels import decode_all, to_squares
+from model_export.errors import ModelExportError
+
+# Upright: red above blue.
+PICTURE = np.zeros((16, 24, 3), np.uint8)
+PICTURE[:8, :, 0] = 255
+PICTURE[8:, :, 2] = 255
+
+
+def encode(image: np.ndarray, kind: str, mode: str = '', **options: object) -> bytes:
+    file = io.BytesIO()
+    picture = PIL.Image.fromarray(image)
+    (picture.convert(mode) if mode else picture).save(file, kind, **options)
+    return file.getvalue()
+
+
+def decode(*files: bytes | Path | None) -> list[Image]:
+    return list(decode_all(((f'file {i}', data) for i, data in enumerate(files)), len(files)))
+
+
+@pytest.mark.parametrize(
+    ('kind', 'mode'), [('PNG', 'RGB'), ('PNG', 'RGBA'), ('PNG', 'P'), ('BMP', 'RGB')]
+)
+def test_lossless_kinds(kind: str, mode: str) -> None:
+    np.testing.assert_array_equal(decode(encode(PICTURE, kind, mode))[0], PICTURE)
+
+
+def test_grey_becomes_rgb_and_16_bits_become_8() -> None:
+    grey = np.arange(0, 256, dtype=np.uint8).reshape(16, 16)
+    deep = grey.astype(np.uint16) * 257
+    for image in decode(encode(grey, 'PNG'), encode(deep, 'PNG')):
+        np.testing.assert_array_equal(image, np.repeat(grey[..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize(('orientation', 'turns'), [(1, 0), (3, 2), (6, 1), (8, 3)])
+def test_pixels_are_turned_upright_by_exif(orientation: int, turns: int) -> None:
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    stored = np.ascontiguousarray(np.rot90(PICTURE, turns))  # as the sensor of a turned camera
+    upright = decode(encode(stored, 'JPEG', exif=exif, quality=95))[0]
+    assert np.abs(upright.astype(int) - PICTURE).mean() < 10  # a JPEG blurs the border
+
+
+def test_files_are_read_from_disk_in_their_order(tmp_path: Path) -> None:
+    paths = [tmp_path / f'{number:03}.png' for number in range(300)]  # more than a batch
+    for number, path in enumerate(paths):
+        path.write_bytes(png((number % 256, number // 256, 0), (2, 2)))
+    values = [int(image[0, 0, 0]) + 256 * int(image[0, 0, 1]) for image in decode(*paths)]
+    assert values == list(range(300))
+
+
+def jpeg_with_thumbnail() -> bytes:
+    jpeg = encode(PICTURE, 'JPEG')
+    thumbnail = b'\xff\xe1' + (2 + len(jpeg)).to_bytes(2, 'big') + jpeg
+    return jpeg[:2] + thumbnail + jpeg[2:]
+
+
+@pytest.mark.parametrize('opencv', ['this', 'old'])
+def test_a_truncated_jpeg_is_refused(opencv: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if opencv == 'old':  # decodes what is there, and grey for the rest
+        monkeypatch.setattr(pixels.cv2, 'imdecode', lambda data, flags: PICTURE)
+    whole = jpeg_with_thumbnail()
+    assert len(decode(whole, whole + b'trailer of a phone', whole[:2] + b'\xff' + whole[2:])) == 3
+    for end in (len(whole) - 2, len(whole) - 60, 900, 30):
+        with pytest.raises(ModelExportError, match='file 0 is a truncated JPEG'):
+            decode(whole[:end])
+
+
+def test_the_first_bad_file_is_named_and_all_are_counted(tmp_path: Path) -> None:
+    cut = png(size=(64, 64))[:-20]
+    missing = tmp_path / 'gone.png'
+    files = [png(), cut, b'', missing, b'no image at all', None, png()]
+    with pytest.raises(
+        ModelExportError, match='file 1 is damaged, or no image that OpenCV reads; 5 of 7 images'
+    ):
+        decode(*files)
+    with pytest.raises(ModelExportError, match=r'file 0 cannot be read \(No such file'):
+        decode(missing)
+    for nothing in (b'', None):
+        with pytest.raises(ModelExportError, match='file 0 is empty'):
+            decode(nothing)
+
+
+def test_small_squares_of_one_size_stay_as_they_are() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
+    np.testing.assert_array_equal(to_squares(images, 3, 24), images)
+    np.testing.assert_array_equal(to_squares(images, 3, 16), images)
+
+
+@pytest.mark.parametrize('shapes', [[(16, 16), (16, 16), (30, 20)], [(50, 50)] * 3, [(9, 40)] * 2])
+def test_all_else_is_resized_as_on_the_robot(shapes: list[tuple[int, int]]) -> None:
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (*shape, 3), np.uint8) for shape in shapes]
+    squares = to_squares(images, len(images), 24)
+    assert squares.shape == (len(images), 24, 24, 3)
+    for square, image in zip(squares, images, strict=True):
+        np.testing.assert_array_equal(square, resize(image, 24, 24, ResizeRule()))
+
+
+def test_what_does_not_fit_into_memory_is_refused_before_it_is_read() -> None:
+    def images() -> Iterator[Image]:
+        yield np.full((24, 24, 3), RED, np.uint8)
+        pytest.fail('read on')
+
+    with pytest.raises(
+        ModelExportError, match=r'1000000000000 images of 24x24 pixels need .* GiB .*smaller image_'
+    ):
+        to_squares(images(), 10**12, 24)
