@@ -1,0 +1,1 @@
+"""Models that answer with a number: their data, exit policy, export and file."""
