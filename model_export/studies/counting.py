@@ -1,0 +1,205 @@
+"""A regression file: the error of each exit, and what a tolerance saves.
+
+The model is one of its own, not the shipped one, so `study all` leaves this study out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+from eevit_ros.images import Image
+from eevit_ros.model_check import read_model
+from eevit_ros.replay import style
+from model_export.data import evaluation_batch
+from model_export.errors import ModelExportError
+from model_export.evaluate import spread
+from model_export.regression.model_file import RegressionMetadata
+from model_export.regression.policy import Known, Outcome, candidates, exits_taken, outcome
+from model_export.regression.session import RegressionSession
+from model_export.regression.values import load_values
+from model_export.studies.registry import Inputs
+from model_export.studies.report import Study, Table, model_facts
+
+LISTED = 10  # every so many of the candidates has a row
+
+TEXT = """\
+{images} test images whose true values are {low:g} to {high:g} {unit}, through the exported file
+with ONNX Runtime. An image leaves at the first exit that differs by less than the tolerance from
+the exit before. The file's own tolerances ({own} from the second exit on) were chosen on
+held-out training images; the test set shows the trade-off and does not decide it. MAE is the mean
+absolute error, in {unit}; to always answer with the mean of the test set has {mean:.3g}.
+
+Speed-up by MACs compares with the plain backbone and counts all heads that ran. A fixed exit runs
+no head but its own.
+
+With its own tolerances the file is off by {error:.3g} at {macs:.2f}x fewer MACs, the final exit by
+{final:.3g}. {against}
+"""
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """One exit for all images: its layer, mean absolute error and MAC speed-up."""
+
+    layer: int
+    error: float
+    speedup: float
+
+
+def study(inputs: Inputs) -> Study:
+    """Run the study.
+
+    Raises:
+        ModelExportError: the model is no regression file, `limit` is below 1, or the file decides
+            otherwise than its own values say.
+    """
+    assert inputs.model is not None and inputs.data is not None
+    if inputs.limit is not None and inputs.limit < 1:
+        raise ModelExportError(f'--limit must be at least 1. Got {inputs.limit}')
+    model = read_model(inputs.model)
+    try:
+        session = RegressionSession(model)
+    except ModelExportError as err:
+        raise ModelExportError(f'{inputs.model}: {err}') from err
+    meta = session.metadata
+    test = load_values(inputs.data, 'test', meta.input_height)
+    test = test.subset(spread(len(test), inputs.limit or len(test)))
+    pixels = evaluation_batch(test.images, meta.input_height)
+    values = np.stack([session.values(image) for image in tqdm(pixels, 'every exit')], axis=1)
+    known = Known(values, test.values, meta.macs, meta.backbone_macs)
+    _check_decisions(session, pixels, known)
+    own = outcome(known, meta.default_tolerances)
+    tried = candidates(meta.deviation)
+    common = {one: outcome(known, [one] * len(meta.exit_layers)) for one in tried}
+    fixed = _fixed_exits(known, meta)
+    return Study(
+        'counting',
+        'Counting: a regression with early exits',
+        TEXT.format(
+            images=len(test),
+            low=test.values.min(),
+            high=test.values.max(),
+            unit=meta.unit or 'the unit of the data',
+            own=', '.join(f'{value:.3g}' for value in meta.default_tolerances[1:]),
+            mean=np.abs(test.values - test.values.mean()).mean(),
+            error=own.error,
+            macs=own.speedup_macs,
+            final=fixed[-1].error,
+            against=_against(own, fixed, meta),
+        ),
+        (_fixed_table(fixed), _trade_off(own, common), _shares(own, common, meta)),
+        {'trade-off': _draw(own, common, fixed)},
+        model_facts(inputs.model),
+    )
+
+
+def _check_decisions(session: RegressionSession, pixels: Image, known: Known) -> None:
+    """Let the file decide by its own tolerances, and hold it against the values of all exits."""
+    tolerances = session.metadata.default_tolerances
+    taken = exits_taken(known.values, tolerances)
+    for number, image in enumerate(tqdm(pixels, 'its own tolerances')):
+        value, left = session.run(image, tolerances)
+        expected = float(known.values[taken[number], number])
+        if left != taken[number] or abs(value - expected) > 1e-3 * session.metadata.deviation:
+            raise ModelExportError(
+                f'image {number}: the file answers {value:.4g} at exit {left}, its inner values '
+                f'say {expected:.4g} at {taken[number]}: export it again'
+            )
+
+
+def _fixed_exits(known: Known, meta: RegressionMetadata) -> list[Fixed]:
+    """Each exit alone; the last is the plain backbone."""
+    alone = np.array(meta.macs) - np.concatenate([[0], np.cumsum(meta.head_macs)])
+    return [
+        Fixed(layer, error, meta.backbone_macs / float(macs))
+        for layer, error, macs in zip(meta.answer_layers, known.errors, alone, strict=True)
+    ]
+
+
+def _against(own: Outcome, fixed: list[Fixed], meta: RegressionMetadata) -> str:
+    """Compare with the best fixed exit among those that cost as many MACs or fewer."""
+    within = [one for one in fixed if one.speedup >= own.speedup_macs]
+    if not within:
+        return 'No fixed exit is as cheap.'
+    best = min(within, key=lambda one: one.error)
+    return (
+        f'The best fixed exit that costs no more is the one after layer {best.layer} of '
+        f'{meta.layers}: {best.error:.3g} at {best.speedup:.2f}x.'
+    )
+
+
+def _fixed_table(fixed: list[Fixed]) -> Table:
+    rows = tuple((one.layer, one.error, one.speedup) for one in fixed)
+    return Table(
+        'fixed', 'Every image leaves at one exit', ('after layer', 'MAE', 'MAC speed-up'), rows
+    )
+
+
+def _named(own: Outcome, common: dict[float, Outcome]) -> list[tuple[str, Outcome]]:
+    """The rows of a table: the file's own tolerances, then common ones, rising."""
+    listed = list(common.items())[::LISTED]
+    return [("the file's own", own), *((f'{value:.3g}', one) for value, one in listed)]
+
+
+def _trade_off(own: Outcome, common: dict[float, Outcome]) -> Table:
+    rows = tuple((name, one.error, one.speedup_macs) for name, one in _named(own, common))
+    return Table(
+        'trade_off',
+        'One tolerance for all exits',
+        ('tolerance', 'MAE', 'MAC speed-up'),
+        rows,
+        'At a tolerance of 0 every image goes to the final exit, all heads counted.',
+    )
+
+
+def _shares(own: Outcome, common: dict[float, Outcome], meta: RegressionMetadata) -> Table:
+    return Table(
+        'shares',
+        'Share of the images that leave after each layer, %',
+        ('tolerance', *(f'{layer}, %' for layer in meta.answer_layers[1:])),
+        tuple((name, *one.share[1:]) for name, one in _named(own, common)),
+    )
+
+
+def _draw(own: Outcome, common: dict[float, Outcome], fixed: list[Fixed]) -> Figure:
+    figure = Figure(figsize=(7, 3.6), layout='constrained')
+    axes = figure.subplots()
+    axes.plot(
+        [one.speedup_macs for one in common.values()],
+        [one.error for one in common.values()],
+        color=style.RATE,
+        label='one tolerance for all exits',
+    )
+    axes.plot(
+        [one.speedup for one in fixed],
+        [one.error for one in fixed],
+        's--',
+        color=style.MUTED,
+        ms=4,
+        lw=0.8,
+        label='one fixed exit (after layer ...)',
+    )
+    for one in fixed:
+        axes.annotate(
+            str(one.layer),
+            (one.speedup, one.error),
+            xytext=(4, 4),
+            textcoords='offset points',
+            color=style.MUTED,
+        )
+    axes.plot(
+        own.speedup_macs,
+        own.error,
+        '*',
+        color=style.WRONG,
+        ms=11,
+        label="the file's own tolerances",
+    )
+    axes.set(xlabel='fewer MACs, times', ylabel='mean absolute error', title='Test set')
+    axes.legend(frameon=False, loc='upper left')
+    style.quiet(axes)
+    return figure

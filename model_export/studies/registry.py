@@ -1,0 +1,103 @@
+"""All studies by name. A study's module is imported when it runs: torch and matplotlib are slow.
+
+Each module has `study(inputs: Inputs) -> Study`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from model_export.errors import ModelExportError
+from model_export.studies.report import Study
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the command line gives to every study.
+
+    Attributes:
+        model: The `.onnx` file.
+        weights: Folder of a training run or of saved weights, or a recipe's YAML file.
+        data: Folder of the data set.
+        out: Folder for the results.
+        limit: Use only so many images, to try it out.
+        cache: Folder where answers of a model are kept between studies, if any.
+        machine: A name for this machine, for the study `platform`.
+        merge: Files of machines to merge instead of measuring this one, for `platform`.
+        images: Training images of each head, for studies that train heads; None: their default.
+        epochs: How often each of them is seen; None: their default.
+        plan: YAML file of a comparison, for `schemes`.
+        seeds: Of the runs to do, for `schemes`; none: only show those that are done.
+    """
+
+    out: Path
+    model: Path | None = None
+    weights: Path | None = None
+    data: Path | None = None
+    limit: int | None = None
+    cache: Path | None = None
+    machine: str | None = None
+    merge: tuple[Path, ...] = ()
+    images: int | None = None
+    epochs: int | None = None
+    plan: Path | None = None
+    seeds: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A study.
+
+    Attributes:
+        module: Under `model_export.studies`.
+        needs: The inputs that it must have.
+        takes: Further inputs that it uses where they are given.
+        apart: It studies a model of another task, so that `all` leaves it out.
+    """
+
+    module: str
+    needs: tuple[str, ...]
+    takes: tuple[str, ...] = ()
+    apart: bool = False
+
+    def load(self) -> Callable[[Inputs], Study]:
+        """Import the study."""
+        run: Callable[[Inputs], Study] = import_module(f'model_export.studies.{self.module}').study
+        return run
+
+
+# In the order of docs/studies.md.
+STUDIES: dict[str, Entry] = {
+    'cost': Entry('cost', ('weights',)),
+    'thresholds': Entry('thresholds', ('model', 'data')),
+    'latency': Entry('latency', ('model',), takes=('weights',)),
+    'platform': Entry('platform', ('model',)),
+    'heads': Entry('heads_grid', ('weights', 'data'), takes=('images', 'epochs')),
+    'placement': Entry('placement', ('weights', 'data'), takes=('images', 'epochs')),
+    'schemes': Entry('schemes', ('plan',), takes=('weights', 'data', 'cache', 'seeds')),
+    'classes': Entry('classes', ('model', 'data')),
+    'looking': Entry('looking', ('model', 'weights', 'data')),
+    'counting': Entry('counting', ('model', 'data'), apart=True),
+}
+
+
+def missing_inputs(name: str, inputs: Inputs) -> list[str]:
+    """Which inputs a study needs and does not have."""
+    return [need for need in STUDIES[name].needs if getattr(inputs, need) is None]
+
+
+def run_study(name: str, inputs: Inputs) -> Study:
+    """Run one study.
+
+    Raises:
+        ModelExportError: there is none of that name, or one of its inputs is missing.
+    """
+    if name not in STUDIES:
+        raise ModelExportError(f'study must be one of {tuple(STUDIES)}. Got {name!r}')
+    missing = missing_inputs(name, inputs)
+    if missing:
+        raise ModelExportError(f'study {name} needs --{" --".join(missing)}')
+    return STUDIES[name].load()(inputs)

@@ -1,0 +1,227 @@
+"""The whole trade-off of one threshold common to all exits, beside the file's own and fixed exits.
+
+All exits' probabilities are computed once; every threshold after that is arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from eevit_ros.exit_policy import CANDIDATES, Outcome, exits_taken, judge, outcome
+from eevit_ros.model_file import ModelMetadata
+from eevit_ros.policies import build_policy
+from eevit_ros.replay import style
+from model_export.studies.answers import Answers, answers
+from model_export.studies.latency import exit_times
+from model_export.studies.registry import Inputs
+from model_export.studies.report import Study, Table, model_facts
+
+ROUNDS = 20
+LISTED = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.99)
+
+TEXT = """\
+{images} test images, every exit's probabilities from one pass at full depth, then one threshold
+common to all exits from 0.3 to 0.99, of the file's own measure ({policy}). The file's thresholds
+({own})
+were chosen on held-out training images; none was chosen on these. The test set shows the trade-off
+and does not decide it.
+
+Speed-up by layers counts layers alone; speed-up by MACs compares with the plain backbone and counts
+all heads that ran, rejected ones too. Speed-up by time compares mean CPU milliseconds of one thread
+with those of the same backbone without heads: every exit forced, {rounds} rounds, as in the study
+`latency`. A fixed exit runs no head but its own.
+
+With its own thresholds the file is right on {accuracy:.2%} at {macs:.2f}x fewer MACs; full depth is
+right on {final:.2%}. {against}
+"""
+
+
+def study(inputs: Inputs) -> Study:
+    """Run the study."""
+    assert inputs.model is not None and inputs.data is not None
+    found = answers(inputs.model, inputs.data, 'test', inputs.limit, inputs.cache)
+    meta = found.metadata
+    judged = judge(build_policy(meta.policy, meta.accuracy), found.probabilities)
+
+    def apply(thresholds: tuple[float, ...] | float) -> Outcome:
+        vector = np.full(len(meta.exit_layers), thresholds, np.float32)
+        return outcome(
+            judged.answer == found.labels,
+            exits_taken(judged.measure, vector),
+            meta.answer_layers,
+            meta.macs,
+            meta.backbone_macs,
+        )
+
+    times, _ = exit_times(inputs.model, ROUNDS)
+    with_heads, bare = np.median(times, axis=0)
+
+    def speedup_time(result: Outcome) -> float:
+        return float(bare[-1] / (np.array(result.share) @ with_heads))
+
+    own = apply(meta.default_thresholds)
+    common = {float(value): apply(float(value)) for value in CANDIDATES}
+    fixed = fixed_exits(found)
+    return Study(
+        'thresholds',
+        'Thresholds',
+        TEXT.format(
+            images=len(found.labels),
+            policy=meta.policy,
+            rounds=ROUNDS,
+            own=', '.join(f'{value:g}' for value in meta.default_thresholds),
+            accuracy=own.accuracy,
+            macs=own.speedup_macs,
+            final=fixed[-1][1],
+            against=_against(own, fixed, meta),
+        ),
+        (_trade_off(own, common, speedup_time), _fixed(fixed), _shares(own, common, meta)),
+        {'trade-off': _draw_trade_off(own, common, fixed), 'exits': _draw_exits(common, meta)},
+        model_facts(inputs.model),
+    )
+
+
+def fixed_exits(found: Answers) -> list[tuple[int, float, float]]:
+    """Layer, accuracy and MAC speed-up of each exit alone; the last is the plain backbone."""
+    meta = found.metadata
+    alone = np.array(meta.macs) - np.concatenate([[0], np.cumsum(meta.head_macs)])
+    shares = found.right.mean(axis=1)
+    return [
+        (layer, float(share), meta.backbone_macs / float(macs))
+        for layer, share, macs in zip(meta.answer_layers, shares, alone, strict=True)
+    ]
+
+
+def _against(own: Outcome, fixed: list[tuple[int, float, float]], meta: ModelMetadata) -> str:
+    """Compare with the best fixed exit among those that cost as many MACs or fewer."""
+    within = [one for one in fixed if one[2] >= own.speedup_macs]
+    if not within:
+        return 'No fixed exit is as cheap.'
+    layer, accuracy, speedup = max(within, key=lambda one: one[1])
+    return (
+        f'The best fixed exit that costs no more is the one after layer {layer} of {meta.layers}: '
+        f'{accuracy:.2%} at {speedup:.2f}x.'
+    )
+
+
+def _trade_off(
+    own: Outcome, common: dict[float, Outcome], speedup_time: Callable[[Outcome], float]
+) -> Table:
+    rows: list[tuple[str | float, ...]] = []
+    for name, one in (
+        ("the file's own", own),
+        *((f'{value:.2f}', common[value]) for value in LISTED),
+    ):
+        speedups = (one.speedup_layers, one.speedup_macs, speedup_time(one))
+        rows.append((name, one.accuracy, *speedups))
+    return Table(
+        'trade_off',
+        'Thresholds',
+        ('threshold', 'accuracy, %', 'layer speed-up', 'MAC speed-up', 'time speed-up'),
+        tuple(rows),
+    )
+
+
+def _fixed(fixed: list[tuple[int, float, float]]) -> Table:
+    return Table(
+        'fixed',
+        'Every image leaves at one exit',
+        ('after layer', 'accuracy, %', 'MAC speed-up'),
+        tuple(fixed),
+    )
+
+
+def _shares(own: Outcome, common: dict[float, Outcome], meta: ModelMetadata) -> Table:
+    rows: list[tuple[str | float, ...]] = [("the file's own", *own.share)]
+    rows += [(f'{value:.2f}', *common[value].share) for value in LISTED]
+    return Table(
+        'shares',
+        'Share of the images that leave after each layer, %',
+        ('threshold', *(f'{layer}, %' for layer in meta.answer_layers)),
+        tuple(rows),
+    )
+
+
+def _draw_trade_off(
+    own: Outcome, common: dict[float, Outcome], fixed: list[tuple[int, float, float]]
+) -> Figure:
+    figure = Figure(figsize=(7, 3.6), layout='constrained')
+    axes = figure.subplots()
+    speed = [one.speedup_macs for one in common.values()]
+    axes.plot(
+        speed,
+        [100 * one.accuracy for one in common.values()],
+        color=style.RATE,
+        label='one threshold for all exits',
+    )
+    for value in (0.5, 0.7, 0.9, 0.99):
+        one = common[value]
+        axes.plot(one.speedup_macs, 100 * one.accuracy, '.', color=style.RATE)
+        axes.annotate(
+            f'{value:g}',
+            (one.speedup_macs, 100 * one.accuracy),
+            xytext=(4, 4),
+            textcoords='offset points',
+            color=style.RATE,
+        )
+    axes.plot(
+        [speedup for _, _, speedup in fixed],
+        [100 * accuracy for _, accuracy, _ in fixed],
+        's--',
+        color=style.MUTED,
+        ms=4,
+        lw=0.8,
+        label='one fixed exit (after layer ...)',
+    )
+    for layer, accuracy, speedup in fixed:
+        axes.annotate(
+            str(layer),
+            (speedup, 100 * accuracy),
+            xytext=(-3, -11),
+            textcoords='offset points',
+            color=style.MUTED,
+        )
+    axes.plot(
+        own.speedup_macs,
+        100 * own.accuracy,
+        '*',
+        color=style.WRONG,
+        ms=11,
+        label="the file's own thresholds",
+    )
+    axes.set(xlabel='fewer MACs, times', ylabel='accuracy, %', title='Test set')
+    axes.legend(frameon=False, loc='lower left')
+    style.quiet(axes)
+    return figure
+
+
+def _draw_exits(common: dict[float, Outcome], meta: ModelMetadata) -> Figure:
+    figure = Figure(figsize=(7, 3.2), layout='constrained')
+    axes = figure.subplots()
+    shares: npt.NDArray[np.float64] = 100 * np.array([one.share for one in common.values()]).T
+    depth = np.linspace(0.25, 1.0, len(shares))
+    axes.stackplot(
+        list(common),
+        shares,
+        labels=[f'layer {layer}' for layer in meta.answer_layers],
+        colors=[(0.18, 0.44, 0.87, float(alpha)) for alpha in depth],
+        edgecolor='white',
+        linewidth=0.4,
+    )
+    axes.set(
+        xlabel='threshold common to all exits',
+        ylabel='images, %',
+        title='Where images leave',
+        xlim=(CANDIDATES[0], CANDIDATES[-1]),
+        ylim=(0, 100),
+    )
+    handles, labels = axes.get_legend_handles_labels()
+    axes.legend(
+        handles[::-1], labels[::-1], frameon=False, loc='center left', bbox_to_anchor=(1, 0.5)
+    )
+    style.quiet(axes)
+    return figure
