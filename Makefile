@@ -36,7 +36,7 @@ lint:
 
 test: lint
 	@echo '== pytest'
-	@$(RUN) -m pytest $(ARGS) || { \
+	@$(RUN) -m pytest -n auto --dist loadfile $(ARGS) || { \
 		echo 'Tests failed: repeat one with: $(RUN) -m pytest FILE::TEST (names above, behind FAILED)'; exit 1; }
 
 prove-build:

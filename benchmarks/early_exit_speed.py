@@ -25,10 +25,10 @@ from tqdm import tqdm
 from eevit_ros.engine import Engine
 from eevit_ros.errors import EevitError
 from eevit_ros.images import Image
+from model_export.backbones import Backbone
 from model_export.data import check_classes, evaluation_batch, load_split
 from model_export.errors import ModelExportError
 from model_export.evaluate import spread
-from model_export.vit import ViT
 from model_export.weights import load_model
 
 WARM_UP = 10  # frames of each, not counted
@@ -37,7 +37,7 @@ WARM_UP = 10  # frames of each, not counted
 class PlainForm(torch.nn.Module):
     """The backbone's probabilities, as the model file gives them."""
 
-    def __init__(self, backbone: ViT) -> None:
+    def __init__(self, backbone: Backbone) -> None:
         """Wrap a trained backbone."""
         super().__init__()
         self.backbone = backbone
@@ -47,7 +47,7 @@ class PlainForm(torch.nn.Module):
         return self.backbone(image).softmax(-1)
 
 
-def plain_session(backbone: ViT, threads: int) -> onnxruntime.InferenceSession:
+def plain_session(backbone: Backbone, threads: int) -> onnxruntime.InferenceSession:
     """ONNX Runtime on the backbone without exits."""
     size = backbone.recipe.image_size
     example = (torch.zeros(1, size, size, 3, dtype=torch.uint8),)

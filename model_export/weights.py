@@ -69,15 +69,28 @@ def save_weights(
         raise ModelExportError(f'cannot write {folder}: {err}') from err
 
 
-def load_model(folder: Path) -> tuple[EarlyExitViT, tuple[str, ...]]:
+def load_model(
+    folder: Path, *, task: str | None = 'classification'
+) -> tuple[EarlyExitViT, tuple[str, ...]]:
     """Load a model, in evaluation mode, and its class names.
 
     Args:
         folder: What `save_weights` wrote, or a finished training run.
+        task: What the caller can work with; None takes any.
 
     Raises:
-        ModelExportError: neither is there, or it is damaged.
+        ModelExportError: neither is there, it is damaged, or it is for another task.
     """
+    model, class_names = _load(folder)
+    if task not in (None, model.recipe.task):
+        raise ModelExportError(
+            f'{folder} holds a {model.recipe.task} model, and this command is for {task}: see '
+            f'"Counting, and other numbers" in docs/your_own_model.md'
+        )
+    return model, class_names
+
+
+def _load(folder: Path) -> tuple[EarlyExitViT, tuple[str, ...]]:
     paths = _weight_files(folder)
     if not paths:
         model, checkpoint = load_run(folder)

@@ -15,7 +15,7 @@ from model_export.__main__ import main
 from model_export.data import Dataset, load_split
 from model_export.evaluate import spread
 from model_export.recipe import Recipe, recipe_to_dict
-from model_export.train import Trainer
+from model_export.run_folder import RunFolder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,16 +63,16 @@ def workshop(recipe: Recipe, colours: Dataset, folder: Path) -> Workshop:
 def trained(recipe: Recipe, colours: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     """All commands, one after the other; the training is interrupted between two checkpoints."""
     shop = workshop(recipe, colours, tmp_path_factory.mktemp('workshop'))
-    log = Trainer._log
+    log = RunFolder.log
 
-    def log_and_interrupt(self: Trainer, stage: int, step: int, *rest: object) -> None:
+    def log_and_interrupt(self: RunFolder, stage: int, step: int, *rest: object) -> None:
         log(self, stage, step, *rest)  # type: ignore[arg-type]
         if (stage, step) == (2, 25):
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr('model_export.train.CHECKPOINT_EVERY_STEPS', 20)
-        patch.setattr(Trainer, '_log', log_and_interrupt)
+        patch.setattr(RunFolder, 'log', log_and_interrupt)
         assert shop.command('train') == 130
     assert shop.command('export') == 1  # not finished
     assert not shop.model.exists()
@@ -161,8 +161,8 @@ def test_data_that_changed_after_training_is_refused(
 def test_a_data_set_smaller_than_a_batch_is_refused(
     untrained: Workshop, recipe: Recipe, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stage = dataclasses.replace(recipe.stage1, batch_size=512)
-    write_recipe(dataclasses.replace(recipe, stage1=stage), untrained.recipe)
+    stage = dataclasses.replace(recipe.stages[0], batch_size=512)
+    write_recipe(dataclasses.replace(recipe, stages=(stage,)), untrained.recipe)
     assert untrained.command('train') == 1
     assert '200 training images at batch_size 512' in capsys.readouterr().err
     assert untrained.command('export') == 1
@@ -178,7 +178,7 @@ def test_an_interrupt_says_what_goes_on(
     def interrupt(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Trainer, '_log', interrupt)
+    monkeypatch.setattr(RunFolder, 'log', interrupt)
     assert untrained.command('train') == 130
     assert 'goes on from the last checkpoint' in capsys.readouterr().err
     monkeypatch.setattr('model_export.evaluate.spread', interrupt)
