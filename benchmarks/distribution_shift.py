@@ -26,7 +26,6 @@ from eevit_ros.images import Image  # noqa: E402
 from eevit_ros.shift import ShiftMonitor, ShiftSettings  # noqa: E402
 from model_export.data import check_classes, load_split  # noqa: E402
 from model_export.errors import ModelExportError  # noqa: E402
-from model_export.evaluate import spread  # noqa: E402
 
 WINDOWS = (50, 100, 200)
 ORDERS = 10
@@ -106,7 +105,7 @@ def measure(model: Path, data: Path, video: Path | None) -> dict[str, dict[int, 
     check_classes(test, engine.metadata.class_names, data)
     rng = np.random.default_rng(0)
     looked_at = {'test images': answer(engine, list(test.images), 'test images')}
-    some = test.images[spread(len(test), SPOILT_IMAGES)]
+    some = test.spread(SPOILT_IMAGES).images
     for name, spoil in SPOILERS.items():
         looked_at[name] = answer(engine, [spoil(image, rng) for image in some], name)
 

@@ -22,14 +22,15 @@ import onnxruntime
 import torch
 from tqdm import tqdm
 
-from eevit_ros.engine import Engine
-from eevit_ros.errors import EevitError
-from eevit_ros.images import Image
-from model_export.backbones import Backbone
-from model_export.data import check_classes, evaluation_batch, load_split
-from model_export.errors import ModelExportError
-from model_export.evaluate import spread
-from model_export.weights import load_model
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from eevit_ros.engine import Engine  # noqa: E402
+from eevit_ros.errors import EevitError  # noqa: E402
+from eevit_ros.images import Image  # noqa: E402
+from model_export.backbones import Backbone  # noqa: E402
+from model_export.data import check_classes, evaluation_batch, load_split  # noqa: E402
+from model_export.errors import ModelExportError  # noqa: E402
+from model_export.weights import load_model  # noqa: E402
 
 WARM_UP = 10  # frames of each, not counted
 
@@ -92,7 +93,7 @@ def measure(weights: Path, model: Path, data: Path, images: int, threads: int, o
     size = engine.metadata.input_height
     test = load_split(data, 'test', size)
     check_classes(test, class_names, data)
-    chosen = evaluation_batch(test.images[spread(len(test), images)], size)
+    chosen = evaluation_batch(test.spread(images).images, size)
     plain = plain_session(trained.backbone, threads)
     thresholds = engine.thresholds
 

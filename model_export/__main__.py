@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from eevit_ros.errors import EevitError
-from model_export.choose import DELTA, MAX_DROP, Target
+from eevit_ros.policies import NAMES, STATELESS
 from model_export.errors import ModelExportError
 from model_export.studies.command import add_arguments
+from model_export.thresholds.choose import DELTA, MAX_DROP, Target
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -49,7 +51,7 @@ def _export_regression(args: argparse.Namespace) -> None:
 
 
 def _counting(args: argparse.Namespace) -> None:
-    from model_export.counting import make_counting_set
+    from model_export.regression.counting_set import make_counting_set
 
     make_counting_set(
         args.data, args.out, train=args.train, test=args.test, size=args.size, seed=args.seed
@@ -57,7 +59,7 @@ def _counting(args: argparse.Namespace) -> None:
 
 
 def _thresholds(args: argparse.Namespace) -> None:
-    from model_export.thresholds import thresholds
+    from model_export.thresholds.command import thresholds
 
     thresholds(
         args.source,
@@ -104,9 +106,13 @@ def _target(args: argparse.Namespace) -> Target:
     return Target(**given, delta=args.delta)
 
 
-def _add_target(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
+def _add_target(
+    parser: argparse.ArgumentParser, names: Iterable[str]
+) -> argparse._MutuallyExclusiveGroup:
     parser.add_argument(
-        '--policy', default='softmax', help='what is compared with a threshold: softmax, ...'
+        '--policy',
+        default='softmax',
+        help=f'what is compared with a threshold, one of {", ".join(names)} (default %(default)s)',
     )
     parser.add_argument(
         '--delta', type=float, default=DELTA, help='with --risk (default %(default)s)'
@@ -147,7 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         '--init',
         type=Path,
-        help='start from the backbone of a run, of saved weights, or of a DINOv2 ONNX file',
+        help="start from trained weights: ours, or a file or folder of other people's",
     )
     train.set_defaults(command=_train)
 
@@ -171,7 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument('run', type=Path, help='folder of a training run or of saved weights')
     export.add_argument('--data', type=Path, required=True, help='the data the run trained on')
     export.add_argument('--out', type=Path, required=True, help='the .onnx file to write')
-    _add_target(export)
+    _add_target(export, STATELESS)
     export.set_defaults(command=_export)
 
     numbers = commands.add_parser(
@@ -209,7 +215,7 @@ def _parser() -> argparse.ArgumentParser:
     choosing.add_argument(
         '--split', help='of an .onnx file: images that it was not trained on, as validation'
     )
-    p99 = _add_target(choosing)
+    p99 = _add_target(choosing, NAMES)
     p99.add_argument('--p99-ms', type=float, help='of an .onnx file: 99 %% of frames within this')
     choosing.set_defaults(command=_thresholds)
 
@@ -219,7 +225,8 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument('--out', type=Path, help='write the figures to this JSON file')
     evaluate.add_argument('--limit', type=int, help='use only so many images, spread over the set')
     evaluate.add_argument(
-        '--policy', help='another than that of the file: accuracy and MACs, no wall clock'
+        '--policy',
+        help=f"another than the file's: {', '.join(NAMES)}; accuracy and MACs, no wall clock",
     )
     evaluate.add_argument(
         '--thresholds', type=float, nargs='+', help='with --policy: one, or one for each exit'

@@ -7,32 +7,44 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from eevit_ros.exit_policy import exits_taken, judge, outcome
+from eevit_ros.exit_policy import judge
 from eevit_ros.model_file import ModelMetadata
 from eevit_ros.policies import STATELESS
 from eevit_ros.promise import Promise
-from model_export.calibrate import count_answers, fit_temperatures
-from model_export.choose import Known, Target, choose, choose_with_promise, why_no_promise
 from model_export.data import RULE, Dataset, fingerprint, load_split, split_held_out
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
-from model_export.export import check, round_weights_to_half, to_onnx, write
+from model_export.export import check, check_out, round_weights_to_half, to_onnx, write
 from model_export.fold import divide_by_temperatures
-from model_export.held_out import answer_held_out, calibration_hash, halves
 from model_export.macs import count_macs
 from model_export.pretrained import start_from
-from model_export.recipe import Recipe, load_recipe
+from model_export.recipe import load_recipe
 from model_export.regression.values import Values, load_halves
-from model_export.train import Trainer
+from model_export.thresholds.calibrate import calibrated, count_answers, fit_temperatures
+from model_export.thresholds.choose import (
+    Known,
+    Target,
+    choose,
+    choose_with_promise,
+    why_no_promise,
+)
+from model_export.thresholds.held_out import answer_held_out, calibration_hash, halves
+from model_export.training.trainer import Trainer
 from model_export.weights import load_model, save_weights, trained_on
 
 
 def train(recipe_path: Path, data: Path, out: Path, *, init: Path | None) -> None:
     """Train a recipe on the train split of a data set into a run folder, or continue it."""
     recipe = load_recipe(recipe_path)
+    torch.manual_seed(recipe.seed)
+    model = EarlyExitViT(recipe)  # first: to read the data may take minutes
+    if init and (out / 'checkpoint.pt').exists():
+        print(f'{out} is continued; --init {init} is ignored')
+    elif init:
+        print(start_from(model, init))
     if recipe.task == 'regression':
         parts = load_halves(data, recipe)
-        _train(recipe, parts.training, parts.held_out, parts.fingerprint, data, out, init)
+        _train(model, parts.training, parts.held_out, parts.fingerprint, data, out)
         return
     dataset = load_split(data, 'train', recipe.backbone.image_size)
     if len(dataset.class_names) != recipe.num_classes:
@@ -41,31 +53,24 @@ def train(recipe_path: Path, data: Path, out: Path, *, init: Path | None) -> Non
             f'{recipe.num_classes}'
         )
     known = fingerprint(dataset)
-    training, held_out = split_held_out(dataset, recipe.held_out, recipe.seed)
+    training, held_out = split_held_out(dataset, recipe.held_out, recipe.held_out_seed)
     del dataset  # the halves are copies
-    _train(recipe, training, held_out, known, data, out, init)
+    _train(model, training, held_out, known, data, out)
 
 
 def _train(
-    recipe: Recipe,
+    model: EarlyExitViT,
     training: Dataset | Values,
     held_out: Dataset | Values,
     known: str,
     data: Path,
     out: Path,
-    init: Path | None,
 ) -> None:
-    torch.manual_seed(recipe.seed)
-    model = EarlyExitViT(recipe)
-    if init and (out / 'checkpoint.pt').exists():
-        print(f'{out} is continued; --init {init} is ignored')
-    elif init:
-        print(start_from(model, init))
     trainer = Trainer(model, training, held_out, out, data=known)
     trainer.run()
     if not trainer.processes.leads:
         return
-    export_command = 'export-regression' if recipe.task == 'regression' else 'export'
+    export_command = 'export-regression' if model.recipe.task == 'regression' else 'export'
     print(
         f'trained: {out}. Next: python -m model_export {export_command} {out} --data {data} '
         f'--out ...'
@@ -93,6 +98,7 @@ def export(
             f'--policy must be one of {tuple(STATELESS)}: a file decides exit by exit, with no '
             f'memory. Got {policy_name!r}'
         )
+    check_out(out)
     held = answer_held_out(run, data)
     model, recipe = held.model, held.model.recipe
     images = len(held.images)
@@ -104,10 +110,10 @@ def export(
     round_weights_to_half(model)
     macs = count_macs(model)
 
-    scaled = held.logits / torch.tensor(temperatures)[:, None, None]
     policy = STATELESS[policy_name]()
-    judged = judge(policy, scaled.softmax(-1).numpy())
-    known = Known(policy, judged, held.images.labels, macs.leaving, macs.backbone)
+    judged = judge(policy, calibrated(held.logits, temperatures))
+    layers = (*model.exit_layers, recipe.backbone.layers)
+    known = Known(policy, judged, held.images.labels, layers, macs.leaving, macs.backbone)
     promise = None
     if target.risk is None:
         thresholds = choose(known, target)
@@ -124,9 +130,7 @@ def export(
             'accuracy_gap', target.risk, target.delta, len(second), calibration, policy_name
         )
         print(f'promise: {promise}')
-    layers = (*model.exit_layers, recipe.backbone.layers)
-    taken = exits_taken(judged.measure, np.array(thresholds, np.float32))
-    result = outcome(known.right, taken, layers, macs.leaving, macs.backbone)
+    result = known.outcome(thresholds)
     print(
         f'thresholds {thresholds}: {result.accuracy:.4f} at {result.speedup_macs:.2f}x fewer MACs '
         f'(final exit {known.right[-1].mean():.4f}, held-out images)'
@@ -148,7 +152,7 @@ def export(
         training_data=recipe.training_data,
         licence=recipe.licence,
         promise=promise,
-        calibration_counts=count_answers(judged.confidence, taken),
+        calibration_counts=count_answers(judged.confidence, known.taken(thresholds)),
         policy=policy_name,
     )
     print('exporting (about half a minute)')

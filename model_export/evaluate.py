@@ -14,6 +14,7 @@ from eevit_ros.engine import Engine, ExitResult
 from eevit_ros.exit_policy import Outcome, outcome
 from model_export.data import Dataset, check_classes, load_split
 from model_export.errors import ModelExportError
+from model_export.macs import macs_alone
 
 
 def evaluate(model: Path, data: Path, out: Path | None, *, limit: int | None) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def evaluate(model: Path, data: Path, out: Path | None, *, limit: int | None) ->
     meta = engine.metadata
     test = load_split(data, 'test', meta.input_height)
     check_classes(test, meta.class_names, data)
-    test = test.subset(spread(len(test), limit or len(test)))
+    test = test.spread(limit or len(test))
     defaults, promise = engine.thresholds, engine.promise
     exits = len(defaults)
     early: list[ExitResult] = []
@@ -56,7 +57,7 @@ def evaluate(model: Path, data: Path, out: Path | None, *, limit: int | None) ->
 
     taken = np.array([result.exit_index for result in early])
     mean_macs = float(np.array(meta.macs)[taken].mean())
-    alone = np.array(meta.macs) - np.concatenate([[0], np.cumsum(meta.head_macs)])
+    alone = np.array(macs_alone(meta.macs, meta.head_macs))
     fixed_exit = int(np.argmax(alone >= mean_macs)) if alone[-1] >= mean_macs else exits
     engine.thresholds = [float(i < fixed_exit) for i in range(exits)]
     fixed = [engine.run(image) for image in tqdm(test.images, 'fixed exit')]
@@ -92,11 +93,6 @@ def evaluate(model: Path, data: Path, out: Path | None, *, limit: int | None) ->
         out.write_text(json.dumps(figures, indent=1) + '\n')
         print(f'wrote {out}')
     return figures
-
-
-def spread(images: int, count: int) -> npt.NDArray[np.int64]:
-    """At most `count` indices of so many images, evenly from first to last: sets are sorted."""
-    return np.linspace(0, images - 1, min(count, images)).astype(np.int64)
 
 
 def _right(results: list[ExitResult], data: Dataset) -> npt.NDArray[np.bool_]:

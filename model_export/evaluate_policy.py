@@ -16,6 +16,7 @@ import numpy as np
 from eevit_ros.engine import check_thresholds
 from eevit_ros.exit_policy import exits_taken, judge, outcome
 from eevit_ros.policies import build_policy
+from model_export.errors import ModelExportError
 from model_export.studies.answers import answers
 
 
@@ -39,9 +40,11 @@ def evaluate_policy(
         limit: Use only so many images, spread over the set, to try it out.
 
     Raises:
-        ModelExportError: the data have other classes than the model, or `limit` is wrong.
+        ModelExportError: the data have other classes than the model, or `out` or `limit` is wrong.
         EevitError: the policy or the thresholds do not fit.
     """
+    if out and out.is_dir():
+        raise ModelExportError(f'--out must name a file. {out} is a folder')
     found = answers(model, data, 'test', limit)
     meta = found.metadata
     values = check_thresholds(thresholds, len(meta.exit_layers))

@@ -216,6 +216,18 @@ def check(proto: onnx.ModelProto, model: EarlyExitViT, images: Image) -> float:
     return worst
 
 
+def check_out(path: Path) -> None:
+    """Refuse a file that cannot be written, before the long part.
+
+    Raises:
+        ModelExportError: it is a folder, or lies in none.
+    """
+    if path.is_dir():
+        raise ModelExportError(f'--out must name a file. {path} is a folder')
+    if not path.parent.is_dir():
+        raise ModelExportError(f'cannot write {path}: there is no folder {path.parent}')
+
+
 def write(proto: onnx.ModelProto, path: Path) -> None:
     """Write the file whole or not at all.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -41,6 +41,11 @@ def count_macs(model: EarlyExitViT) -> Macs:
     *tokens, _ = model.tokens_at_exits(image)
     heads = [count_run(head, x) for head, x in zip(model.heads, tokens, strict=True)]
     return Macs(tuple(leaving), tuple(heads), count_run(model.backbone, image))
+
+
+def macs_alone(leaving: Sequence[int], heads: Sequence[int]) -> list[int]:
+    """E + 1 MACs of an image sent to that exit: no other head runs. From `Macs`' two lists."""
+    return [all_that_ran - sum(heads[:index]) for index, all_that_ran in enumerate(leaving)]
 
 
 def count_run(run: Callable[..., object], *inputs: torch.Tensor) -> int:

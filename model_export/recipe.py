@@ -178,8 +178,10 @@ class Recipe:
     """A whole model: backbone, exits and the training stages, one after the other.
 
     `held_out` images of the training data, the same number a class, are never trained on: they
-    serve to watch the training and to choose temperatures and thresholds. `training_data` and
-    `licence` are words for the model file's metadata; changing them does not change the model.
+    serve to watch the training and to choose temperatures and thresholds. `held_out_seed` chooses
+    them, and `seed` decides all else that is random; a file without the former means the same seed.
+    `training_data` and `licence` are words for the model file's metadata; changing them does not
+    change the model.
     `task` is what the model answers with: one of `num_classes` classes, or, for `regression`, one
     number (`num_classes: 1`) that counts in `unit`, a word for the metadata.
     """
@@ -190,6 +192,7 @@ class Recipe:
     num_classes: int = 100
     seed: int = 0
     held_out: int = 5000
+    held_out_seed: int = 0
     stages: tuple[StageRecipe, ...] = (StageRecipe('backbone'), StageRecipe('classifier_wise'))
     training_data: str = field(default='', compare=False)
     licence: str = field(default='', compare=False)
@@ -204,7 +207,8 @@ class Recipe:
         else:
             in_range(self, 'num_classes', lambda value: value >= 2, 'at least 2')
             in_range(self, 'unit', lambda value: not value, 'left out for task classification')
-        in_range(self, 'seed', lambda value: value >= 0, 'at least 0')
+        for name in ('seed', 'held_out_seed'):
+            in_range(self, name, lambda value: value >= 0, 'at least 0')
         in_range(self, 'held_out', lambda value: value > 0, 'positive')
         in_range(self, 'stages', len, 'one at least')
         layers = [exit.layer for exit in self.exits]
@@ -258,6 +262,7 @@ def recipe_from_dict(data: dict[str, Any]) -> Recipe:
         if not isinstance(stages, list):
             raise ModelExportError(f'stages must be a list. Got {stages!r}')
         data['stages'] = [build(StageRecipe, f'stages[{i}]', s) for i, s in enumerate(stages)]
+    data.setdefault('held_out_seed', data.get('seed', 0))
     return build(Recipe, 'recipe', data)
 
 
@@ -279,6 +284,8 @@ def _two_stages(stage1: Any, stage2: Any) -> list[Any]:
 def recipe_to_dict(recipe: Recipe) -> dict[str, Any]:
     """The recipe as plain dictionaries and lists, as `recipe_from_dict` takes it."""
     data: dict[str, Any] = _plain(dataclasses.asdict(recipe))
+    if recipe.held_out_seed == recipe.seed:
+        del data['held_out_seed']  # as files from before there was one: hashes of recipes stay
     return data
 
 

@@ -15,11 +15,17 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from model_export.checkpoint import load_checkpoint, load_run, load_state
-from model_export.data import Dataset, check_classes, fingerprint
+from model_export.data import (
+    Dataset,
+    check_classes,
+    fingerprint,
+    load_split,
+    split_held_out,
+)
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
-from model_export.recipe import recipe_from_dict, recipe_to_dict
+from model_export.recipe import Recipe, recipe_from_dict, recipe_to_dict
+from model_export.training.checkpoint import load_checkpoint, load_run, load_state
 
 FILE_BYTES = 25_000_000
 
@@ -122,6 +128,22 @@ def trained_on(folder: Path) -> tuple[tuple[str, ...], str]:
         return tuple(checkpoint['class_names']), checkpoint['data']
     facts = _facts(paths[0])
     return tuple(json.loads(facts['class_names'])), facts['data']
+
+
+def load_training_data(folder: Path, recipe: Recipe, data: Path) -> tuple[Dataset, Dataset]:
+    """The images that a model was trained on, and those that were held out.
+
+    Args:
+        folder: What `save_weights` wrote, or a training run.
+        recipe: Its recipe.
+        data: The data set; its train split is read.
+
+    Raises:
+        ModelExportError: as `load_split` and `check_same_data`.
+    """
+    dataset = load_split(data, 'train', recipe.backbone.image_size)
+    check_same_data(folder, dataset)
+    return split_held_out(dataset, recipe.held_out, recipe.held_out_seed)
 
 
 def check_same_data(folder: Path, dataset: Dataset) -> None:

@@ -32,6 +32,15 @@ class Dataset:
         """The images at `index`, in that order."""
         return Dataset(self.images[index], self.labels[index], self.class_names)
 
+    def spread(self, count: int) -> Dataset:
+        """At most `count` images, evenly from first to last: sets are often sorted by class."""
+        return self.subset(spread(len(self), count))
+
+
+def spread(images: int, count: int) -> npt.NDArray[np.int64]:
+    """At most `count` indices of so many images, evenly from first to last."""
+    return np.linspace(0, images - 1, min(count, images)).astype(np.int64)
+
 
 def fingerprint(data: Dataset) -> str:
     """What tells one training set from another: its size, and a hash of labels and class names.

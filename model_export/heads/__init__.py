@@ -30,7 +30,6 @@ gives yours one.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -50,6 +49,7 @@ from model_export.heads.multi_exit import (
     ViTHead,
 )
 from model_export.heads.plain import LinearHead, MeanNeck
+from model_export.lookup import find_class
 from model_export.recipe import BackboneRecipe, ExitRecipe
 
 __all__ = [
@@ -127,7 +127,8 @@ def build_head(recipe: ExitRecipe, backbone: BackboneRecipe, num_classes: int) -
             backbone, or it has no linear classifier.
     """
     width, grid = backbone.exit_shape(recipe.layer)
-    cls = _class(recipe.head)
+    known = {**_NECKS, **_HEADS}
+    cls = find_class('head', recipe.head, known, (Neck, ExitHead))
     try:
         if issubclass(cls, Neck):
             return _neck_head(cls, recipe.params, backbone.class_tokens, width, grid, num_classes)
@@ -171,24 +172,3 @@ def _refuse_known(name: str) -> None:
     known = {**_NECKS, **_HEADS}
     if name in known:
         raise ModelExportError(f'a head named {name!r} exists already: {known[name]}')
-
-
-def _class(name: str) -> type[Neck] | type[ExitHead]:
-    """Look a head up by its short name, or import it as `module.Class`."""
-    known: dict[str, type[Neck] | type[ExitHead]] = {**_NECKS, **_HEADS}
-    if name in known:
-        return known[name]
-    module, dot, attribute = name.rpartition('.')
-    if not dot:
-        raise ModelExportError(
-            f'unknown head {name!r}; known are {head_names()} and your own as module.Class'
-        )
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as err:
-        raise ModelExportError(f'head {name!r} cannot be imported: {err}') from err
-    if not (isinstance(found, type) and issubclass(found, (Neck, ExitHead))):
-        raise ModelExportError(
-            f'head {name!r} must be a class derived from Neck or ExitHead. Got {found!r}'
-        )
-    return found

@@ -15,9 +15,15 @@ from model_export.classifier import linears
 from model_export.data import RULE, evaluation_batch
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
-from model_export.export import TOLERANCE, ExportForm, round_weights_to_half, trace, write
+from model_export.export import (
+    TOLERANCE,
+    ExportForm,
+    check_out,
+    round_weights_to_half,
+    trace,
+    write,
+)
 from model_export.fold import check_fold, fold
-from model_export.held_out import CHECKED_IMAGES
 from model_export.macs import count_macs
 from model_export.predict import logits_of
 from model_export.regression.model_file import RegressionMetadata
@@ -31,6 +37,7 @@ from model_export.regression.policy import (
 )
 from model_export.regression.session import RegressionSession
 from model_export.regression.values import load_halves
+from model_export.thresholds.held_out import CHECKED_IMAGES
 from model_export.weights import load_model, trained_on
 
 
@@ -64,6 +71,7 @@ def export(run: Path, data: Path, out: Path, *, max_rise: float) -> None:
     """
     if not max_rise >= 0:  # so written that NaN is refused as well
         raise ModelExportError(f'--max-rise must be at least 0. Got {max_rise}')
+    check_out(out)
     trained, _ = load_model(run, task='regression')
     recipe = trained.recipe
     size = recipe.backbone.image_size

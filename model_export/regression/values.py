@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eevit_ros.images import Image
+from model_export.data.dataset import spread
 from model_export.data.pixels import decode_all, to_squares
 from model_export.errors import ModelExportError
 from model_export.recipe import Recipe
@@ -54,6 +55,10 @@ class Values:
         """The images at `index`, in that order."""
         return replace(self, images=self.images[index], labels=self.labels[index])
 
+    def spread(self, count: int) -> Values:
+        """At most `count` images, evenly from first to last."""
+        return self.subset(spread(len(self), count))
+
     def standardised(self, mean: float, deviation: float) -> Values:
         """The same with labels in deviations from the mean."""
         labels = np.asarray((self.values - mean) / deviation, np.float32)
@@ -76,7 +81,7 @@ class Halves:
 
 
 def load_halves(folder: Path, recipe: Recipe) -> Halves:
-    """Load the train split and hold `recipe.held_out` random images out, by its seed.
+    """Load the train split and hold `recipe.held_out` random images out, by `held_out_seed`.
 
     Raises:
         ModelExportError: as `load_values`; or no images are left to train on, or they all have the
@@ -87,7 +92,7 @@ def load_halves(folder: Path, recipe: Recipe) -> Halves:
         raise ModelExportError(
             f'held_out {recipe.held_out} takes all {len(data)} images of {folder}: lower it'
         )
-    order = np.random.default_rng(recipe.seed).permutation(len(data))
+    order = np.random.default_rng(recipe.held_out_seed).permutation(len(data))
     training = data.subset(np.sort(order[recipe.held_out :]))
     held_out = data.subset(np.sort(order[: recipe.held_out]))
     mean, deviation = (float(f(training.labels, dtype=np.float64)) for f in (np.mean, np.std))

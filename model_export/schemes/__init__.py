@@ -16,12 +16,12 @@ The built-in ones have the short names below; `@register_scheme('mine')` gives y
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import TypeVar
 
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
+from model_export.lookup import find_class
 from model_export.recipe import StageRecipe, build
 from model_export.schemes.backbone import BackboneOnly
 from model_export.schemes.base import HeadScheme, Scheme, Seen, phase_of
@@ -99,7 +99,7 @@ def check_stage(stage: StageRecipe, where: str, task: str = 'classification') ->
             the scheme is for another task.
     """
     try:
-        cls = _class(stage.scheme)
+        cls: type[Scheme] = find_class('scheme', stage.scheme, _SCHEMES, (Scheme,))
         if cls.task != task:
             raise ModelExportError(
                 f'scheme {stage.scheme!r} is for task {cls.task}, and the task is {task}'
@@ -127,23 +127,3 @@ def build_scheme(stage: StageRecipe, model: EarlyExitViT, where: str) -> Scheme:
         return cls(model, params, stage.label_smoothing)
     except ModelExportError as err:
         raise ModelExportError(f'{where}: {err}') from err
-
-
-def _class(name: str) -> type[Scheme]:
-    """Look a scheme up by its short name, or import it as `module.Class`."""
-    if name in _SCHEMES:
-        return _SCHEMES[name]
-    module, dot, attribute = name.rpartition('.')
-    if not dot:
-        raise ModelExportError(
-            f'unknown scheme {name!r}; known are {scheme_names()} and your own as module.Class'
-        )
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as err:
-        raise ModelExportError(f'scheme {name!r} cannot be imported: {err}') from err
-    if not (isinstance(found, type) and issubclass(found, Scheme)):
-        raise ModelExportError(
-            f'scheme {name!r} must be a class derived from Scheme. Got {found!r}'
-        )
-    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model_export.backbones import Backbone
 from model_export.early_exit import EarlyExitViT
 
 
@@ -68,6 +69,45 @@ class Seen(NamedTuple):
     logits: Tensor | None  # of the final classifier, float32 (B, C)
     last: Tensor | None  # after the last layer and the final norm, as a head would take them
 
+    def map(self, change: Callable[[Tensor], Tensor]) -> Seen:
+        """The same with each tensor changed."""
+        return Seen(
+            [change(x) for x in self.tokens],
+            None if self.logits is None else change(self.logits),
+            None if self.last is None else change(self.last),
+        )
+
+    def parts(self) -> list[Tensor]:
+        """The tensors that are there."""
+        return [x for x in (*self.tokens, self.logits, self.last) if x is not None]
+
+
+@torch.no_grad()
+def look(
+    backbone: Backbone, image: Tensor, layers: Sequence[int], *, logits: bool, last: bool
+) -> Seen:
+    """Run a frozen backbone as far as it is needed.
+
+    Args:
+        backbone: In evaluation mode.
+        image: uint8 (B, H, W, 3), RGB.
+        layers: After which (from 1, rising, the last layer not among them) tokens are kept.
+        logits: Whether the final classifier's are.
+        last: Whether the tokens after the last layer are.
+    """
+    tokens = []
+    end = len(backbone.blocks) - 1
+    x = backbone.embed(image)
+    for layer, block in enumerate(backbone.blocks[: end if logits or last else layers[-1]], 1):
+        x = block(x)
+        if layer in layers:
+            tokens.append(backbone.exit_tokens(x, layer))
+    answer = backbone.classify(x).float() if logits else None
+    if not last:
+        return Seen(tokens, answer, None)
+    x = backbone.get_submodule('norm')(backbone.blocks[end](x))
+    return Seen(tokens, answer, backbone.exit_tokens(x, end + 1))
+
 
 class HeadScheme(Scheme):
     """A scheme on a frozen backbone: what the backbone sees can be kept from epoch to epoch."""
@@ -76,23 +116,10 @@ class HeadScheme(Scheme):
     needs_logits: bool = True
     needs_last: bool = False
 
-    @torch.no_grad()
     def look(self, image: Tensor) -> Seen:
-        """Run the backbone, as far as it is needed, on images as `forward` takes them."""
-        model, backbone = self.model, self.model.backbone
-        tokens, last = [], None
-        end = len(backbone.blocks) - 1
-        depth = end if self.needs_logits or self.needs_last else model.exit_layers[-1]
-        x = backbone.embed(image)
-        for layer, block in enumerate(backbone.blocks[:depth], start=1):
-            x = block(x)
-            if layer in model.exit_layers:
-                tokens.append(backbone.exit_tokens(x, layer))
-        logits = backbone.classify(x).float() if self.needs_logits else None
-        if self.needs_last:
-            x = backbone.get_submodule('norm')(backbone.blocks[end](x))
-            last = backbone.exit_tokens(x, end + 1)
-        return Seen(tokens, logits, last)
+        """What the heads learn from, of images as `forward` takes them."""
+        backbone, layers = self.model.backbone, self.model.exit_layers
+        return look(backbone, image, layers, logits=self.needs_logits, last=self.needs_last)
 
     def forward(self, image: Tensor | Seen, target: Tensor, step: int, steps: int) -> Tensor:
         """Loss of a batch of images, or of what the backbone saw in them."""

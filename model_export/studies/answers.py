@@ -21,7 +21,6 @@ from eevit_ros.model_file import ModelMetadata
 from eevit_ros.replay.all_exits import AllExits
 from model_export.data import check_classes, fingerprint, load_split
 from model_export.errors import ModelExportError
-from model_export.evaluate import spread
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def answers(
     meta = engine.metadata
     dataset = load_split(data, split, meta.input_height)
     check_classes(dataset, meta.class_names, data)
-    dataset = dataset.subset(spread(len(dataset), limit or len(dataset)))
+    dataset = dataset.spread(limit or len(dataset))
     known = f'{split}, {fingerprint(dataset)}'
     kept = cache and cache / f'{_key(engine.sha256, known)}.npz'
     probabilities = _read(kept) if kept else None

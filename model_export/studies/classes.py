@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from model_export.data import load_split
-from model_export.evaluate import spread
 from model_export.studies.answers import Answers, answers
 from model_export.studies.class_figures import (
     EACH,
@@ -56,7 +55,7 @@ def study(inputs: Inputs) -> Study:
     by_depth = seen[np.argsort(depth[seen], kind='stable')]
     on_sheet = [*by_depth[:SHEET_ENDS], *by_depth[-SHEET_ENDS:]]
     test = load_split(inputs.data, 'test', meta.input_height)
-    test = test.subset(spread(len(test), len(found.labels)))
+    test = test.spread(len(found.labels))
     figures = {
         'exits': exits_figure(share, groups, meta.answer_layers),
         'depth': depth_figure(depth[seen], accuracy[seen], tuple(names[c] for c in seen)),

@@ -16,7 +16,7 @@ from eevit_ros.model_check import read_model
 from eevit_ros.replay import style
 from model_export.data import evaluation_batch
 from model_export.errors import ModelExportError
-from model_export.evaluate import spread
+from model_export.macs import macs_alone
 from model_export.regression.model_file import RegressionMetadata
 from model_export.regression.policy import Known, Outcome, candidates, exits_taken, outcome
 from model_export.regression.session import RegressionSession
@@ -67,7 +67,7 @@ def study(inputs: Inputs) -> Study:
         raise ModelExportError(f'{inputs.model}: {err}') from err
     meta = session.metadata
     test = load_values(inputs.data, 'test', meta.input_height)
-    test = test.subset(spread(len(test), inputs.limit or len(test)))
+    test = test.spread(inputs.limit or len(test))
     pixels = evaluation_batch(test.images, meta.input_height)
     values = np.stack([session.values(image) for image in tqdm(pixels, 'every exit')], axis=1)
     known = Known(values, test.values, meta.macs, meta.backbone_macs)
@@ -113,9 +113,9 @@ def _check_decisions(session: RegressionSession, pixels: Image, known: Known) ->
 
 def _fixed_exits(known: Known, meta: RegressionMetadata) -> list[Fixed]:
     """Each exit alone; the last is the plain backbone."""
-    alone = np.array(meta.macs) - np.concatenate([[0], np.cumsum(meta.head_macs)])
+    alone = macs_alone(meta.macs, meta.head_macs)
     return [
-        Fixed(layer, error, meta.backbone_macs / float(macs))
+        Fixed(layer, error, meta.backbone_macs / macs)
         for layer, error, macs in zip(meta.answer_layers, known.errors, alone, strict=True)
     ]
 

@@ -17,9 +17,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from model_export.data import load_split, split_held_out
 from model_export.early_exit import EarlyExitViT
-from model_export.evaluate import spread
 from model_export.fold import fold
 from model_export.heads import build_head
 from model_export.macs import count_run
@@ -37,7 +35,7 @@ from model_export.studies.probes import (
 )
 from model_export.studies.registry import Inputs
 from model_export.studies.report import Cell, Study, Table, model_facts
-from model_export.weights import check_same_data, load_model
+from model_export.weights import load_model, load_training_data
 
 IMAGES, EPOCHS = 3000, 2  # a quarter of an hour on one core of a PC
 HELD_OUT = 1000  # images of the held-out ones that score a head
@@ -91,11 +89,8 @@ def study(inputs: Inputs) -> Study:
     done = read_cells(path)
     layers = range(1, recipe.backbone.layers)
     left = [(kind, layer) for layer in layers for kind in TITLES if (kind, layer) not in done]
-    dataset = load_split(inputs.data, 'train', recipe.backbone.image_size)
-    check_same_data(inputs.weights, dataset)
-    training, held_out = split_held_out(dataset, recipe.held_out, recipe.seed)
-    training = training.subset(spread(len(training), budget.images))
-    held_out = held_out.subset(spread(len(held_out), HELD_OUT))
+    training, held_out = load_training_data(inputs.weights, recipe, inputs.data)
+    training, held_out = training.spread(budget.images), held_out.spread(HELD_OUT)
     if left:
         wanted = {layer for _, layer in left}
         seen, unseen = (features(model, half, wanted) for half in (training, held_out))

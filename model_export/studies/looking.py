@@ -14,7 +14,6 @@ from eevit_ros.replay.style import RIGHT, WRONG
 from model_export.data import evaluation_batch, load_split
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
-from model_export.evaluate import spread
 from model_export.studies.answers import Answers, answers
 from model_export.studies.leaving import Leaving, leaving
 from model_export.studies.maps import attention_rollout, grad_cam, has_rollout
@@ -44,8 +43,8 @@ def study(inputs: Inputs) -> Study:
         ModelExportError: the weights are not those of the model file.
     """
     assert inputs.model and inputs.weights and inputs.data
+    model, class_names = load_model(inputs.weights)  # first: the answers take minutes
     found = answers(inputs.model, inputs.data, 'test', inputs.limit, inputs.cache)
-    model, class_names = load_model(inputs.weights)
     meta = found.metadata
     if (model.exit_layers, class_names) != (meta.exit_layers, meta.class_names):
         raise ModelExportError(
@@ -54,7 +53,7 @@ def study(inputs: Inputs) -> Study:
         )
     model.requires_grad_(False)
     test = load_split(inputs.data, 'test', meta.input_height)
-    test = test.subset(spread(len(test), len(found.labels)))
+    test = test.spread(len(found.labels))
     left = leaving(found)
     samples = choose(found, left)
     images = test.images[[sample.index for sample in samples]]
@@ -67,7 +66,7 @@ def study(inputs: Inputs) -> Study:
     for kind in kinds:
         shown = maps_of(model, images, kind)
         figures[kind] = _sheet(found, left, samples, images, shown)
-        measured = maps_of(model, test.images[spread(len(test), MEASURED)], kind)
+        measured = maps_of(model, test.spread(MEASURED).images, kind)
         columns += [focus(measured), likeness(measured)]
     names = [f'{title}: {what}' for title in kinds.values() for what in ('focus %', 'likeness')]
     table = Table(

@@ -14,13 +14,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from tqdm import tqdm
 
-from eevit_ros.errors import EevitError
-from eevit_ros.exit_policy import Outcome, exits_taken, outcome
+from eevit_ros.exit_policy import Outcome, judge
+from eevit_ros.policies import Softmax
+from eevit_ros.policies.base import GRID
 from eevit_ros.replay.style import MUTED, RATE, RIGHT, WRONG, quiet
-from eevit_ros.threshold_search import choose_within, front
-from model_export.calibrate import fit_temperatures
-from model_export.data import load_split, split_held_out
-from model_export.evaluate import spread
+from model_export.errors import ModelExportError
 from model_export.heads import build_head
 from model_export.planner import SCHEMES, Costs, costs, place
 from model_export.planner import leaving as macs_leaving
@@ -28,13 +26,16 @@ from model_export.recipe import ExitRecipe
 from model_export.studies.probes import Budget, budget_of, features, head_logits, train_head
 from model_export.studies.registry import Inputs
 from model_export.studies.report import Cell, Study, Table, model_facts
-from model_export.weights import check_same_data, load_model
+from model_export.thresholds.calibrate import calibrated, fit_temperatures
+from model_export.thresholds.choose import Known, Target, choose
+from model_export.weights import load_model, load_training_data
 
 IMAGES, EPOCHS = 3000, 6  # five minutes on one core of a PC
 HELD_OUT = 2000  # images of the held-out ones: half chooses thresholds, half measures
 SHARE = 3  # one exit for so many layers: 4 of a ViT with 12
 SPEEDUPS = (1.5, 2.0)
-CANDIDATES = [hundredth / 100 for hundredth in range(2, 100)]  # weak heads are never sure
+DOUBTFUL = Softmax()
+DOUBTFUL.candidates = GRID[2:]  # weak heads are never sure
 FASTEST, DEEPEST = 3.0, 30  # where the picture ends: a speed-up, and points of accuracy lost
 
 
@@ -67,11 +68,8 @@ def study(inputs: Inputs) -> Study:
         scheme: place(recipe.backbone, count, scheme, num_classes=recipe.num_classes)
         for scheme in SCHEMES
     }
-    dataset = load_split(inputs.data, 'train', recipe.backbone.image_size)
-    check_same_data(inputs.weights, dataset)
-    training, held_out = split_held_out(dataset, recipe.held_out, recipe.seed)
-    training = training.subset(spread(len(training), budget.images))
-    held_out = held_out.subset(spread(len(held_out), HELD_OUT))
+    training, held_out = load_training_data(inputs.weights, recipe, inputs.data)
+    training, held_out = training.spread(budget.images), held_out.spread(HELD_OUT)
     exits = {_name(exit): exit for plan in plans.values() for exit in plan}
     wanted = {exit.layer for exit in exits.values()}
     seen, unseen = (features(model, half, wanted) for half in (training, held_out))
@@ -115,27 +113,25 @@ def trade_off(
         labels: int64 (N,).
         price: Of the layers and heads.
     """
-    temperatures = torch.tensor(fit_temperatures(logits[:, ::2], labels[::2]))
-    probabilities = (logits / temperatures[:, None, None]).softmax(-1)
-    confidence = probabilities.amax(-1).numpy()
-    right = (probabilities.argmax(-1) == labels).numpy()
-    macs = tuple(macs_leaving(price, exits))
-    layers = (*(exit.layer for exit in exits), len(price.layers))
-
-    full = sum(price.layers)
-    known = confidence[:, ::2], right[:, ::2]
-
-    def measure(thresholds: tuple[float, ...]) -> Outcome:
-        taken = exits_taken(confidence[:, 1::2], np.array(thresholds, np.float32))
-        return outcome(right[:, 1::2], taken, layers, macs, full)
+    temperatures = fit_temperatures(logits[:, ::2], labels[::2])
+    known = Known(
+        DOUBTFUL,
+        judge(DOUBTFUL, calibrated(logits, temperatures)),
+        labels.numpy(),
+        (*(exit.layer for exit in exits), len(price.layers)),
+        tuple(macs_leaving(price, exits)),
+        sum(price.layers),
+    )
+    indices = np.arange(len(labels))
+    to_choose, to_test = known.of(indices[::2]), known.of(indices[1::2])
 
     def measure_at(speedup: float) -> Outcome | None:
         try:
-            return measure(choose_within(*known, macs, full / speedup, candidates=CANDIDATES))
-        except EevitError:  # its exits lie too deep
+            return to_test.outcome(choose(to_choose, Target(min_speedup=speedup)))
+        except ModelExportError:  # its exits lie too deep
             return None
 
-    points = tuple(measure(found) for found in front(*known, macs, candidates=CANDIDATES))
+    points = tuple(to_test.outcome(thresholds) for thresholds in to_choose.front())
     return Curve(scheme, exits, points, tuple(measure_at(speedup) for speedup in SPEEDUPS))
 
 

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm import tqdm
 
-from model_export.data import Dataset, evaluation_batch
+from model_export.data import Dataset
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
-from model_export.predict import best_device, has_bfloat16
+from model_export.predict import BATCH_SIZE, best_device, has_bfloat16
+from model_export.schemes.base import Seen, look
 from model_export.studies.registry import Inputs
+from model_export.training.features import compute_features
 
-FEATURE_BATCH = 64
 BATCH = 16  # small, so that few images make many steps
 LEARNING_RATE = 3e-3
 WEIGHT_DECAY = 0.05
@@ -64,30 +64,17 @@ def budget_of(inputs: Inputs, *, images: int, epochs: int) -> Budget:
     )
 
 
-@torch.no_grad()
 def features(model: EarlyExitViT, data: Dataset, layers: Iterable[int]) -> Features:
     """Run the backbone once over `data` and keep the tokens after `layers` (from 1)."""
-    device = best_device()
-    backbone = model.backbone.eval().to(device)
-    wanted = frozenset(layers)
-    tokens: dict[int, Tensor] = {}
-    final = []
-    for first in tqdm(range(0, len(data), FEATURE_BATCH), 'features', unit='batch'):
-        batch = evaluation_batch(
-            data.images[first : first + FEATURE_BATCH], model.recipe.backbone.image_size
-        )
-        with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
-            x = backbone.embed(torch.from_numpy(batch).to(device))
-            for layer, block in enumerate(backbone.blocks[:-1], start=1):
-                x = block(x)
-                if layer in wanted:
-                    seen = backbone.exit_tokens(x, layer)
-                    if layer not in tokens:  # in place: a list of parts would need twice the room
-                        shape = (len(data), *seen.shape[1:])
-                        tokens[layer] = torch.empty(shape, dtype=torch.bfloat16)
-                    tokens[layer][first : first + len(batch)] = seen.to('cpu', torch.bfloat16)
-            final.append(backbone.classify(x).float().cpu())
-    return Features(tokens, torch.cat(final), torch.from_numpy(data.labels))
+    kept = sorted(set(layers))
+
+    def see(image: Tensor) -> Seen:
+        return look(model.backbone, image, kept, logits=True, last=False)
+
+    found = compute_features(model.to(best_device()), see, data, f'{len(data)} images')
+    assert found.logits is not None
+    tokens = dict(zip(kept, found.tokens, strict=True))
+    return Features(tokens, found.logits, torch.from_numpy(data.labels))
 
 
 def train_head(
@@ -131,7 +118,7 @@ def head_logits(head: nn.Module, tokens: Tensor) -> Tensor:
     """Logits float32 (N, C) of a trained head, on the CPU."""
     device = next(head.parameters()).device
     parts = []
-    for part in tokens.split(4 * FEATURE_BATCH):
+    for part in tokens.split(BATCH_SIZE):
         with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
             parts.append(head(part.to(device).float()).float().cpu())
     return torch.cat(parts)

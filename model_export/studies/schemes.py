@@ -13,8 +13,6 @@ from matplotlib.figure import Figure
 from eevit_ros.replay.style import MUTED, quiet
 from model_export.data import fingerprint, load_split, split_held_out
 from model_export.errors import ModelExportError
-from model_export.evaluate import spread
-from model_export.optimise import steps_of
 from model_export.recipe import recipe_to_dict
 from model_export.studies.registry import Inputs
 from model_export.studies.report import Cell, Study, Table, model_facts
@@ -28,6 +26,7 @@ from model_export.studies.schemes_run import (
     train,
     write_result,
 )
+from model_export.training.optimise import steps_of
 
 WATCHED = 500  # held-out images while training: the figures come later
 CALIBRATED = 2500  # of them, for temperatures and thresholds
@@ -86,13 +85,14 @@ def do_runs(plan: ComparisonPlan, inputs: Inputs, folder: Path) -> None:
     """Train and measure what has no result yet; a kill costs what came after a checkpoint."""
     if not (inputs.weights and inputs.data and inputs.cache):
         raise ModelExportError('study schemes with --seeds needs --weights, --data and --cache')
-    size = plan.systems[0].recipe.backbone.image_size
+    recipe = plan.systems[0].recipe
+    size = recipe.backbone.image_size
     dataset, test = (load_split(inputs.data, split, size) for split in ('train', 'test'))
-    training, held_out = split_held_out(dataset, plan.systems[0].recipe.held_out, plan.split_seed)
-    halves = training, held_out.subset(spread(len(held_out), WATCHED))
-    held_out = held_out.subset(spread(len(held_out), CALIBRATED))
+    training, held_out = split_held_out(dataset, recipe.held_out, recipe.held_out_seed)
+    halves = training, held_out.spread(WATCHED)
+    held_out = held_out.spread(CALIBRATED)
     if inputs.limit:
-        test = test.subset(spread(len(test), inputs.limit))
+        test = test.spread(inputs.limit)
     known = fingerprint(dataset)
     folder.mkdir(parents=True, exist_ok=True)
     for seed in inputs.seeds:

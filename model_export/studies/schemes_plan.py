@@ -1,7 +1,7 @@
 """The plan of a comparison: one YAML file that says which systems are trained, on what budget.
 
     name: of the comparison
-    base: what every recipe shares: num_classes, held_out, seed (of the held-out images), backbone
+    base: what every recipe shares: num_classes, held_out, held_out_seed, backbone
     stage: what every training stage shares: epochs, batch_size, ...
     exits: {NAME: list of exits, as in a recipe}
     systems:
@@ -64,7 +64,7 @@ class System:
     recipe: Recipe
 
     def seeded(self, seed: int) -> Recipe:
-        """The recipe of the run with this seed: the order of images, the new weights."""
+        """The recipe of the run with this seed; the held-out images stay the same."""
         return replace(self.recipe, name=f'{self.plan.name}-{seed}', seed=seed)
 
 
@@ -75,12 +75,10 @@ class ComparisonPlan:
     Attributes:
         name: Of the comparison.
         systems: In the file's order; each comes after the one that it starts from.
-        split_seed: Chooses the held-out images, the same for all runs.
     """
 
     name: str
     systems: tuple[System, ...]
-    split_seed: int
 
 
 def load_plan(path: Path) -> ComparisonPlan:
@@ -114,7 +112,7 @@ def load_plan(path: Path) -> ComparisonPlan:
         systems.append(System(plan, _recipe(file, plan)))
     if not systems:
         raise ModelExportError(f'{path}: systems must be one at least')
-    return ComparisonPlan(file.name, tuple(systems), systems[0].recipe.seed)
+    return ComparisonPlan(file.name, tuple(systems))
 
 
 def _recipe(file: _File, plan: SystemPlan) -> Recipe:

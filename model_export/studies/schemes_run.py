@@ -15,19 +15,21 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from eevit_ros.exit_policy import exits_taken, outcome
-from eevit_ros.threshold_search import front
-from model_export.calibrate import fit_temperatures
+from eevit_ros.exit_policy import judge
+from eevit_ros.policies import Softmax
 from model_export.data import Dataset, fingerprint
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
 from model_export.fold import fold
-from model_export.macs import count_macs
+from model_export.macs import count_macs, macs_alone
 from model_export.predict import logits_of
 from model_export.pretrained import start_from
 from model_export.recipe import Recipe, recipe_to_dict
-from model_export.train import Trainer
+from model_export.thresholds.calibrate import calibrated, fit_temperatures
+from model_export.thresholds.choose import Known
+from model_export.training.trainer import Trainer
 from model_export.weights import load_model
 
 
@@ -127,30 +129,24 @@ def measure(
     model: EarlyExitViT, held_out: Dataset, test: Dataset, *, run: str, key: str, steps: int
 ) -> Result:
     """Temperatures and thresholds from the held-out images, everything else from the test set."""
-    labels = torch.from_numpy(held_out.labels)
     logits = logits_of(model, held_out)
-    temperatures = torch.tensor(fit_temperatures(logits, labels))[:, None, None]
-    sure = (logits / temperatures).softmax(-1).amax(-1).numpy()
-    right = (logits.argmax(-1) == labels).numpy()
-    logits = logits_of(model, test)
-    test_sure = (logits / temperatures).softmax(-1).amax(-1).numpy()
-    test_right = (logits.argmax(-1) == torch.from_numpy(test.labels)).numpy()
+    temperatures = fit_temperatures(logits, torch.from_numpy(held_out.labels))
     macs = count_macs(fold(model))
     layers = (*model.exit_layers, model.recipe.backbone.layers)
-    curve = []
-    for thresholds in front(sure, right, macs.leaving):
-        taken = exits_taken(test_sure, np.array(thresholds, np.float32))
-        found = outcome(test_right, taken, layers, macs.leaving, macs.backbone)
-        curve.append(Point(found.speedup_macs, found.speedup_layers, found.accuracy))
-    before = np.concatenate([[0], np.cumsum(macs.heads)])
-    alone = np.array(macs.leaving, np.float64) - before
+
+    def known(logits: Tensor, data: Dataset) -> Known:
+        judged = judge(Softmax(), calibrated(logits, temperatures))
+        return Known(Softmax(), judged, data.labels, layers, macs.leaving, macs.backbone)
+
+    to_choose, to_test = known(logits, held_out), known(logits_of(model, test), test)
+    found = [to_test.outcome(thresholds) for thresholds in to_choose.front()]
     return Result(
         run=run,
         key=key,
         layers=layers,
-        accuracy=tuple(float(share) for share in test_right.mean(axis=1)),
-        speedup=tuple(float(s) for s in macs.backbone / alone),
-        curve=tuple(curve),
+        accuracy=tuple(float(share) for share in to_test.right.mean(axis=1)),
+        speedup=tuple(macs.backbone / alone for alone in macs_alone(macs.leaving, macs.heads)),
+        curve=tuple(Point(one.speedup_macs, one.speedup_layers, one.accuracy) for one in found),
         steps=steps,
     )
 

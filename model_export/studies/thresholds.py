@@ -15,6 +15,7 @@ from eevit_ros.exit_policy import CANDIDATES, Outcome, exits_taken, judge, outco
 from eevit_ros.model_file import ModelMetadata
 from eevit_ros.policies import build_policy
 from eevit_ros.replay import style
+from model_export.macs import macs_alone
 from model_export.studies.answers import Answers, answers
 from model_export.studies.latency import exit_times
 from model_export.studies.registry import Inputs
@@ -88,10 +89,10 @@ def study(inputs: Inputs) -> Study:
 def fixed_exits(found: Answers) -> list[tuple[int, float, float]]:
     """Layer, accuracy and MAC speed-up of each exit alone; the last is the plain backbone."""
     meta = found.metadata
-    alone = np.array(meta.macs) - np.concatenate([[0], np.cumsum(meta.head_macs)])
+    alone = macs_alone(meta.macs, meta.head_macs)
     shares = found.right.mean(axis=1)
     return [
-        (layer, float(share), meta.backbone_macs / float(macs))
+        (layer, float(share), meta.backbone_macs / macs)
         for layer, share, macs in zip(meta.answer_layers, shares, alone, strict=True)
     ]
 

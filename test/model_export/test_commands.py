@@ -13,9 +13,8 @@ import yaml
 
 from model_export.__main__ import main
 from model_export.data import Dataset, load_split
-from model_export.evaluate import spread
 from model_export.recipe import Recipe, recipe_to_dict
-from model_export.run_folder import RunFolder
+from model_export.training.run_folder import RunFolder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +45,15 @@ def write_recipe(recipe: Recipe, path: Path) -> None:
     path.write_text(yaml.safe_dump(recipe_to_dict(recipe)))
 
 
+@pytest.fixture(scope='module')
+def recipe(recipe: Recipe) -> Recipe:
+    """Of fewer layers: each takes long to train and to export."""
+    first, *_, last = recipe.exits
+    exits = (first, dataclasses.replace(last, layer=2))
+    backbone = dataclasses.replace(recipe.backbone, layers=3)
+    return dataclasses.replace(recipe, backbone=backbone, exits=exits)
+
+
 @pytest.fixture
 def untrained(recipe: Recipe, colours: Dataset, tmp_path: Path) -> Workshop:
     return workshop(recipe, colours, tmp_path)
@@ -71,7 +79,7 @@ def trained(recipe: Recipe, colours: Dataset, tmp_path_factory: pytest.TempPathF
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr('model_export.train.CHECKPOINT_EVERY_STEPS', 20)
+        patch.setattr('model_export.training.trainer.CHECKPOINT_EVERY_STEPS', 20)
         patch.setattr(RunFolder, 'log', log_and_interrupt)
         assert shop.command('train') == 130
     assert shop.command('export') == 1  # not finished
@@ -93,9 +101,9 @@ def test_the_way_ends_in_a_model_that_knows_the_colours(trained: Workshop) -> No
 def test_a_limit_takes_images_of_every_class(trained: Workshop, tmp_path: Path) -> None:
     assert trained.command('evaluate', '--limit', 8, '--out', tmp_path / 'figures.json') == 0
     assert json.loads((tmp_path / 'figures.json').read_text())['images'] == 8
-    labels = load_split(trained.data, 'test', 24).labels  # sorted by class
-    assert np.bincount(labels[spread(40, 8)]).tolist() == [2, 2, 2, 2]
-    assert spread(40, 50).tolist() == list(range(40))
+    test = load_split(trained.data, 'test', 24)  # sorted by class
+    assert np.bincount(test.spread(8).labels).tolist() == [2, 2, 2, 2]
+    assert test.spread(50).labels.tolist() == test.labels.tolist()
 
 
 def test_saved_weights_start_another_training(
@@ -114,9 +122,12 @@ def test_saved_weights_start_another_training(
         ('evaluate', ['--out', '.'], 'is a folder'),
         ('evaluate', ['--out', '/dev/null/figures.json'], '/dev/null'),
         ('evaluate', ['--data', 'nowhere'], 'no data in nowhere'),
+        ('evaluate', ['--policy', 'margin', '--thresholds', 1, '--out', '.'], 'is a folder'),
         ('save', [], 'holds weights or a run already'),
         ('save', ['--out', '/dev/null/weights'], 'cannot write /dev/null/weights'),
         ('export', ['--data', 'nowhere'], 'no data in nowhere'),
+        ('export', ['--out', '.'], '--out must name a file'),
+        ('export', ['--out', 'new/model.onnx'], 'there is no folder new'),
         ('train', ['--out', '/dev/null'], '/dev/null'),
         ('train', ['--out', 'new', '--init', 'nowhere'], 'no such file or folder: nowhere'),
     ],
@@ -158,6 +169,17 @@ def test_data_that_changed_after_training_is_refused(
     assert 'trained on other data (240 images' in capsys.readouterr().err
 
 
+def test_a_recipe_and_its_start_are_refused_before_data_are_read(
+    untrained: Workshop, recipe: Recipe, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert untrained.command('train', '--data', 'nowhere', '--init', 'none') == 1
+    assert 'no such file or folder: none' in capsys.readouterr().err
+    unknown = dataclasses.replace(recipe.exits[0], head='gha')
+    write_recipe(dataclasses.replace(recipe, exits=(unknown,)), untrained.recipe)
+    assert untrained.command('train', '--data', 'nowhere') == 1
+    assert "unknown head 'gha'; known are" in capsys.readouterr().err
+
+
 def test_a_data_set_smaller_than_a_batch_is_refused(
     untrained: Workshop, recipe: Recipe, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -181,6 +203,6 @@ def test_an_interrupt_says_what_goes_on(
     monkeypatch.setattr(RunFolder, 'log', interrupt)
     assert untrained.command('train') == 130
     assert 'goes on from the last checkpoint' in capsys.readouterr().err
-    monkeypatch.setattr('model_export.evaluate.spread', interrupt)
+    monkeypatch.setattr('model_export.evaluate.load_split', interrupt)
     assert trained.command('evaluate') == 130
     assert capsys.readouterr().err.endswith('stopped\n')

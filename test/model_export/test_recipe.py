@@ -64,6 +64,7 @@ def test_a_recipe_survives_yaml(recipe: Recipe, tmp_path: Path) -> None:
         ),
         ({'num_classes': 1}, 'num_classes must be at least 2'),
         ({'seed': -1}, 'seed must be at least 0. Got -1'),
+        ({'held_out_seed': -1}, 'held_out_seed must be at least 0. Got -1'),
         ({'held_out': True}, 'held_out must be a whole number. Got True'),
         ({'name': 7}, 'name must be text. Got 7'),
         ({'stages': 5}, 'stages must be a list. Got 5'),
@@ -94,6 +95,16 @@ def test_a_number_that_yaml_takes_for_text_is_a_number() -> None:
     data = yaml.safe_load(text + 'stages: [{scheme: backbone, learning_rate: 1e-3}]')
     assert data['stages'][0]['learning_rate'] == '1e-3'
     assert recipe_from_dict(data).stages[0].learning_rate == 1e-3
+
+
+def test_the_held_out_images_have_a_seed_of_their_own() -> None:
+    data = {'name': 'x', 'backbone': {}, 'exits': [{'layer': 3, 'head': 'mean'}]}
+    of_before = recipe_from_dict({**data, 'seed': 3})
+    assert of_before.held_out_seed == 3  # files that know no other seed
+    assert 'held_out_seed' not in recipe_to_dict(of_before)
+    recipe = recipe_from_dict({**data, 'seed': 3, 'held_out_seed': 0})
+    assert recipe.held_out_seed == 0
+    assert recipe_from_dict(recipe_to_dict(recipe)) == recipe
 
 
 def test_two_stages_as_files_held_them_before_are_a_list_now() -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from eevit_ros.engine import Engine
-from model_export.calibrate import TEMPERATURES
 from model_export.recipe import load_recipe
+from model_export.thresholds.calibrate import TEMPERATURES
 from model_export.weights import load_model
 
 ROOT = Path(__file__).parents[2]

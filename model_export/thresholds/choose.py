@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from eevit_ros.errors import EevitError
-from eevit_ros.exit_policy import Judged, choose_thresholds
+from eevit_ros.exit_policy import Judged, Outcome, choose_thresholds, exits_taken, outcome
 from eevit_ros.policies import Policy
-from eevit_ros.threshold_search import choose_within
+from eevit_ros.threshold_search import choose_within, front
 from model_export.errors import ModelExportError
-from model_export.risk import certify, images_needed
+from model_export.thresholds.risk import certify, images_needed
 
 MAX_DROP = 0.005
 DELTA = 0.05
@@ -68,13 +69,15 @@ class Known:
         policy: Its candidates are tried.
         judged: What it makes of every exit.
         labels: int64 (N,).
-        macs: E + 1 MACs of an image leaving there.
+        layers: E + 1 layers that ran for an image leaving there.
+        macs: E + 1 MACs of such an image.
         backbone_macs: Of the plain backbone.
     """
 
     policy: Policy
     judged: Judged
     labels: npt.NDArray[np.int64]
+    layers: tuple[int, ...]
     macs: tuple[int, ...]
     backbone_macs: int
 
@@ -89,7 +92,26 @@ class Known:
         part = Judged(
             judged.measure[:, index], judged.confidence[:, index], judged.answer[:, index]
         )
-        return Known(self.policy, part, self.labels[index], self.macs, self.backbone_macs)
+        return replace(self, judged=part, labels=self.labels[index])
+
+    def taken(self, thresholds: Sequence[float]) -> npt.NDArray[np.int64]:
+        """The exit index of each image, int64 (N,), at E thresholds."""
+        return exits_taken(self.judged.measure, np.array(thresholds, np.float32))
+
+    def outcome(self, thresholds: Sequence[float]) -> Outcome:
+        """What E thresholds come to."""
+        taken = self.taken(thresholds)
+        return outcome(self.right, taken, self.layers, self.macs, self.backbone_macs)
+
+    def front(self) -> list[tuple[float, ...]]:
+        """The thresholds of the whole trade-off, from careful to fast."""
+        return front(
+            self.judged.measure,
+            self.right,
+            self.macs,
+            candidates=self.policy.candidates,
+            per_exit=self.policy.per_exit,
+        )
 
 
 def choose(

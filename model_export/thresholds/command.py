@@ -12,16 +12,21 @@ import numpy as np
 import numpy.typing as npt
 
 from eevit_ros.engine import Engine
-from eevit_ros.exit_policy import Outcome, exits_taken, judge
+from eevit_ros.exit_policy import Outcome, judge
 from eevit_ros.policies import NAMES, STATELESS, Anytime, build_policy
-from eevit_ros.threshold_search import front
-from model_export.choose import Known, Target, choose, choose_with_promise, why_no_promise
 from model_export.errors import ModelExportError
-from model_export.held_out import halves
-from model_export.reliability import BINS, Reliability, reliability
 from model_export.studies.report import Study, Table, model_facts, write_study
 from model_export.studies.timing import time_exits
-from model_export.thresholds_source import Source, of_file, of_run
+from model_export.thresholds.choose import (
+    Known,
+    Target,
+    choose,
+    choose_with_promise,
+    why_no_promise,
+)
+from model_export.thresholds.held_out import halves
+from model_export.thresholds.reliability import BINS, Reliability, reliability
+from model_export.thresholds.source import Source, of_file, of_run
 
 NAME = 'trade_off'
 SPEEDUPS = (1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
@@ -104,24 +109,16 @@ def _study(
     path: Path,
     times: npt.NDArray[np.float64] | None,
 ) -> Study:
-    from model_export.thresholds_figures import draw_reliability, draw_trade_off
+    from model_export.thresholds.figures import draw_reliability, draw_trade_off
 
     first, second = halves(len(source.labels))
     known = source.known(policy_name)
     to_choose, to_test = known.of(first), known.of(second)
-    vectors = front(
-        to_choose.judged.measure,
-        to_choose.right,
-        source.macs,
-        candidates=known.policy.candidates,
-        per_exit=known.policy.per_exit,
-    )
     points = [
-        (vector, source.outcome(to_choose, vector), source.outcome(to_test, vector))
-        for vector in vectors
+        (vector, to_choose.outcome(vector), to_test.outcome(vector)) for vector in to_choose.front()
     ]
-    result = source.outcome(to_test, chosen)
-    exits = [source.outcome(to_test, _fixed(e, len(chosen))) for e in range(len(chosen) + 1)]
+    result = to_test.outcome(chosen)
+    exits = [to_test.outcome(_fixed(e, len(chosen))) for e in range(len(chosen) + 1)]
     labels, raw = source.labels[second], source.raw
     after = [reliability(one[second], labels) for one in source.probabilities]
     before = None if raw is None else [reliability(one[second], labels) for one in raw]
@@ -166,7 +163,7 @@ def _reached(
         f'({result.speedup_layers:.2f}x fewer layers).'
     )
     if times is not None:
-        taken = exits_taken(to_test.judged.measure, np.array(chosen, np.float32))
+        taken = to_test.taken(chosen)
         drawn = times[taken, np.random.default_rng(0).integers(0, times.shape[1], len(taken))]
         text += (
             f' The 99th percentile of a frame in ONNX Runtime is {np.percentile(drawn, 99):.1f} ms '
@@ -206,7 +203,7 @@ def _policies(source: Source, first: npt.NDArray[np.int64], second: npt.NDArray[
             except ModelExportError:  # a policy that looks at two exits cannot be that fast
                 row.append(None)
             else:
-                row.append(source.outcome(to_test, vector).accuracy)
+                row.append(to_test.outcome(vector).accuracy)
         rows.append(tuple(row))
     return Table(
         'policies',

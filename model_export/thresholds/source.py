@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from eevit_ros.exit_policy import Outcome, exits_taken, judge, outcome
+from eevit_ros.exit_policy import judge
 from eevit_ros.policies import build_policy
-from model_export.calibrate import fit_temperatures
-from model_export.choose import Known
-from model_export.held_out import answer_held_out, halves
 from model_export.macs import count_macs
 from model_export.studies.answers import answers
+from model_export.thresholds.calibrate import calibrated, fit_temperatures
+from model_export.thresholds.choose import Known
+from model_export.thresholds.held_out import answer_held_out, halves
 
 
 @dataclass(frozen=True)
@@ -49,12 +47,7 @@ class Source:
         """
         policy = build_policy(policy_name, self.accuracy)
         judged = judge(policy, self.probabilities)
-        return Known(policy, judged, self.labels, self.macs, self.backbone_macs)
-
-    def outcome(self, known: Known, thresholds: Sequence[float]) -> Outcome:
-        """What thresholds come to on these images."""
-        taken = exits_taken(known.judged.measure, np.array(thresholds, np.float32))
-        return outcome(known.right, taken, self.layers, self.macs, self.backbone_macs)
+        return Known(policy, judged, self.labels, self.layers, self.macs, self.backbone_macs)
 
 
 def of_run(run: Path, data: Path) -> Source:
@@ -62,11 +55,10 @@ def of_run(run: Path, data: Path) -> Source:
     held = answer_held_out(run, data)
     first, _ = halves(len(held.images))
     temperatures = fit_temperatures(held.logits[:, first], held.labels[first])
-    scaled = held.logits / torch.tensor(temperatures)[:, None, None]
     macs = count_macs(held.model)
     right = (held.logits.argmax(-1) == held.labels)[:, first]
     return Source(
-        scaled.softmax(-1).numpy(),
+        calibrated(held.logits, temperatures),
         held.logits.softmax(-1).numpy(),
         held.images.labels,
         (*held.model.exit_layers, held.model.recipe.backbone.layers),

@@ -6,6 +6,7 @@ the step.
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,15 +15,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from model_export.augment import augment, crops
 from model_export.data import Dataset
 from model_export.early_exit import EarlyExitViT
-from model_export.features import compute_features, to_device
-from model_export.parallel import Processes
 from model_export.predict import BATCH_SIZE, has_bfloat16, score_per_exit
 from model_export.recipe import StageRecipe
 from model_export.regression.values import Values
 from model_export.schemes import HeadScheme, Scheme, Seen
+from model_export.training.augment import augment, crops
+from model_export.training.features import compute_features, to_device
+from model_export.training.parallel import Processes
 
 
 class Source(Protocol):
@@ -98,8 +99,8 @@ class FeatureSource:
         """Run the backbone on all images."""
         self.plan = plan
         self.scheme = scheme
-        self.seen = compute_features(scheme, plan.train, 'training images')
-        self.held_out = compute_features(scheme, plan.held_out, 'held-out images')
+        self.seen = compute_features(plan.model, scheme.look, plan.train, 'training images')
+        self.held_out = compute_features(plan.model, scheme.look, plan.held_out, 'held-out images')
         # The backbone stays as it is, and so does its answer.
         self.final = score_per_exit(plan.model, plan.held_out)[-1]
 
@@ -107,7 +108,8 @@ class FeatureSource:
         """What the heads take, in the order that images would come."""
         rows, _ = self.plan.rows(step)
         self.plan.seed_torch(step)
-        return to_device(self.seen.batch(rows), self.plan.processes.device), self.plan.labels(rows)
+        seen = self.seen.map(lambda x: x[torch.from_numpy(rows)])
+        return to_device(seen, self.plan.processes.device), self.plan.labels(rows)
 
     @torch.no_grad()
     def accuracy(self) -> list[float]:
@@ -118,8 +120,9 @@ class FeatureSource:
         right = torch.zeros(len(self.plan.model.heads))
         for first in range(0, len(labels), BATCH_SIZE):
             part = slice(first, first + BATCH_SIZE)
+            seen = to_device(self.held_out.map(operator.itemgetter(part)), device)
             with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
-                answers = self.scheme.answers(to_device(self.held_out.batch(part), device))
+                answers = self.scheme.answers(seen)
             right += torch.stack(answers).argmax(-1).cpu().eq(labels[part]).sum(dim=1)
         return [*(right / len(labels)).tolist(), self.final]
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from model_export.augment import augment, check_augmentation, crops
 from model_export.data import Dataset
 from model_export.errors import ModelExportError
 from model_export.recipe import StageRecipe
+from model_export.training.augment import augment, check_augmentation, crops
 
 
 def test_crops_of_an_image_do_not_depend_on_the_batch(colours: Dataset) -> None:

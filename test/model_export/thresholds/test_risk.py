@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from model_export.errors import ModelExportError
-from model_export.risk import Losses, accuracy_gap, certify, images_needed, is_below
+from model_export.thresholds.risk import Losses, accuracy_gap, certify, images_needed, is_below
 
 EPSILON, DELTA, DRAWS, IMAGES = 0.02, 0.1, 600, 400
 SLACK = 3 * np.sqrt(DELTA * (1 - DELTA) / DRAWS)  # of a binomial share

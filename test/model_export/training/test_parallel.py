@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 import torch
 
-import model_export.train
-from model_export.checkpoint import load_run
+import model_export.training.trainer
 from model_export.data import Dataset, fingerprint, split_held_out
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
 from model_export.predict import logits_of
 from model_export.recipe import ExitRecipe, Recipe
-from model_export.train import Trainer
+from model_export.training.checkpoint import load_run
+from model_export.training.trainer import Trainer
 
 RUNS = ('one', 'two')
 
@@ -34,9 +34,9 @@ def short(recipe: Recipe) -> Recipe:
 
 def train(recipe: Recipe, colours: Dataset, out: Path) -> None:
     """In float32: what bfloat16 rounds depends on how a batch is cut."""
-    model_export.train.has_bfloat16 = lambda _: False  # type: ignore[attr-defined]
+    model_export.training.trainer.has_bfloat16 = lambda _: False  # type: ignore[attr-defined]
     torch.manual_seed(recipe.seed)
-    training, held_out = split_held_out(colours, recipe.held_out, recipe.seed)
+    training, held_out = split_held_out(colours, recipe.held_out, recipe.held_out_seed)
     Trainer(EarlyExitViT(recipe), training, held_out, out, data=fingerprint(colours)).run()
 
 
@@ -59,12 +59,14 @@ def test_two_processes_give_the_loss_and_the_weights_of_one(
     short: Recipe, colours: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip('lightning_fabric')
-    monkeypatch.setattr('model_export.train.has_bfloat16', lambda _: False)
+    monkeypatch.setattr('model_export.training.trainer.has_bfloat16', lambda _: False)
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
     context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(['model_export.train', 'lightning_fabric', 'torch._dynamo'])
+    context.set_forkserver_preload(
+        ['model_export.training.trainer', 'lightning_fabric', 'torch._dynamo']
+    )
     pair = [
         context.Process(target=train_as, args=(rank, port, short, colours, tmp_path / 'two'))
         for rank in (0, 1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,23 +18,24 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from model_export.augment import check_augmentation
-from model_export.checkpoint import Checkpoint, load_checkpoint, load_state
 from model_export.data import Dataset
 from model_export.early_exit import EarlyExitViT
-from model_export.ema import MovingAverage
 from model_export.errors import ModelExportError
-from model_export.features import check_memory
-from model_export.optimise import make_optimizer, set_learning_rate, steps_of
-from model_export.parallel import Processes
 from model_export.predict import has_bfloat16
 from model_export.recipe import Recipe, recipe_from_dict, recipe_to_dict
 from model_export.regression.values import Values
-from model_export.run_folder import RunFolder
 from model_export.schemes import HeadScheme, Scheme, build_scheme, phase_of
-from model_export.sources import Plan, Source, seed_of, source_of
+from model_export.training.augment import check_augmentation
+from model_export.training.checkpoint import Checkpoint, load_checkpoint, load_state
+from model_export.training.ema import MovingAverage
+from model_export.training.features import check_memory
+from model_export.training.optimise import make_optimizer, set_learning_rate, steps_of
+from model_export.training.parallel import Processes
+from model_export.training.run_folder import RunFolder
+from model_export.training.sources import Plan, Source, seed_of, source_of
 
 CHECKPOINT_EVERY_STEPS = 100
+CHECKPOINT_EVERY_S = 120.0  # and this often where steps are slow
 LOG_EVERY_STEPS = 25
 
 
@@ -152,7 +154,7 @@ class Trainer:
         epoch = len(self.train_data) // recipe.batch_size  # in steps
         title = f'stage {stage} {recipe.scheme}'
         bar = tqdm(range(first, total), title, total, initial=first, unit='step', disable=not leads)
-        loss_mean = math.nan
+        loss_mean, written = math.nan, time.monotonic()
         with _noted_interrupt() as interrupted:
             for step in bar:
                 _set_modes(scheme)
@@ -189,8 +191,10 @@ class Trainer:
                     self.processes.wait()
                 if leads and (last or accuracy or ran % LOG_EVERY_STEPS == 0):
                     self.folder.log(stage, ran, loss_mean, rate, accuracy)
-                if leads and (last or stop or ran % CHECKPOINT_EVERY_STEPS == 0):
+                due = accuracy or stop or ran % CHECKPOINT_EVERY_STEPS == 0
+                if leads and (due or time.monotonic() - written > CHECKPOINT_EVERY_S):
                     self._save(stage, ran, total, optimizer, scheme, average)
+                    written = time.monotonic()
                 if stop:
                     raise KeyboardInterrupt
 

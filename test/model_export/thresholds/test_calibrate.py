@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eevit_ros.model_file import CONFIDENCE_BINS
-from model_export.calibrate import TEMPERATURES, count_answers, fit_temperatures
+from model_export.thresholds.calibrate import TEMPERATURES, count_answers, fit_temperatures
 
 
 @settings(deadline=None)

@@ -23,7 +23,7 @@ from model_export.__main__ import main
 from model_export.data import Dataset, fingerprint, load_split
 from model_export.measures import measure
 from model_export.recipe import Recipe
-from model_export.reliability import BINS, reliability
+from model_export.thresholds.reliability import BINS, reliability
 from model_export.weights import save_weights
 
 AWAY_FROM_ROUNDING = 1e-4
@@ -164,7 +164,7 @@ def test_a_file_is_fast_enough_for_a_target_in_milliseconds(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr('model_export.thresholds.ROUNDS', 20)
+    monkeypatch.setattr('model_export.thresholds.command.ROUNDS', 20)
     out = shop / 'p99'
     options = ['--split', 'train', '--policy', 'margin', '--out', out]
     assert command(shop, 'thresholds', files['margin'].name, *options, '--p99-ms', 10_000) == 0

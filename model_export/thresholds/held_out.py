@@ -12,18 +12,12 @@ import torch
 from torch import Tensor
 
 from eevit_ros.images import Image
-from model_export.data import (
-    Dataset,
-    evaluation_batch,
-    fingerprint,
-    load_split,
-    split_held_out,
-)
+from model_export.data import Dataset, evaluation_batch, fingerprint
 from model_export.early_exit import EarlyExitViT
 from model_export.export import round_weights_to_half
 from model_export.fold import check_fold, fold
 from model_export.predict import logits_of
-from model_export.weights import check_same_data, load_model
+from model_export.weights import load_model, load_training_data
 
 CHECKED_IMAGES = 20  # by the export, at every exit
 FEW_IMAGES = 500
@@ -65,11 +59,8 @@ def answer_held_out(run: Path, data: Path) -> HeldOut:
         ModelExportError: the run is unfinished, the data are others, or folding changes answers.
     """
     trained, class_names = load_model(run)
-    recipe = trained.recipe
-    size = recipe.backbone.image_size
-    dataset = load_split(data, 'train', size)
-    check_same_data(run, dataset)
-    _, held_out = split_held_out(dataset, recipe.held_out, recipe.seed)
+    size = trained.recipe.backbone.image_size
+    _, held_out = load_training_data(run, trained.recipe, data)
     print(f'answering {len(held_out)} held-out images')
     if len(held_out) < FEW_IMAGES:
         print(f'warning: thresholds chosen on fewer than {FEW_IMAGES} images promise little')

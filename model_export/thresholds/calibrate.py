@@ -6,6 +6,8 @@ Reference:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -44,6 +46,11 @@ def _fit_temperature(logits: Tensor, labels: Tensor) -> float:
     optimizer.step(closure)
     low, high = TEMPERATURES
     return min(max(float(log_temperature.detach().exp()), low), high)
+
+
+def calibrated(logits: Tensor, temperatures: Sequence[float]) -> npt.NDArray[np.float32]:
+    """Probabilities float32 (E + 1, N, C) of logits (E + 1, N, C) at E + 1 temperatures."""
+    return (logits / torch.tensor(temperatures)[:, None, None]).softmax(-1).numpy()
 
 
 def count_answers(

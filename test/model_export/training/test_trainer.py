@@ -15,16 +15,16 @@ import numpy as np
 import pytest
 import torch
 
-from model_export.checkpoint import load_checkpoint, load_run
 from model_export.data import Dataset, evaluation_batch, fingerprint, split_held_out
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
-from model_export.features import compute_features
 from model_export.predict import accuracy_per_exit, logits_of
 from model_export.recipe import Recipe, StageRecipe, recipe_from_dict, recipe_to_dict
-from model_export.run_folder import RunFolder
 from model_export.schemes import HeadScheme, Scheme, build_scheme
-from model_export.train import Trainer
+from model_export.training.checkpoint import load_checkpoint, load_run
+from model_export.training.features import compute_features
+from model_export.training.run_folder import RunFolder
+from model_export.training.trainer import Trainer
 
 
 class Killed(Exception):
@@ -33,7 +33,7 @@ class Killed(Exception):
 
 def trainer(recipe: Recipe, colours: Dataset, out: Path) -> Trainer:
     torch.manual_seed(recipe.seed)
-    training, held_out = split_held_out(colours, recipe.held_out, recipe.seed)
+    training, held_out = split_held_out(colours, recipe.held_out, recipe.held_out_seed)
     return Trainer(EarlyExitViT(recipe), training, held_out, out, data=fingerprint(colours))
 
 
@@ -53,7 +53,7 @@ def again(finished: Path, tmp_path: Path) -> Path:
 
 def test_both_stages_learn_every_exit(recipe: Recipe, colours: Dataset, finished: Path) -> None:
     model, checkpoint = load_run(finished)
-    _, held_out = split_held_out(colours, recipe.held_out, recipe.seed)
+    _, held_out = split_held_out(colours, recipe.held_out, recipe.held_out_seed)
     assert tuple(checkpoint['class_names']) == colours.class_names
     assert checkpoint['data'] == fingerprint(colours)
     assert min(accuracy_per_exit(model, held_out)) > 0.9  # chance is 0.25
@@ -86,7 +86,7 @@ def whole(varied: Recipe, colours: Dataset, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(autouse=True)
 def _checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr('model_export.train.CHECKPOINT_EVERY_STEPS', 10)
+    monkeypatch.setattr('model_export.training.trainer.CHECKPOINT_EVERY_STEPS', 10)
 
 
 @pytest.mark.parametrize('killed_at', [(1, 25), (2, 25)])
@@ -117,12 +117,13 @@ def test_an_interrupted_run_keeps_its_last_step_and_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stopped = tmp_path / 'stopped'
+    handler = signal.getsignal(signal.SIGINT)
     ctrl_c = functools.partial(signal.raise_signal, signal.SIGINT)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(RunFolder, 'log', log_then((1, 25), ctrl_c))
         trainer(varied, colours, stopped).run()
     assert load_checkpoint(stopped)['step'] == 26
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
     trainer(varied, colours, stopped).run()
     check_same(stopped, whole)
 
@@ -160,7 +161,7 @@ def test_the_moving_average_is_what_is_watched_and_kept(
     for name, average in checkpoint['ema'].items():
         assert torch.equal(checkpoint['model'][name], average), name
     model, _ = load_run(tmp_path)
-    _, held_out = split_held_out(colours, recipe.held_out, recipe.seed)
+    _, held_out = split_held_out(colours, recipe.held_out, recipe.held_out_seed)
     row = list(csv.DictReader((tmp_path / 'log.csv').open()))[-1]
     watched = [float(row[name]) for name in row if name.startswith('held_out')]
     assert watched == pytest.approx(accuracy_per_exit(model, held_out), abs=1e-4)
@@ -174,7 +175,7 @@ def test_the_moving_average_is_what_is_watched_and_kept(
 def test_a_loss_that_is_no_number_is_named_and_the_checkpoint_stays(
     recipe: Recipe, colours: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('model_export.train.CHECKPOINT_EVERY_STEPS', 2)  # and 4, not 6
+    monkeypatch.setattr('model_export.training.trainer.CHECKPOINT_EVERY_STEPS', 2)  # and 4, not 6
     hard_loss = Scheme.hard_loss
 
     def sometimes_nan(self: Scheme, *args: torch.Tensor) -> torch.Tensor:
@@ -198,7 +199,7 @@ def test_kept_features_are_what_the_backbone_sees(
     stage = StageRecipe('lgvit', cache_features=True)
     scheme = build_scheme(stage, model, 'stages[0]')
     assert isinstance(scheme, HeadScheme)
-    seen = compute_features(scheme, colours, 'images').batch(slice(0, 8))
+    seen = compute_features(model, scheme.look, colours, 'images').map(lambda x: x[:8])
     fresh = scheme.look(torch.from_numpy(evaluation_batch(colours.images[:8], 24)))
     assert seen.logits is not None and seen.last is not None
     for kept, exact in zip(
@@ -207,7 +208,7 @@ def test_kept_features_are_what_the_backbone_sees(
         strict=True,
     ):
         assert exact is not None
-        assert kept.dtype == torch.bfloat16
+        assert kept.dtype == (torch.float32 if kept is seen.logits else torch.bfloat16)
         torch.testing.assert_close(kept.float(), exact, atol=0.1, rtol=0.1)
 
 

@@ -202,7 +202,7 @@ def test_the_study_refuses_other_files(home: Path, capsys: pytest.CaptureFixture
     words = ['study', 'counting', '--data', str(home / 'data'), '--out', str(home / 'studies')]
     assert main([*words, '--model', str(home / 'recipe.yaml')]) == 1
     assert 'recipe.yaml: no ONNX model' in capsys.readouterr().err
-    shipped = Path(__file__).parents[2] / 'models' / 'eevit_s14_cifar100.onnx'
+    shipped = Path(__file__).parents[3] / 'models' / 'eevit_s14_cifar100.onnx'
     assert main([*words, '--model', str(shipped)]) == 1
     assert 'cifar100.onnx: not a regression model' in capsys.readouterr().err
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from eevit_ros.exit_policy import Outcome
 from eevit_ros.replay import style
-from model_export.reliability import BINS, Reliability
+from model_export.thresholds.reliability import BINS, Reliability
 
 
 def draw_trade_off(

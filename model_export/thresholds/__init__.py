@@ -1,0 +1,1 @@
+"""Which thresholds to choose, on held-out images, and what can be promised of them."""
