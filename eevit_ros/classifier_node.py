@@ -114,11 +114,15 @@ class ClassifierNode(LifecycleNode):
             provider=settings.provider,
             thresholds=settings.thresholds or None,
             threads=settings.threads,
+            execution=settings.execution,
+            exit_policy=settings.exit_policy,
+            budget_ms=settings.budget_ms,
         )
         engine.warm_up()
         self._settings, self._engine = settings, engine
         self.get_logger().info(
-            f'model {engine.metadata.name} from {settings.model} on {engine.provider}, exits after '
+            f'model {engine.metadata.name} from {settings.model} on {engine.provider} '
+            f'({engine.execution}), exit policy {engine.exit_policy}, exits after '
             f'layers {engine.metadata.exit_layers} of {engine.metadata.layers}, thresholds '
             f'{engine.thresholds}'
             + (f'; promise: {engine.promise}' if engine.metadata.promise else '')
@@ -160,9 +164,7 @@ class ClassifierNode(LifecycleNode):
                 )
         settings = Settings.from_values({**present, **changes})
         if 'thresholds' in changes:
-            self._engine.thresholds = (
-                settings.thresholds or self._engine.metadata.default_thresholds
-            )
+            self._engine.thresholds = settings.thresholds or self._engine.default_thresholds
         if self._session is not None:
             self._session.change(settings)
         self._settings = settings

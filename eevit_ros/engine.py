@@ -1,6 +1,6 @@
 """Running one frame through an early-exit model with ONNX Runtime.
 
-    uint8 RGB frame -> images.resize -> session -> ExitResult
+    uint8 RGB frame -> images.resize -> runner (one graph, or stages) -> ExitResult
 
 The same class serves the live node, the replay of bags, calibration checks and benchmarks.
 """
@@ -18,11 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from eevit_ros.errors import EevitError
+from eevit_ros.exit_choice import OWN, check_choice, file_thresholds, policy_of
 from eevit_ros.images import Image, resize
 from eevit_ros.model_check import read_model
 from eevit_ros.model_file import ModelMetadata
+from eevit_ros.policies import Policy
 from eevit_ros.promise import promise_in_use
 from eevit_ros.providers import open_model
+from eevit_ros.runners import STAGED
 
 Vector = npt.NDArray[np.float32]
 
@@ -65,19 +68,24 @@ class ExitResult:
 
 
 class Engine:
-    """An early-exit model, loaded, checked and ready to run.
+    """An early-exit model, loaded, checked and ready to run; one frame at a time.
 
     Attributes:
         metadata: What the model file says of itself.
         provider: The execution provider in use: 'tensorrt', 'cuda' or 'cpu'.
         provider_note: Which faster providers are installed but did not work, and why; '' if none.
         sha256: Of the model file, hexadecimal.
+        execution: Its form, 'single' or 'staged'; see `runners`.
+        exit_policy: Who decides where a frame leaves: a measure that the file holds or a policy of
+            `exit_choice.EXIT_POLICIES`, by its name.
     """
 
     metadata: ModelMetadata
     provider: str
     provider_note: str
     sha256: str
+    execution: str
+    exit_policy: str
 
     def __init__(
         self,
@@ -86,6 +94,9 @@ class Engine:
         provider: str = 'auto',
         thresholds: Sequence[float] | float | None = None,
         threads: int = 0,
+        execution: str = 'auto',
+        exit_policy: str = OWN,
+        budget_ms: float = 0.0,
     ) -> None:
         """Load and check `model`, and run it once.
 
@@ -95,21 +106,32 @@ class Engine:
                 on: 'tensorrt', 'cuda', 'cpu'.
             thresholds: As the property of that name; None takes the model's defaults.
             threads: CPU threads for one frame; 0 lets ONNX Runtime choose (one a physical core).
+            execution: 'single' for one graph that decides by itself, 'staged' for a graph a stretch
+                between exits; 'auto' is staged on a GPU or under another policy than the file's.
+            exit_policy: 'own' for the file's measure, or another of `exit_choice.EXIT_POLICIES`;
+                that of another measure needs `thresholds`.
+            budget_ms: Time of exit_policy 'anytime' for one frame, milliseconds.
 
         Raises:
-            EevitError: The file, the provider, the thresholds or the thread count is wrong.
+            EevitError: The file or an argument is wrong, or they do not fit together.
         """
+        check_choice(exit_policy, budget_ms, execution)
+        if exit_policy != OWN and execution == 'auto':
+            execution = STAGED
         data = read_model(model)
         self.sha256 = hashlib.sha256(data).hexdigest()
         try:
-            opened = open_model(data, provider=provider, threads=threads)
-            self._session = opened.session
-            self.metadata = opened.metadata
+            opened = open_model(data, provider=provider, threads=threads, execution=execution)
+            self._runner = opened.runner
+            self.metadata = opened.runner.metadata
+            self.execution = opened.runner.form
             self.provider = opened.provider
             self.provider_note = opened.note
             self._input = (self.metadata.input_height, self.metadata.input_width)
             self._exits = len(self.metadata.exit_layers)
-            self.thresholds = self.metadata.default_thresholds if thresholds is None else thresholds
+            self.exit_policy = self.metadata.policy if exit_policy == OWN else exit_policy
+            self.thresholds = self.default_thresholds if thresholds is None else thresholds
+            self._policy = policy_of(self._runner, exit_policy, budget_ms)
         except EevitError as err:
             raise EevitError(f'{model}: {err}') from err
 
@@ -127,10 +149,19 @@ class Engine:
         self._thresholds = check_thresholds(values, self._exits)  # one assignment: atomic
 
     @property
+    def default_thresholds(self) -> tuple[float, ...]:
+        """The file's thresholds.
+
+        Raises:
+            EevitError: They mean nothing under the policy in use.
+        """
+        return file_thresholds(self.metadata, self.exit_policy)
+
+    @property
     def promise(self) -> str:
-        """In words: what the file promises at the thresholds in use; 'none' if nothing."""
-        meta = self.metadata
-        return promise_in_use(meta.promise, meta.default_thresholds, self._thresholds)
+        """In words: what the file promises at thresholds and policy in use; 'none' if nothing."""
+        meta, policy = self.metadata, self.exit_policy
+        return promise_in_use(meta.promise, meta.default_thresholds, self._thresholds, policy)
 
     def warm_up(self) -> None:
         """Leave once at every exit, so that no real frame pays for a first time.
@@ -157,11 +188,21 @@ class Engine:
         Raises:
             EevitError: The image is no such array, or the model fails or answers nonsense.
         """
-        thresholds = self._thresholds
         start = time.perf_counter()
+        if self._policy is not None:
+            self._policy.start()
+        return self._answer(image, start, self._thresholds, self._policy)
+
+    def run_to_the_end(self, image: Image) -> ExitResult:
+        """Classify one frame by the final classifier, whatever thresholds and policy; as `run`."""
+        return self._answer(image, time.perf_counter(), (1.0,) * self._exits, None)
+
+    def _answer(
+        self, image: Image, start: float, thresholds: tuple[float, ...], policy: Policy | None
+    ) -> ExitResult:
         pixels = self._preprocess(image)
         resized = time.perf_counter()
-        probabilities, exit_index = self._infer(pixels, thresholds)
+        probabilities, exit_index = self._infer(pixels, thresholds, policy)
         done = time.perf_counter()
 
         best = int(np.argmax(probabilities))
@@ -192,12 +233,14 @@ class Engine:
                 f'OpenCV cannot resize an image of shape {image.shape}: {err}'
             ) from err
 
-    def _infer(self, pixels: Image, thresholds: tuple[float, ...]) -> tuple[Vector, int]:
+    def _infer(
+        self, pixels: Image, thresholds: tuple[float, ...], policy: Policy | None = None
+    ) -> tuple[Vector, int]:
         """Return probabilities (C,) and exit index of an image (H, W, 3) of the input's size."""
-        # A view: on the CPU, ONNX Runtime reads the frame where it lies.
-        feed = {'image': pixels[np.newaxis], 'thresholds': np.array(thresholds, np.float32)}
         try:
-            probabilities, exit_index = self._session.run(['probabilities', 'exit_index'], feed)
+            probabilities, exit_index = self._runner.answer(pixels, thresholds, policy)
+        except EevitError:
+            raise
         except Exception as err:  # ONNX Runtime's exceptions share no base class of their own
             raise EevitError(f'ONNX Runtime failed on {self.provider}: {err}') from err
         classes = len(self.metadata.class_names)

@@ -65,6 +65,31 @@ def check_model(session: ort.InferenceSession) -> ModelMetadata:
     return metadata
 
 
+def check_stages(
+    sessions: Sequence[ort.InferenceSession], answers: Sequence[str], metadata: ModelMetadata
+) -> None:
+    """Hold a model's loaded stages against its metadata.
+
+    Args:
+        sessions: One a stage.
+        answers: What each calls its exit's probabilities.
+        metadata: The file's.
+
+    Raises:
+        EevitError: They disagree.
+    """
+    if len(sessions) != len(metadata.answer_layers):
+        raise EevitError(
+            f'the graph has {len(sessions)} stages, the metadata {len(metadata.answer_layers)} '
+            'exits; export the model again'
+        )
+    image = [1, metadata.input_height, metadata.input_width, 3]
+    _check_tensor('input', sessions[0].get_inputs(), 'image', 'tensor(uint8)', image)
+    shape = [1, len(metadata.class_names)]
+    for session, answer in zip(sessions, answers, strict=True):
+        _check_tensor('output', session.get_outputs(), answer, 'tensor(float)', shape)
+
+
 def _check_tensor(
     kind: str, tensors: Sequence[Any], name: str, dtype: str, shape: list[int]
 ) -> None:

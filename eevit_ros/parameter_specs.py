@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from eevit_ros.providers import PROVIDERS
+from eevit_ros.exit_choice import EXIT_POLICIES, OWN
+from eevit_ros.providers import EXECUTIONS, PROVIDERS
 from eevit_ros.rate import LOWEST_FLOOR, MAPPINGS, PHYSICAL_RANGE, RateSettings
 from eevit_ros.shift import WINDOWS, ShiftSettings
 from eevit_ros.spec import Spec
@@ -37,6 +38,19 @@ SPECS: dict[str, Spec] = {
         choices=('auto', *PROVIDERS),
     ),
     'threads': Spec(0, 'CPU threads of inference. 0: ONNX Runtime decides.', 0, 256),
+    'execution': Spec(
+        'auto',
+        'single: one graph that decides by itself. staged: one graph for each stretch between '
+        'exits. auto: staged on a GPU or with an exit_policy, else single.',
+        choices=EXECUTIONS,
+    ),
+    'exit_policy': Spec(
+        OWN,
+        "Who decides where a frame leaves. own: the model's measure. Others need thresholds of "
+        'their own. See docs/thresholds.md.',
+        choices=EXIT_POLICIES,
+    ),
+    'budget_ms': Spec(0.0, 'exit_policy anytime: time for a frame, milliseconds.', 0.0, 10_000.0),
     'class_ids': Spec('name', 'What class_id in ~/classification holds.', choices=CLASS_IDS),
     'autostart': Spec(True, 'Configure and activate at start; read once.'),
     'frozen_after_frames': Spec(

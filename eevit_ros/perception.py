@@ -46,7 +46,7 @@ class Perception:
         self._engine = engine
         self._settings = settings
         self._law = RateLaw(settings.rate)
-        self.shift = ShiftMonitor(settings.shift, engine.metadata, engine.thresholds)
+        self.shift = self._watch_shift()
 
     def change(self, settings: Settings) -> None:
         """Take changed live parameters; a changed rate law goes on from the floor."""
@@ -54,9 +54,7 @@ class Perception:
         if settings.rate != before.rate:
             self._law = RateLaw(settings.rate)
         if (settings.thresholds, settings.shift) != (before.thresholds, before.shift):
-            self.shift = ShiftMonitor(
-                settings.shift, self._engine.metadata, self._engine.thresholds
-            )
+            self.shift = self._watch_shift()
 
     def look(self, image: Image) -> Look:
         """Classify a frame, uint8 (H, W, 3) RGB.
@@ -93,3 +91,9 @@ class Perception:
     def rate_at(self, now_s: float) -> float:
         """Return the adaptive rate of this moment."""
         return self._law.at(now_s)
+
+    def _watch_shift(self) -> ShiftMonitor:
+        engine = self._engine
+        return ShiftMonitor(
+            self._settings.shift, engine.metadata, engine.thresholds, engine.exit_policy
+        )

@@ -79,11 +79,13 @@ class Promise:
 
 
 def promise_in_use(
-    promise: Promise | None, tested: Sequence[float], in_use: Sequence[float]
+    promise: Promise | None, tested: Sequence[float], in_use: Sequence[float], policy: str
 ) -> str:
-    """In words: what is promised at the thresholds in use; 'none' without a promise."""
+    """In words: what is promised at thresholds and exit policy in use; 'none' without a promise."""
     if promise is None:
         return 'none'
+    if policy != promise.policy:
+        return f'does not hold: exit policy {policy}, and {promise.policy} was tested'
     if tuple(in_use) == tuple(tested):
         return str(promise)
     which = 'lower' if any(a < b for a, b in zip(in_use, tested, strict=True)) else 'other'

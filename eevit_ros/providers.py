@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from eevit_ros.errors import EevitError
-from eevit_ros.model_check import check_model
-from eevit_ros.model_file import ModelMetadata
+from eevit_ros.runners import SINGLE, STAGED, Runner, SingleRunner, StagedRunner
 
 if TYPE_CHECKING:
     import onnxruntime as ort
@@ -19,36 +18,39 @@ PROVIDERS = {
     'cuda': 'CUDAExecutionProvider',
     'cpu': 'CPUExecutionProvider',
 }
+EXECUTIONS = ('auto', SINGLE, STAGED)
 
 
 class OpenedModel(NamedTuple):
     """A checked model that has run once.
 
     Attributes:
-        session: The ONNX Runtime session.
-        metadata: What the model says of itself.
+        runner: What runs it.
         provider: Where it runs, a key of `PROVIDERS`.
         note: Which faster providers are installed but did not work, and why; '' if none.
     """
 
-    session: ort.InferenceSession
-    metadata: ModelMetadata
+    runner: Runner
     provider: str
     note: str
 
 
-def open_model(model: bytes, *, provider: str = 'auto', threads: int = 0) -> OpenedModel:
+def open_model(
+    model: bytes, *, provider: str = 'auto', threads: int = 0, execution: str = 'auto'
+) -> OpenedModel:
     """Open a model file's bytes, check it and run it once at full depth.
 
     Args:
         model: The file, whole.
         provider: 'auto' for the first that works, or the key of `PROVIDERS` to insist on.
         threads: CPU threads for one run; 0 lets ONNX Runtime choose.
+        execution: 'single', 'staged', or 'auto': single on the CPU, where one graph costs no more
+            and loads sooner, and staged on a GPU, where `If` forbids what makes it fast.
 
     Raises:
         EevitError: ONNX Runtime is not installed, the provider is unknown, not installed or does
-            not work, the thread count is negative, or the model cannot be loaded or is not one of
-            ours.
+            not work, the thread count is negative, or the model cannot be loaded, is not one of
+            ours or cannot be cut into stages.
     """
     try:
         import onnxruntime as ort  # here, where its absence becomes an error like any other
@@ -61,6 +63,8 @@ def open_model(model: bytes, *, provider: str = 'auto', threads: int = 0) -> Ope
         raise EevitError(f'threads must be 0 (automatic) or more. Got {threads}')
     if provider not in ('auto', *PROVIDERS):
         raise EevitError(f'provider must be auto or one of {tuple(PROVIDERS)}. Got {provider!r}')
+    if execution not in EXECUTIONS:
+        raise EevitError(f'execution must be one of {EXECUTIONS}. Got {execution!r}')
     available = ort.get_available_providers()
     installed = [name for name, full in PROVIDERS.items() if full in available]
     if provider != 'auto' and provider not in installed:
@@ -72,19 +76,32 @@ def open_model(model: bytes, *, provider: str = 'auto', threads: int = 0) -> Ope
     for name in installed if provider == 'auto' else [provider]:
         order = [PROVIDERS[other] for other in installed[installed.index(name) :]]
         try:
-            session = open_session(model, order, threads)
-            metadata = check_model(session)
-            run_once(session, metadata)
+            runner = _open_runner(model, name, order, threads, execution)
+            meta = runner.metadata
+            image = np.zeros((meta.input_height, meta.input_width, 3), np.uint8)
+            # Some providers start well and fail at their first computation.
+            runner.answer(image, (1.0,) * len(meta.exit_layers))
         except EevitError:  # the model is to blame, whatever the provider
             raise
         except Exception as err:  # ONNX Runtime's exceptions share no base class of their own
             failures.append(f'on {name}: {err}')
         else:
-            return OpenedModel(session, metadata, name, '; '.join(failures))
+            return OpenedModel(runner, name, '; '.join(failures))
     raise EevitError(
         'the file is truncated, no ONNX model, or made for another ONNX Runtime than '
         f'{ort.__version__}; it says {"; ".join(failures)}'
     )
+
+
+def _open_runner(
+    model: bytes, provider: str, order: list[str], threads: int, execution: str
+) -> Runner:
+    def make_session(graph: bytes) -> ort.InferenceSession:
+        return open_session(graph, order, threads)
+
+    if execution == SINGLE or (execution == 'auto' and provider == 'cpu'):
+        return SingleRunner(model, make_session)
+    return StagedRunner(model, make_session, 'cpu' if provider == 'cpu' else 'cuda')
 
 
 def open_session(model: bytes, order: list[str], threads: int) -> ort.InferenceSession:
@@ -105,11 +122,3 @@ def open_session(model: bytes, order: list[str], threads: int) -> ort.InferenceS
         raise RuntimeError(f'ONNX Runtime fell back to {session.get_providers()}; see its log')
     session.disable_fallback()  # a failing run is an error to report, not a silent loss of speed
     return session
-
-
-def run_once(session: ort.InferenceSession, metadata: ModelMetadata) -> None:
-    """Run at full depth: some providers start well and fail at their first computation."""
-    image = np.zeros((1, metadata.input_height, metadata.input_width, 3), np.uint8)
-    session.run(
-        None, {'image': image, 'thresholds': np.ones(len(metadata.exit_layers), np.float32)}
-    )

@@ -141,6 +141,8 @@ class Session:
                 'adaptive_rate': f'{rate:.3f}',
                 'provider': self._engine.provider,
                 'provider_note': self._engine.provider_note,
+                'execution': self._engine.execution,
+                'exit_policy': self._engine.exit_policy,
                 'model': self._engine.metadata.name,
                 'model_file': str(self._settings.model),
                 'model_hash': self._engine.sha256,

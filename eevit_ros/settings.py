@@ -28,6 +28,9 @@ class Settings:
     top_k: int
     provider: str
     threads: int
+    execution: str
+    exit_policy: str
+    budget_ms: float
     class_ids: str
     frozen_after_frames: int
     blind_below_contrast: float
@@ -55,10 +58,19 @@ class Settings:
             shift=ShiftSettings(**_group(values, 'shift.')),
             **{
                 name: values[name]
-                for name in ('image_transport', 'top_k', 'provider', 'threads', 'class_ids')
+                for name in (
+                    'image_transport',
+                    'top_k',
+                    'provider',
+                    'threads',
+                    'execution',
+                    'exit_policy',
+                    'budget_ms',
+                    'class_ids',
+                    'frozen_after_frames',
+                    'blind_below_contrast',
+                )
             },
-            frozen_after_frames=values['frozen_after_frames'],
-            blind_below_contrast=values['blind_below_contrast'],
         )
 
 

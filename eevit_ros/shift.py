@@ -79,7 +79,11 @@ class ShiftMonitor:
     verdict: Verdict | None
 
     def __init__(
-        self, settings: ShiftSettings, metadata: ModelMetadata, thresholds: Sequence[float]
+        self,
+        settings: ShiftSettings,
+        metadata: ModelMetadata,
+        thresholds: Sequence[float],
+        exit_policy: str | None = None,
     ) -> None:
         """Start an empty window.
 
@@ -87,6 +91,7 @@ class ShiftMonitor:
             settings: How to compare.
             metadata: The model's, with or without `calibration_counts`.
             thresholds: The E thresholds in use.
+            exit_policy: The one in use; None is the file's own.
         """
         self._settings = settings
         self._layers = np.array(metadata.answer_layers)
@@ -99,7 +104,7 @@ class ShiftMonitor:
         self._window = np.zeros(shape, np.int64)
         self._taken_s = -math.inf
         self.verdict = None
-        self.why_not = self._obstacle(metadata, thresholds)
+        self.why_not = self._obstacle(metadata, thresholds, exit_policy)
 
     @property
     def state(self) -> str:
@@ -154,9 +159,13 @@ class ShiftMonitor:
             self.verdict = self._compare()
             self._window = np.zeros_like(self._window)
 
-    def _obstacle(self, metadata: ModelMetadata, thresholds: Sequence[float]) -> str:
+    def _obstacle(
+        self, metadata: ModelMetadata, thresholds: Sequence[float], exit_policy: str | None
+    ) -> str:
         if not metadata.calibration_counts:
             return 'the model file holds no calibration counts'
+        if exit_policy not in (None, metadata.policy):
+            return 'the exit policy is not that of the calibration'
         # In float32, as the network compares them.
         given, known = (
             np.array(values, np.float32) for values in (thresholds, metadata.default_thresholds)

@@ -219,6 +219,9 @@ def _load_engine(settings: Settings, file: tuple[tuple[str, int, int], ...]) -> 
         provider=settings.provider,
         thresholds=settings.thresholds or None,
         threads=settings.threads,
+        execution=settings.execution,
+        exit_policy=settings.exit_policy,
+        budget_ms=settings.budget_ms,
     )
     engine.warm_up()
     return engine

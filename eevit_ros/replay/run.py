@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from eevit_ros.engine import Engine, ExitResult
+from eevit_ros.engine import Engine
 from eevit_ros.errors import EevitError
 from eevit_ros.frame_age import frame_age_ms
 from eevit_ros.frame_values import FrameRecord
@@ -137,7 +137,7 @@ class Replay:
             now_ns,
             percent,
             label=result.class_name,
-            reference=self._full_depth(image).class_name if self._setup.reference else '',
+            reference=self._reference(image),
             confidence=result.confidence,
             exit_layer=result.exit_layer,
             depth=result.depth,
@@ -148,14 +148,8 @@ class Replay:
             notes=self._notes(look, frozen),
         )
 
-    def _full_depth(self, image: Image) -> ExitResult:
-        engine = self._setup.engine
-        thresholds = engine.thresholds
-        engine.thresholds = 1.0
-        try:
-            return engine.run(image)
-        finally:
-            engine.thresholds = thresholds
+    def _reference(self, image: Image) -> str:
+        return self._setup.engine.run_to_the_end(image).class_name if self._setup.reference else ''
 
     def _notes(self, look: Look, frozen: bool) -> str:
         unsure = look.result.confidence < self._setup.settings.rate.min_confidence

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from eevit_ros.engine import Engine
 from eevit_ros.errors import EevitError
+from eevit_ros.exit_choice import OWN
 from eevit_ros.exit_policy import Outcome, choose_thresholds, exits_taken, outcome
 from eevit_ros.model_file import ModelMetadata
 from eevit_ros.policies import STATELESS
@@ -118,6 +119,11 @@ def tune_thresholds(
     """
     if not 0 <= max_drop < 1:
         raise ReplayError(f'--max-drop must be a share within [0, 1), 0.01 is 1 %. Got {max_drop}')
+    if settings.exit_policy != OWN:
+        raise ReplayError(
+            "thresholds are chosen for the model's own measure: leave exit_policy out. Got "
+            f'{settings.exit_policy!r}'
+        )
     engine = load_engine(settings)
     meta = engine.metadata
     one_pass = _one_pass(paths, engine, settings, topic, truth)
