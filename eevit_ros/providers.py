@@ -96,16 +96,24 @@ def open_model(
 def _open_runner(
     model: bytes, provider: str, order: list[str], threads: int, execution: str
 ) -> Runner:
-    def make_session(graph: bytes) -> ort.InferenceSession:
-        return open_session(graph, order, threads)
+    staged = execution == STAGED or (execution == 'auto' and provider != 'cpu')
 
-    if execution == SINGLE or (execution == 'auto' and provider == 'cpu'):
+    def make_session(graph: bytes) -> ort.InferenceSession:
+        return open_session(graph, order, threads, spin=not staged)
+
+    if not staged:
         return SingleRunner(model, make_session)
     return StagedRunner(model, make_session, 'cpu' if provider == 'cpu' else 'cuda')
 
 
-def open_session(model: bytes, order: list[str], threads: int) -> ort.InferenceSession:
-    """Make a session on the first of `order`, ONNX Runtime's names; what it cannot do goes on."""
+def open_session(
+    model: bytes, order: list[str], threads: int, *, spin: bool = True
+) -> ort.InferenceSession:
+    """Make a session on the first of `order`, ONNX Runtime's names; what it cannot do goes on.
+
+    Every session has threads of its own, which spin for a while when they are done. Those of one
+    stage would keep the cores from the next: `spin` lets them sleep instead.
+    """
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -115,6 +123,8 @@ def open_session(model: bytes, order: list[str], threads: int) -> ort.InferenceS
     # Planned memory lets one tensor overwrite another: seen with `If` in ONNX Runtime 1.18, and
     # open for LayerNormalization in fp16 (microsoft/onnxruntime issue 27768).
     options.enable_mem_pattern = False
+    if not spin:
+        options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     options.log_severity_level = 3  # errors; its warnings are about graph details
     session = ort.InferenceSession(model, options, providers=order)
     # Missing libraries of a provider are only logged: ONNX Runtime goes on without it.

@@ -24,6 +24,8 @@ from torch import Tensor, nn
 
 from eevit_ros.images import Image
 from eevit_ros.model_file import ModelMetadata
+from eevit_ros.providers import PROVIDERS, open_session
+from eevit_ros.runners import Runner, SingleRunner, StagedRunner
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
 from model_export.measures import measure
@@ -170,6 +172,8 @@ def trace(
 def check(proto: onnx.ModelProto, model: EarlyExitViT, images: Image) -> float:
     """Compare ONNX Runtime with torch: every exit forced on every image, and free decisions.
 
+    In both forms in which the robot runs a file, as one graph and in stages.
+
     Args:
         proto: The file to be, metadata included: its own thresholds are among those tried.
         model: The deployed model, weights as stored.
@@ -181,38 +185,39 @@ def check(proto: onnx.ModelProto, model: EarlyExitViT, images: Image) -> float:
     Raises:
         ModelExportError: a probability differs by more than `TOLERANCE`, or another exit answers.
     """
-    options = onnxruntime.SessionOptions()
-    options.enable_mem_pattern = False  # as the robot's engine, which says why
-    options.log_severity_level = 3  # its warnings are about constants that nobody uses
-    session = onnxruntime.InferenceSession(
-        proto.SerializeToString(), options, providers=['CPUExecutionProvider']
-    )
-    exits = len(model.heads)
-    metadata = ModelMetadata.from_props({entry.key: entry.value for entry in proto.metadata_props})
+    data = proto.SerializeToString()
+
+    def open_graph(graph: bytes) -> onnxruntime.InferenceSession:
+        return open_session(graph, [PROVIDERS['cpu']], 0, spin=False)
+
+    single, staged = SingleRunner(data, open_graph), StagedRunner(data, open_graph, 'cpu')
+    runners: tuple[Runner, ...] = (single, staged)
+    exits, metadata = len(model.heads), single.metadata
     free = [np.full(exits, value, np.float32) for value in (0.3, 0.5, 0.7, 0.9)]
     free.append(np.array(metadata.default_thresholds, np.float32))
     worst = 0.0
     for number, thresholds in enumerate((*_forcing(exits), *free)):
         for image in images:
-            feed = {'image': image[None], 'thresholds': thresholds}
-            probabilities, exit_index = session.run(None, feed)
             with torch.no_grad():
                 expected, expected_exit = model.forward_eager(
                     torch.from_numpy(image[None]), torch.from_numpy(thresholds), metadata.policy
                 )
-            left, torch_left = int(exit_index[0]), int(expected_exit[0])
-            if left != torch_left or (number <= exits and left != number):
-                raise ModelExportError(
-                    f'thresholds {thresholds.tolist()}: ONNX Runtime leaves at exit {left}, torch '
-                    f'at {torch_left}; nothing written'
-                )
-            difference = float(np.abs(probabilities - expected.numpy()).max())
-            if not difference <= TOLERANCE:  # so written that NaN is refused as well
-                raise ModelExportError(
-                    f'ONNX Runtime and torch differ by {difference:.2g} at exit {left}, more than '
-                    f'{TOLERANCE}; nothing written'
-                )
-            worst = max(worst, difference)
+            torch_left = int(expected_exit[0])
+            for runner in runners:
+                probabilities, exit_index = runner.answer(image, tuple(thresholds.tolist()))
+                left, form = int(exit_index[0]), f'ONNX Runtime ({runner.form})'
+                if left != torch_left or (number <= exits and left != number):
+                    raise ModelExportError(
+                        f'thresholds {thresholds.tolist()}: {form} leaves at exit {left}, torch '
+                        f'at {torch_left}; nothing written'
+                    )
+                difference = float(np.abs(probabilities - expected.numpy()).max())
+                if not difference <= TOLERANCE:  # so written that NaN is refused as well
+                    raise ModelExportError(
+                        f'{form} and torch differ by {difference:.2g} at exit {left}, more than '
+                        f'{TOLERANCE}; nothing written'
+                    )
+                worst = max(worst, difference)
     return worst
 
 
