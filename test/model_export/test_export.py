@@ -14,8 +14,12 @@ import torch
 from random_model import CLASSES, random_model
 
 from eevit_ros.engine import Engine
+from eevit_ros.exit_policy import exits_taken, judge
 from eevit_ros.images import Image, ResizeRule
 from eevit_ros.model_file import ModelMetadata
+from eevit_ros.policies import NAMES, build_policy
+from eevit_ros.policies.base import Probabilities
+from eevit_ros.stages import Tensor, cut_stages
 from model_export.data import RULE
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
@@ -57,6 +61,16 @@ def pixels(images: torch.Tensor) -> Image:
     return images.numpy()
 
 
+@pytest.fixture(scope='module')
+def every_exit(exported: Exported, pixels: Image) -> Probabilities:
+    """What the single graph answers when forced to leave at each exit, float32 (E + 1, N, C)."""
+    engine, found = Engine(exported.path, execution='single'), []
+    for exit_index in range(5):
+        engine.thresholds = [1.0] * exit_index + [0.0] * (4 - exit_index)
+        found.append([engine.run(image).probabilities for image in pixels])
+    return np.array(found)
+
+
 def test_the_engine_answers_as_torch_at_every_exit(exported: Exported, pixels: Image) -> None:
     engine = Engine(exported.path)
     expected = exported.model(torch.from_numpy(pixels)).softmax(-1)
@@ -75,6 +89,45 @@ def test_free_decisions_are_those_of_torch(exported: Exported, pixels: Image) ->
     engine = Engine(exported.path, thresholds=0.6)
     taken = {engine.run(image).exit_index for image in pixels}
     assert len(taken) > 1  # else the comparison says little
+
+
+def test_stages_answer_as_the_single_graph_at_every_exit(
+    exported: Exported, pixels: Image, every_exit: Probabilities
+) -> None:
+    staged = Engine(exported.path, execution='staged')
+    for exit_index in range(5):
+        staged.thresholds = [1.0] * exit_index + [0.0] * (4 - exit_index)
+        for n, image in enumerate(pixels):
+            result = staged.run(image)
+            assert result.exit_index == exit_index
+            np.testing.assert_allclose(
+                result.probabilities, every_exit[exit_index, n], rtol=0, atol=1e-5
+            )
+
+
+@pytest.mark.parametrize('policy', NAMES)
+@pytest.mark.parametrize('threshold', [0.1, 0.3, 0.5])
+def test_stages_leave_by_any_policy_where_it_would_offline(
+    exported: Exported, pixels: Image, every_exit: Probabilities, policy: str, threshold: float
+) -> None:
+    engine = Engine(exported.path, exit_policy=policy, thresholds=threshold)
+    judged = judge(build_policy(policy, exported.metadata.accuracy), every_exit)
+    taken = exits_taken(judged.measure, np.full(4, threshold, np.float32))
+    for n, image in enumerate(pixels):
+        result = engine.run(image)
+        assert result.exit_index == taken[n]
+        assert result.class_index == judged.answer[taken[n], n]
+        assert result.confidence == pytest.approx(judged.confidence[taken[n], n], abs=1e-5)
+
+
+def test_stages_together_hold_every_weight_once(exported: Exported) -> None:
+    stages = cut_stages(exported.path.read_bytes()).stages
+    between = Tensor('tensor(float)', (1, 37, 24))
+    names: list[str] = []
+    for stage in stages:
+        proto = onnx.ModelProto.FromString(stage.write(dict.fromkeys(stage.inputs, between)))
+        names += [one.name for one in proto.graph.initializer if np.prod(one.dims) >= 16]
+    assert len(names) == len(set(names)) > 20
 
 
 def test_the_file_keeps_the_contract(exported: Exported) -> None:
