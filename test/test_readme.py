@@ -50,6 +50,7 @@ def test_launch_arguments() -> None:
         'docs/replay.md',
         'docs/recording.md',
         'docs/thresholds.md',
+        'docs/performance.md',
     ],
 )
 def test_links_and_files_exist(path: str) -> None:

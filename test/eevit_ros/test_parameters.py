@@ -70,7 +70,9 @@ def test_a_threshold_that_is_no_confidence_is_refused(value: object) -> None:
         check_value('thresholds', value)
 
 
-@pytest.mark.parametrize('name', ['image_transport', 'provider', 'class_ids'])
+@pytest.mark.parametrize(
+    'name', ['image_transport', 'provider', 'execution', 'exit_policy', 'class_ids']
+)
 def test_an_unknown_choice_is_refused_with_the_known_ones(name: str) -> None:
     with pytest.raises(EevitError) as caught:
         Settings.from_values({**DEFAULTS, name: 'other'})

@@ -180,6 +180,15 @@ def test_another_model_under_the_same_name_is_loaded(
     assert answers == [{4}, {6}]
 
 
+def test_a_replay_runs_the_form_and_the_policy_that_the_node_would(
+    bags: Path, tmp_path: Path, make: Replayed
+) -> None:
+    model = write_tiny_model(tmp_path / 'model.onnx')
+    patience = ('exit_policy:=patience', 'thresholds:=0.5', 'execution:=staged')
+    result = make(bags, parameters=(f'model:={model}', *patience))
+    assert set(result.frames['exit_layer']) == {2}  # wherever two in a row agree
+
+
 @pytest.mark.parametrize('left', ['half a table', 'no table', 'half a marker', 'empty folder'])
 def test_what_a_killed_run_left_is_done_again(
     make: Replayed, bags: Path, tables: Tables, tmp_path: Path, left: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from made_replays import (
@@ -180,15 +181,17 @@ def test_the_full_depth_answer_is_a_column_of_its_own_and_changes_nothing_else(
     assert engine.thresholds == pytest.approx((0.8, 0.8))
 
 
-def test_the_reference_is_what_the_model_says_with_thresholds_of_1(tmp_path: Path) -> None:
+def test_the_reference_is_what_the_model_says_at_full_depth(tmp_path: Path) -> None:
     model = write_tiny_model(tmp_path / 'tiny.onnx')
-    early, full = Engine(model, thresholds=0.0), Engine(model, thresholds=1.0)
+    full = Engine(model, thresholds=1.0)
     frames = [made_frame(i, grey) for i, grey in enumerate([WHITE, MIDDLE, BLACK])]
-    seen = []
-    early.run, run = lambda image: seen.append(early.thresholds) or run(image), early.run
-    rows = replayed(early, frames, reference=True).rows
-    assert seen == [(0.0, 0.0), (1.0, 1.0)] * 3
-    assert [row.reference for row in rows] == [full.run(f.decode()).class_name for f in frames]
+    anytime = {'exit_policy': 'anytime', 'budget_ms': 1e4}  # which ends by time, too
+    for early in (Engine(model, thresholds=0.0), Engine(model, thresholds=0.0, **anytime)):
+        with mock.patch.object(early, 'run_to_the_end', wraps=early.run_to_the_end) as asked:
+            rows = replayed(early, frames, reference=True).rows
+        assert asked.call_count == 3
+        assert [row.exit_layer for row in rows] == [1, 1, 1]
+        assert [row.reference for row in rows] == [full.run(f.decode()).class_name for f in frames]
 
 
 def test_real_time_drops_what_a_busy_node_would_have_missed(engine: Engine) -> None:

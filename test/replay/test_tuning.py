@@ -197,3 +197,9 @@ def test_frames_that_cannot_be_read_are_left_out_and_none_at_all_is_an_error(
     assert first.startswith('pictures: frame 0 was left out: ') and '0.jpg' in first
     assert count == 'pictures: 2 frames were left out in all'
     assert tuning.proposals[-1].checked is None
+
+
+def test_thresholds_are_not_tuned_for_another_policy(tmp_path: Path) -> None:
+    settings, _ = classifier_settings(None, ['exit_policy:=patience', 'thresholds:=0.5'])
+    with pytest.raises(ReplayError, match="leave exit_policy out. Got 'patience'"):
+        tune_thresholds([], settings, topic=None, truth=None, max_drop=DROP, folder=tmp_path)
