@@ -11,6 +11,7 @@ import pytest
 from onnx import helper
 from tiny_model import tiny_metadata, write_tiny_model
 
+from eevit_ros import providers
 from eevit_ros.engine import Engine
 from eevit_ros.errors import EevitError
 from eevit_ros.exit_policy import exits_taken, judge
@@ -18,7 +19,7 @@ from eevit_ros.images import Image
 from eevit_ros.policies import NAMES, Anytime, build_policy
 from eevit_ros.promise import Promise
 from eevit_ros.providers import PROVIDERS, open_session
-from eevit_ros.runners import StagedRunner
+from eevit_ros.runners import MakeSession, StagedRunner
 from eevit_ros.shift import ShiftMonitor, ShiftSettings
 from eevit_ros.stages import cut_stages
 
@@ -65,6 +66,23 @@ def test_an_earlier_answer_is_not_overwritten_by_a_later_one(staged: Engine) -> 
 def test_on_the_cpu_one_graph_runs_unless_a_policy_needs_stages(model: Path) -> None:
     assert Engine(model, provider='cpu').execution == 'single'
     assert Engine(model, exit_policy='margin', thresholds=0.5).execution == 'staged'
+
+
+@pytest.mark.filterwarnings('ignore:Duplicate provider')
+def test_on_a_gpu_stages_run_and_hidden_states_stay_there(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devices = []
+
+    def on_the_cpu(data: bytes, make_session: MakeSession, device: str) -> StagedRunner:
+        devices.append(device)
+        return StagedRunner(data, make_session, 'cpu')
+
+    monkeypatch.setitem(PROVIDERS, 'cuda', PROVIDERS['cpu'])  # as if it were there
+    monkeypatch.setattr(providers, 'StagedRunner', on_the_cpu)
+    engine = Engine(model)
+    assert (engine.provider, engine.execution, devices) == ('cuda', 'staged', ['cuda'])
+    assert Engine(model, execution='single').execution == 'single'
 
 
 def test_warm_up_visits_every_stage(staged: Engine) -> None:
