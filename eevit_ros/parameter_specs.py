@@ -41,7 +41,7 @@ SPECS: dict[str, Spec] = {
     'execution': Spec(
         'auto',
         'single: one graph that decides by itself. staged: one graph for each stretch between '
-        'exits. auto: staged on a GPU or with an exit_policy, else single.',
+        'exits. auto: staged with an exit_policy, else single.',
         choices=EXECUTIONS,
     ),
     'exit_policy': Spec(

@@ -44,8 +44,8 @@ def open_model(
         model: The file, whole.
         provider: 'auto' for the first that works, or the key of `PROVIDERS` to insist on.
         threads: CPU threads for one run; 0 lets ONNX Runtime choose.
-        execution: 'single', 'staged', or 'auto': single on the CPU, where one graph costs no more
-            and loads sooner, and staged on a GPU, where `If` forbids what makes it fast.
+        execution: 'single' or 'staged'; 'auto' is single, as one graph costs no more and loads
+            sooner on the CPU, and the staged form has not run on a GPU yet.
 
     Raises:
         EevitError: ONNX Runtime is not installed, the provider is unknown, not installed or does
@@ -96,7 +96,7 @@ def open_model(
 def _open_runner(
     model: bytes, provider: str, order: list[str], threads: int, execution: str
 ) -> Runner:
-    staged = execution == STAGED or (execution == 'auto' and provider != 'cpu')
+    staged = execution == STAGED
 
     def make_session(graph: bytes) -> ort.InferenceSession:
         return open_session(graph, order, threads, spin=not staged)

@@ -63,13 +63,13 @@ def test_an_earlier_answer_is_not_overwritten_by_a_later_one(staged: Engine) -> 
     assert np.array_equal(first.probabilities, before)
 
 
-def test_on_the_cpu_one_graph_runs_unless_a_policy_needs_stages(model: Path) -> None:
+def test_one_graph_runs_unless_a_policy_needs_stages(model: Path) -> None:
     assert Engine(model, provider='cpu').execution == 'single'
     assert Engine(model, exit_policy='margin', thresholds=0.5).execution == 'staged'
 
 
 @pytest.mark.filterwarnings('ignore:Duplicate provider')
-def test_on_a_gpu_stages_run_and_hidden_states_stay_there(
+def test_on_a_gpu_hidden_states_of_stages_stay_there(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     devices = []
@@ -80,9 +80,9 @@ def test_on_a_gpu_stages_run_and_hidden_states_stay_there(
 
     monkeypatch.setitem(PROVIDERS, 'cuda', PROVIDERS['cpu'])  # as if it were there
     monkeypatch.setattr(providers, 'StagedRunner', on_the_cpu)
-    engine = Engine(model)
+    engine = Engine(model, execution='staged')
     assert (engine.provider, engine.execution, devices) == ('cuda', 'staged', ['cuda'])
-    assert Engine(model, execution='single').execution == 'single'
+    assert Engine(model).execution == 'single'
 
 
 def test_warm_up_visits_every_stage(staged: Engine) -> None:
