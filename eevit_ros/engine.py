@@ -107,7 +107,7 @@ class Engine:
             thresholds: As the property of that name; None takes the model's defaults.
             threads: CPU threads for one frame; 0 lets ONNX Runtime choose (one a physical core).
             execution: 'single' for one graph that decides by itself, 'staged' for a graph a stretch
-                between exits; 'auto' is staged on a GPU or under another policy than the file's.
+                between exits; 'auto' is staged under another policy than the file's, else single.
             exit_policy: 'own' for the file's measure, or another of `exit_choice.EXIT_POLICIES`;
                 that of another measure needs `thresholds`.
             budget_ms: Time of exit_policy 'anytime' for one frame, milliseconds.
