@@ -43,6 +43,11 @@ two nearest points. Speed-up is in MACs against the plain backbone, heads includ
 What differs from the papers: their backbone is ViT-B/16 at 224 pixels, pretrained on ImageNet and
 trained for 100 epochs; {start} is smaller and tuned on CIFAR-100 already, and the budget is a part
 of an epoch. The table ranks the methods at a small budget; it does not repeat the papers' figures.
+Compare rows with the same heads: one that sees the patches (`lph`, `gah`, `vit_ee`) learns in few
+steps what the class token of a shallow layer must first be taught by the layers themselves.
+{best}
+The recipes are in `{plan}`. With `--data`, `--cache` and `--seeds` the command below does the runs
+that have no result yet; those that have one are kept.
 """
 
 
@@ -74,6 +79,8 @@ def study(inputs: Inputs) -> Study:
             batch=recipe.stages[0].batch_size,
             held_out=f'{min(CALIBRATED, recipe.held_out):,}',
             start=f'`{start}`',
+            plan=inputs.plan,
+            best=_best(plan, results),
         ),
         (_systems(plan, results), _exits(plan, results)),
         {'curves': _figure(plan, results)},
@@ -143,6 +150,22 @@ def _origin(plan: ComparisonPlan, system: System, seed: int, weights: Path) -> s
 def _steps(results: dict[str, list[Result]]) -> str:
     steps = sorted({result.steps for runs in results.values() for result in runs})
     return ' or '.join(f'{count:,}' for count in steps)
+
+
+def _best(plan: ComparisonPlan, results: dict[str, list[Result]]) -> str:
+    """Name the best system at each of `SPEEDUPS`."""
+    words = []
+    for speedup in SPEEDUPS:
+        found = []
+        for system in plan.systems:
+            shares = [run.at(speedup) for run in results[system.plan.name]]
+            known = [share for share in shares if share is not None]
+            if system.plan.early and known and len(known) == len(shares):
+                found.append((statistics.mean(known), system.plan.title))
+        if found:
+            share, title = max(found)
+            words.append(f'{title} at {speedup:g}x ({share:.1%})')
+    return f'The best: {", ".join(words)}.' if words else ''
 
 
 def _systems(plan: ComparisonPlan, results: dict[str, list[Result]]) -> Table:
