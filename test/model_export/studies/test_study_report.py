@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from matplotlib.figure import Figure
 from model_export.errors import ModelExportError
 from model_export.studies import report
 from model_export.studies.markdown import shown
+from model_export.studies.registry import STUDIES
 from model_export.studies.report import (
     PICTURE_BYTES,
     Study,
@@ -116,3 +118,11 @@ def test_the_hash_of_a_folder_is_that_of_its_weights(tmp_path: Path) -> None:
     assert model_facts(tmp_path)['sha256'] != before['sha256']
     with pytest.raises(ModelExportError, match='cannot read the model'):
         model_facts(tmp_path / 'nowhere')
+
+
+def test_the_shipped_document_is_what_the_studies_found(tmp_path: Path) -> None:
+    docs = Path(__file__).resolve().parents[3] / 'docs'
+    shutil.copytree(docs / 'studies', tmp_path / 'studies')
+    collect(tmp_path / 'studies', tmp_path / 'studies.md', tuple(STUDIES))
+    written = 'write it again: python -m model_export study collect'
+    assert (tmp_path / 'studies.md').read_text() == (docs / 'studies.md').read_text(), written
