@@ -137,7 +137,7 @@ class Engine:
 
     @property
     def thresholds(self) -> tuple[float, ...]:
-        """What the measure (`metadata.policy`) of each of the E early exits must exceed.
+        """What the measure (of `exit_policy`) of each of the E early exits must exceed.
 
         0 always leaves there, 1 never does. Set one value for all exits or E values; another
         thread may do so while a frame runs, which then keeps the old ones.

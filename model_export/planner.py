@@ -20,6 +20,7 @@ from typing import Any
 import torch
 import yaml
 
+from model_export.checked import read_yaml
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
 from model_export.fold import fold
@@ -198,10 +199,7 @@ def load_backbone(path: Path) -> tuple[BackboneRecipe, int]:
     Raises:
         ModelExportError: the file is missing, is not YAML, or a value does not fit.
     """
-    try:
-        data = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
-        raise ModelExportError(f'cannot read recipe {path}: {err}') from err
+    data = read_yaml(path, 'recipe')
     if isinstance(data, dict):
         data = {**data, 'exits': [{'layer': 1, 'head': 'mean'}]}
     recipe = recipe_from_dict(data)

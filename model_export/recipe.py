@@ -5,29 +5,16 @@ Every class checks itself when it is made, so a wrong recipe fails before any da
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any
 
-import yaml
-
+from model_export.checked import build, in_range, read_yaml
 from model_export.errors import ModelExportError
-
-T = TypeVar('T')
 
 BACKBONE_KINDS = ('vit', 'deit', 'swin')
 TASKS = ('classification', 'regression')
-
-
-def in_range(recipe: Any, name: str, holds: Callable[[Any], object], words: str) -> None:
-    """Refuse a dataclass whose field `name` is not what `words` say."""
-    value = getattr(recipe, name)
-    if not holds(value):
-        raise ModelExportError(f'{name} must be {words}. Got {value!r}')
 
 
 @dataclass(frozen=True)
@@ -233,11 +220,7 @@ def load_recipe(path: Path) -> Recipe:
     Raises:
         ModelExportError: the file is missing, is not YAML, or a value does not fit.
     """
-    try:
-        data = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
-        raise ModelExportError(f'cannot read recipe {path}: {err}') from err
-    recipe = recipe_from_dict(data)
+    recipe = recipe_from_dict(read_yaml(path, 'recipe'))
     from model_export.schemes import check_stage  # schemes know models, and models know recipes
 
     for number, stage in enumerate(recipe.stages):
@@ -295,49 +278,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
     return value
-
-
-def build(cls: type[T], where: str, data: Any) -> T:
-    """Make a dataclass of a mapping, or name the key of it that does not fit.
-
-    Args:
-        cls: The dataclass; its `__post_init__` checks ranges.
-        where: What the mapping is called in an error.
-        data: The mapping, as YAML holds it.
-
-    Raises:
-        ModelExportError: a key is unknown or missing, or a value has another type or range.
-    """
-    if not isinstance(data, dict):
-        raise ModelExportError(f'{where} must be a mapping. Got {data!r}')
-    kinds = get_type_hints(cls)
-    unknown = sorted(set(data) - set(kinds), key=str)
-    if unknown:
-        raise ModelExportError(f'{where} has unknown keys {unknown}; known are {sorted(kinds)}')
-    try:
-        return cls(**{key: _fit(value, kinds[key], key) for key, value in data.items()})
-    except (TypeError, ModelExportError) as err:
-        raise ModelExportError(f'{where}: {err}') from err
-
-
-def _fit(value: Any, kind: Any, key: str) -> Any:
-    """The value as a field of type `kind` takes it, or an error that names the key."""
-    if get_origin(kind) is tuple:
-        if isinstance(value, (list, tuple)):
-            inner = get_args(kind)
-            if inner[-1] is Ellipsis:
-                inner = inner[:1] * len(value)
-            if len(value) == len(inner):
-                return tuple(_fit(v, k, key) for v, k in zip(value, inner, strict=True))
-        raise ModelExportError(f'{key} must be a list of {len(get_args(kind))}. Got {value!r}')
-    if isinstance(value, bool) and kind is not bool:
-        pass  # though Python counts True as 1
-    elif kind is float and isinstance(value, (int, float, str)):
-        with contextlib.suppress(ValueError):
-            number = float(value)  # a string too: YAML takes 1e-3, without a dot, for one
-            if math.isfinite(number):
-                return number
-    elif isinstance(value, get_origin(kind) or kind):
-        return value
-    words = {int: 'a whole number', float: 'a number', str: 'text', bool: 'true or false'}
-    raise ModelExportError(f'{key} must be {words.get(kind, "a mapping")}. Got {value!r}')

@@ -19,10 +19,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from model_export.checked import build
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
 from model_export.lookup import find_class
-from model_export.recipe import StageRecipe, build
+from model_export.recipe import StageRecipe
 from model_export.schemes.backbone import BackboneOnly
 from model_export.schemes.base import HeadScheme, Scheme, Seen, phase_of
 from model_export.schemes.beem import Beem

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model_export.checked import in_range
 from model_export.early_exit import EarlyExitViT
-from model_export.recipe import in_range
 from model_export.schemes.base import Scheme, classifier_inputs, soft_loss
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from model_export.checked import in_range
 from model_export.early_exit import EarlyExitViT
-from model_export.recipe import in_range
 from model_export.schemes.base import HeadScheme, Seen, soft_loss
 
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model_export.recipe import in_range
+from model_export.checked import in_range
 from model_export.schemes.base import Scheme
 
 

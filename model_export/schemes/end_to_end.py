@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from model_export.checked import in_range
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
-from model_export.recipe import in_range
 from model_export.schemes.base import Scheme
 
 

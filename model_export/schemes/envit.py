@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from model_export.checked import in_range
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
-from model_export.recipe import in_range
 from model_export.schemes.base import Scheme, soft_loss
 
 

@@ -17,10 +17,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from model_export.checked import build, read_yaml
 from model_export.errors import ModelExportError
-from model_export.recipe import Recipe, build, recipe_from_dict
+from model_export.recipe import Recipe, recipe_from_dict
 from model_export.schemes import check_stage
 
 
@@ -88,11 +87,7 @@ def load_plan(path: Path) -> ComparisonPlan:
         ModelExportError: the file is missing or no plan, a system does not fit its recipe, or one
             starts from another that does not stand before it.
     """
-    try:
-        data = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
-        raise ModelExportError(f'cannot read the plan {path}: {err}') from err
-    file = build(_File, f'plan {path}', data)
+    file = build(_File, f'plan {path}', read_yaml(path, 'plan'))
     systems: list[System] = []
     for index, entry in enumerate(file.systems):
         plan = build(SystemPlan, f'systems[{index}]', entry)
