@@ -16,17 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from eevit_ros.policies import Policy
-from eevit_ros.threshold_search import CANDIDATES, choose_thresholds, exits_taken
-
-__all__ = [
-    'CANDIDATES',
-    'Judged',
-    'Outcome',
-    'choose_thresholds',
-    'exits_taken',
-    'judge',
-    'outcome',
-]
 
 
 @dataclass(frozen=True)

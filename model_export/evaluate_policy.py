@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from eevit_ros.engine import check_thresholds
-from eevit_ros.exit_policy import exits_taken, judge, outcome
+from eevit_ros.exit_policy import judge, outcome
 from eevit_ros.policies import build_policy
+from eevit_ros.threshold_search import exits_taken
 from model_export.errors import ModelExportError
 from model_export.studies.answers import answers
 

@@ -25,6 +25,7 @@ from eevit_ros.errors import EevitError
 from eevit_ros.replay.bag_files import is_bag
 from eevit_ros.replay.errors import ReplayError
 from eevit_ros.replay.frame_table import LIMIT_COLUMNS, frame_writer
+from eevit_ros.replay.how import How
 from eevit_ros.replay.latency import open_latency
 from eevit_ros.replay.natural_order import natural_key
 from eevit_ros.replay.open_source import open_source
@@ -33,7 +34,6 @@ from eevit_ros.replay.run import Replay, Setup
 from eevit_ros.replay.truth import open_truth
 from eevit_ros.replay.video_source import VIDEO_SUFFIXES
 from eevit_ros.settings import Settings
-from eevit_ros.speed_limit import LimitSettings
 
 DONE, HALF_DONE = 'done.json', 'done.part'
 FRAMES, LIMITS, BAG = 'frames.csv', 'limits.csv', 'bag'
@@ -47,27 +47,20 @@ class Job:
         name: Of the recording, unique in its batch.
         path: Of the recording.
         folder: For what comes out.
-        model_sha256: Of the model file that `settings` name.
-        topic, truth, latency, real_time, reference, output_bag: As the command line's.
+        how: To replay it.
+        model_sha256: Of the model file that `how.settings` name.
     """
 
     name: str
     path: Path
     folder: Path
-    settings: Settings
-    governor: LimitSettings
+    how: How
     model_sha256: str
-    topic: str | None = None
-    truth: str | None = None
-    latency: str = 'measured'
-    real_time: bool = False
-    reference: bool = False
-    output_bag: bool = False
 
     def key(self) -> str:
         """Return what tells this job's result from any other's."""
         facts = asdict(replace(self, folder=Path()))
-        files = [_stat(path) for path in (self.path, self.truth, self.latency) if path]
+        files = [_stat(path) for path in (self.path, self.how.truth, self.how.latency) if path]
         return hashlib.sha256(repr((facts, files, _code())).encode()).hexdigest()
 
 
@@ -151,18 +144,18 @@ def merge(jobs: Sequence[Job], folder: Path) -> None:
 
 
 def _do(job: Job, progress: bool) -> Done:
-    source = open_source(job.path, job.topic)
+    how, settings = job.how, job.how.settings
+    source = open_source(job.path, how.topic)
     source.name = job.name
-    truth = open_truth(job.truth, source)
-    settings = job.settings
+    truth = open_truth(how.truth, source)
     engine = load_engine(settings)
     setup = Setup(
         engine=engine,
         settings=settings,
-        governor=job.governor,
-        latency=open_latency(job.latency),
-        real_time=job.real_time,
-        reference=job.reference,
+        governor=how.governor,
+        latency=open_latency(how.latency),
+        real_time=how.real_time,
+        reference=how.reference,
     )
     if job.folder.exists():
         _clear(job.folder)  # of other settings, or half done
@@ -173,7 +166,7 @@ def _do(job: Job, progress: bool) -> Done:
         table = csv.writer(limits, lineterminator='\n')
         table.writerow(LIMIT_COLUMNS)
         bag = None
-        if job.output_bag:
+        if how.output_bag:
             bag = OutputBag(
                 job.folder / BAG,
                 image_topic=source.topic,

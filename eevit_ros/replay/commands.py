@@ -12,6 +12,7 @@ from eevit_ros.replay.comparison import compare_results
 from eevit_ros.replay.comparison_report import write_comparison
 from eevit_ros.replay.errors import ReplayError
 from eevit_ros.replay.gate import check_names, judge, parse_requirement, write_junit
+from eevit_ros.replay.how import How
 from eevit_ros.replay.latency import open_latency
 from eevit_ros.replay.parameters import classifier_settings, governor_settings
 from eevit_ros.replay.study import Plan, replay, report
@@ -81,10 +82,8 @@ def _plan(options: argparse.Namespace, params: Path | None, assignments: Sequenc
         raise ReplayError(f'--workers must be 1 or more. Got {options.workers}')
     open_latency(options.latency)  # refused now, not by every recording
     settings, given = classifier_settings(params, assignments)
-    return Plan(
-        paths=tuple(options.paths),
+    how = How(
         settings=settings,
-        given=given,
         governor=governor_settings(options.governor_params),
         topic=options.topic,
         truth=options.truth,
@@ -92,9 +91,8 @@ def _plan(options: argparse.Namespace, params: Path | None, assignments: Sequenc
         real_time=options.real_time,
         reference=options.reference == 'full',
         output_bag=getattr(options, 'output_bag', False),
-        workers=options.workers,
-        cluster=options.cluster,
     )
+    return Plan(tuple(options.paths), given, how, options.workers, options.cluster)
 
 
 def _assignments(options: argparse.Namespace) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from eevit_ros.replay.batch import (
 from eevit_ros.replay.errors import ReplayError
 from eevit_ros.replay.foxglove import write_layout
 from eevit_ros.replay.frame_table import BAD, read_frames, read_limits
+from eevit_ros.replay.how import How
 from eevit_ros.replay.latency import latency_text
 from eevit_ros.replay.machine import describe_machine
 from eevit_ros.replay.open_source import open_source
@@ -32,8 +33,6 @@ from eevit_ros.replay.report import write_json, write_report
 from eevit_ros.replay.source import Source
 from eevit_ros.replay.summary import summarise
 from eevit_ros.replay.truth import unknown_classes
-from eevit_ros.settings import Settings
-from eevit_ros.speed_limit import LimitSettings
 
 SOURCES = 'sources'  # sub-folder of a result folder: one folder a recording
 
@@ -44,29 +43,15 @@ class Plan:
 
     Attributes:
         paths: Recordings, or folders of them.
-        settings: Parameters of the classifier.
-        given: Those of them that were given, for the report.
-        governor: Those of the governor.
-        topic: Of the images; None finds it.
-        truth: As `truth.open_truth` takes it.
-        latency: As `latency.open_latency` takes it.
-        real_time: Drop what a live node would drop.
-        reference: Run every frame at full depth, too.
-        output_bag: Write a bag of each recording, with the node's topics.
+        given: Parameters of the classifier that were given, for the report.
+        how: To replay each.
         workers: Processes side by side.
         cluster: Address of a Dask scheduler; '' for this computer.
     """
 
     paths: tuple[Path, ...]
-    settings: Settings
     given: dict[str, Any]
-    governor: LimitSettings
-    topic: str | None = None
-    truth: str | None = None
-    latency: str = 'measured'
-    real_time: bool = False
-    reference: bool = False
-    output_bag: bool = False
+    how: How
     workers: int = 1
     cluster: str = ''
 
@@ -88,7 +73,7 @@ def replay(plan: Plan, folder: Path) -> Result:
     Raises:
         EevitError: The model, a parameter or every recording is wrong.
     """
-    engine = load_engine(plan.settings)
+    engine = load_engine(plan.how.settings)
     jobs = _jobs(plan, folder, engine.sha256)
     folder.mkdir(parents=True, exist_ok=True)
     quiet = True if len(jobs) == 1 else None  # None: on a terminal alone
@@ -117,13 +102,13 @@ def replay(plan: Plan, folder: Path) -> Result:
             'backbone_macs': meta.backbone_macs,
         },
         'provider': engine.provider,
-        'clock': 'real-time' if plan.real_time else 'as-fast-as-possible',
-        'latency': latency_text(plan.latency),
+        'clock': 'real-time' if plan.how.real_time else 'as-fast-as-possible',
+        'latency': latency_text(plan.how.latency),
         'parameters': {name: str(value) for name, value in plan.given.items()},
-        'min_confidence': plan.settings.rate.min_confidence,
-        'governor': asdict(plan.governor),
-        'truth': plan.truth or ('names of folders' if (frames['truth'] != '').any() else ''),
-        'reference': plan.reference,
+        'min_confidence': plan.how.settings.rate.min_confidence,
+        'governor': asdict(plan.how.governor),
+        'truth': plan.how.truth or ('names of folders' if (frames['truth'] != '').any() else ''),
+        'reference': plan.how.reference,
         'machine': describe_machine(),
         'sources': [done.source for done in results if done.source],
     }
@@ -133,9 +118,9 @@ def replay(plan: Plan, folder: Path) -> Result:
 
 def report(result: Result, plan: Plan, folder: Path) -> Path:
     """Write the page, its data, and what goes with output bags; return the page."""
-    pictures = thumbnails(open_again(result.facts, plan.topic), wanted(result.frames))
+    pictures = thumbnails(open_again(result.facts, plan.how.topic), wanted(result.frames))
     write_json(folder, result.summary, result.facts, result.problems)
-    if plan.output_bag:
+    if plan.how.output_bag:
         for source in result.facts['sources']:
             write_layout(folder / SOURCES / source['name'] / BAG, source['topic'])
     return write_report(
@@ -160,9 +145,8 @@ def open_again(facts: dict[str, Any], topic: str | None) -> list[Source]:
 
 
 def _jobs(plan: Plan, folder: Path, sha256: str) -> list[Job]:
-    # Absolute: workers elsewhere have another working folder.
     paths = [source.absolute() for path in plan.paths for source in find_sources(path)]
-    settings = replace(plan.settings, model=plan.settings.model.absolute())
+    how = plan.how.anywhere()
     jobs: dict[str, Job] = {}
     for path in paths:
         stem = path.resolve().name
@@ -173,22 +157,10 @@ def _jobs(plan: Plan, folder: Path, sha256: str) -> list[Job]:
             name=name,
             path=path,
             folder=folder.absolute() / SOURCES / name,
-            settings=settings,
-            governor=plan.governor,
+            how=how,
             model_sha256=sha256,
-            topic=plan.topic,
-            truth=_absolute(plan.truth) if plan.truth else None,
-            latency=_absolute(plan.latency),
-            real_time=plan.real_time,
-            reference=plan.reference,
-            output_bag=plan.output_bag,
         )
     return list(jobs.values())
-
-
-def _absolute(text: str) -> str:
-    """Return a file's path from the root; whatever is no file as it is."""
-    return str(Path(text).absolute()) if Path(text).is_file() else text
 
 
 def _problems_of(frames: pd.DataFrame, class_names: Sequence[str]) -> list[str]:

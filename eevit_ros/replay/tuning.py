@@ -13,7 +13,7 @@ from tqdm import tqdm
 from eevit_ros.engine import Engine
 from eevit_ros.errors import EevitError
 from eevit_ros.exit_choice import OWN
-from eevit_ros.exit_policy import Outcome, choose_thresholds, exits_taken, outcome
+from eevit_ros.exit_policy import Outcome, outcome
 from eevit_ros.model_file import ModelMetadata
 from eevit_ros.policies import STATELESS
 from eevit_ros.replay.all_exits import AllExits
@@ -22,6 +22,7 @@ from eevit_ros.replay.errors import ReplayError
 from eevit_ros.replay.open_source import open_source
 from eevit_ros.replay.truth import open_truth, unknown_classes
 from eevit_ros.settings import Settings
+from eevit_ros.threshold_search import choose_thresholds, exits_taken
 
 FILE = 'thresholds.yaml'
 BLOCK_NS = 10_000_000_000  # neighbouring frames look alike: halves are made of blocks

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from eevit_ros.exit_policy import exits_taken, judge
+from eevit_ros.exit_policy import judge
 from eevit_ros.policies import build_policy
+from eevit_ros.threshold_search import exits_taken
 from model_export.studies.answers import Answers
 
 

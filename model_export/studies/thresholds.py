@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from eevit_ros.exit_policy import CANDIDATES, Outcome, exits_taken, judge, outcome
+from eevit_ros.exit_policy import Outcome, judge, outcome
 from eevit_ros.model_file import ModelMetadata
 from eevit_ros.policies import build_policy
 from eevit_ros.replay import style
+from eevit_ros.threshold_search import CANDIDATES, exits_taken
 from model_export.macs import macs_alone
 from model_export.studies.answers import Answers, answers
 from model_export.studies.latency import exit_times

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from eevit_ros.errors import EevitError
-from eevit_ros.exit_policy import Judged, Outcome, choose_thresholds, exits_taken, outcome
+from eevit_ros.exit_policy import Judged, Outcome, outcome
 from eevit_ros.policies import Policy
-from eevit_ros.threshold_search import choose_within, front
+from eevit_ros.threshold_search import choose_thresholds, choose_within, exits_taken, front
 from model_export.errors import ModelExportError
 from model_export.thresholds.risk import certify, images_needed
 

@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from eevit_ros.exit_policy import exits_taken
+from eevit_ros.threshold_search import exits_taken
 from model_export.errors import ModelExportError
 
 Losses = npt.NDArray[np.int8]

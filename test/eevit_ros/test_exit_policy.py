@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eevit_ros.errors import EevitError
-from eevit_ros.exit_policy import choose_thresholds, exits_taken, outcome
-from eevit_ros.threshold_search import choose_within, front
+from eevit_ros.exit_policy import outcome
+from eevit_ros.threshold_search import choose_thresholds, choose_within, exits_taken, front
 
 
 @settings(deadline=None)

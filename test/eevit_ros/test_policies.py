@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eevit_ros.errors import EevitError
-from eevit_ros.exit_policy import exits_taken, judge
+from eevit_ros.exit_policy import judge
 from eevit_ros.policies import NAMES, Anytime, Consensus, Patience, Policy, build_policy
+from eevit_ros.threshold_search import exits_taken
 
 Probabilities = npt.NDArray[np.float32]
 

@@ -14,12 +14,13 @@ import torch
 from random_model import CLASSES, random_model
 
 from eevit_ros.engine import Engine
-from eevit_ros.exit_policy import exits_taken, judge
+from eevit_ros.exit_policy import judge
 from eevit_ros.images import Image, ResizeRule
 from eevit_ros.model_file import ModelMetadata
 from eevit_ros.policies import NAMES, build_policy
 from eevit_ros.policies.base import Probabilities
 from eevit_ros.stages import Tensor, cut_stages
+from eevit_ros.threshold_search import exits_taken
 from model_export.data import RULE
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError

@@ -19,6 +19,7 @@ from eevit_ros.engine import Engine
 from eevit_ros.replay import batch
 from eevit_ros.replay.batch import Job, find_sources, run_batch
 from eevit_ros.replay.errors import ReplayError
+from eevit_ros.replay.how import How
 from eevit_ros.replay.parameters import classifier_settings
 from eevit_ros.replay.study import Plan, Result, replay
 from eevit_ros.replay.summary import summarise
@@ -43,8 +44,10 @@ def make(tmp_path: Path, tiny_path: Path) -> Callable[..., Result]:
 
     def replayed(*paths: Path, parameters: tuple[str, ...] = (), **more: Any) -> Result:
         settings, given = classifier_settings(None, [f'model:={tiny_path}', *parameters])
-        plan = Plan(paths, settings, given, LimitSettings(), latency='20')
-        return replay(replace(plan, **more), tmp_path / 'out')
+        how = How(settings, LimitSettings(), latency='20')
+        plan = Plan(paths, given, how)
+        side_by_side = {name: more.pop(name) for name in ('workers', 'cluster') if name in more}
+        return replay(replace(plan, how=replace(how, **more), **side_by_side), tmp_path / 'out')
 
     return replayed
 
@@ -319,7 +322,7 @@ def test_a_recording_that_ends_its_worker_is_left_out(
     bags: Path, tmp_path: Path, tiny_path: Path
 ) -> None:
     settings, _ = classifier_settings(None, [f'model:={tiny_path}'])
-    about = (settings, LimitSettings(), Engine(tiny_path).sha256)
+    about = (How(settings, LimitSettings()), Engine(tiny_path).sha256)
     jobs = [
         kind(name, bags / name, tmp_path / 'out' / name, *about)
         for kind, name in ((Job, 'run_1'), (Deadly, 'run_2'), (Job, 'run_3'))

@@ -19,15 +19,16 @@ from bags_for_tests import (
 from demo_frames import BAG, MODEL, every, needs_model
 
 from eevit_ros.engine import Engine
-from eevit_ros.exit_policy import choose_thresholds, exits_taken
 from eevit_ros.replay.all_exits import AllExits
 from eevit_ros.replay.cli import main
 from eevit_ros.replay.errors import ReplayError
+from eevit_ros.replay.how import How
 from eevit_ros.replay.open_source import open_source
 from eevit_ros.replay.parameters import classifier_settings
 from eevit_ros.replay.study import Plan, Result, replay
 from eevit_ros.replay.tuning import Proposal, Tuning, tune_thresholds
 from eevit_ros.speed_limit import LimitSettings
+from eevit_ros.threshold_search import choose_thresholds, exits_taken
 
 pytestmark = needs_model
 
@@ -70,10 +71,8 @@ def run(bag: Path, proposal: Proposal, folder: Path, *, reference: bool = False)
     settings, given = classifier_settings(
         None, [f'model:={MODEL}', 'provider:=cpu', f'thresholds:=[{values}]']
     )
-    plan = Plan(
-        (bag,), settings, given, LimitSettings(), truth=TRUTH, latency='20', reference=reference
-    )
-    return replay(plan, folder)
+    how = How(settings, LimitSettings(), truth=TRUTH, latency='20', reference=reference)
+    return replay(Plan((bag,), given, how), folder)
 
 
 @pytest.mark.parametrize('which', [0, 1, -1])
