@@ -60,6 +60,7 @@ class ModelMetadata:
             known. What the robot compares its own answers with.
         policy: The measure that the graph compares with the thresholds, one of
             `policies.STATELESS`; 'softmax' in files written before there were others.
+        precision: Of the matrix products, 'fp32' or 'int8'; 'fp32' in files from before int8.
     """
 
     name: str
@@ -80,6 +81,7 @@ class ModelMetadata:
     promise: Promise | None = None
     calibration_counts: tuple[tuple[int, ...], ...] = ()
     policy: str = 'softmax'
+    precision: str = 'fp32'
 
     def __post_init__(self) -> None:
         """Refuse lengths and values that do not fit together, naming the one at fault."""

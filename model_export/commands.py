@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from eevit_ros.exit_policy import judge
 from eevit_ros.model_file import ModelMetadata
 from eevit_ros.policies import STATELESS
-from eevit_ros.promise import Promise
-from model_export.data import RULE, Dataset, fingerprint, load_split, split_held_out
+from model_export.data import (
+    RULE,
+    Dataset,
+    evaluation_batch,
+    fingerprint,
+    load_split,
+    split_held_out,
+)
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
-from model_export.export import check, check_out, round_weights_to_half, to_onnx, write
+from model_export.export import (
+    check,
+    check_out,
+    round_weights_to_half,
+    set_props,
+    to_onnx,
+    write,
+)
 from model_export.fold import divide_by_temperatures
 from model_export.macs import count_macs
+from model_export.precision import FP32, INT8, answer_all, check_forms, to_int8
 from model_export.pretrained import start_from
 from model_export.recipe import load_recipe
 from model_export.regression.values import Values, load_halves
-from model_export.thresholds.calibrate import calibrated, count_answers, fit_temperatures
-from model_export.thresholds.choose import (
-    Known,
-    Target,
-    choose,
-    choose_with_promise,
-    why_no_promise,
-)
-from model_export.thresholds.held_out import answer_held_out, calibration_hash, halves
+from model_export.thresholds.calibrate import calibrated, fit_temperatures
+from model_export.thresholds.choose import Target
+from model_export.thresholds.held_out import answer_held_out, halves
+from model_export.thresholds.settle import settle
 from model_export.training.trainer import Trainer
 from model_export.weights import load_model, save_weights, trained_on
 
@@ -86,12 +96,19 @@ def save(run: Path, out: Path) -> None:
 
 
 def export(
-    run: Path, data: Path, out: Path, *, target: Target, policy_name: str = 'softmax'
+    run: Path,
+    data: Path,
+    out: Path,
+    *,
+    target: Target,
+    policy_name: str = 'softmax',
+    precision: str = FP32,
 ) -> None:
     """Calibrate a trained run on its held-out images and write it as one checked ONNX file.
 
     With a promise as the target, temperatures and the family of thresholds come from one half of
-    the held-out images, and the promise is tested on the other.
+    the held-out images, and the promise is tested on the other. In int8, temperatures are those of
+    float32, and thresholds are chosen on what the quantised graph answers.
     """
     if policy_name not in STATELESS:
         raise ModelExportError(
@@ -101,66 +118,51 @@ def export(
     check_out(out)
     held = answer_held_out(run, data)
     model, recipe = held.model, held.model.recipe
-    images = len(held.images)
-    first, second = halves(images)
-    fitted_on = first if target.risk is not None else np.arange(images)
+    images, size = len(held.images), recipe.backbone.image_size
+    fitted_on = halves(images)[0] if target.risk is not None else np.arange(images)
     temperatures = fit_temperatures(held.logits[:, fitted_on], held.labels[fitted_on])
     print('temperatures ' + ' '.join(f'{temperature:.2f}' for temperature in temperatures))
     divide_by_temperatures(model, temperatures)
     round_weights_to_half(model)
     macs = count_macs(model)
-
-    policy = STATELESS[policy_name]()
-    judged = judge(policy, calibrated(held.logits, temperatures))
-    layers = (*model.exit_layers, recipe.backbone.layers)
-    known = Known(policy, judged, held.images.labels, layers, macs.leaving, macs.backbone)
-    promise = None
-    if target.risk is None:
-        thresholds = choose(known, target)
-    else:
-        found = choose_with_promise(known.of(first), known.of(second), target.risk, target.delta)
-        if found is None:
-            raise ModelExportError(
-                f'{target}: cannot be promised: '
-                f'{why_no_promise(len(second), target.risk, target.delta)}'
-            )
-        thresholds = found
-        calibration = calibration_hash(held.images.subset(second))
-        promise = Promise(
-            'accuracy_gap', target.risk, target.delta, len(second), calibration, policy_name
-        )
-        print(f'promise: {promise}')
-    result = known.outcome(thresholds)
-    print(
-        f'thresholds {thresholds}: {result.accuracy:.4f} at {result.speedup_macs:.2f}x fewer MACs '
-        f'(final exit {known.right[-1].mean():.4f}, held-out images)'
+    settle_on = partial(
+        settle,
+        images=held.images,
+        layers=(*model.exit_layers, recipe.backbone.layers),
+        macs=macs,
+        target=target,
+        policy_name=policy_name,
     )
     metadata = ModelMetadata(
         name=recipe.name,
         class_names=held.class_names,
         exit_layers=model.exit_layers,
         layers=recipe.backbone.layers,
-        input_height=recipe.backbone.image_size,
-        input_width=recipe.backbone.image_size,
+        input_height=size,
+        input_width=size,
         resize=RULE,
-        default_thresholds=thresholds,
         macs=macs.leaving,
         head_macs=macs.heads,
         backbone_macs=macs.backbone,
-        accuracy=tuple(float(share) for share in known.right.mean(axis=1)),
         accuracy_data=f'{images} images held out of the training data',
         training_data=recipe.training_data,
         licence=recipe.licence,
-        promise=promise,
-        calibration_counts=count_answers(judged.confidence, known.taken(thresholds)),
         policy=policy_name,
+        precision=precision,
+        **settle_on(calibrated(held.logits, temperatures))._asdict(),
     )
     print('exporting (about half a minute)')
-    proto = to_onnx(model, metadata)
-    worst = check(proto, model, held.checked)
+    proto = to_onnx(model, metadata, half=precision == FP32)
+    if precision == INT8:
+        proto = to_int8(proto)
+        answers = answer_all(proto, evaluation_batch(held.images.images, size))
+        set_props(proto, replace(metadata, **settle_on(answers)._asdict()).to_props())
+        worst, witness = check_forms(proto, held.checked), 'as one graph and in stages'
+    else:
+        worst, witness = check(proto, model, held.checked), 'from torch'
     write(proto, out)
     print(
         f'wrote {out} ({out.stat().st_size / 1e6:.1f} MB); {len(held.checked)} images at every '
-        f'exit differ from torch by at most {worst:.1g}\n'
+        f'exit differ {witness} by at most {worst:.1g}\n'
         f'next: python -m model_export evaluate {out} --data {data}'
     )

@@ -11,7 +11,7 @@ import io
 import logging
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -132,17 +132,25 @@ def round_weights_to_half(model: EarlyExitViT) -> None:
             tensor.data = tensor.data.half().float()
 
 
-def to_onnx(model: EarlyExitViT, metadata: ModelMetadata) -> onnx.ModelProto:
-    """Trace the deployed model into an ONNX graph with metadata and float16 weight storage."""
+def to_onnx(model: EarlyExitViT, metadata: ModelMetadata, *, half: bool = True) -> onnx.ModelProto:
+    """Trace the deployed model into an ONNX graph with metadata; `half` as `trace` takes it."""
     form = ExportForm(model, metadata.policy)
     outputs = ('probabilities', 'exit_index')
-    return trace(form, ('image', 'thresholds'), outputs, metadata.to_props())
+    return trace(form, ('image', 'thresholds'), outputs, metadata.to_props(), half=half)
 
 
 def trace(
-    form: ExportForm, inputs: Sequence[str], outputs: Sequence[str], props: dict[str, str]
+    form: ExportForm,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    props: Mapping[str, str],
+    *,
+    half: bool = True,
 ) -> onnx.ModelProto:
-    """Trace a deployed form into a graph of these inputs and outputs, with metadata entries."""
+    """Trace a deployed form into a graph of these inputs and outputs, with metadata entries.
+
+    Large weights are stored as float16; without `half` they are not, so that they can be quantised.
+    """
     size = form.model.recipe.backbone.image_size
     example = (torch.zeros(1, size, size, 3, dtype=torch.uint8), torch.ones(len(form.model.heads)))
     for chatty in ('torch.onnx', 'onnx_ir'):
@@ -162,11 +170,27 @@ def trace(
     proto = program.model_proto
     proto.ir_version = IR_VERSION
     _strip_traces(proto)
-    _store_as_half(proto.graph)
+    if half:
+        store_as_half(proto.graph)
+    set_props(proto, props)
+    return proto
+
+
+def set_props(proto: onnx.ModelProto, props: Mapping[str, str]) -> None:
+    """Replace a graph's metadata entries."""
     del proto.metadata_props[:]
     for key, value in props.items():
         proto.metadata_props.add(key=key, value=value)
-    return proto
+
+
+def open_forms(proto: onnx.ModelProto) -> tuple[SingleRunner, StagedRunner]:
+    """Load a file to be in both forms in which the robot runs it, on the CPU."""
+    data = proto.SerializeToString()
+
+    def open_graph(graph: bytes) -> onnxruntime.InferenceSession:
+        return open_session(graph, [PROVIDERS['cpu']], 0, spin=False)
+
+    return SingleRunner(data, open_graph), StagedRunner(data, open_graph, 'cpu')
 
 
 def check(proto: onnx.ModelProto, model: EarlyExitViT, images: Image) -> float:
@@ -185,18 +209,13 @@ def check(proto: onnx.ModelProto, model: EarlyExitViT, images: Image) -> float:
     Raises:
         ModelExportError: a probability differs by more than `TOLERANCE`, or another exit answers.
     """
-    data = proto.SerializeToString()
-
-    def open_graph(graph: bytes) -> onnxruntime.InferenceSession:
-        return open_session(graph, [PROVIDERS['cpu']], 0, spin=False)
-
-    single, staged = SingleRunner(data, open_graph), StagedRunner(data, open_graph, 'cpu')
+    single, staged = open_forms(proto)
     runners: tuple[Runner, ...] = (single, staged)
     exits, metadata = len(model.heads), single.metadata
     free = [np.full(exits, value, np.float32) for value in (0.3, 0.5, 0.7, 0.9)]
     free.append(np.array(metadata.default_thresholds, np.float32))
     worst = 0.0
-    for number, thresholds in enumerate((*_forcing(exits), *free)):
+    for number, thresholds in enumerate((*forcing(exits), *free)):
         for image in images:
             with torch.no_grad():
                 expected, expected_exit = model.forward_eager(
@@ -248,7 +267,7 @@ def write(proto: onnx.ModelProto, path: Path) -> None:
         raise ModelExportError(f'cannot write {path}: {err}') from err
 
 
-def _forcing(exits: int) -> list[npt.NDArray[np.float32]]:
+def forcing(exits: int) -> list[npt.NDArray[np.float32]]:
     """Thresholds that force each exit in turn, the final one last."""
     return [np.array([1.0] * i + [0.0] * (exits - i), np.float32) for i in range(exits + 1)]
 
@@ -272,7 +291,7 @@ def _strip_traces(proto: onnx.ModelProto) -> None:
             node.doc_string = ''
 
 
-def _store_as_half(graph: onnx.GraphProto) -> None:
+def store_as_half(graph: onnx.GraphProto) -> None:
     """Store large weights as float16 behind a Cast, which ONNX Runtime folds when it loads."""
     casts = []
     for tensor in graph.initializer:

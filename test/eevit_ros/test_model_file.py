@@ -134,7 +134,12 @@ def test_inconsistent_metadata_are_refused_by_field(field: str, bad: object) -> 
         replace(tiny_metadata(), **{field: bad})
 
 
-OPTIONAL = {'eevit_promise': None, 'eevit_calibration_counts': (), 'eevit_policy': 'softmax'}
+OPTIONAL = {
+    'eevit_promise': None,
+    'eevit_calibration_counts': (),
+    'eevit_policy': 'softmax',
+    'eevit_precision': 'fp32',
+}
 
 
 @pytest.mark.parametrize('key', sorted(set(tiny_metadata().to_props()) - set(OPTIONAL)))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
+from eevit_ros.engine import Engine
 from model_export.__main__ import main
 from model_export.data import Dataset, load_split
 from model_export.recipe import Recipe, recipe_to_dict
@@ -96,6 +97,16 @@ def test_the_way_ends_in_a_model_that_knows_the_colours(trained: Workshop) -> No
     assert figures['images'] == 40
     assert figures['accuracy'] > 0.9  # chance is 0.25
     assert sum(row['share'] for row in figures['exits']) == pytest.approx(1)
+
+
+def test_an_int8_file_is_nearly_as_right_and_says_what_it_is(
+    trained: Workshop, tmp_path: Path
+) -> None:
+    shop = dataclasses.replace(trained, model=tmp_path / 'int8.onnx')
+    assert shop.command('export', '--precision', 'int8') == 0
+    assert Engine(shop.model).metadata.precision == 'int8'
+    assert shop.command('evaluate', '--out', tmp_path / 'figures.json') == 0
+    assert json.loads((tmp_path / 'figures.json').read_text())['accuracy'] > 0.9
 
 
 def test_a_limit_takes_images_of_every_class(trained: Workshop, tmp_path: Path) -> None:

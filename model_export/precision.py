@@ -1,0 +1,125 @@
+"""Fewer bits: an exported graph whose matrix products run in int8, and what it then answers.
+
+Weights become int8 with a scale for each output channel when the file is written; what they are
+multiplied with becomes uint8 while the model runs, by the range that it has in that image (dynamic
+quantisation, ONNX Runtime's `MatMulInteger`). Softmax, norms, the patch embedding and all
+decisions stay in float32. No image is needed to quantise, but thresholds are: the exits answer a
+little differently, so they are chosen anew on what the quantised file itself says.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from tqdm import tqdm
+
+from eevit_ros.images import Image
+from eevit_ros.policies import Look, Policy
+from eevit_ros.policies.base import Probabilities
+from eevit_ros.runners import Runner
+from model_export.errors import ModelExportError
+from model_export.export import forcing, open_forms, store_as_half
+
+FP32, INT8 = 'fp32', 'int8'
+PRECISIONS = (FP32, INT8)
+ROUNDING = 1e-5  # of a probability, between two forms of one graph
+
+
+def to_int8(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Quantise a graph that was traced without float16 storage; its metadata stay.
+
+    Raises:
+        ModelExportError: there was nothing to quantise.
+    """
+    logging.getLogger('root').setLevel(logging.ERROR)  # it asks for a pre-processing step
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / 'int8.onnx'
+        quantize_dynamic(
+            proto,
+            path,
+            op_types_to_quantize=['MatMul'],
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            extra_options={'EnableSubgraph': True, 'MatMulConstBOnly': True},
+        )
+        quantised = onnx.load(path)
+    if not any(tensor.data_type == onnx.TensorProto.INT8 for tensor in quantised.graph.initializer):
+        raise ModelExportError('the graph has no matrix product with weights: nothing to quantise')
+    quantised.ir_version = proto.ir_version
+    store_as_half(quantised.graph)
+    del quantised.metadata_props[:]
+    quantised.metadata_props.extend(proto.metadata_props)
+    return quantised
+
+
+def answer_all(proto: onnx.ModelProto, images: Image) -> npt.NDArray[np.float32]:
+    """Every exit's probabilities, float32 (E + 1, N, C), of images uint8 (N, H, W, 3)."""
+    _, staged = open_forms(proto)
+    exits = len(staged.metadata.exit_layers)
+    notes = _Notes()
+    for image in tqdm(images, 'answering in int8', unit='image', leave=False, disable=None):
+        staged.answer(image, (1.0,) * exits, notes)
+    rows = np.stack(notes.seen).reshape(len(images), exits + 1, -1)
+    return np.ascontiguousarray(rows.transpose(1, 0, 2))
+
+
+def check_forms(proto: onnx.ModelProto, images: Image) -> float:
+    """Hold the single graph against the stages: every exit forced, and free decisions.
+
+    Torch is no witness here, as int8 answers differ from it rightly.
+
+    Args:
+        proto: The file to be, metadata included.
+        images: uint8 (N, H, W, 3) of the model's input size.
+
+    Returns:
+        The largest difference of a probability.
+
+    Raises:
+        ModelExportError: an exit differs, or a probability by more than rounding.
+    """
+    single, staged = open_forms(proto)
+    exits = len(single.metadata.exit_layers)
+    worst = 0.0
+    for number, values in enumerate((*forcing(exits), single.metadata.default_thresholds)):
+        thresholds = tuple(float(value) for value in values)
+        for image in images:
+            answers = [_answer(runner, image, thresholds) for runner in (single, staged)]
+            (one, left), (other, other_left) = answers
+            if left != other_left or (number <= exits and left != number):
+                raise ModelExportError(
+                    f'thresholds {thresholds}: the int8 graph leaves at exit {left}, its stages at '
+                    f'{other_left}; nothing written'
+                )
+            worst = max(worst, float(np.abs(one - other).max()))
+    if not worst <= ROUNDING:
+        raise ModelExportError(
+            f'the int8 graph and its stages differ by {worst:.2g}, more than {ROUNDING}; nothing '
+            f'written'
+        )
+    return worst
+
+
+def _answer(
+    runner: Runner, image: Image, thresholds: tuple[float, ...]
+) -> tuple[npt.NDArray[np.float32], int]:
+    probabilities, exit_index = runner.answer(image, thresholds)
+    return probabilities, int(exit_index[0])
+
+
+class _Notes(Policy):
+    """Leaves nowhere and keeps what each exit said."""
+
+    def __init__(self) -> None:
+        self.seen: list[Probabilities] = []
+
+    def see(self, probabilities: Probabilities) -> Look:
+        """Keep it."""
+        self.seen.append(probabilities[0])
+        return Look(np.zeros(len(probabilities), np.float32), probabilities)

@@ -1,0 +1,96 @@
+"""An int8 file keeps the contract, answers alike in both forms and nearly as torch does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from random_model import CLASSES, random_model
+
+from eevit_ros.engine import Engine
+from eevit_ros.images import Image
+from eevit_ros.model_file import ModelMetadata
+from model_export.data import RULE
+from model_export.early_exit import EarlyExitViT
+from model_export.export import to_onnx, write
+from model_export.fold import fold
+from model_export.macs import count_macs
+from model_export.precision import answer_all, check_forms, to_int8
+from model_export.recipe import Recipe
+
+EXITS = 4
+
+
+@pytest.fixture(scope='module')
+def folded(recipe: Recipe) -> EarlyExitViT:
+    return fold(random_model(recipe))
+
+
+@pytest.fixture(scope='module')
+def int8(folded: EarlyExitViT) -> onnx.ModelProto:
+    macs = count_macs(folded)
+    metadata = ModelMetadata(
+        name='tiny', class_names=CLASSES, exit_layers=folded.exit_layers, layers=5,
+        input_height=24, input_width=24, resize=RULE, default_thresholds=(0.6,) * EXITS,
+        macs=macs.leaving, head_macs=macs.heads, backbone_macs=macs.backbone,
+        accuracy=(0.25,) * 5, accuracy_data='nothing', training_data='nothing', licence='none',
+        precision='int8',
+    )  # fmt: skip
+    return to_int8(to_onnx(folded, metadata, half=False))
+
+
+@pytest.fixture(scope='module')
+def path(int8: onnx.ModelProto, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp('model') / 'int8.onnx'
+    write(int8, path)
+    return path
+
+
+@pytest.fixture(scope='module')
+def pixels(images: torch.Tensor) -> Image:
+    return images.numpy()
+
+
+def test_every_product_with_weights_runs_in_int8(int8: onnx.ModelProto) -> None:
+    kinds = {tensor.name: tensor.data_type for tensor in int8.graph.initializer}
+    graphs, integer = [int8.graph], 0
+    while graphs:
+        graph = graphs.pop()
+        for node in graph.node:
+            graphs += [a.g for a in node.attribute if a.type == onnx.AttributeProto.GRAPH]
+            integer += node.op_type == 'MatMulInteger'
+            assert node.op_type != 'MatMul' or node.input[1] not in kinds, node.name
+    assert integer >= 4 * 5  # attention and MLP of five layers
+    assert onnx.TensorProto.INT8 in kinds.values()
+
+
+@pytest.mark.parametrize('execution', ['single', 'staged'])
+def test_both_forms_leave_where_forced_and_say_the_same(
+    path: Path, int8: onnx.ModelProto, pixels: Image, execution: str
+) -> None:
+    engine = Engine(path, execution=execution)
+    assert engine.metadata.precision == 'int8'
+    expected = answer_all(int8, pixels)
+    for exit_index in range(EXITS + 1):
+        engine.thresholds = [1.0] * exit_index + [0.0] * (EXITS - exit_index)
+        for n, image in enumerate(pixels):
+            result = engine.run(image)
+            assert result.exit_index == exit_index
+            np.testing.assert_allclose(
+                result.probabilities, expected[exit_index, n], rtol=0, atol=1e-5
+            )
+
+
+def test_it_answers_nearly_as_torch_but_not_exactly(
+    folded: EarlyExitViT, int8: onnx.ModelProto, pixels: Image
+) -> None:
+    expected = folded(torch.from_numpy(pixels)).softmax(-1).numpy()
+    difference = np.abs(answer_all(int8, pixels) - expected).max()
+    assert 1e-5 < difference < 0.1
+
+
+def test_the_export_compares_both_forms(int8: onnx.ModelProto, pixels: Image) -> None:
+    assert check_forms(int8, pixels) <= 1e-5
