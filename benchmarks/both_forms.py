@@ -19,6 +19,7 @@ from tqdm import tqdm
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from eevit_ros.cores import all_cores  # noqa: E402
 from eevit_ros.engine import Engine  # noqa: E402
 from eevit_ros.replay.machine import describe_machine  # noqa: E402
 from model_export.data import load_split  # noqa: E402
@@ -32,7 +33,10 @@ def main() -> None:
     parser.add_argument('--out', type=Path, help='write the figures to this JSON file')
     args = parser.parse_args()
     machine = describe_machine()
-    engines = {form: Engine(args.model, execution=form) for form in ('single', 'staged')}
+    engines = {
+        form: Engine(args.model, execution=form, threads=all_cores())
+        for form in ('single', 'staged')
+    }
     for engine in engines.values():
         engine.warm_up()
     images = load_split(args.data, 'test', engines['single'].metadata.input_height).images

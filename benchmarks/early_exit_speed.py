@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from eevit_ros.cores import all_cores  # noqa: E402
 from eevit_ros.engine import Engine  # noqa: E402
 from eevit_ros.errors import EevitError  # noqa: E402
 from eevit_ros.images import Image  # noqa: E402
@@ -85,6 +86,7 @@ def measure(weights: Path, model: Path, data: Path, images: int, threads: int, o
     """Time the three on the same images; print a table, write JSON to `out`."""
     if images < 1:
         raise ModelExportError(f'--images must be at least 1. Got {images}')
+    threads = threads or all_cores()
     out.parent.mkdir(parents=True, exist_ok=True)
     trained, class_names = load_model(weights)
     engine = Engine(model, provider='cpu', threads=threads)

@@ -27,6 +27,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from eevit_ros.cores import all_cores  # noqa: E402
 from eevit_ros.engine import Engine  # noqa: E402
 from eevit_ros.replay.frame_table import LIMIT_COLUMNS, frame_writer, read_frames  # noqa: E402
 from eevit_ros.replay.latency import open_latency  # noqa: E402
@@ -99,7 +100,7 @@ def write_bag(path: Path, cifar: Path) -> None:
 def replay(folder: Path) -> tuple[dict[str, Any], list[Any], list[Any]]:
     """Replay the bag; return metrics, exits, and (frames, frames per second, MiB) on the way."""
     settings, _ = classifier_settings(None, [])
-    engine = Engine(settings.model)
+    engine = Engine(settings.model, threads=all_cores())
     engine.warm_up()
     setup = Setup(engine, settings, governor_settings(None), open_latency('measured'))
     source = open_source(folder / 'bag', None)

@@ -23,7 +23,7 @@ from eevit_ros.node_process import EXIT_NOT_CONFIGURED, SPIN_S
 from eevit_ros.outputs import Outputs
 from eevit_ros.parameter_specs import SPECS
 from eevit_ros.session import Session
-from eevit_ros.settings import Settings, check_value
+from eevit_ros.settings import Settings, check_value, open_engine
 
 
 class ClassifierNode(LifecycleNode):
@@ -109,15 +109,7 @@ class ClassifierNode(LifecycleNode):
 
     def _configure(self) -> None:
         settings = Settings.from_values(parameters.read(self))
-        engine = Engine(
-            settings.model,
-            provider=settings.provider,
-            thresholds=settings.thresholds or None,
-            threads=settings.threads,
-            execution=settings.execution,
-            exit_policy=settings.exit_policy,
-            budget_ms=settings.budget_ms,
-        )
+        engine = open_engine(settings, lambda text: self.get_logger().info(text))
         engine.warm_up()
         self._settings, self._engine = settings, engine
         self.get_logger().info(
@@ -127,8 +119,9 @@ class ClassifierNode(LifecycleNode):
             f'{engine.thresholds}'
             + (f'; promise: {engine.promise}' if engine.metadata.promise else '')
         )
-        if engine.provider_note:
-            self.get_logger().warning(engine.provider_note)
+        cache_note = engine.engine_cache.note if engine.engine_cache else ''
+        for note in filter(None, [engine.provider_note, cache_note]):
+            self.get_logger().warning(note)
 
     def _activate(self) -> None:
         if self._engine is None or self._settings is None:

@@ -139,13 +139,14 @@ class Statistics:
             now_s: Steady clock, seconds.
             publishers: Who publishes on the image topic.
             drops: Frames replaced in the slot by newer ones.
-            facts: Further values to hand on (model, provider, ...).
+            facts: Further values to hand on (model, provider, ...). A `provider_note` among them
+                is a problem, too.
 
         Returns:
             The status; its message holds every problem found, its level is the worst one's.
         """
         with self._lock:
-            problems = self._problems(now_s, publishers)
+            problems = [*self._problems(now_s, publishers), *_slower(facts)]
             values = self._values(now_s, drops)
             answers = self._answered - self._reported.answered
             self._reported = _Reported(
@@ -242,6 +243,15 @@ class _Reported:
     blind: int = 0
     hold_ups: int = 0
     waited: int = 0
+
+
+def _slower(facts: Mapping[str, str]) -> list[tuple[int, str]]:
+    """Complain of a faster provider that does not run the model."""
+    if not (note := facts.get('provider_note')):
+        return []
+    here = facts.get('provider', '')
+    remedy = f"mend it and configure the node again, or set provider to '{here}' if that is meant"
+    return [(WARN, f'computing on {here}, not on the best provider: {note}: {remedy}')]
 
 
 def _percentile(values: Sequence[float] | deque[float], percent: float) -> str:

@@ -1,13 +1,12 @@
 """Running one frame through an early-exit model with ONNX Runtime.
 
-    uint8 RGB frame -> images.resize -> runner (one graph, or stages) -> ExitResult
+    uint8 RGB frame -> images.resize -> live model (one graph, or stages) -> ExitResult
 
 The same class serves the live node, the replay of bags, calibration checks and benchmarks.
 """
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,20 +16,18 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from eevit_ros.answer_check import check_answer
+from eevit_ros.compute import Compute, Say
+from eevit_ros.engine_cache import EngineCache
 from eevit_ros.errors import EevitError
-from eevit_ros.exit_choice import OWN, check_choice, file_thresholds, policy_of
+from eevit_ros.exit_choice import OWN, check_choice, file_thresholds
 from eevit_ros.images import Image, resize
-from eevit_ros.model_check import read_model
+from eevit_ros.live_model import LiveModel
 from eevit_ros.model_file import ModelMetadata
-from eevit_ros.policies import Policy
 from eevit_ros.promise import promise_in_use
-from eevit_ros.providers import open_model
 from eevit_ros.runners import STAGED
 
 Vector = npt.NDArray[np.float32]
-
-# Softmax in half precision may exceed 1 by rounding; more than this is no probability.
-_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -72,8 +69,6 @@ class Engine:
 
     Attributes:
         metadata: What the model file says of itself.
-        provider: The execution provider in use: 'tensorrt', 'cuda' or 'cpu'.
-        provider_note: Which faster providers are installed but did not work, and why; '' if none.
         sha256: Of the model file, hexadecimal.
         execution: Its form, 'single' or 'staged'; see `runners`.
         exit_policy: Who decides where a frame leaves: a measure that the file holds or a policy of
@@ -81,8 +76,6 @@ class Engine:
     """
 
     metadata: ModelMetadata
-    provider: str
-    provider_note: str
     sha256: str
     execution: str
     exit_policy: str
@@ -97,20 +90,28 @@ class Engine:
         execution: str = 'auto',
         exit_policy: str = OWN,
         budget_ms: float = 0.0,
+        spin: bool = True,
+        tensorrt_fp16: bool = True,
+        cache_dir: Path | None = None,
+        say: Say = lambda text: None,
     ) -> None:
         """Load and check `model`, and run it once.
 
         Args:
             model: Path of the .onnx file.
-            provider: 'auto' for the first that works of TensorRT, CUDA, CPU; or the one to insist
-                on: 'tensorrt', 'cuda', 'cpu'.
+            provider: 'auto' for the first that works of TensorRT, CUDA, CPU, and for the next when
+                that one dies in a run; or the one to insist on: 'tensorrt', 'cuda', 'cpu'.
             thresholds: As the property of that name; None takes the model's defaults.
-            threads: CPU threads for one frame; 0 lets ONNX Runtime choose (one a physical core).
+            threads: CPU threads for one frame; 0 for all cores of this process but one.
             execution: 'single' for one graph that decides by itself, 'staged' for a graph a stretch
                 between exits; 'auto' is staged under another policy than the file's, else single.
             exit_policy: 'own' for the file's measure, or another of `exit_choice.EXIT_POLICIES`;
                 that of another measure needs `thresholds`.
             budget_ms: Time of exit_policy 'anytime' for one frame, milliseconds.
+            spin: As `compute.Compute`.
+            tensorrt_fp16: As `compute.Compute`.
+            cache_dir: As `compute.Compute`.
+            say: Told, a line at a time, what takes long: engines of TensorRT that are built.
 
         Raises:
             EevitError: The file or an argument is wrong, or they do not fit together.
@@ -118,22 +119,32 @@ class Engine:
         check_choice(exit_policy, budget_ms, execution)
         if exit_policy != OWN and execution == 'auto':
             execution = STAGED
-        data = read_model(model)
-        self.sha256 = hashlib.sha256(data).hexdigest()
+        how = Compute(provider, threads, spin, execution, tensorrt_fp16, cache_dir)
+        self._live = LiveModel(model, how, exit_policy, budget_ms, say)
+        self.sha256, self.metadata = self._live.sha256, self._live.metadata
+        self.execution = self._live.form
+        self._input = (self.metadata.input_height, self.metadata.input_width)
+        self._exits = len(self.metadata.exit_layers)
+        self.exit_policy = self.metadata.policy if exit_policy == OWN else exit_policy
         try:
-            opened = open_model(data, provider=provider, threads=threads, execution=execution)
-            self._runner = opened.runner
-            self.metadata = opened.runner.metadata
-            self.execution = opened.runner.form
-            self.provider = opened.provider
-            self.provider_note = opened.note
-            self._input = (self.metadata.input_height, self.metadata.input_width)
-            self._exits = len(self.metadata.exit_layers)
-            self.exit_policy = self.metadata.policy if exit_policy == OWN else exit_policy
             self.thresholds = self.default_thresholds if thresholds is None else thresholds
-            self._policy = policy_of(self._runner, exit_policy, budget_ms)
         except EevitError as err:
             raise EevitError(f'{model}: {err}') from err
+
+    @property
+    def provider(self) -> str:
+        """The execution provider in use: 'tensorrt', 'cuda' or 'cpu'."""
+        return self._live.provider
+
+    @property
+    def provider_note(self) -> str:
+        """Which faster providers are installed but did not work or died, and why; '' if none."""
+        return self._live.note
+
+    @property
+    def engine_cache(self) -> EngineCache | None:
+        """Where TensorRT's engines are kept; None where the model did not start on TensorRT."""
+        return self._live.cache
 
     @property
     def thresholds(self) -> tuple[float, ...]:
@@ -172,7 +183,7 @@ class Engine:
         image = np.full((*self._input, 3), 114, np.uint8)
         for exit_index in range(self._exits + 1):
             forced = tuple(0.0 if i == exit_index else 1.0 for i in range(self._exits))
-            _, left_at = self._infer(image, forced)
+            _, left_at = self._infer(image, forced, decided=False)
             if left_at != exit_index:
                 raise EevitError(
                     f'thresholds {forced} must force exit {exit_index}. The model left at '
@@ -189,20 +200,20 @@ class Engine:
             EevitError: The image is no such array, or the model fails or answers nonsense.
         """
         start = time.perf_counter()
-        if self._policy is not None:
-            self._policy.start()
-        return self._answer(image, start, self._thresholds, self._policy)
+        self._live.start()
+        return self._answer(image, start, self._thresholds, decided=True)
 
     def run_to_the_end(self, image: Image) -> ExitResult:
         """Classify one frame by the final classifier, whatever thresholds and policy; as `run`."""
-        return self._answer(image, time.perf_counter(), (1.0,) * self._exits, None)
+        start = time.perf_counter()
+        return self._answer(image, start, (1.0,) * self._exits, decided=False)
 
     def _answer(
-        self, image: Image, start: float, thresholds: tuple[float, ...], policy: Policy | None
+        self, image: Image, start: float, thresholds: tuple[float, ...], *, decided: bool
     ) -> ExitResult:
         pixels = self._preprocess(image)
         resized = time.perf_counter()
-        probabilities, exit_index = self._infer(pixels, thresholds, policy)
+        probabilities, exit_index = self._infer(pixels, thresholds, decided=decided)
         done = time.perf_counter()
 
         best = int(np.argmax(probabilities))
@@ -234,30 +245,10 @@ class Engine:
             ) from err
 
     def _infer(
-        self, pixels: Image, thresholds: tuple[float, ...], policy: Policy | None = None
+        self, pixels: Image, thresholds: tuple[float, ...], *, decided: bool
     ) -> tuple[Vector, int]:
         """Return probabilities (C,) and exit index of an image (H, W, 3) of the input's size."""
-        try:
-            probabilities, exit_index = self._runner.answer(pixels, thresholds, policy)
-        except EevitError:
-            raise
-        except Exception as err:  # ONNX Runtime's exceptions share no base class of their own
-            raise EevitError(f'ONNX Runtime failed on {self.provider}: {err}') from err
-        classes = len(self.metadata.class_names)
-        if probabilities.shape != (1, classes) or exit_index.shape != (1,):
-            raise EevitError(
-                f'the model must answer with probabilities (1, {classes}) and exit_index (1,). '
-                f'Got {probabilities.shape} and {exit_index.shape}; export it again'
-            )
-        low, high, left_at = probabilities.min(), probabilities.max(), int(exit_index[0])
-        if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):  # also true of NaN
-            raise EevitError(
-                f'the model answered with probabilities from {low} to {high}, not within [0, 1], '
-                f'at exit {left_at}; the frame or the model is broken'
-            )
-        if not 0 <= left_at <= self._exits:
-            raise EevitError(f'exit_index must be 0..{self._exits}. The model answered {left_at}')
-        return np.clip(probabilities[0], 0, 1), left_at
+        return check_answer(self._live.answer(pixels, thresholds, decided=decided), self.metadata)
 
 
 def check_thresholds(values: Sequence[float] | float, exits: int) -> tuple[float, ...]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from eevit_ros.compute import EXECUTIONS, PROVIDERS
 from eevit_ros.exit_choice import EXIT_POLICIES, OWN
-from eevit_ros.providers import EXECUTIONS, PROVIDERS
 from eevit_ros.rate import LOWEST_FLOOR, MAPPINGS, PHYSICAL_RANGE, RateSettings
 from eevit_ros.shift import WINDOWS, ShiftSettings
 from eevit_ros.spec import Spec
@@ -34,10 +34,31 @@ SPECS: dict[str, Spec] = {
     'top_k': Spec(5, 'Classes in ~/classification, best first.', 1, 1000),
     'provider': Spec(
         'auto',
-        'Execution provider to insist on. auto: the best there is.',
+        'Execution provider to insist on. auto: the best there is, and the next if it fails.',
         choices=('auto', *PROVIDERS),
     ),
-    'threads': Spec(0, 'CPU threads of inference. 0: ONNX Runtime decides.', 0, 256),
+    'threads': Spec(
+        0,
+        'CPU threads of inference. 0: one for each core that this process may use, but one, which '
+        'is left to the rest of the robot.',
+        0,
+        256,
+    ),
+    'spin': Spec(
+        True,
+        'CPU threads wait for each other by spinning while a frame is computed: quicker, and more '
+        'CPU time. They sleep between frames, and always with execution staged.',
+    ),
+    'tensorrt_fp16': Spec(
+        True,
+        'TensorRT may compute in half precision, which changes probabilities a little. Other '
+        'providers compute what the model says.',
+    ),
+    'cache_dir': Spec(
+        '',
+        "Folder for TensorRT's engines, absolute or from ~; prepare fills it before the robot "
+        'moves. Empty: $XDG_CACHE_HOME/eevit_ros, else ~/.cache/eevit_ros.',
+    ),
     'execution': Spec(
         'auto',
         'single: one graph that decides by itself. staged: one graph for each stretch between '

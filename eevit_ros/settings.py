@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from eevit_ros.compute import Say, check_cache_dir
+from eevit_ros.engine import Engine
 from eevit_ros.errors import EevitError
 from eevit_ros.parameter_specs import SPECS
 from eevit_ros.rate import RateSettings
@@ -20,7 +22,10 @@ DEMO_MODEL = Path('models', 'eevit_s14_cifar100.onnx')
 
 @dataclass(frozen=True)
 class Settings:
-    """The parameters, checked. `thresholds` is empty for the model's own."""
+    """The parameters, checked.
+
+    `thresholds` is empty for the model's own, `cache_dir` None for the default.
+    """
 
     model: Path
     image_transport: str
@@ -28,6 +33,9 @@ class Settings:
     top_k: int
     provider: str
     threads: int
+    spin: bool
+    tensorrt_fp16: bool
+    cache_dir: Path | None
     execution: str
     exit_policy: str
     budget_ms: float
@@ -54,6 +62,7 @@ class Settings:
         return cls(
             model=Path(values['model']).expanduser() if values['model'] else demo_model(),
             thresholds=_thresholds(values['thresholds']),
+            cache_dir=check_cache_dir(values['cache_dir']),
             rate=RateSettings(**rate),
             shift=ShiftSettings(**_group(values, 'shift.')),
             **{
@@ -63,6 +72,8 @@ class Settings:
                     'top_k',
                     'provider',
                     'threads',
+                    'spin',
+                    'tensorrt_fp16',
                     'execution',
                     'exit_policy',
                     'budget_ms',
@@ -83,6 +94,29 @@ def check_value(name: str, value: object) -> None:
     SPECS[name].check(name, value)
     if name == 'thresholds':
         _thresholds(value)
+    if name == 'cache_dir':
+        check_cache_dir(str(value))
+
+
+def open_engine(settings: Settings, say: Say = lambda text: None) -> Engine:
+    """Return the engine that the settings ask for; `say` as `Engine` does.
+
+    Raises:
+        EevitError: The model or a setting is wrong.
+    """
+    return Engine(
+        settings.model,
+        provider=settings.provider,
+        thresholds=settings.thresholds or None,
+        threads=settings.threads,
+        execution=settings.execution,
+        exit_policy=settings.exit_policy,
+        budget_ms=settings.budget_ms,
+        spin=settings.spin,
+        tensorrt_fp16=settings.tensorrt_fp16,
+        cache_dir=settings.cache_dir,
+        say=say,
+    )
 
 
 def demo_model() -> Path:

@@ -33,7 +33,7 @@ from eevit_ros.replay.output_bag import OutputBag
 from eevit_ros.replay.run import Replay, Setup
 from eevit_ros.replay.truth import open_truth
 from eevit_ros.replay.video_source import VIDEO_SUFFIXES
-from eevit_ros.settings import Settings
+from eevit_ros.settings import Settings, open_engine
 
 DONE, HALF_DONE = 'done.json', 'done.part'
 FRAMES, LIMITS, BAG = 'frames.csv', 'limits.csv', 'bag'
@@ -207,15 +207,7 @@ def load_engine(settings: Settings) -> Engine:
 
 @lru_cache(maxsize=2)
 def _load_engine(settings: Settings, file: tuple[tuple[str, int, int], ...]) -> Engine:
-    engine = Engine(
-        settings.model,
-        provider=settings.provider,
-        thresholds=settings.thresholds or None,
-        threads=settings.threads,
-        execution=settings.execution,
-        exit_policy=settings.exit_policy,
-        budget_ms=settings.budget_ms,
-    )
+    engine = open_engine(settings)
     engine.warm_up()
     return engine
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from eevit_ros.cores import all_cores
 from eevit_ros.engine import Engine
 from eevit_ros.errors import EevitError
 from eevit_ros.model_file import ModelMetadata
@@ -81,7 +82,7 @@ def _measure(model: Path, provider: str, rounds: int) -> dict[str, Any]:
     """What one provider does; where it cannot be run, why."""
     start = time.perf_counter()
     try:
-        engine = Engine(model, provider=provider)
+        engine = Engine(model, provider=provider, threads=all_cores())
         load_ms = (time.perf_counter() - start) * 1e3
         times = time_exits([engine], rounds)[:, 0]
     except EevitError as err:

@@ -138,6 +138,8 @@ def test_what_is_wrong_at_the_start_is_named_and_ends_it_with_code_2(
         ([*good, '-p', 'thresholds:=[0.5, .nan]'], 'nan'),
         ([*good, '-p', 'thresholds:=1.5'], '1.5'),
         ([*good, '-p', 'provider:=tpu'], "'tpu'"),
+        ([*good, '-p', 'cache_dir:=engines'], "'engines'"),
+        ([*good, '-p', 'exit_policy:=patience'], 'mean nothing to exit_policy patience'),
         ([*good, '-p', 'rate.floor:=0.0'], 'rate.floor'),
         ([*good, '-p', 'rate.mappings:=[depth, speed]'], "['depth', 'speed']"),
         ([*good, '-p', 'rate.mappings:=[]'], 'rate.mappings'),

@@ -59,6 +59,18 @@ def test_a_warning_of_somebody_else_is_a_problem_too(running: Statistics) -> Non
     assert (found.level, found.message) == (ERROR, f'{silent.message}; look out')
 
 
+def test_a_faster_provider_that_does_not_run_is_a_warning_with_a_remedy(
+    running: Statistics,
+) -> None:
+    facts = {'provider': 'cpu', 'provider_note': 'cuda failed in a run: out of memory'}
+    found = running.report(2.0, publishers=CAMERA, drops=0, facts=facts)
+    assert found.level == WARN
+    assert 'computing on cpu, not on the best provider: cuda failed in a run' in found.message
+    assert "set provider to 'cpu' if that is meant" in found.message
+    facts['provider_note'] = ''
+    assert running.report(2.0, publishers=CAMERA, drops=0, facts=facts).level == OK
+
+
 def test_before_the_first_frame_nothing_is_known_and_nothing_wrong_yet() -> None:
     found = report(Statistics(0.0, RATE), 0.4)
     assert found.level == OK

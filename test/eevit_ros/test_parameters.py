@@ -49,6 +49,16 @@ def test_a_model_may_lie_in_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> 
     assert settings.model == Path('/home/robot/models/mine.onnx')
 
 
+def test_a_cache_folder_is_absolute_or_in_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('HOME', '/home/robot')
+    assert Settings.from_values(DEFAULTS).cache_dir is None
+    settings = Settings.from_values({**DEFAULTS, 'cache_dir': '~/engines'})
+    assert settings.cache_dir == Path('/home/robot/engines')
+    for name in ('engines', '../engines'):
+        with pytest.raises(EevitError, match=f"'cache_dir' must be an absolute .* Got '{name}'"):
+            check_value('cache_dir', name)
+
+
 @given(st.floats(0, 1))
 def test_one_threshold_may_be_a_number_or_a_list(value: float) -> None:
     for given_value in (value, [value]):

@@ -1,0 +1,88 @@
+"""Builds TensorRT's engines before the robot moves, and proves that a model runs here.
+
+ros2 run eevit_ros prepare --model MODEL.onnx        (or python -m eevit_ros.prepare)
+
+The node builds what is missing as well, when it is configured, but then the robot waits minutes for
+it. Options and defaults are those of the node's parameters: engines are kept apart by them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from eevit_ros.compute import EXECUTIONS, PROVIDERS, check_cache_dir
+from eevit_ros.engine import Engine
+from eevit_ros.errors import EevitError
+from eevit_ros.settings import demo_model
+
+MIB = 1 << 20
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Prepare a model and return the exit code: 0, or 1 if it does not run as asked."""
+    options = _parser().parse_args(args)
+    try:
+        _prepare(options)
+    except EevitError as err:
+        print(f'prepare: {err}', file=sys.stderr)
+        return 1
+    return 0
+
+
+def _prepare(options: argparse.Namespace) -> None:
+    start_s = time.perf_counter()
+
+    def say(text: str) -> None:
+        print(f'[{time.perf_counter() - start_s:7.1f} s] {text}', flush=True)
+
+    model = options.model.expanduser()
+    engine = Engine(
+        model,
+        provider=options.provider,
+        execution=options.execution,
+        tensorrt_fp16=not options.fp32,
+        cache_dir=check_cache_dir(options.cache_dir),
+        say=say,
+    )
+    say(f'{engine.metadata.name} ({model}) is open on {engine.provider}, {engine.execution}')
+    engine.warm_up()
+    say(f'{len(engine.metadata.answer_layers)} exits have answered')
+    if engine.provider_note:
+        print(f'prepare: WARNING: {engine.provider_note}', file=sys.stderr)
+    say(_outcome(engine))
+
+
+def _outcome(engine: Engine) -> str:
+    """Say what was built, in which folder."""
+    cache = engine.engine_cache
+    if cache is None or engine.provider != 'tensorrt':
+        return f'nothing to build: only TensorRT builds engines, and this is {engine.provider}'
+    if not cache.folder.is_dir():  # its note has been said
+        return 'the engines were built and could not be kept'
+    kept = f'{cache.size() / MIB:.1f} MiB of engines in {cache.folder}'
+    return f'nothing to build: there are {kept}' if cache.complete else f'built: {kept}'
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog='prepare', description=(__doc__ or '').partition('\n')[0])
+    parser.add_argument(
+        '--model', type=Path, default=demo_model(), help='.onnx file (default: the demo model)'
+    )
+    parser.add_argument('--provider', default='auto', choices=('auto', *PROVIDERS))
+    parser.add_argument(
+        '--execution',
+        default='auto',
+        choices=EXECUTIONS,
+        help='staged for a node with an exit_policy (default: %(default)s)',
+    )
+    parser.add_argument('--fp32', action='store_true', help='as tensorrt_fp16 false')
+    parser.add_argument('--cache-dir', default='', help='as the parameter cache_dir')
+    return parser
+
+
+if __name__ == '__main__':
+    sys.exit(main())
