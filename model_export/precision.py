@@ -87,8 +87,8 @@ def check_forms(proto: onnx.ModelProto, images: Image) -> float:
     single, staged = open_forms(proto)
     exits = len(single.metadata.exit_layers)
     worst = 0.0
-    for number, values in enumerate((*forcing(exits), single.metadata.default_thresholds)):
-        thresholds = tuple(float(value) for value in values)
+    forced = [tuple(values.tolist()) for values in forcing(exits)]
+    for number, thresholds in enumerate([*forced, single.metadata.default_thresholds]):
         for image in images:
             answers = [_answer(runner, image, thresholds) for runner in (single, staged)]
             (one, left), (other, other_left) = answers
