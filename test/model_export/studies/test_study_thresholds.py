@@ -18,7 +18,7 @@ from model_export.studies.thresholds import fixed_exits, study
 
 MODEL = Path(__file__).parents[3] / 'models' / 'eevit_s14_cifar100.onnx'
 LIMIT = 5
-LAYERS = (4, 5, 6, 7, 8, 9, 10, 11, 12)
+LAYERS = (3, 4, 5, 6, 7, 8, 9, 10, 12)
 
 
 @pytest.fixture(scope='module')
