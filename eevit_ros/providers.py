@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from eevit_ros.compute import EXECUTIONS, PROVIDERS, Compute, Say, default_cache_dir
+from eevit_ros.compute import PROVIDERS, Compute, Say, default_cache_dir
 from eevit_ros.cores import spare_one
 from eevit_ros.engine_cache import EngineCache
 from eevit_ros.errors import EevitError
@@ -20,8 +20,6 @@ from eevit_ros.stages import cut_stages
 
 if TYPE_CHECKING:
     import onnxruntime as ort
-
-__all__ = ['EXECUTIONS', 'PROVIDERS', 'OpenedModel', 'installed', 'open_model', 'open_session']
 
 LONGEST = 400  # characters of a provider's complaint; CUDA's run to pages
 
@@ -121,7 +119,7 @@ def _load(name: str, model: bytes, how: Compute, folder: Path | None, say: Say) 
     staged = how.execution == STAGED
     # Threads of a stage sleep: see `open_session`.
     spin, threads = how.spin and not staged, how.threads or spare_one()
-    total = len(cut_stages(model).stages) if staged else 1
+    total = len(cut_stages(model).stages) if staged and name == 'tensorrt' else 1
     loaded = 0
 
     def make_session(graph: bytes) -> ort.InferenceSession:

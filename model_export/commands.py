@@ -21,17 +21,11 @@ from model_export.data import (
 )
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
-from model_export.export import (
-    check,
-    check_out,
-    round_weights_to_half,
-    set_props,
-    to_onnx,
-    write,
-)
+from model_export.export import check_out, round_weights_to_half, set_props, to_onnx, write
+from model_export.export_check import check, check_forms
 from model_export.fold import divide_by_temperatures
 from model_export.macs import count_macs
-from model_export.precision import FP32, INT8, answer_all, check_forms, to_int8
+from model_export.precision import FP32, INT8, answer_all, to_int8
 from model_export.pretrained import start_from
 from model_export.recipe import load_recipe
 from model_export.regression.values import Values, load_halves

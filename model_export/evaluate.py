@@ -143,7 +143,7 @@ def _table(figures: dict[str, Any]) -> str:
         f'| early exit | {figures["accuracy"]:.2%} | {figures["mean_macs"] / 1e6:.0f} M |',
         f'| fixed exit, layer {fixed["layer"]} | {fixed["accuracy"]:.2%} '
         f'| {fixed["macs"] / 1e6:.0f} M |',
-        f'| without exits (the frozen backbone) | {figures["accuracy_full_depth"]:.2%} '
+        f'| full depth, without exits | {figures["accuracy_full_depth"]:.2%} '
         f'| {figures["backbone_macs"] / 1e6:.0f} M |',
         '',
         f'{figures["images"]} images; speed-up by layers {figures["speedup_layers"]:.2f}x, by MACs '

@@ -1,4 +1,4 @@
-"""Write one self-contained ONNX file and prove that it answers as torch does.
+"""Write one self-contained ONNX file.
 
 The graph decides by itself: a chain of `torch.cond`, one `If` an exit, in which an image that has
 left passes through unchanged. Sequential and not nested, because ONNX Runtime packs the weights
@@ -15,24 +15,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 import onnx.numpy_helper
-import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from eevit_ros.images import Image
 from eevit_ros.model_file import ModelMetadata
-from eevit_ros.providers import PROVIDERS, open_session
-from eevit_ros.runners import Runner, SingleRunner, StagedRunner
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
 from model_export.measures import measure
 
 OPSET = 20
 IR_VERSION = 10
-TOLERANCE = 1e-4  # largest difference of a probability between ONNX Runtime and torch
 MIN_HALF_SIZE = 1024  # smaller tensors stay float32: they save nothing
 
 
@@ -183,63 +177,6 @@ def set_props(proto: onnx.ModelProto, props: Mapping[str, str]) -> None:
         proto.metadata_props.add(key=key, value=value)
 
 
-def open_forms(proto: onnx.ModelProto) -> tuple[SingleRunner, StagedRunner]:
-    """Load a file to be in both forms in which the robot runs it, on the CPU."""
-    data = proto.SerializeToString()
-
-    def open_graph(graph: bytes) -> onnxruntime.InferenceSession:
-        return open_session(graph, [PROVIDERS['cpu']], 0, spin=False)
-
-    return SingleRunner(data, open_graph), StagedRunner(data, open_graph, 'cpu')
-
-
-def check(proto: onnx.ModelProto, model: EarlyExitViT, images: Image) -> float:
-    """Compare ONNX Runtime with torch: every exit forced on every image, and free decisions.
-
-    In both forms in which the robot runs a file, as one graph and in stages.
-
-    Args:
-        proto: The file to be, metadata included: its own thresholds are among those tried.
-        model: The deployed model, weights as stored.
-        images: uint8 (N, H, W, 3) of the model's input size.
-
-    Returns:
-        The largest difference of a probability.
-
-    Raises:
-        ModelExportError: a probability differs by more than `TOLERANCE`, or another exit answers.
-    """
-    single, staged = open_forms(proto)
-    runners: tuple[Runner, ...] = (single, staged)
-    exits, metadata = len(model.heads), single.metadata
-    free = [np.full(exits, value, np.float32) for value in (0.3, 0.5, 0.7, 0.9)]
-    free.append(np.array(metadata.default_thresholds, np.float32))
-    worst = 0.0
-    for number, thresholds in enumerate((*forcing(exits), *free)):
-        for image in images:
-            with torch.no_grad():
-                expected, expected_exit = model.forward_eager(
-                    torch.from_numpy(image[None]), torch.from_numpy(thresholds), metadata.policy
-                )
-            torch_left = int(expected_exit[0])
-            for runner in runners:
-                probabilities, exit_index = runner.answer(image, tuple(thresholds.tolist()))
-                left, form = int(exit_index[0]), f'ONNX Runtime ({runner.form})'
-                if left != torch_left or (number <= exits and left != number):
-                    raise ModelExportError(
-                        f'thresholds {thresholds.tolist()}: {form} leaves at exit {left}, torch '
-                        f'at {torch_left}; nothing written'
-                    )
-                difference = float(np.abs(probabilities - expected.numpy()).max())
-                if not difference <= TOLERANCE:  # so written that NaN is refused as well
-                    raise ModelExportError(
-                        f'{form} and torch differ by {difference:.2g} at exit {left}, more than '
-                        f'{TOLERANCE}; nothing written'
-                    )
-                worst = max(worst, difference)
-    return worst
-
-
 def check_out(path: Path) -> None:
     """Refuse a file that cannot be written, before the long part.
 
@@ -265,11 +202,6 @@ def write(proto: onnx.ModelProto, path: Path) -> None:
         os.replace(partial, path)
     except OSError as err:
         raise ModelExportError(f'cannot write {path}: {err}') from err
-
-
-def forcing(exits: int) -> list[npt.NDArray[np.float32]]:
-    """Thresholds that force each exit in turn, the final one last."""
-    return [np.array([1.0] * i + [0.0] * (exits - i), np.float32) for i in range(exits + 1)]
 
 
 def _strip_traces(proto: onnx.ModelProto) -> None:

@@ -9,8 +9,10 @@ little differently, so they are chosen anew on what the quantised file itself sa
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +24,12 @@ from tqdm import tqdm
 from eevit_ros.images import Image
 from eevit_ros.policies import Look, Policy
 from eevit_ros.policies.base import Probabilities
-from eevit_ros.runners import Runner
 from model_export.errors import ModelExportError
-from model_export.export import forcing, open_forms, store_as_half
+from model_export.export import store_as_half
+from model_export.export_check import open_forms
 
 FP32, INT8 = 'fp32', 'int8'
 PRECISIONS = (FP32, INT8)
-ROUNDING = 1e-5  # of a probability, between two forms of one graph
 
 
 def to_int8(proto: onnx.ModelProto) -> onnx.ModelProto:
@@ -37,8 +38,7 @@ def to_int8(proto: onnx.ModelProto) -> onnx.ModelProto:
     Raises:
         ModelExportError: there was nothing to quantise.
     """
-    logging.getLogger('root').setLevel(logging.ERROR)  # it asks for a pre-processing step
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _quietly():
         path = Path(folder) / 'int8.onnx'
         quantize_dynamic(
             proto,
@@ -69,48 +69,16 @@ def answer_all(proto: onnx.ModelProto, images: Image) -> npt.NDArray[np.float32]
     return np.ascontiguousarray(rows.transpose(1, 0, 2))
 
 
-def check_forms(proto: onnx.ModelProto, images: Image) -> float:
-    """Hold the single graph against the stages: every exit forced, and free decisions.
-
-    Torch is no witness here, as int8 answers differ from it rightly.
-
-    Args:
-        proto: The file to be, metadata included.
-        images: uint8 (N, H, W, 3) of the model's input size.
-
-    Returns:
-        The largest difference of a probability.
-
-    Raises:
-        ModelExportError: an exit differs, or a probability by more than rounding.
-    """
-    single, staged = open_forms(proto)
-    exits = len(single.metadata.exit_layers)
-    worst = 0.0
-    forced = [tuple(values.tolist()) for values in forcing(exits)]
-    for number, thresholds in enumerate([*forced, single.metadata.default_thresholds]):
-        for image in images:
-            answers = [_answer(runner, image, thresholds) for runner in (single, staged)]
-            (one, left), (other, other_left) = answers
-            if left != other_left or (number <= exits and left != number):
-                raise ModelExportError(
-                    f'thresholds {thresholds}: the int8 graph leaves at exit {left}, its stages at '
-                    f'{other_left}; nothing written'
-                )
-            worst = max(worst, float(np.abs(one - other).max()))
-    if not worst <= ROUNDING:
-        raise ModelExportError(
-            f'the int8 graph and its stages differ by {worst:.2g}, more than {ROUNDING}; nothing '
-            f'written'
-        )
-    return worst
-
-
-def _answer(
-    runner: Runner, image: Image, thresholds: tuple[float, ...]
-) -> tuple[npt.NDArray[np.float32], int]:
-    probabilities, exit_index = runner.answer(image, thresholds)
-    return probabilities, int(exit_index[0])
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Silence ONNX Runtime's advice to pre-process the graph, which it logs at the root."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
 
 
 class _Notes(Policy):

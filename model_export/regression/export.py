@@ -15,14 +15,8 @@ from model_export.classifier import linears
 from model_export.data import RULE, evaluation_batch
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
-from model_export.export import (
-    TOLERANCE,
-    ExportForm,
-    check_out,
-    round_weights_to_half,
-    trace,
-    write,
-)
+from model_export.export import ExportForm, check_out, round_weights_to_half, trace, write
+from model_export.export_check import TOLERANCE
 from model_export.fold import check_fold, fold
 from model_export.macs import count_macs
 from model_export.predict import logits_of

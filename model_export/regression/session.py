@@ -10,7 +10,7 @@ import onnx
 import onnx.numpy_helper
 
 from eevit_ros.images import Image
-from eevit_ros.providers import open_session
+from eevit_ros.sessions import open_session
 from model_export.errors import ModelExportError
 from model_export.regression.model_file import RegressionMetadata
 

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from eevit_ros.compute import PROVIDERS
 from eevit_ros.cores import all_cores
 from eevit_ros.engine import Engine
 from eevit_ros.errors import EevitError
 from eevit_ros.model_file import ModelMetadata
-from eevit_ros.providers import PROVIDERS
 from eevit_ros.replay.machine import describe_machine
 from model_export.errors import ModelExportError
 from model_export.studies.registry import Inputs

@@ -76,8 +76,9 @@ def _measure(model: Path, runs: int) -> list[dict[str, Any]]:
     import numpy as np
     import onnxruntime  # noqa: F401
 
+    from eevit_ros.compute import PROVIDERS
     from eevit_ros.model_check import check_model, read_model
-    from eevit_ros.providers import PROVIDERS, open_session
+    from eevit_ros.sessions import open_session
 
     stamps.append(_now())
     session = open_session(read_model(model), [PROVIDERS['cpu']], THREADS)

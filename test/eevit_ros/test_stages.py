@@ -12,14 +12,15 @@ from onnx import helper
 from tiny_model import tiny_metadata, write_tiny_model
 
 from eevit_ros import providers
+from eevit_ros.compute import PROVIDERS
 from eevit_ros.engine import Engine
 from eevit_ros.errors import EevitError
 from eevit_ros.exit_policy import judge
 from eevit_ros.images import Image
 from eevit_ros.policies import NAMES, Anytime, build_policy
 from eevit_ros.promise import Promise
-from eevit_ros.providers import PROVIDERS, open_session
 from eevit_ros.runners import MakeSession, StagedRunner
+from eevit_ros.sessions import open_session
 from eevit_ros.shift import ShiftMonitor, ShiftSettings
 from eevit_ros.stages import cut_stages
 from eevit_ros.threshold_search import exits_taken

@@ -20,7 +20,8 @@ from model_export.classifier import AveragedClassifier, linears
 from model_export.data import RULE
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
-from model_export.export import check, round_weights_to_half, to_onnx
+from model_export.export import round_weights_to_half, to_onnx
+from model_export.export_check import check
 from model_export.fold import check_fold, divide_by_temperatures, fold
 from model_export.heads import head_names
 from model_export.macs import count_macs

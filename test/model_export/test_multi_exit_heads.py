@@ -17,7 +17,8 @@ from eevit_ros.model_file import ModelMetadata
 from model_export.data import RULE
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
-from model_export.export import TOLERANCE, check, round_weights_to_half, to_onnx, write
+from model_export.export import round_weights_to_half, to_onnx, write
+from model_export.export_check import TOLERANCE, check
 from model_export.fold import check_fold, divide_by_temperatures, fold
 from model_export.heads import (
     ExitHead,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,14 @@ from random_model import CLASSES, random_model
 from eevit_ros.engine import Engine
 from eevit_ros.images import Image
 from eevit_ros.model_file import ModelMetadata
+from model_export.__main__ import main
 from model_export.data import RULE
 from model_export.early_exit import EarlyExitViT
 from model_export.export import to_onnx, write
+from model_export.export_check import check_forms
 from model_export.fold import fold
 from model_export.macs import count_macs
-from model_export.precision import answer_all, check_forms, to_int8
+from model_export.precision import answer_all, to_int8
 from model_export.recipe import Recipe
 
 EXITS = 4
@@ -94,3 +97,15 @@ def test_it_answers_nearly_as_torch_but_not_exactly(
 
 def test_the_export_compares_both_forms(int8: onnx.ModelProto, pixels: Image) -> None:
     assert check_forms(int8, pixels) <= 1e-5
+
+
+@pytest.mark.usefixtures('int8')
+def test_quantising_leaves_the_log_level_of_others_alone() -> None:
+    assert logging.getLogger().level < logging.ERROR
+
+
+def test_a_precision_that_nobody_knows_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as refused:
+        main(['export', 'run', '--data', 'data', '--out', 'out.onnx', '--precision', 'int4'])
+    assert refused.value.code == 2
+    assert 'int4' in capsys.readouterr().err

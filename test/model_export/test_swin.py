@@ -21,7 +21,8 @@ from model_export.backbones.swin import WindowAttention
 from model_export.data import RULE
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
-from model_export.export import check, round_weights_to_half, to_onnx
+from model_export.export import round_weights_to_half, to_onnx
+from model_export.export_check import check
 from model_export.fold import check_fold, fold
 from model_export.macs import count_macs
 from model_export.pretrained import start_from
