@@ -22,8 +22,6 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from tqdm import tqdm
 
 from eevit_ros.images import Image
-from eevit_ros.policies import Look, Policy
-from eevit_ros.policies.base import Probabilities
 from model_export.errors import ModelExportError
 from model_export.export import store_as_half
 from model_export.export_check import open_forms
@@ -61,12 +59,9 @@ def to_int8(proto: onnx.ModelProto) -> onnx.ModelProto:
 def answer_all(proto: onnx.ModelProto, images: Image) -> npt.NDArray[np.float32]:
     """Every exit's probabilities, float32 (E + 1, N, C), of images uint8 (N, H, W, 3)."""
     _, staged = open_forms(proto)
-    exits = len(staged.metadata.exit_layers)
-    notes = _Notes()
-    for image in tqdm(images, 'answering in int8', unit='image', leave=False, disable=None):
-        staged.answer(image, (1.0,) * exits, notes)
-    rows = np.stack(notes.seen).reshape(len(images), exits + 1, -1)
-    return np.ascontiguousarray(rows.transpose(1, 0, 2))
+    bar = tqdm(images, 'answering in int8', unit='image', leave=False, disable=None)
+    answers = [np.concatenate(list(staged.every_exit(image))) for image in bar]
+    return np.stack(answers, axis=1)
 
 
 @contextlib.contextmanager
@@ -79,15 +74,3 @@ def _quietly() -> Iterator[None]:
         yield
     finally:
         root.setLevel(level)
-
-
-class _Notes(Policy):
-    """Leaves nowhere and keeps what each exit said."""
-
-    def __init__(self) -> None:
-        self.seen: list[Probabilities] = []
-
-    def see(self, probabilities: Probabilities) -> Look:
-        """Keep it."""
-        self.seen.append(probabilities[0])
-        return Look(np.zeros(len(probabilities), np.float32), probabilities)

@@ -37,7 +37,6 @@ def build_policy(name: str, accuracy: tuple[float, ...]) -> Policy:
 __all__ = [
     'NAMES',
     'STATELESS',
-    'TINY',
     'Anytime',
     'Consensus',
     'Entropy',

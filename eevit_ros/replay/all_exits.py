@@ -1,25 +1,25 @@
-"""All exits' answers to one frame from one pass at full depth.
-
-A model file answers with one exit's probabilities. Inside, all exits' are computed on the way to
-full depth: a measure of each is compared with its threshold. Here these inner values become
-outputs.
-"""
+"""All exits' answers to one frame from one pass at full depth, in stages."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import onnx
-import onnxruntime
 
-from eevit_ros.engine import Engine
+from eevit_ros.compute import PROVIDERS
+from eevit_ros.errors import EevitError
 from eevit_ros.exit_policy import judge
 from eevit_ros.images import Image, resize
+from eevit_ros.model_check import read_model
 from eevit_ros.policies import build_policy
-from eevit_ros.replay.errors import ReplayError
+from eevit_ros.runners import StagedRunner
+from eevit_ros.sessions import open_session
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
 
 Probabilities = npt.NDArray[np.float32]
 
@@ -40,105 +40,40 @@ class ExitAnswers:
 
 
 class AllExits:
-    """Runs a model at full depth and reads every exit."""
+    """Runs a model at full depth on the CPU and reads every exit; several threads may ask at once.
 
-    def __init__(self, model: Path, engine: Engine, *, threads: int = 0) -> None:
-        """Open the model a second time.
+    Attributes:
+        metadata: What the model file says of itself.
+    """
+
+    def __init__(self, model: Path, *, threads: int = 0) -> None:
+        """Open a model file.
 
         Args:
-            model: The file that `engine` runs.
-            engine: Resizes as it does, and tells whether the inner values are the right ones.
+            model: The `.onnx` file.
             threads: CPU threads; 0 lets ONNX Runtime choose.
 
         Raises:
-            ReplayError: The exits' values cannot be found in this file.
+            EevitError: It is not one of ours, or cannot be cut into stages.
         """
-        self._metadata = engine.metadata
-        self._exits = len(self._metadata.exit_layers)
-        proto = onnx.load(str(model))
-        names = _exit_outputs(proto.graph, self._exits)
-        if len(names) != self._exits:
-            raise ReplayError(
-                f'{model}: found the probabilities of {len(names)} of {self._exits} exits in the '
-                'graph, so they cannot be tuned in one pass; export the model again'
-            )
-        proto.graph.output.extend(
-            onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names
-        )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        self._session = onnxruntime.InferenceSession(
-            proto.SerializeToString(), options, providers=['CPUExecutionProvider']
-        )
-        self._outputs = [*names, 'probabilities']
-        self._check(engine, model)
+
+        def make_session(graph: bytes) -> ort.InferenceSession:
+            return open_session(graph, [PROVIDERS['cpu']], threads, spin=False)
+
+        try:
+            self._runner = StagedRunner(read_model(model), make_session, 'cpu')
+        except EevitError as err:
+            raise EevitError(f'{model}: {err}') from err
+        self.metadata = self._runner.metadata
 
     def probabilities(self, image: Image) -> Probabilities:
         """Every exit's float32 (E + 1, C), the final one last, of a frame uint8 (H, W, 3) RGB."""
-        meta = self._metadata
+        meta = self.metadata
         pixels = resize(image, meta.input_height, meta.input_width, meta.resize)
-        feed = {'image': pixels[np.newaxis], 'thresholds': np.ones(self._exits, np.float32)}
-        found = self._session.run(self._outputs, feed)
-        return np.stack([np.reshape(one, -1) for one in found])
+        return np.concatenate(list(self._runner.every_exit(pixels)))
 
     def answers(self, image: Image) -> ExitAnswers:
         """Answer a frame, uint8 (H, W, 3) RGB, at every exit."""
-        policy = build_policy(self._metadata.policy, self._metadata.accuracy)
+        policy = build_policy(self.metadata.policy, self.metadata.accuracy)
         judged = judge(policy, np.clip(self.probabilities(image), 0, 1)[:, np.newaxis])
         return ExitAnswers(judged.measure[:, 0], judged.confidence[:, 0], judged.answer[:, 0])
-
-    def _check(self, engine: Engine, model: Path) -> None:
-        """Hold every exit against the engine, forced to leave there."""
-        noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
-        found, thresholds = self.answers(noise), engine.thresholds
-        try:
-            for exit_index in range(self._exits + 1):
-                engine.thresholds = [float(i != exit_index) for i in range(self._exits)]
-                result = engine.run(noise)
-                same = result.exit_index == exit_index
-                if not same or abs(result.confidence - found.confidence[exit_index]) > 1e-3:
-                    raise ReplayError(
-                        f'{model}: exit {exit_index} answers with {result.confidence:.4f}, its '
-                        f'inner value is {found.confidence[exit_index]:.4f}; export the model again'
-                    )
-        finally:
-            engine.thresholds = thresholds
-
-
-def _exit_outputs(graph: onnx.GraphProto, exits: int) -> list[str]:
-    """Return the names of the exits' probabilities: what is measured and compared."""
-    made_by = {name: node for node in graph.node for name in node.output}
-    constants = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
-    found: dict[int, str] = {}
-    for node in graph.node:
-        if node.op_type != 'Greater':
-            continue
-        measured, threshold = node.input
-        gather = made_by.get(threshold)
-        if (
-            gather is not None
-            and gather.op_type == 'Gather'
-            and gather.input[0] == 'thresholds'
-            and gather.input[1] in constants
-        ):
-            source = _measured(measured, made_by)
-            if source:
-                found[int(constants[gather.input[1]])] = source
-    return [found[index] for index in range(exits) if index in found]
-
-
-def _measured(name: str, made_by: dict[str, onnx.NodeProto]) -> str:
-    """Go back from a measure to the probabilities that it is of; '' if there are none.
-
-    They come out of the first exit's softmax or of the `If` around a later one's.
-    """
-    waiting = [name]
-    while waiting:
-        name = waiting.pop()
-        node = made_by.get(name)
-        if node is None:
-            continue
-        if node.op_type in ('Softmax', 'If'):
-            return name
-        waiting += node.input
-    return ''

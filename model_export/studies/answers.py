@@ -82,7 +82,7 @@ def answers(
     kept = cache and cache / f'{_key(engine.sha256, known)}.npz'
     probabilities = _read(kept) if kept else None
     if probabilities is None:
-        every_exit = AllExits(model, engine, threads=1)
+        every_exit = AllExits(model, threads=1)
         # One image a core is faster than all cores on one image.
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             found = pool.map(every_exit.probabilities, dataset.images)

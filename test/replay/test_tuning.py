@@ -112,7 +112,7 @@ def test_proposals_give_up_no_more_than_they_may_and_save_the_more(by_truth: Tun
 
 def test_the_unseen_half_is_judged_by_thresholds_of_the_other(by_truth: Tuning, bag: Path) -> None:
     engine = Engine(MODEL, provider='cpu')
-    model, names = AllExits(MODEL, engine), list(engine.metadata.class_names)
+    model, names = AllExits(MODEL), list(engine.metadata.class_names)
     source = open_source(bag, None)
     labels = source.stamped_labels(TRUTH)
     found = [

@@ -79,7 +79,7 @@ def test_the_graph_measures_as_numpy_does_at_every_exit(
     engine = Engine(exported)
     meta = engine.metadata
     assert meta.policy == policy
-    every_exit = AllExits(exported, engine)
+    every_exit = AllExits(exported)
     for image in images.numpy()[:4]:
         probabilities = every_exit.probabilities(image)[:, None]
         found = judge(STATELESS[meta.policy](), probabilities).measure[:-1, 0]
