@@ -1,0 +1,112 @@
+"""One benchmark's figures: JSON for machines, and the same as Markdown for people.
+
+before = machine()
+...
+report = Report('Title', before, [Table('Milliseconds', COLUMNS, rows)], ['what a row is'])
+print(report.write(Path('build/benchmarks/name.json')))  # and name.md
+report.fill(Path('docs/performance.md'), 'name')  # between the document's two comments
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+
+from eevit_ros.replay.machine import describe_machine
+
+Cell = str | float | int | None
+
+LIBRARIES = ('cv2', 'numpy', 'onnxruntime', 'rclpy')  # as they are imported
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under headings, units in the headings; floats as measured, rounded in Markdown."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+
+
+def _command() -> str:
+    script = Path(sys.argv[0])
+    return shlex.join(['python', f'{script.parent.name}/{script.name}', *sys.argv[1:]])
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one run of a benchmark found.
+
+    Attributes:
+        title: Of the Markdown section.
+        machine: Of `machine()`, taken before anything was measured: it tells the load.
+        tables: The figures.
+        notes: What a reader must know to read them.
+        command: What repeats the run; by default this process's.
+    """
+
+    title: str
+    machine: dict[str, str | int | float]
+    tables: Sequence[Table]
+    notes: Sequence[str] = ()
+    command: str = field(default_factory=_command)
+
+    def write(self, path: Path) -> str:
+        """Write `path` (.json) and its sibling (.md), making their folder; return the Markdown."""
+        text = f'## {self.title}\n\n{self.markdown()}'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(asdict(self), indent=1) + '\n')
+        path.with_suffix('.md').write_text(text)
+        return text
+
+    def fill(self, document: Path, name: str) -> None:
+        """Put the Markdown between a document's two comments, `<!-- name -->`, `<!-- /name -->`.
+
+        Raises:
+            ValueError: The document has not both, once each.
+        """
+        first, last = f'<!-- {name} -->\n', f'<!-- /{name} -->'
+        before, found, rest = document.read_text().partition(first)
+        _, found_last, after = rest.partition(last)
+        if not found or not found_last:
+            raise ValueError(f'{document} has no lines {first.strip()!r} and, below, {last!r}')
+        document.write_text(f'{before}{first}\n{self.markdown()}\n{last}{after}')
+
+    def markdown(self) -> str:
+        """Return command, machine, tables and notes, without the title."""
+        facts = ', '.join(f'{name} {value}' for name, value in self.machine.items())
+        lines = [f'    {self.command}', '', f'On: {facts}.', '']
+        for table in self.tables:
+            lines += [f'**{table.title}**', '', _row(table.columns)]
+            lines += [_row(['---', *['--:'] * (len(table.columns) - 1)])]
+            lines += [*map(_row, table.rows), '']
+        lines += [f'- {note}' for note in self.notes]
+        return '\n'.join(lines).rstrip() + '\n'
+
+
+def read_report(path: Path) -> Report:
+    """Return what `Report.write` wrote: a test can ask whether a document says the same."""
+    report = json.loads(path.read_text())
+    return Report(**{**report, 'tables': [Table(**table) for table in report['tables']]})
+
+
+def machine(*more: str) -> dict[str, str | int | float]:
+    """Return what computer this is, and the versions of `LIBRARIES` and `more` modules on it."""
+    packages = metadata.packages_distributions()
+    names = {name for module in (*LIBRARIES, *more) for name in packages.get(module, [])}
+    return {**describe_machine(), **{name: metadata.version(name) for name in sorted(names)}}
+
+
+def _row(cells: Sequence[Cell]) -> str:
+    return '| ' + ' | '.join(map(_shown, cells)) + ' |'
+
+
+def _shown(cell: Cell) -> str:
+    if cell is None:
+        return ''
+    return f'{cell:.2f}' if isinstance(cell, float) else str(cell)
