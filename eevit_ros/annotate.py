@@ -7,7 +7,7 @@ import numpy as np
 
 from eevit_ros.engine import ExitResult
 from eevit_ros.errors import EevitError
-from eevit_ros.images import Image
+from eevit_ros.images import Image, ResizeRule, resize
 
 MAX_WIDTH = 640
 BAR = 44
@@ -31,11 +31,9 @@ def annotate(image: Image, result: ExitResult, rate: float) -> bytes:
         EevitError: OpenCV could not encode it.
     """
     height, width = image.shape[:2]
-    scale = min(1.0, MAX_WIDTH / width)
-    if scale < 1.0:
-        size = (MAX_WIDTH, max(1, round(height * scale)))
-        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-    height, width = image.shape[:2]
+    if width > MAX_WIDTH:
+        height, width = max(1, round(height * MAX_WIDTH / width)), MAX_WIDTH
+        image = resize(image, height, width, ResizeRule(mode='stretch'))
     canvas = np.zeros((height + BAR, width, 3), np.uint8)
     canvas[:height] = image[:, :, ::-1]  # OpenCV draws and encodes BGR
     text = (
