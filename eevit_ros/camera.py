@@ -17,6 +17,7 @@ from eevit_ros.frame_slot import FrameSlot
 from eevit_ros.frozen_camera import FrozenCamera
 from eevit_ros.hold_up import HoldUp
 from eevit_ros.images import Image as Pixels
+from eevit_ros.images import Target
 from eevit_ros.topic_watch import TopicWatch
 
 try:
@@ -37,10 +38,14 @@ class Frame:
     frozen: bool  # the camera repeats itself
     waited: bool  # in a queue while this process was held up, perhaps
 
-    def decode(self) -> Pixels:
-        """Return it as uint8 (H, W, 3) RGB; EevitError for one that cannot be read."""
+    def decode(self, target: Target) -> Pixels:
+        """Return it as uint8 (H, W, 3) RGB; a JPEG much larger than `target` at a reduced size.
+
+        Raises:
+            EevitError: It cannot be read.
+        """
         if isinstance(self.message, CompressedImage):
-            return decode_compressed(self.message.data, self.message.format)
+            return decode_compressed(self.message.data, self.message.format, target)
         return decode_image_message(self.message)
 
 

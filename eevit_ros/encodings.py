@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from eevit_ros.compressed import JPEG_MAGIC, PNG_MAGIC, decompress
 from eevit_ros.errors import EevitError
-from eevit_ros.images import Image, check_size
+from eevit_ros.images import Image, Target, check_size
 
 if TYPE_CHECKING:
     from array import array
@@ -55,6 +55,10 @@ def _as_is(pixels: Pixels) -> Pixels:
     return pixels
 
 
+def _reversed(pixels: Pixels) -> Pixels:
+    return _as_is(pixels)[:, :, ::-1]  # the few pixels left of it are put in order by `resize`
+
+
 def _to_8_bit(pixels: Pixels) -> Pixels:
     return cv2.convertScaleAbs(pixels, alpha=1 / 257)
 
@@ -70,7 +74,7 @@ def _depth(pixels: Pixels) -> Pixels:
 
 
 _GREY = _Layout(1, _by(cv2.COLOR_GRAY2RGB))
-_BGR = _Layout(3, _by(cv2.COLOR_BGR2RGB))
+_BGR = _Layout(3, _reversed)
 _BGRA = _Layout(4, _by(cv2.COLOR_BGRA2RGB))
 _UYVY = _Layout(2, _by(cv2.COLOR_YUV2RGB_UYVY), multiple_of=(1, 2))
 _YUYV = _Layout(2, _by(cv2.COLOR_YUV2RGB_YUYV), multiple_of=(1, 2))
@@ -154,7 +158,7 @@ def decode_image(
         is_bigendian: Byte order of 16 bit encodings.
 
     Returns:
-        RGB uint8 (height, width, 3): for rgb8 a read-only view on `data`, else a new array.
+        RGB uint8 (height, width, 3): of rgb8 and BGR a read-only view on `data`, else a new array.
 
     Raises:
         EevitError: The encoding is unknown, or the sizes contradict it, each other or the data.
@@ -195,14 +199,20 @@ def decode_image(
     return layout.to_rgb(pixels)
 
 
-def decode_compressed(data: Data, format: str) -> Image:
+def decode_compressed(data: Data, format: str, target: Target | None = None) -> Image:
     """Decode the JPEG or PNG of a sensor_msgs/CompressedImage.
 
     The bytes say which of the two it is. `format` only says what grey values of a PNG mean:
     image_transport puts Bayer mosaics and depth there as they are ('16UC1; png compressed ').
 
+    Args:
+        data: The file.
+        format: As the message has it.
+        target: As in `compressed.decompress`.
+
     Returns:
-        RGB uint8 (H, W, 3); 16 bit a channel become 8 as in mono16.
+        RGB uint8 (H, W, 3); 16 bit a channel become 8 as in mono16. With `target`, a large JPEG is
+        reduced.
 
     Raises:
         EevitError: Empty, truncated, corrupt, too large or another format.
@@ -214,7 +224,7 @@ def decode_compressed(data: Data, format: str) -> Image:
             f'{name} comes from the compressedDepth transport, which is not read here: '
             f'subscribe to a colour image, or to the raw topic'
         )
-    pixels = decompress(raw, name)
+    pixels = decompress(raw, name, target)
     if pixels.ndim == 2:
         encoding = format.split(';')[0].strip() if raw.startswith(PNG_MAGIC) else ''
         return _grey_to_rgb(pixels, encoding)

@@ -21,7 +21,7 @@ from eevit_ros.compute import Compute, Say
 from eevit_ros.engine_cache import EngineCache
 from eevit_ros.errors import EevitError
 from eevit_ros.exit_choice import OWN, check_choice, file_thresholds
-from eevit_ros.images import Image, resize
+from eevit_ros.images import Image, Target, resize
 from eevit_ros.live_model import LiveModel
 from eevit_ros.model_file import ModelMetadata
 from eevit_ros.promise import promise_in_use
@@ -70,6 +70,7 @@ class Engine:
     Attributes:
         metadata: What the model file says of itself.
         sha256: Of the model file, hexadecimal.
+        target: What frames are resized to, for decoders that can spare themselves some work.
         execution: Its form, 'single' or 'staged'; see `runners`.
         exit_policy: Who decides where a frame leaves: a measure that the file holds or a policy of
             `exit_choice.EXIT_POLICIES`, by its name.
@@ -77,6 +78,7 @@ class Engine:
 
     metadata: ModelMetadata
     sha256: str
+    target: Target
     execution: str
     exit_policy: str
 
@@ -123,7 +125,8 @@ class Engine:
         self._live = LiveModel(model, how, exit_policy, budget_ms, say)
         self.sha256, self.metadata = self._live.sha256, self._live.metadata
         self.execution = self._live.form
-        self._input = (self.metadata.input_height, self.metadata.input_width)
+        meta = self.metadata
+        self.target = Target(meta.input_height, meta.input_width, meta.resize)
         self._exits = len(self.metadata.exit_layers)
         self.exit_policy = self.metadata.policy if exit_policy == OWN else exit_policy
         try:
@@ -180,7 +183,7 @@ class Engine:
         Raises:
             EevitError: The model fails, or does not leave where thresholds of 0 and 1 force it to.
         """
-        image = np.full((*self._input, 3), 114, np.uint8)
+        image = np.full((self.target.height, self.target.width, 3), 114, np.uint8)
         for exit_index in range(self._exits + 1):
             forced = tuple(0.0 if i == exit_index else 1.0 for i in range(self._exits))
             _, left_at = self._infer(image, forced, decided=False)
@@ -238,7 +241,7 @@ class Engine:
         if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
             raise EevitError(f'image must be a uint8 array (H, W, 3). Got shape {image.shape}')
         try:
-            return resize(image, *self._input, self.metadata.resize)
+            return resize(image, self.target.height, self.target.width, self.target.rule)
         except cv2.error as err:
             raise EevitError(
                 f'OpenCV cannot resize an image of shape {image.shape}: {err}'

@@ -94,7 +94,7 @@ class Session:
 
     def _answer(self, frame: Frame) -> None:
         header, settings = frame.message.header, self._settings
-        image = frame.decode()
+        image = frame.decode(self._engine.target)
         look = self._perception.look(image)
         result = look.result
         age_ms = frame_age_ms(frame.stamp_ns, self._node.get_clock().now().nanoseconds)

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from eevit_ros.encodings import decode_compressed, decode_image_message
 from eevit_ros.errors import EevitError
+from eevit_ros.images import Image, Target
 from eevit_ros.replay.bag_files import open_bag
 from eevit_ros.replay.bag_messages import (
     CLASSIFICATION,
@@ -148,13 +149,17 @@ class BagSource:
 def _frame(index: int, received_ns: int, stamp_ns: int, kind: str, message: Any) -> SourceFrame:
     data = message.data.tobytes()
     if kind == IMAGE:
-        decode = partial(decode_image_message, message)
+        decode = partial(_decode_raw, message)
         return SourceFrame(index, received_ns, stamp_ns, data, '', decode)
     decode = partial(decode_compressed, data, message.format)
     return SourceFrame(index, received_ns, stamp_ns, data, picture_format(data), decode)
 
 
-def _refuse(reason: str) -> NoReturn:
+def _decode_raw(message: Any, target: Target | None = None) -> Image:
+    return decode_image_message(message)
+
+
+def _refuse(reason: str, target: Target | None = None) -> NoReturn:
     raise EevitError(reason)
 
 

@@ -106,7 +106,7 @@ class Replay:
     def _answer(self, frame: SourceFrame, start_ns: int, frozen: bool) -> None:
         begin_s = time.perf_counter()
         try:
-            image = frame.decode()
+            image = frame.decode(self._setup.engine.target)
             look = self._perception.look(image)
         except EevitError as err:
             now_ns = self._free_ns = max(self._free_ns, start_ns)

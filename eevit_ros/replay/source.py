@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from eevit_ros.images import Image
+from eevit_ros.images import Image, Target
+
+
+class Decode(Protocol):
+    """Reads one image."""
+
+    def __call__(self, target: Target | None = None) -> Image:
+        """Return uint8 (H, W, 3) RGB; with `target`, as the node decodes it for its model.
+
+        Raises:
+            EevitError: It cannot be read.
+        """
 
 
 @dataclass(frozen=True)
@@ -19,7 +30,7 @@ class SourceFrame:
         stamp_ns: Its header's stamp, nanoseconds; equals `received_ns` where there is no header.
         data: Its bytes as recorded, for the watch over frozen cameras.
         format: 'jpeg' or 'png' where `data` is such a file; '' where it is not.
-        decode: Returns uint8 (H, W, 3) RGB; raises `EevitError` for what cannot be read.
+        decode: Reads it.
         truth: What the source itself says it shows (the name of its folder); '' if nothing.
     """
 
@@ -28,7 +39,7 @@ class SourceFrame:
     stamp_ns: int
     data: bytes
     format: str
-    decode: Callable[[], Image]
+    decode: Decode
     truth: str = ''
 
 

@@ -170,7 +170,7 @@ def _one_pass(
             label = labels.label(frame)
             named.add(label)
             try:
-                found = model.answers(frame.decode())
+                found = model.answers(frame.decode(engine.target))
             except EevitError as err:
                 bad += 1
                 if bad == 1:

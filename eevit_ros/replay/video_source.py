@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from eevit_ros.images import Image
+from eevit_ros.images import Image, Target
 from eevit_ros.replay.errors import ReplayError
 from eevit_ros.replay.source import SourceFrame
 from eevit_ros.replay.stamps import SECOND_NS
@@ -92,5 +92,5 @@ class VideoSource:
         return video
 
 
-def _to_rgb(pixels: cv2.typing.MatLike) -> Image:
+def _to_rgb(pixels: cv2.typing.MatLike, target: Target | None = None) -> Image:
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)

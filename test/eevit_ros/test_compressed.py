@@ -12,10 +12,12 @@ from PIL import Image as Pillow
 
 from eevit_ros.encodings import decode_compressed, decode_image
 from eevit_ros.errors import EevitError
+from eevit_ros.images import ResizeRule, Target, resize
 
 no_deadline = settings(deadline=None)  # a busy machine may stall for seconds
 JPEG = 'rgb8; jpeg compressed bgr8'
 PNG = 'rgb8; png compressed bgr8'
+SMALL = Target(8, 8, ResizeRule())
 
 
 def picture(height: int = 48, width: int = 64) -> np.ndarray:
@@ -99,6 +101,42 @@ def test_exif_orientation_is_ignored(kind):
     data = written(Pillow.fromarray(picture()), kind, exif=exif)
     assert decode_compressed(data, kind).shape == (48, 64, 3)
     assert abs(decode_compressed(data, kind).astype(int) - read_by_pillow(data)).max() <= 3
+
+
+@pytest.mark.parametrize('mode', ['RGB', 'L', 'CMYK'])
+@pytest.mark.parametrize('options', [{}, {'progressive': True}, {'subsampling': 0}])
+@pytest.mark.parametrize(
+    ('size', 'by'), [((48, 64), 1), ((128, 192), 2), ((320, 256), 4), ((512, 512), 8)]
+)
+def test_a_large_jpeg_is_reduced_and_shows_the_same(mode, options, size, by):
+    source = Pillow.fromarray(picture(*size)).convert(mode)
+    data = written(source, 'JPEG', quality=95, **options)
+    reduced = decode_compressed(data, JPEG, SMALL)
+    assert reduced.shape == (size[0] // by, size[1] // by, 3)
+    small, whole = (resize(x, 8, 8, SMALL.rule) for x in (reduced, decode_compressed(data, JPEG)))
+    assert abs(small.astype(int) - whole).max() <= 2
+
+
+def test_a_reduced_jpeg_is_not_turned_by_its_exif_orientation():
+    exif = Pillow.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees
+    data = written(Pillow.fromarray(picture(160, 128)), 'JPEG', exif=exif)
+    assert decode_compressed(data, JPEG, SMALL).shape == (80, 64, 3)
+
+
+def test_a_png_is_never_reduced():
+    data = written(Pillow.fromarray(picture(160, 128)), 'PNG')
+    np.testing.assert_array_equal(decode_compressed(data, PNG, SMALL), picture(160, 128))
+
+
+def test_a_jpeg_to_be_reduced_is_checked_as_any_other():
+    data = written(Pillow.fromarray(picture(160, 128)), 'JPEG')
+    with pytest.raises(EevitError, match='128x160 pixels is truncated'):
+        decode_compressed(data[:-200], JPEG, SMALL)
+    frame = data.index(b'\xff\xc0')
+    huge = data[: frame + 5] + struct.pack('>HH', 65528, 65528) + data[frame + 9 :]
+    with pytest.raises(EevitError, match='image is 65528x65528 pixels'):
+        decode_compressed(huge, JPEG, SMALL)
 
 
 def with_thumbnail() -> bytes:

@@ -114,17 +114,18 @@ def test_a_bayer_image_of_one_color_is_that_color(height, width, encoding, seed)
     np.testing.assert_array_equal(image, np.broadcast_to(color, (height, width, 3)))
 
 
+@pytest.mark.parametrize(('encoding', 'red'), [('rgb8', 0), ('bgr8', 2), ('8UC3', 2)])
 @pytest.mark.parametrize('step', [12, 13, 17])
-def test_rgb8_is_a_view_that_cannot_be_drawn_into(step):
+def test_rgb_and_bgr_are_views_that_cannot_be_drawn_into(encoding, red, step):
     data = array('B', bytes(5 * step))
-    image = decode_image(data, height=5, width=4, encoding='rgb8', step=step)
-    data[step] = 77
-    assert image[1, 0, 0] == 77
+    image = decode_image(data, height=5, width=4, encoding=encoding, step=step)
+    data[step + red] = 77
+    assert image[1, 0].tolist() == [77, 0, 0]
     with pytest.raises(ValueError, match='read-only'):
         image[:] = 0
 
 
-@pytest.mark.parametrize('encoding', sorted(set(SUPPORTED_ENCODINGS) - {'rgb8'}))
+@pytest.mark.parametrize('encoding', sorted(set(SUPPORTED_ENCODINGS) - {'rgb8', 'bgr8', '8UC3'}))
 def test_other_encodings_do_not_alias_the_message(encoding):
     data = bytearray(range(96)) * 4
     image = decode_image(data, height=6, width=6, encoding=encoding, step=24)

@@ -128,11 +128,11 @@ def replayed(
     return Outcome(rows.rows, ticks, file.getvalue())
 
 
-def _same(pixels: Image) -> Image:
+def _same(pixels: Image, target: object = None) -> Image:
     return pixels
 
 
-def _refuse(why: str) -> Image:
+def _refuse(why: str, target: object = None) -> Image:
     raise EevitError(why)
 
 

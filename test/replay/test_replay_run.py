@@ -118,7 +118,7 @@ def test_a_frame_that_the_model_fails_on_is_a_bad_one_too(tmp_path: Path) -> Non
     engine = Engine(write_tiny_model(tmp_path / 'nan.onnx', nan_when_black=True))
     black = picture(WHITE, 0) * 0
     frames = made_frames(3)
-    frames[1] = made_frame(1, decode=lambda: black)
+    frames[1] = made_frame(1, decode=lambda _: black)
     rows = replayed(engine, frames).rows
     assert [row.status for row in rows] == [ANSWERED, BAD, ANSWERED]
     assert 'nan' in rows[1].notes
@@ -128,7 +128,7 @@ def test_a_blind_frame_is_answered_noted_and_not_believed(engine: Engine) -> Non
     frames = made_frames(40)
     wall = picture(WHITE, 0)
     wall[:] = WHITE
-    frames[30] = made_frame(30, decode=lambda: wall)
+    frames[30] = made_frame(30, decode=lambda _: wall)
     rows = replayed(engine, frames).rows
     assert (rows[30].status, rows[30].exit_layer, rows[30].notes) == (ANSWERED, 1, 'blind')
     assert (rows[29].adaptive_rate, rows[30].adaptive_rate) == (1.0, 0.2)
