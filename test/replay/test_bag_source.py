@@ -37,6 +37,7 @@ from rosbags.rosbag2 import CompressionMode
 from demo.bag import COMPRESSED_TOPIC, SHIPPED_BAG, read_bag
 from eevit_ros.errors import EevitError
 from eevit_ros.replay.errors import ReplayError
+from eevit_ros.images import ResizeRule, Target
 from eevit_ros.replay.open_source import open_source
 
 LATE_NS = 5_000_000
@@ -60,6 +61,8 @@ def test_the_shipped_bag_is_read_as_the_demo_reads_it():
     assert [(f.stamp_ns, f.data) for f in frames] == [(e.stamp_ns, e.jpeg) for e in expected]
     assert {frame.format for frame in frames} == {'jpeg'}
     assert frames[200].decode().shape == (480, 640, 3)
+    small = Target(30, 30, ResizeRule())  # so much that a decoder may leave half of it away
+    assert frames[200].decode(small).shape == (240, 320, 3)
     labels = source.stamped_labels('/camera/truth')
     assert labels == {e.stamp_ns: e.truth for e in expected}
     assert source.problems == []

@@ -1,0 +1,196 @@
+"""What the node costs beside the network: from the image's callback to the published answer.
+
+    python benchmarks/node_cost.py [--seconds 600] [--json FILE] [--document FILE]
+
+The classifier with the demo model and default parameters, and a camera, are processes of their own;
+this one listens to ~/frame. First the node with a stop watch (timed_node.py) and fewer frames than
+it could answer; then the node as it is and twice as many, for age and memory. Writes JSON and
+Markdown, and the Markdown between the comments `node_cost` of a document.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks'), str(ROOT / 'test' / 'eevit_ros')]
+
+from camera_feed import FORMATS, SIZES, TOPIC  # noqa: E402
+from classifier_peer import key_values  # noqa: E402
+from report_file import Cell, Report, Table, machine  # noqa: E402
+from ros_process import NodeProcess, RosPeer  # noqa: E402
+
+MODEL = ROOT / 'models' / 'eevit_s14_cifar100.onnx'
+PROFILE = ROOT / 'config' / 'fastdds_shared_memory.xml'
+NODE = (sys.executable, '-m', 'eevit_ros.classifier_node')
+WARM_UP = 10  # frames, not counted
+OVERLOAD = 2  # times as many frames as are answered
+TARGET_MS = {'640x480': 1.0, '1920x1080': 3.0}
+PARTS = ('waiting', 'decoding', 'resizing', 'rest')
+COST = ('frame', 'answers', 'own p50', 'target', 'own p99', *PARTS, 'inference p50')
+AGE = (
+    *('frame', 'camera Hz', 'received Hz', 'answered Hz', 'age p50', 'p99', 'allowed'),
+    *('p99 of the first third', 'of the last', 'MB, first third', 'last'),
+)
+
+
+class Listener:
+    """What a running node said of its frames."""
+
+    def __init__(self, peer: RosPeer, process: NodeProcess) -> None:
+        """Listen."""
+        self._peer, self._process = peer, process
+        self._frames = peer.listen(DiagnosticArray, '/classifier/frame')
+        self._reports = peer.listen(DiagnosticArray, '/diagnostics')
+        self.memory_mb: list[float] = []  # with every look
+
+    def hear(self, frames: int) -> None:
+        """Wait for so many more answers."""
+        wanted = len(self._frames) + frames
+        self._peer.until(lambda: len(self._frames) >= wanted, 'an answer', node=self._process)
+
+    def hear_for(self, seconds: float) -> None:
+        """Listen for a time, and look at the node's memory."""
+        end_s = time.monotonic() + seconds
+        while time.monotonic() < end_s:
+            self.hear(1)
+            pages = Path(f'/proc/{self._process.process.pid}/statm').read_text().split()[1]
+            self.memory_mb.append(int(pages) * os.sysconf('SC_PAGE_SIZE') / 2**20)
+
+    def values(self, name: str) -> np.ndarray:
+        """Return a value of all answers but the first ones; NaN where it is no number."""
+        texts = [key_values(message)[name] for message in self._frames[WARM_UP:]]
+        return np.array([_number(text) for text in texts])
+
+    def received_hz(self) -> float:
+        """Return how many frames a second reached the node, by its latest report."""
+        return _number(key_values(self._reports[-1])['receive_hz'])
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float('nan')
+
+
+@contextlib.contextmanager
+def running(
+    size: str, kind: str, hz: float, folder: Path, node: Sequence[str]
+) -> Iterator[tuple[Listener, NodeProcess]]:
+    """Start a node and a camera."""
+    transport = 'compressed' if kind == 'jpeg' else 'raw'
+    ros_args = ['-r', f'image:={TOPIC}', '-p', f'model:={MODEL}']
+    ros_args += ['-p', f'image_transport:={transport}']
+    feed = (sys.executable, str(ROOT / 'benchmarks' / 'camera_feed.py'), size, kind, f'{hz:g}')
+    with (
+        RosPeer() as peer,
+        NodeProcess(peer.domain_id, ros_args, folder / 'node.log', node) as process,
+    ):
+        listener = Listener(peer, process)
+        with NodeProcess(peer.domain_id, [], folder / 'camera.log', feed):
+            listener.hear(WARM_UP)
+            yield listener, process
+
+
+def cost(size: str, kind: str, frames: int, hz: float, folder: Path) -> list[Cell]:
+    """Take the time of a node that keeps up with its camera; return a row of `COST`."""
+    out = folder / f'{size}_{kind}.json'
+    timed = (sys.executable, str(ROOT / 'benchmarks' / 'timed_node.py'), str(out))
+    with running(size, kind, hz, folder, timed) as (listener, process):
+        listener.hear(frames)
+        process.stop()
+    rows = json.loads(out.read_text())[WARM_UP:]
+    seen = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    p50 = {name: float(np.median(values)) for name, values in seen.items()}
+    own_p99 = float(np.percentile(seen['own'], 99))
+    parts = [p50[part] for part in (*PARTS, 'inference')]
+    return [f'{size} {kind}', len(rows), p50['own'], TARGET_MS[size], own_p99, *parts]
+
+
+def age(size: str, kind: str, seconds: float, hz: float, folder: Path) -> list[Cell]:
+    """Give a node another number of frames; return a row of `AGE`."""
+    with running(size, kind, hz, folder, NODE) as (listener, _):
+        listener.hear_for(seconds)
+        ages, inference = listener.values('age_ms'), listener.values('inference_ms')
+        received_hz = listener.received_hz()
+    third, looks = len(ages) // 3, len(listener.memory_mb) // 3
+    return [
+        f'{size} {kind}',
+        hz,
+        received_hz,
+        len(ages) / seconds,
+        float(np.nanmedian(ages)),
+        float(np.nanpercentile(ages, 99)),
+        float(np.percentile(inference, 99) + 1e3 / hz),
+        float(np.nanpercentile(ages[:third], 99)),
+        float(np.nanpercentile(ages[-third:], 99)),
+        float(np.median(listener.memory_mb[:looks])),
+        float(np.median(listener.memory_mb[-looks:])),
+    ]
+
+
+def main() -> None:
+    """Measure all kinds of frames and write the report."""
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser.add_argument('--frames', type=int, default=300, help='of each kind: %(default)s')
+    parser.add_argument('--hz', type=float, default=15.0, help='of the camera: %(default)s')
+    parser.add_argument('--seconds', type=float, default=20.0, help='at each rate: %(default)s')
+    parser.add_argument('--json', type=Path, default=Path('build/benchmarks/node_cost.json'))
+    parser.add_argument('--document', type=Path, help='a document to write the tables into')
+    args = parser.parse_args()
+    os.environ.setdefault('FASTRTPS_DEFAULT_PROFILES_FILE', str(PROFILE))
+    computer = machine()
+    kinds = [(size, kind) for size in SIZES for kind in FORMATS]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        costs = [cost(size, kind, args.frames, args.hz, folder) for size, kind in kinds]
+        ages = []
+        for (size, kind), row in zip(kinds, costs, strict=True):
+            answered_hz = 1e3 / (row[COST.index('own p50')] + row[COST.index('inference p50')])
+            for hz in (args.hz, OVERLOAD * answered_hz):
+                ages.append(age(size, kind, args.seconds, hz, folder))
+    report = Report(
+        "The node's own cost",
+        computer,
+        [
+            Table('Own cost, milliseconds', COST, costs),
+            Table('Age of the answers, milliseconds, and memory of the node', AGE, ages),
+        ],
+        notes(args.hz, args.seconds),
+    )
+    print(report.write(args.json))
+    if args.document:
+        report.fill(args.document, 'node_cost')
+
+
+def notes(hz: float, seconds: float) -> tuple[str, ...]:
+    """Return what a reader must know."""
+    return (
+        'own: from the begin of the image callback until ~/classification, ~/exit_layer and '
+        '~/frame are out, less the time in ONNX Runtime; taken inside the node. waiting: until '
+        "the inference thread has the frame. resizing: the engine's preprocess_ms. rest: contrast, "
+        f'rate, messages and publishing; all p50. The camera sends {hz:g} frames a second.',
+        'age: from the stamp that the camera process sets to the answer, so with the transport '
+        f'between the processes; {seconds:g} s at {hz:g} Hz, and at {OVERLOAD} times the rate that '
+        'the first table leaves room for. allowed: p99 of the inference and one period of the '
+        'camera. received: what of it arrived, as the node counts.',
+        'A JPEG must be entropy-decoded whole, however small it becomes.',
+        'Pictures of the demo bag; 1920x1080 enlarged from it, with noise as of a sensor; JPEG at '
+        'quality 90.',
+    )
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,84 @@
+"""The classifier node, with a stop watch at its callback, its decoder and its publishers.
+
+    python benchmarks/timed_node.py OUT.json --ros-args ...
+
+Runs as the node does until SIGINT, then writes a row for every answered frame, milliseconds.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from eevit_ros import camera, classifier_node, session  # noqa: E402
+from eevit_ros.images import Image, Target  # noqa: E402
+from eevit_ros.outputs import Outputs  # noqa: E402
+
+ROWS: list[dict[str, float]] = []
+CAME: dict[int, float] = {}  # by stamp; seconds
+TAKEN: list[tuple[float, float]] = [(0.0, 0.0)]  # when the frame at hand was taken, and decoded
+
+
+class TimedCamera(camera.Camera):
+    """Notes when a frame's callback began."""
+
+    def _on_image(self, message: Any) -> None:
+        stamp = message.header.stamp
+        CAME[stamp.sec * 1_000_000_000 + stamp.nanosec] = time.perf_counter()
+        super()._on_image(message)
+
+
+class TimedFrame(camera.Frame):
+    """Notes how long it takes to decode."""
+
+    def decode(self, target: Target) -> Image:
+        """See `Frame`."""
+        began = time.perf_counter()
+        image = super().decode(target)
+        TAKEN[0] = (began, time.perf_counter())
+        return image
+
+
+class TimedOutputs(Outputs):
+    """Notes when a frame's answer was out."""
+
+    def send_answer(self, header: Any, result: Any, record: Any, classification: Any) -> None:
+        """See `Outputs`."""
+        super().send_answer(header, result, record, classification)
+        done = time.perf_counter()
+        came = CAME.pop(header.stamp.sec * 1_000_000_000 + header.stamp.nanosec)
+        taken, decoded = TAKEN[0]
+        own = (done - came) * 1e3 - result.inference_ms
+        parts = {
+            'waiting': (taken - came) * 1e3,
+            'decoding': (decoded - taken) * 1e3,
+            'resizing': result.preprocess_ms,
+        }
+        ROWS.append(
+            {
+                'own': own,
+                **parts,
+                'rest': own - sum(parts.values()),
+                'inference': result.inference_ms,
+            }
+        )
+
+
+def main() -> int:
+    """Run the node, then write the rows; returns the node's exit code."""
+    out = Path(sys.argv[1])
+    camera.Frame = TimedFrame  # type: ignore[misc]
+    session.Camera = TimedCamera  # type: ignore[misc]
+    classifier_node.Outputs = TimedOutputs  # type: ignore[misc]
+    code = classifier_node.main(sys.argv[2:])
+    out.write_text(json.dumps(ROWS))
+    return code
+
+
+if __name__ == '__main__':
+    sys.exit(main())
