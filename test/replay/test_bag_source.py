@@ -36,8 +36,8 @@ from rosbags.rosbag2 import CompressionMode
 
 from demo.bag import COMPRESSED_TOPIC, SHIPPED_BAG, read_bag
 from eevit_ros.errors import EevitError
-from eevit_ros.replay.errors import ReplayError
 from eevit_ros.images import ResizeRule, Target
+from eevit_ros.replay.errors import ReplayError
 from eevit_ros.replay.open_source import open_source
 
 LATE_NS = 5_000_000
