@@ -35,7 +35,9 @@ class Table:
 
 def _command() -> str:
     script = Path(sys.argv[0])
-    return shlex.join(['python', f'{script.parent.name}/{script.name}', *sys.argv[1:]])
+    # Where this computer keeps its data is nobody else's business.
+    arguments = [Path(text).name if Path(text).is_absolute() else text for text in sys.argv[1:]]
+    return shlex.join(['python', f'{script.parent.name}/{script.name}', *arguments])
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,15 @@ def test_a_document_is_filled_between_its_comments_and_nowhere_else(tmp_path: Pa
         assert document.read_text() == expected
 
 
+def test_the_command_does_not_say_where_this_computer_keeps_its_data(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        sys, 'argv', ['/here/benchmarks/cost.py', '--data', '/there/set', '-n', '3']
+    )
+    assert Report('Cost', {}, []).command == 'python benchmarks/cost.py --data set -n 3'
+
+
 @pytest.mark.parametrize('text', ['', '<!-- cost -->\n', '<!-- /cost -->\n<!-- cost -->\n'])
 def test_a_document_without_the_comments_stays_as_it_is(tmp_path: Path, text: str) -> None:
     document = tmp_path / 'document.md'
