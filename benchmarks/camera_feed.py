@@ -25,6 +25,7 @@ from ros_process import SENSOR_DATA  # noqa: E402
 from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 
 from demo.bag import SHIPPED_BAG, read_bag  # noqa: E402
+from eevit_ros.encodings import decode_compressed  # noqa: E402
 
 TOPIC = '/camera/image_raw'
 SIZES = {'640x480': (480, 640), '1920x1080': (1080, 1920)}
@@ -62,14 +63,16 @@ def camera_messages(size: tuple[int, int], kind: str) -> list[Any]:
     frames = read_bag(SHIPPED_BAG)
     messages = []
     for frame in frames[:: len(frames) // PICTURES][:PICTURES]:
-        image = cv2.imdecode(np.frombuffer(frame.jpeg, np.uint8), cv2.IMREAD_COLOR)
+        image = np.ascontiguousarray(decode_compressed(frame.jpeg, 'jpeg')[:, :, ::-1])  # BGR
         height, width = size
         if image.shape[:2] != size:
             whole = (width, round(width * image.shape[0] / image.shape[1]))
             top = (whole[1] - height) // 2
-            image = cv2.resize(image, whole, interpolation=cv2.INTER_CUBIC)[top : top + height]
+            large = cv2.resize(image, whole, interpolation=cv2.INTER_CUBIC)
+            image = np.asarray(large, np.uint8)[top : top + height]
         noise = rng.standard_normal(image.shape, np.float32) * NOISE
-        messages.append(_message(np.clip(image + noise, 0, 255).astype(np.uint8), kind))
+        noisy = np.clip(image + noise, 0, 255).astype(np.uint8)
+        messages.append(_message(noisy, kind))
     return messages
 
 

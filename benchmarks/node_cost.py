@@ -104,8 +104,12 @@ def running(
             yield listener, process
 
 
-def cost(size: str, kind: str, frames: int, hz: float, folder: Path) -> list[Cell]:
-    """Take the time of a node that keeps up with its camera; return a row of `COST`."""
+def cost(size: str, kind: str, frames: int, hz: float, folder: Path) -> tuple[list[Cell], float]:
+    """Take the time of a node that keeps up with its camera.
+
+    Returns:
+        A row of `COST`, and how many frames a second that would let it answer.
+    """
     out = folder / f'{size}_{kind}.json'
     timed = (sys.executable, str(ROOT / 'benchmarks' / 'timed_node.py'), str(out))
     with running(size, kind, hz, folder, timed) as (listener, process):
@@ -116,7 +120,8 @@ def cost(size: str, kind: str, frames: int, hz: float, folder: Path) -> list[Cel
     p50 = {name: float(np.median(values)) for name, values in seen.items()}
     own_p99 = float(np.percentile(seen['own'], 99))
     parts = [p50[part] for part in (*PARTS, 'inference')]
-    return [f'{size} {kind}', len(rows), p50['own'], TARGET_MS[size], own_p99, *parts]
+    row: list[Cell] = [f'{size} {kind}', len(rows), p50['own'], TARGET_MS[size], own_p99, *parts]
+    return row, 1e3 / (p50['own'] + p50['inference'])
 
 
 def age(size: str, kind: str, seconds: float, hz: float, folder: Path) -> list[Cell]:
@@ -155,10 +160,10 @@ def main() -> None:
     kinds = [(size, kind) for size in SIZES for kind in FORMATS]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        costs = [cost(size, kind, args.frames, args.hz, folder) for size, kind in kinds]
-        ages = []
-        for (size, kind), row in zip(kinds, costs, strict=True):
-            answered_hz = 1e3 / (row[COST.index('own p50')] + row[COST.index('inference p50')])
+        costs, ages = [], []
+        for size, kind in kinds:
+            row, answered_hz = cost(size, kind, args.frames, args.hz, folder)
+            costs.append(row)
             for hz in (args.hz, OVERLOAD * answered_hz):
                 ages.append(age(size, kind, args.seconds, hz, folder))
     report = Report(

@@ -73,8 +73,8 @@ def main() -> int:
     """Run the node, then write the rows; returns the node's exit code."""
     out = Path(sys.argv[1])
     camera.Frame = TimedFrame  # type: ignore[misc]
-    session.Camera = TimedCamera  # type: ignore[misc]
-    classifier_node.Outputs = TimedOutputs  # type: ignore[misc]
+    session.Camera = TimedCamera  # type: ignore[attr-defined]
+    classifier_node.Outputs = TimedOutputs  # type: ignore[attr-defined]
     code = classifier_node.main(sys.argv[2:])
     out.write_text(json.dumps(ROWS))
     return code
