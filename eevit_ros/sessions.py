@@ -98,6 +98,8 @@ def open_session(
     if order[0] not in session.get_providers():
         raise RuntimeError(f'ONNX Runtime fell back to {session.get_providers()}; see its log')
     session.disable_fallback()  # a failing run is an error to report, not a silent loss of speed
+    # For that fallback alone, ONNX Runtime's Python class keeps the file's bytes while it lives.
+    session._model_bytes = None
     return session
 
 
