@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 from tqdm import tqdm
@@ -49,18 +50,24 @@ class PlainForm(torch.nn.Module):
         return self.backbone(image).softmax(-1)
 
 
-def plain_session(backbone: Backbone, threads: int) -> onnxruntime.InferenceSession:
-    """ONNX Runtime on the backbone without exits."""
+def plain_proto(backbone: Backbone) -> onnx.ModelProto:
+    """The backbone without exits as a graph: input `image`, one output of probabilities."""
     size = backbone.recipe.image_size
     example = (torch.zeros(1, size, size, 3, dtype=torch.uint8),)
     program = torch.onnx.export(
         PlainForm(backbone).eval(), example, input_names=['image'], dynamo=True, verbose=False
     )
     assert program is not None
+    proto: onnx.ModelProto = program.model_proto
+    return proto
+
+
+def plain_session(backbone: Backbone, threads: int) -> onnxruntime.InferenceSession:
+    """ONNX Runtime on the backbone without exits."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     return onnxruntime.InferenceSession(
-        program.model_proto.SerializeToString(), options, providers=['CPUExecutionProvider']
+        plain_proto(backbone).SerializeToString(), options, providers=['CPUExecutionProvider']
     )
 
 
