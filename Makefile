@@ -4,7 +4,7 @@ VENV ?= build/venv
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo drive test lint clean prove-build
+.PHONY: help demo drive test lint bench clean prove-build
 
 help:
 	@echo 'make demo         play a bag of camera images through the real node; report in build/demo/'
@@ -14,6 +14,8 @@ help:
 	@echo 'make test         lint, types and tests (ARGS="test/eevit_ros -k rate" runs a part)'
 	@echo 'make lint         ruff and mypy only'
 	@echo 'make prove-build  colcon and pip builds with the setuptools of Ubuntu 22.04 and 24.04'
+	@echo 'make bench        measure what docs/performance.md says, into it (ten quiet minutes; PEER=CHECKOUT'
+	@echo '                  PEER_PYTHON=PYTHON compare with the EEViT thesis, see benchmarks/beside_eevit.py)'
 	@echo 'make clean        remove build/'
 	@echo
 	@echo 'Needs Python 3.10 to 3.12 (PYTHON=python3.11 names one), a C++ compiler, and no ROS installation;'
@@ -38,6 +40,13 @@ test: lint
 	@echo '== pytest'
 	@$(RUN) -m pytest -n auto --dist loadfile $(ARGS) || { \
 		echo 'Tests failed: repeat one with: $(RUN) -m pytest FILE::TEST (names above, behind FAILED)'; exit 1; }
+
+bench:
+	@$(PYTHON) scripts/setup_env.py --level test --venv $(VENV)
+	@for name in roofline scaling; do \
+		$(RUN) benchmarks/$$name.py --json docs/benchmarks/$$name.json --document docs/performance.md || exit 1; done
+	@$(RUN) benchmarks/beside_eevit.py --json docs/benchmarks/beside_eevit.json --document docs/performance.md \
+		$(if $(PEER),--peer $(PEER)) $(if $(PEER_PYTHON),--peer-python $(PEER_PYTHON))
 
 prove-build:
 	@scripts/prove_build.sh

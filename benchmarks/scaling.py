@@ -1,0 +1,146 @@
+"""What input size, exits and classes cost, and what each exit of the demo model costs.
+
+    python benchmarks/scaling.py
+
+Small random models (a ViT of width 192, 6 layers) in the package's engine, changed in one respect
+at a time; then the demo model, forced to leave at each exit, as one graph and in stages. Within a
+table the variants alternate frame by frame.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.interval import Interval, interval_of  # noqa: E402
+from benchmarks.random_file import random_model, write_random  # noqa: E402
+from benchmarks.report_file import Cell, Report, Table, machine  # noqa: E402
+from eevit_ros.cores import all_cores  # noqa: E402
+from eevit_ros.engine import Engine  # noqa: E402
+from model_export.recipe import BackboneRecipe, ExitRecipe, Recipe  # noqa: E402
+
+DEMO = ROOT / 'models' / 'eevit_s14_cifar100.onnx'
+LAYERS = 6
+SIZES = (112, 160, 224, 320)
+EXITS = {1: (3,), 2: (2, 4), 5: (1, 2, 3, 4, 5)}
+CLASSES = (10, 100, 1000)
+Run = Callable[[], float]
+"""One frame; milliseconds in ONNX Runtime."""
+
+
+def recipe(*, size: int = 160, exits: tuple[int, ...] = EXITS[2], classes: int = 100) -> Recipe:
+    """A small ViT with a local perception head after each layer of `exits`."""
+    backbone = BackboneRecipe(image_size=size, width=192, layers=LAYERS, attention_heads=3)
+    heads = tuple(ExitRecipe(layer, 'lph', {'kernel': 1}) for layer in exits)
+    return Recipe('scaling', backbone, heads, classes)
+
+
+def frame_of(engine: Engine) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """Noise of the input's size, so that nothing is resized."""
+    shape = (engine.metadata.input_height, engine.metadata.input_width, 3)
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+
+def to_the_end(made: Recipe, threads: int) -> tuple[float, Run]:
+    """Mega-MACs of all layers and heads of a random model, and a run of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / 'random.onnx'
+        macs = write_random(random_model(made), path)
+        engine = Engine(path, provider='cpu', threads=threads)
+    frame = frame_of(engine)
+    return macs.leaving[-1] / 1e6, lambda: engine.run_to_the_end(frame).inference_ms
+
+
+def demo_exits(form: str, threads: int) -> dict[int, Run]:
+    """The demo model in a form: a run for each exit, by the layers that it runs."""
+    engine = Engine(DEMO, provider='cpu', threads=threads, execution=form)
+    frame = frame_of(engine)
+    exits = len(engine.metadata.exit_layers)
+
+    def leave_at(exit_index: int) -> float:
+        engine.thresholds = [float(n != exit_index) for n in range(exits)]
+        result = engine.run(frame)
+        assert result.exit_index == exit_index, result.exit_index
+        return result.inference_ms
+
+    return {
+        layer: lambda exit_index=n: leave_at(exit_index)  # type: ignore[misc]
+        for n, layer in enumerate(engine.metadata.answer_layers)
+    }
+
+
+def alternate(runs: Mapping[str, Run], rounds: int) -> dict[str, Interval]:
+    """Median milliseconds of runs that take turns."""
+    spent_ms: dict[str, list[float]] = {name: [] for name in runs}
+    for run in runs.values():
+        run()
+    for _ in tqdm(range(rounds), 'rounds', leave=False):
+        for name, run in runs.items():
+            spent_ms[name].append(run())
+    return {name: interval_of(values) for name, values in spent_ms.items()}
+
+
+def growth(title: str, recipes: Mapping[str, Recipe], args: argparse.Namespace) -> Table:
+    """Full depth of each of these models."""
+    models = {name: to_the_end(made, args.threads) for name, made in recipes.items()}
+    found = alternate({name: run for name, (_, run) in models.items()}, args.rounds)
+    rows: list[list[Cell]] = [[name, models[name][0], *found[name]] for name in models]
+    return Table(title, ['', 'MACs, M', 'ms', 'low', 'high'], rows)
+
+
+def demo(args: argparse.Namespace) -> Table:
+    """Each exit of the demo model in both forms."""
+    forms = {form: demo_exits(form, args.threads) for form in ('single', 'staged')}
+    found = alternate(
+        {f'{form} {layer}': run for form, runs in forms.items() for layer, run in runs.items()},
+        args.rounds,
+    )
+    rows: list[list[Cell]] = [
+        [f'{layer}', *found[f'single {layer}'], *found[f'staged {layer}']]
+        for layer in forms['single']
+    ]
+    ends = ('low', 'high')
+    columns = ['layers', 'single, ms', *ends, 'staged, ms', *ends]
+    return Table('Demo model, forced to leave at each exit', columns, rows)
+
+
+def main() -> None:
+    """Measure all tables and report."""
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser.add_argument('--rounds', type=int, default=50)
+    parser.add_argument('--threads', type=int, default=all_cores())
+    parser.add_argument('--json', type=Path, default=ROOT / 'build/benchmarks/scaling.json')
+    parser.add_argument('--document', type=Path, help='put the tables there, too')
+    args = parser.parse_args()
+    computer = machine('onnx', 'torch')
+    sizes = {f'{size} x {size}': recipe(size=size) for size in SIZES}
+    exits = {f'{count}': recipe(exits=layers) for count, layers in EXITS.items()}
+    classes = {f'{count}': recipe(classes=count) for count in CLASSES}
+    tables = [
+        growth('Input size, 2 exits, 100 classes', sizes, args),
+        growth('Exits at 160 x 160, 100 classes', exits, args),
+        growth('Classes at 160 x 160, 2 exits', classes, args),
+        demo(args),
+    ]
+    notes = [
+        f'{args.rounds} rounds, {args.threads} threads, time in ONNX Runtime. The first three '
+        'tables are full depth, all exit heads included. Low and high: 95 % interval of the median '
+        'by bootstrap.'
+    ]
+    report = Report('What grows with what', computer, tables, notes)
+    print(report.write(args.json))
+    if args.document:
+        report.fill(args.document, 'scaling')
+
+
+if __name__ == '__main__':
+    main()
