@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from eevit_ros.model_file import ModelMetadata
 from eevit_ros.policies import STATELESS
@@ -21,11 +22,11 @@ from model_export.data import (
 )
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
-from model_export.export import check_out, round_weights_to_half, set_props, to_onnx, write
+from model_export.export import check_out, round_weights_to_half, to_onnx, write
 from model_export.export_check import check, check_forms
 from model_export.fold import divide_by_temperatures
 from model_export.macs import count_macs
-from model_export.precision import FP32, INT8, answer_all, to_int8
+from model_export.precision import FP32, INT8, agreement, answer_all, to_int8, to_logits
 from model_export.pretrained import start_from
 from model_export.recipe import load_recipe
 from model_export.regression.values import Values, load_halves
@@ -101,8 +102,8 @@ def export(
     """Calibrate a trained run on its held-out images and write it as one checked ONNX file.
 
     With a promise as the target, temperatures and the family of thresholds come from one half of
-    the held-out images, and the promise is tested on the other. In int8, temperatures are those of
-    float32, and thresholds are chosen on what the quantised graph answers.
+    the held-out images, and the promise is tested on the other. In int8, all is chosen on what the
+    quantised graph answers.
     """
     if policy_name not in STATELESS:
         raise ModelExportError(
@@ -113,20 +114,7 @@ def export(
     held = answer_held_out(run, data)
     model, recipe = held.model, held.model.recipe
     images, size = len(held.images), recipe.backbone.image_size
-    fitted_on = halves(images)[0] if target.risk is not None else np.arange(images)
-    temperatures = fit_temperatures(held.logits[:, fitted_on], held.labels[fitted_on])
-    print('temperatures ' + ' '.join(f'{temperature:.2f}' for temperature in temperatures))
-    divide_by_temperatures(model, temperatures)
-    round_weights_to_half(model)
-    macs = count_macs(model)
-    settle_on = partial(
-        settle,
-        images=held.images,
-        layers=(*model.exit_layers, recipe.backbone.layers),
-        macs=macs,
-        target=target,
-        policy_name=policy_name,
-    )
+    macs, exits = count_macs(model), len(model.exit_layers)
     metadata = ModelMetadata(
         name=recipe.name,
         class_names=held.class_names,
@@ -135,22 +123,40 @@ def export(
         input_height=size,
         input_width=size,
         resize=RULE,
+        default_thresholds=(1.0,) * exits,
         macs=macs.leaving,
         head_macs=macs.heads,
         backbone_macs=macs.backbone,
+        accuracy=(0.0,) * (exits + 1),
         accuracy_data=f'{images} images held out of the training data',
         training_data=recipe.training_data,
         licence=recipe.licence,
         policy=policy_name,
         precision=precision,
-        **settle_on(calibrated(held.logits, temperatures))._asdict(),
+    )
+    fitted_on = halves(images)[0] if target.risk is not None else np.arange(images)
+    temperatures, answers = _calibrate(held.logits, held.labels, fitted_on)
+    if precision == INT8:
+        draft = to_int8(to_onnx(model, metadata, half=False))
+        said = answer_all(draft, evaluation_batch(held.images.images, size))
+        in_fp32 = answers
+        temperatures, answers = _calibrate(to_logits(said), held.labels, fitted_on)
+        print(f'int8 and float32, {images} held-out images: {agreement(answers, in_fp32)}')
+    print('temperatures ' + ' '.join(f'{temperature:.2f}' for temperature in temperatures))
+    divide_by_temperatures(model, temperatures)
+    round_weights_to_half(model)
+    settled = settle(
+        answers,
+        held.images,
+        layers=metadata.answer_layers,
+        macs=macs,
+        target=target,
+        policy_name=policy_name,
     )
     print('exporting (about half a minute)')
-    proto = to_onnx(model, metadata, half=precision == FP32)
+    proto = to_onnx(model, replace(metadata, **settled._asdict()), half=precision == FP32)
     if precision == INT8:
         proto = to_int8(proto)
-        answers = answer_all(proto, evaluation_batch(held.images.images, size))
-        set_props(proto, replace(metadata, **settle_on(answers)._asdict()).to_props())
         worst, witness = check_forms(proto, held.checked), 'as one graph and in stages'
     else:
         worst, witness = check(proto, model, held.checked), 'from torch'
@@ -160,3 +166,11 @@ def export(
         f'exit differ {witness} by at most {worst:.1g}\n'
         f'next: python -m model_export evaluate {out} --data {data}'
     )
+
+
+def _calibrate(
+    logits: Tensor, labels: Tensor, fitted_on: npt.NDArray[np.int64]
+) -> tuple[list[float], npt.NDArray[np.float32]]:
+    """E + 1 temperatures fitted on some of the images, and the probabilities of all."""
+    temperatures = fit_temperatures(logits[:, fitted_on], labels[fitted_on])
+    return temperatures, calibrated(logits, temperatures)

@@ -166,15 +166,10 @@ def trace(
     _strip_traces(proto)
     if half:
         store_as_half(proto.graph)
-    set_props(proto, props)
-    return proto
-
-
-def set_props(proto: onnx.ModelProto, props: Mapping[str, str]) -> None:
-    """Replace a graph's metadata entries."""
     del proto.metadata_props[:]
     for key, value in props.items():
         proto.metadata_props.add(key=key, value=value)
+    return proto
 
 
 def check_out(path: Path) -> None:

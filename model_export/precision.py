@@ -3,8 +3,8 @@
 Weights become int8 with a scale for each output channel when the file is written; what they are
 multiplied with becomes uint8 while the model runs, by the range that it has in that image (dynamic
 quantisation, ONNX Runtime's `MatMulInteger`). Softmax, norms, the patch embedding and all
-decisions stay in float32. No image is needed to quantise, but thresholds are: the exits answer a
-little differently, so they are chosen anew on what the quantised file itself says.
+decisions stay in float32. No image is needed to quantise. The exits answer a little differently,
+so temperatures and thresholds are chosen on what the quantised graph itself says.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import onnx
+import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxscript.optimizer import fold_constants
+from torch import Tensor
 from tqdm import tqdm
 
 from eevit_ros.images import Image
@@ -28,6 +31,7 @@ from model_export.export_check import open_forms
 
 FP32, INT8 = 'fp32', 'int8'
 PRECISIONS = (FP32, INT8)
+ANY_SIZE = 2**40  # of a constant, in elements
 
 
 def to_int8(proto: onnx.ModelProto) -> onnx.ModelProto:
@@ -36,10 +40,14 @@ def to_int8(proto: onnx.ModelProto) -> onnx.ModelProto:
     Raises:
         ModelExportError: there was nothing to quantise.
     """
+    folded = onnx.ModelProto()
+    folded.CopyFrom(proto)
+    # A weight that is cut or turned in the graph is no constant to the quantiser.
+    fold_constants(folded, input_size_limit=ANY_SIZE, output_size_limit=ANY_SIZE)
     with tempfile.TemporaryDirectory() as folder, _quietly():
         path = Path(folder) / 'int8.onnx'
         quantize_dynamic(
-            proto,
+            folded,
             path,
             op_types_to_quantize=['MatMul'],
             per_channel=True,
@@ -62,6 +70,22 @@ def answer_all(proto: onnx.ModelProto, images: Image) -> npt.NDArray[np.float32]
     bar = tqdm(images, 'answering in int8', unit='image', leave=False, disable=None)
     answers = [np.concatenate(list(staged.every_exit(image))) for image in bar]
     return np.stack(answers, axis=1)
+
+
+def to_logits(probabilities: npt.NDArray[np.float32]) -> Tensor:
+    """Logits with these probabilities, to fit temperatures to; the shape stays."""
+    return torch.from_numpy(np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)))
+
+
+def agreement(found: npt.NDArray[np.float32], expected: npt.NDArray[np.float32]) -> str:
+    """Say how two precisions' calibrated answers, float32 (E + 1, N, C), compare."""
+    same = (found.argmax(-1) == expected.argmax(-1)).mean(axis=1)
+    difference = np.abs(found - expected)
+    return (
+        f'the same class for {same[-1]:.1%} at full depth, {same.min():.1%} at the worst exit; a '
+        f'probability differs by {difference.max():.2g} at most, the largest of an answer by '
+        f'{np.abs(found.max(-1) - expected.max(-1)).mean():.2g} on average'
+    )
 
 
 @contextlib.contextmanager

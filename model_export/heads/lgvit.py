@@ -42,8 +42,12 @@ class LocalPerceptionNeck(Neck):
         self.project_norm = nn.BatchNorm2d(width)
 
     def _convolve(self, patches: Tensor) -> Tensor:
-        x = patches.transpose(1, 2).unflatten(2, (self.grid, self.grid))  # (B, D, grid, grid)
-        return self.depthwise(self.expand(x))
+        conv = self.expand[0]
+        assert isinstance(conv, nn.Conv2d)
+        # A 1x1 convolution as a product, which runs in int8 as those of the layers do.
+        x = self.expand[1](F.linear(patches, conv.weight.flatten(1), conv.bias))
+        x = x.transpose(1, 2).unflatten(2, (self.grid, self.grid))  # (B, hidden, grid, grid)
+        return self.depthwise(x)
 
     def trunk(self, patches: Tensor) -> Tensor:
         """Convolve up to the last norm: (B, grid * grid, D) to (B, grid * grid, hidden)."""
