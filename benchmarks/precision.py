@@ -3,18 +3,22 @@
     python -m model_export export models/weights --data DATA --precision int8 --out int8.onnx
     python benchmarks/precision.py models/eevit_s14_cifar100.onnx int8.onnx --data DATA
 
-Accuracy at each file's own thresholds and at full depth, how often both leave at the same exit and
-say the same, and time: both files alternate image by image in one process.
+Both files answer the same test images at every exit. From that follow the accuracy of each exit,
+and where images leave: at each file's own thresholds, and with fp32's thresholds on both, which
+shows quantisation alone. Then both files run in both forms, image by image in turn, and are timed.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,8 +26,14 @@ sys.path.insert(0, str(ROOT))
 
 from eevit_ros.cores import all_cores  # noqa: E402
 from eevit_ros.engine import Engine  # noqa: E402
+from eevit_ros.exit_policy import judge  # noqa: E402
+from eevit_ros.images import Image  # noqa: E402
+from eevit_ros.policies import STATELESS  # noqa: E402
 from eevit_ros.replay.machine import describe_machine  # noqa: E402
+from eevit_ros.runners import SINGLE, STAGED  # noqa: E402
+from eevit_ros.threshold_search import exits_taken  # noqa: E402
 from model_export.data import load_split  # noqa: E402
+from model_export.studies.answers import Answers, answers  # noqa: E402
 
 
 def main() -> None:
@@ -36,42 +46,69 @@ def main() -> None:
     parser.add_argument('--threads', type=int, default=all_cores(), help='default: all cores')
     parser.add_argument('--out', type=Path, help='write the figures to this JSON file')
     args = parser.parse_args()
-    machine = describe_machine()
-    engines = [Engine(path, threads=args.threads) for path in (args.fp32, args.int8)]
-    for engine in engines:
-        engine.warm_up()
-    data = load_split(args.data, 'test', engines[0].metadata.input_height).spread(args.images)
-    labels, exits, ends = (np.zeros((2, len(data)), np.int64) for _ in range(3))
-    spent_ms = np.zeros((2, 2, len(data)))  # file; at its thresholds, at full depth
-    for n, image in enumerate(tqdm(data.images, 'both files', unit='image')):
-        for which, engine in enumerate(engines):
-            early, full = engine.run(image), engine.run_to_the_end(image)
-            labels[which, n], exits[which, n] = early.class_index, early.exit_index
-            ends[which, n] = full.class_index
-            spent_ms[which, :, n] = early.inference_ms, full.inference_ms
-    layers = np.array(engines[0].metadata.answer_layers)
-    mean_ms = spent_ms.mean(axis=2)
+    machine, files = describe_machine(), (args.fp32, args.int8)
+    said = [answers(path, args.data, limit=args.images) for path in files]
+    size = said[0].metadata.input_height
+    images = load_split(args.data, 'test', size).spread(args.images).images
+    fp32_thresholds = said[0].metadata.default_thresholds
+    own = [one.metadata.default_thresholds for one in said]
     figures = {
-        'files': [path.name for path in (args.fp32, args.int8)],
-        'sha256': [engine.sha256 for engine in engines],
-        'size_mb': [round(path.stat().st_size / 1e6, 1) for path in (args.fp32, args.int8)],
-        'images': len(data),
+        'files': [path.name for path in files],
+        'sha256': [hashlib.sha256(path.read_bytes()).hexdigest() for path in files],
+        'size_mb': [round(path.stat().st_size / 1e6, 1) for path in files],
+        'images': len(images),
+        'accuracy_each_exit': [one.right.mean(axis=1).tolist() for one in said],
+        'same_label_each_exit': _same([one.probabilities.argmax(-1) for one in said]).tolist(),
+        'largest_difference': float(np.abs(said[0].probabilities - said[1].probabilities).max()),
+        'own_thresholds': _decided(said, own),
+        'equal_thresholds': _decided(said, [fp32_thresholds] * 2),
         'threads': args.threads,
-        'accuracy': (labels == data.labels).mean(axis=1).tolist(),
-        'accuracy_full_depth': (ends == data.labels).mean(axis=1).tolist(),
-        'mean_layers': layers[exits].mean(axis=1).tolist(),
-        'same_exit': float((exits[0] == exits[1]).mean()),
-        'same_label': float((labels[0] == labels[1]).mean()),
-        'same_label_full_depth': float((ends[0] == ends[1]).mean()),
-        'mean_ms': mean_ms[:, 0].tolist(),
-        'full_depth_ms': mean_ms[:, 1].tolist(),
-        'time_ratio': float(mean_ms[1, 0] / mean_ms[0, 0]),
-        'time_ratio_full_depth': float(mean_ms[1, 1] / mean_ms[0, 1]),
+        'time': {form: _timed(files, form, args.threads, images) for form in (SINGLE, STAGED)},
         'machine': machine,
     }
     print(json.dumps(figures, indent=1))
     if args.out:
         args.out.write_text(json.dumps(figures, indent=1) + '\n')
+
+
+def _decided(said: list[Answers], thresholds: list[tuple[float, ...]]) -> dict[str, Any]:
+    """Where images leave at these thresholds, one vector a file, and what they are told."""
+    taken, labels = [], []
+    for one, values in zip(said, thresholds, strict=True):
+        measure = judge(STATELESS[one.metadata.policy](), one.probabilities).measure
+        left = exits_taken(measure, np.array(values, np.float32))
+        taken.append(left)
+        labels.append(one.probabilities.argmax(-1)[left, np.arange(len(left))])
+    layers = np.array(said[0].metadata.answer_layers)
+    return {
+        'accuracy': [float((found == said[0].labels).mean()) for found in labels],
+        'mean_layers': [float(layers[left].mean()) for left in taken],
+        'same_exit': float(_same(taken)),
+        'same_label': float(_same(labels)),
+    }
+
+
+def _same(pair: list[npt.NDArray[np.int64]]) -> Any:
+    return (pair[0] == pair[1]).mean(axis=-1)
+
+
+def _timed(files: tuple[Path, Path], form: str, threads: int, images: Image) -> dict[str, Any]:
+    """Mean milliseconds of both files, in turn."""
+    engines = [Engine(path, execution=form, threads=threads) for path in files]
+    for engine in engines:
+        engine.warm_up()
+    spent_ms = np.zeros((2, 2))  # at its thresholds, at full depth; file
+    for image in tqdm(images, f'{form}: both files', unit='image'):
+        for which, engine in enumerate(engines):
+            spent_ms[0, which] += engine.run(image).inference_ms
+            spent_ms[1, which] += engine.run_to_the_end(image).inference_ms
+    own_ms, full_ms = (spent_ms / len(images)).tolist()
+    return {
+        'mean_ms': own_ms,
+        'ratio': own_ms[1] / own_ms[0],
+        'full_depth_ms': full_ms,
+        'full_depth_ratio': full_ms[1] / full_ms[0],
+    }
 
 
 if __name__ == '__main__':
