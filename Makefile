@@ -1,10 +1,11 @@
 # make demo and make test set up what they need in build/venv; scripts/setup_env.py does it, once.
 PYTHON ?= python3
 VENV ?= build/venv
+VENV_OLDEST ?= build/venv-oldest
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo drive test lint bench clean prove-build
+.PHONY: help demo drive test test-oldest lint bench clean prove-build
 
 help:
 	@echo 'make demo         play a bag of camera images through the real node; report in build/demo/'
@@ -12,6 +13,7 @@ help:
 	@echo 'make drive        drive a simulated robot behind the real nodes; report in build/drive/'
 	@echo '                  (ten paths, ten minutes; ARGS="--seeds 2" is quicker, ARGS=--help lists more)'
 	@echo 'make test         lint, types and tests (ARGS="test/eevit_ros -k rate" runs a part)'
+	@echo 'make test-oldest  robot-side tests, less the ROS nodes, with the oldest packages that are promised'
 	@echo 'make lint         ruff and mypy only'
 	@echo 'make prove-build  colcon and pip builds with the setuptools of Ubuntu 22.04 and 24.04'
 	@echo 'make bench        measure what docs/performance.md says, into it (ten quiet minutes; PEER=CHECKOUT'
@@ -47,6 +49,11 @@ bench:
 		$(RUN) benchmarks/$$name.py --json docs/benchmarks/$$name.json --document docs/performance.md || exit 1; done
 	@$(RUN) benchmarks/beside_eevit.py --json docs/benchmarks/beside_eevit.json --document docs/performance.md \
 		$(if $(PEER),--peer $(PEER)) $(if $(PEER_PYTHON),--peer-python $(PEER_PYTHON))
+
+test-oldest:
+	@$(PYTHON) scripts/setup_env.py --level oldest --venv $(VENV_OLDEST)
+	@echo '== pytest with $(VENV_OLDEST)'
+	@$(VENV_OLDEST)/bin/python -m pytest -n auto --dist loadfile test/eevit_ros $(ARGS)
 
 prove-build:
 	@scripts/prove_build.sh

@@ -21,7 +21,7 @@ from eevit_ros.stages import cut_stages
 if TYPE_CHECKING:
     import onnxruntime as ort
 
-LONGEST = 400  # characters of a provider's complaint; CUDA's run to pages
+LONGEST = 600  # characters of a provider's complaint; CUDA's run to pages
 
 
 class OpenedModel(NamedTuple):

