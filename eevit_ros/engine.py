@@ -86,6 +86,7 @@ class Engine:
         self,
         model: Path,
         *,
+        sha256: str = '',
         provider: str = 'auto',
         thresholds: Sequence[float] | float | None = None,
         threads: int = 0,
@@ -101,6 +102,7 @@ class Engine:
 
         Args:
             model: Path of the .onnx file.
+            sha256: What the file must have, hexadecimal; '' takes any file.
             provider: 'auto' for the first that works of TensorRT, CUDA, CPU, and for the next when
                 that one dies in a run; or the one to insist on: 'tensorrt', 'cuda', 'cpu'.
             thresholds: As the property of that name; None takes the model's defaults.
@@ -122,7 +124,7 @@ class Engine:
         if exit_policy != OWN and execution == 'auto':
             execution = STAGED
         how = Compute(provider, threads, spin, execution, tensorrt_fp16, cache_dir)
-        self._live = LiveModel(model, how, exit_policy, budget_ms, say)
+        self._live = LiveModel(model, sha256, how, exit_policy, budget_ms, say)
         self.sha256, self.metadata = self._live.sha256, self._live.metadata
         self.execution = self._live.form
         meta = self.metadata

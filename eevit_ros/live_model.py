@@ -38,24 +38,37 @@ class LiveModel:
     """
 
     def __init__(
-        self, path: Path, how: Compute, exit_policy: str, budget_ms: float, say: Say
+        self,
+        path: Path,
+        sha256: str,
+        how: Compute,
+        exit_policy: str,
+        budget_ms: float,
+        say: Say,
     ) -> None:
         """Open and check the model, and run it once.
 
         Args:
             path: The `.onnx` file.
+            sha256: What it must have, hexadecimal; '' takes any file.
             how: How to compute it.
             exit_policy: Who decides where a frame leaves, one of `exit_choice.EXIT_POLICIES`.
             budget_ms: Time of exit_policy 'anytime' for one frame, milliseconds.
             say: Told what takes long.
 
         Raises:
-            EevitError: The file is wrong, runs on no provider, or the budget is too short.
+            EevitError: The file is wrong or another one, runs on no provider, or the budget is too
+                short.
         """
         self._path, self._how, self._say = path, how, say
         self._exit_policy, self._budget_ms = exit_policy, budget_ms
         data = read_model(path)
         self.sha256 = hashlib.sha256(data).hexdigest()
+        if sha256 and sha256.lower() != self.sha256:
+            raise EevitError(
+                f'{path}: is not the model that model_sha256 names: SHA-256 is {self.sha256}, not '
+                f'{sha256.lower()}; copy the right file, or set model_sha256 to what you trust'
+            )
         self.note = ''
         self._again_s = 0.0  # steady clock
         try:

@@ -5,33 +5,35 @@ They take ONNX Runtime and the standard library, never the `onnx` package, which
 
 from __future__ import annotations
 
-import re
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eevit_ros.errors import EevitError
 from eevit_ros.model_file import ModelMetadata
+from eevit_ros.self_contained import is_self_contained
 
 if TYPE_CHECKING:
     import onnxruntime as ort
 
-# TensorProto.external_data (tag 0x6a, length of one or two bytes) whose first entry has the key
-# 'location', as protobuf writes it. ONNX Runtime's refusal cannot be relied on here: it loads such
-# weights from whatever lies in the working directory, even for a model given as bytes.
-_EXTERNAL_DATA = re.compile(
-    rb'\n\x08location\x12(?:(?<=\x6a.\n\x08location\x12)|(?<=\x6a..\n\x08location\x12))', re.DOTALL
-)
+MAX_BYTES = 2**31 - 1  # what protobuf takes, and so ONNX Runtime
 
 
 def read_model(path: Path) -> bytes:
     """Read a model file whole, so that what is hashed is what is loaded.
 
     Raises:
-        EevitError: It is missing, no file, unreadable, empty, or keeps weights in other files.
+        EevitError: It is missing, no file, unreadable, empty, too large, truncated, or keeps
+            weights in other files.
     """
     try:
-        data = path.read_bytes()
+        # A pipe would be waited for and a device read for ever: no open before the look.
+        kind = path.stat().st_mode
+        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+            raise EevitError(f'{path}: is no regular file; give the .onnx file itself')
+        with path.open('rb') as file:
+            data = file.read(MAX_BYTES + 1)
     except FileNotFoundError as err:
         raise EevitError(f'{path}: the model file does not exist; check the path') from err
     except IsADirectoryError as err:
@@ -40,7 +42,18 @@ def read_model(path: Path) -> bytes:
         raise EevitError(f'{path}: the model file cannot be read: {err}') from err
     if not data:
         raise EevitError(f'{path}: the model file is empty; copy or export it again')
-    if _EXTERNAL_DATA.search(data):
+    if len(data) > MAX_BYTES:
+        raise EevitError(
+            f'{path}: the model file has more than {MAX_BYTES} bytes, which ONNX Runtime cannot '
+            'load; give the .onnx file itself'
+        )
+    try:
+        alone = is_self_contained(data)
+    except EevitError as err:
+        raise EevitError(
+            f'{path}: truncated or no ONNX model: {err}; copy or export it again'
+        ) from err
+    if not alone:
         raise EevitError(
             f'{path}: keeps weights in other files (ONNX external data); export it as one '
             'self-contained file'

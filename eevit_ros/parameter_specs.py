@@ -19,6 +19,11 @@ SPECS: dict[str, Spec] = {
         '',
         "Path of the .onnx model file (~ is the home folder). Empty: the package's demo model.",
     ),
+    'model_sha256': Spec(
+        '',
+        'SHA-256 that the model file must have, 64 hexadecimal digits; another file is refused. '
+        'Empty: any.',
+    ),
     'image_transport': Spec(
         'raw',
         'raw: sensor_msgs/Image on `image`. compressed: CompressedImage on `image`/compressed.',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from array import array
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ class Settings:
     """
 
     model: Path
+    model_sha256: str
     image_transport: str
     thresholds: tuple[float, ...]
     top_k: int
@@ -68,6 +70,7 @@ class Settings:
             **{
                 name: values[name]
                 for name in (
+                    'model_sha256',
                     'image_transport',
                     'top_k',
                     'provider',
@@ -96,6 +99,11 @@ def check_value(name: str, value: object) -> None:
         _thresholds(value)
     if name == 'cache_dir':
         check_cache_dir(str(value))
+    if name == 'model_sha256' and not re.fullmatch('[0-9a-fA-F]{64}|', str(value)):
+        raise EevitError(
+            "parameter 'model_sha256' must be 64 hexadecimal digits, as sha256sum prints them, or "
+            f'empty. Got {value!r:.100}'
+        )
 
 
 def open_engine(settings: Settings, say: Say = lambda text: None) -> Engine:
@@ -106,6 +114,7 @@ def open_engine(settings: Settings, say: Say = lambda text: None) -> Engine:
     """
     return Engine(
         settings.model,
+        sha256=settings.model_sha256,
         provider=settings.provider,
         thresholds=settings.thresholds or None,
         threads=settings.threads,

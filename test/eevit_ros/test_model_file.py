@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from tiny_model import tiny_metadata, write_tiny_model
 
+from eevit_ros import model_check
 from eevit_ros.engine import Engine
 from eevit_ros.errors import EevitError
 from eevit_ros.images import ResizeRule
@@ -243,7 +247,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path, share: float) -> None:
 def test_a_picture_is_refused(tmp_path: Path) -> None:
     path = tmp_path / 'cat.png'
     assert cv2.imwrite(str(path), np.zeros((20, 20, 3), np.uint8))
-    with pytest.raises(EevitError, match='cat.png: the file is truncated, no ONNX model'):
+    with pytest.raises(EevitError, match='cat.png: truncated or no ONNX model'):
         Engine(path)
 
 
@@ -300,6 +304,87 @@ def test_external_weights_inside_an_if_are_found(tmp_path: Path) -> None:
     path.write_bytes(model.SerializeToString())
     with pytest.raises(EevitError, match='keeps weights in other files'):
         read_model(path)
+
+
+def hostile(kind: str) -> bytes:
+    """A model whose weights lie elsewhere, told in another way than `onnx` writes it."""
+    model = other_model(external=True)
+    tensor = model.graph.initializer[0]
+    if kind == 'location is not the first key':
+        tensor.external_data.insert(0, onnx.StringStringEntryProto(key='offset', value='0'))
+    elif kind == 'data_location alone':
+        del tensor.external_data[:]
+    elif kind == 'an address in memory':
+        tensor.external_data[0].value = '*/_ORT_MEM_ADDR_/*'
+        tensor.data_location = TensorProto.DEFAULT
+    elif kind == 'a long path':
+        tensor.external_data[0].value = 'a/' * 20_000
+    elif kind == 'an attribute':
+        model.graph.node.append(helper.make_node('Constant', [], ['c'], value=tensor))
+        del model.graph.initializer[:]
+    elif kind == 'sparse':
+        model.graph.sparse_initializer.append(onnx.SparseTensorProto(values=tensor, dims=[6]))
+        del model.graph.initializer[:]
+    elif kind == 'a function':
+        node = helper.make_node('Constant', [], ['c'], value=tensor)
+        opsets = [helper.make_opsetid('', 20)]
+        model.functions.append(helper.make_function('own', 'f', [], ['c'], [node], opsets))
+        del model.graph.initializer[:]
+    else:  # protobuf merges two graphs into one
+        return (
+            other_model().SerializeToString()
+            + onnx.ModelProto(graph=onnx.GraphProto(initializer=[tensor])).SerializeToString()
+        )
+    return model.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    'kind',
+    [
+        'location is not the first key',
+        'data_location alone',
+        'an address in memory',
+        'a long path',
+        'an attribute',
+        'sparse',
+        'a function',
+        'a second graph',
+    ],
+)
+def test_external_weights_are_found_wherever_they_hide(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / 'hostile.onnx'
+    path.write_bytes(hostile(kind))
+    with pytest.raises(EevitError, match='keeps weights in other files'):
+        read_model(path)
+
+
+@pytest.mark.parametrize('make', [os.mkfifo, lambda path: path.symlink_to('/dev/zero')])
+def test_a_pipe_or_device_is_neither_waited_for_nor_read(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    path = tmp_path / 'endless.onnx'
+    make(path)
+    with pytest.raises(EevitError, match='endless.onnx: is no regular file'):
+        read_model(path)
+
+
+def test_a_file_larger_than_any_model_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_tiny_model(tmp_path / 'tiny.onnx')
+    monkeypatch.setattr(model_check, 'MAX_BYTES', path.stat().st_size)
+    assert read_model(path)
+    monkeypatch.setattr(model_check, 'MAX_BYTES', path.stat().st_size - 1)
+    with pytest.raises(EevitError, match='tiny.onnx: the model file has more than'):
+        read_model(path)
+
+
+def test_only_the_file_of_the_given_hash_is_opened(tmp_path: Path) -> None:
+    path = write_tiny_model(tmp_path / 'tiny.onnx')
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert Engine(path, sha256=found.upper()).sha256 == found
+    with pytest.raises(EevitError, match=f'tiny.onnx: is not the model .* SHA-256 is {found}, not'):
+        Engine(path, sha256='0' * 64)
 
 
 def test_a_metadata_entry_called_location_is_no_external_data(tmp_path: Path) -> None:

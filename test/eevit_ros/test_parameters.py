@@ -59,6 +59,13 @@ def test_a_cache_folder_is_absolute_or_in_the_home_folder(monkeypatch: pytest.Mo
             check_value('cache_dir', name)
 
 
+@pytest.mark.parametrize('value', ['0' * 63, '0' * 65, 'g' * 64, 'sha256:' + '0' * 64])
+def test_a_hash_has_64_hexadecimal_digits(value: str) -> None:
+    check_value('model_sha256', '0aF' + '9' * 61)
+    with pytest.raises(EevitError, match="'model_sha256' must be 64 hexadecimal digits.* Got"):
+        check_value('model_sha256', value)
+
+
 @given(st.floats(0, 1))
 def test_one_threshold_may_be_a_number_or_a_list(value: float) -> None:
     for given_value in (value, [value]):
