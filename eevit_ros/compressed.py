@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from eevit_ros.errors import EevitError
-from eevit_ros.images import Target, check_size
+from eevit_ros.images import MAX_PIXELS, Target, check_size
 
 JPEG_MAGIC = b'\xff\xd8\xff'
 PNG_MAGIC = b'\x89PNG\r\n\x1a\n'
+MAX_BYTES = 4 * MAX_PIXELS
 
 # Unlike IMREAD_UNCHANGED, these turn the image by its EXIF orientation unless told not to.
 _REDUCED = {
@@ -30,9 +31,9 @@ _FRAME_MARKERS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 def decompress(raw: bytes, name: str, target: Target | None = None) -> npt.NDArray[Any]:
     """Decode a JPEG or PNG file, whichever the bytes say it is.
 
-    The size in the header is checked before anything is decoded, so that a small file cannot ask
-    for all memory. Older OpenCV decodes truncated files to partly grey images: they are refused.
-    Loss in the middle of a JPEG, with its end intact, does not show and is not detected.
+    The header is checked before anything is decoded: see `check_header`. Older OpenCV decodes
+    truncated files to partly grey images: they are refused. Loss in the middle of a JPEG, with its
+    end intact, does not show and is not detected.
 
     Args:
         raw: The file.
@@ -47,21 +48,7 @@ def decompress(raw: bytes, name: str, target: Target | None = None) -> npt.NDArr
     Raises:
         EevitError: Empty, truncated, corrupt, too large or another format.
     """
-    if raw.startswith(JPEG_MAGIC):
-        height, width, complete = _read_jpeg_header(raw, name)
-    elif raw.startswith(PNG_MAGIC):
-        height, width, complete = _read_png_header(raw, name)
-    else:
-        raise EevitError(
-            f'{name} is neither JPEG nor PNG: it has {len(raw)} bytes and starts with '
-            f'[{raw[:8].hex(" ")}]: let the camera publish JPEG or PNG'
-        )
-    check_size(height, width)
-    if not complete:
-        raise EevitError(
-            f'{name} of {width}x{height} pixels is truncated: {len(raw)} bytes without an end '
-            f'marker: check the link to the camera'
-        )
+    height, width = check_header(raw, name)
     by, flags = 1, cv2.IMREAD_UNCHANGED
     if target is not None and raw.startswith(JPEG_MAGIC):
         by = target.reduction(height, width)
@@ -78,6 +65,41 @@ def decompress(raw: bytes, name: str, target: Target | None = None) -> npt.NDArr
             f'then the encoder'
         )
     return np.asarray(image)
+
+
+def check_header(raw: bytes, name: str) -> tuple[int, int]:
+    """Return height and width of a JPEG or PNG file, of which nothing is decoded.
+
+    So a small file cannot ask for all memory, nor a huge one for hours.
+
+    Args:
+        raw: The file.
+        name: What to call it in errors.
+
+    Raises:
+        EevitError: Empty, truncated, too large or another format.
+    """
+    if len(raw) > MAX_BYTES:
+        raise EevitError(
+            f'{name} has {len(raw)} bytes, more than {MAX_BYTES}: lower the resolution, or '
+            'correct the driver'
+        )
+    if raw.startswith(JPEG_MAGIC):
+        height, width, complete = _read_jpeg_header(raw, name)
+    elif raw.startswith(PNG_MAGIC):
+        height, width, complete = _read_png_header(raw, name)
+    else:
+        raise EevitError(
+            f'{name} is neither JPEG nor PNG: it has {len(raw)} bytes and starts with '
+            f'[{raw[:8].hex(" ")}]: let the camera publish JPEG or PNG'
+        )
+    check_size(height, width)
+    if not complete:
+        raise EevitError(
+            f'{name} of {width}x{height} pixels is truncated: {len(raw)} bytes without an end '
+            f'marker: check the link to the camera'
+        )
+    return height, width
 
 
 def _read_jpeg_header(raw: bytes, name: str) -> tuple[int, int, bool]:

@@ -60,8 +60,9 @@ class AllExits:
         def make_session(graph: bytes) -> ort.InferenceSession:
             return open_session(graph, [PROVIDERS['cpu']], threads, spin=False)
 
+        data = read_model(model)
         try:
-            self._runner = StagedRunner(read_model(model), make_session, 'cpu')
+            self._runner = StagedRunner(data, make_session, 'cpu')
         except EevitError as err:
             raise EevitError(f'{model}: {err}') from err
         self.metadata = self._runner.metadata

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
@@ -20,6 +23,7 @@ from eevit_ros.replay.scratch import scratch_copy
 
 _METADATA = 'metadata.yaml'
 _PACKED = '.zstd'
+_LEFT_FREE = 1 << 30  # bytes of the disk that a packed file may not take
 _STORAGE = ('.mcap', '.db3')
 
 
@@ -135,6 +139,25 @@ def _open_ros1(path: Path) -> BagFile:
         ) from err
 
 
+class _Limited:
+    """Writes until the disk is nearly full: a few KB can unpack to more than any disk holds."""
+
+    def __init__(self, target: BinaryIO) -> None:
+        self._target = target
+        self._room = shutil.disk_usage(target.name).free - _LEFT_FREE
+
+    def write(self, piece: bytes) -> int:
+        """Write all of it.
+
+        Raises:
+            OSError: There is no room.
+        """
+        self._room -= len(piece)
+        if self._room < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return self._target.write(piece)
+
+
 class _PackedFile:
     """A file of a bag that was compressed as a whole; unpacked anew for each reading."""
 
@@ -166,7 +189,7 @@ class _PackedFile:
 
     def _unpack(self, source: BinaryIO, target: BinaryIO) -> None:
         try:
-            zstandard.ZstdDecompressor().copy_stream(source, target)
+            zstandard.ZstdDecompressor().copy_stream(source, _Limited(target))
         except zstandard.ZstdError as err:
             # What came before it is a file that breaks there.
             self._damage = str(err)

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from eevit_ros.compressed import JPEG_MAGIC, PNG_MAGIC, check_header
+from eevit_ros.errors import EevitError
 from eevit_ros.images import Image, resize
 from model_export.data.dataset import RULE
 from model_export.errors import ModelExportError
@@ -110,6 +112,11 @@ def _decode(file: Encoded) -> Image | str:
         return 'is empty'
     if _is_cut_short(data):
         return 'is a truncated JPEG'
+    if data.startswith((JPEG_MAGIC, PNG_MAGIC)):
+        try:
+            check_header(data, 'the file')
+        except EevitError as err:
+            return f'is not decoded: {err}'
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:  # too many pixels, for example

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from image_bytes import png
 from PIL import Image as Pillow
 
+from eevit_ros import compressed
 from eevit_ros.encodings import decode_compressed, decode_image
 from eevit_ros.errors import EevitError
 from eevit_ros.images import ResizeRule, Target, resize
@@ -186,6 +187,15 @@ def test_png_headers_with_absurd_sizes_are_refused(size):
     data = png(np.zeros((1, 3), np.uint8), size[1], size[0], bits=8, color_type=2)
     with pytest.raises(EevitError, match=f'image is {size[1]}x{size[0]} pixels'):
         decode_compressed(data, PNG)
+
+
+def test_no_header_is_read_of_more_bytes_than_a_picture_can_have(monkeypatch):
+    data = jpeg()
+    monkeypatch.setattr(compressed, 'MAX_BYTES', len(data))
+    assert decode_compressed(data, JPEG).ndim == 3
+    monkeypatch.setattr(compressed, 'MAX_BYTES', len(data) - 1)
+    with pytest.raises(EevitError, match=f'has {len(data)} bytes, more than {len(data) - 1}'):
+        decode_compressed(data, JPEG)
 
 
 def test_a_width_that_opencv_refuses_is_refused():

@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import struct
 from contextlib import closing
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from hypothesis import strategies as st
 from mcap.writer import CompressionType
 from rosbags.rosbag2 import CompressionMode
 
+from eevit_ros.replay import bag_files
 from eevit_ros.replay.bag_source import BagSource
 from eevit_ros.replay.errors import ReplayError
 from eevit_ros.replay.open_source import open_source
@@ -260,6 +262,14 @@ def test_damage_of_the_packing_is_told_even_where_all_can_be_read(tmp_path):
     source = open_source(bag, None)
     assert read(source) == [0, 1, 2]
     assert source.problems[0].startswith(f'{file}: the file is packed wrongly (zstd ')
+
+
+def test_a_packed_file_does_not_fill_the_disk(tmp_path, monkeypatch):
+    bag = write_bag(tmp_path / 'b', images(3), 'sqlite3', CompressionMode.FILE)
+    full = SimpleNamespace(free=bag_files._LEFT_FREE + 10_000)
+    monkeypatch.setattr(bag_files.shutil, 'disk_usage', lambda path: full)
+    with pytest.raises(ReplayError, match=r'cannot be copied into .* \(No space left.*TMPDIR'):
+        open_source(bag, None)
 
 
 def test_a_file_that_is_packed_and_plain_counts_once(tmp_path):

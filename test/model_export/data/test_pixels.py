@@ -81,12 +81,19 @@ def test_a_truncated_jpeg_is_refused(opencv: str, monkeypatch: pytest.MonkeyPatc
             decode(whole[:end])
 
 
+def test_a_picture_that_would_take_all_memory_is_not_decoded() -> None:
+    bomb = bytearray(png())
+    bomb[16:24] = (30_000).to_bytes(4, 'big') * 2
+    with pytest.raises(ModelExportError, match='file 0 is not decoded: image is 30000x30000 pixel'):
+        decode(bytes(bomb))
+
+
 def test_the_first_bad_file_is_named_and_all_are_counted(tmp_path: Path) -> None:
     cut = png(size=(64, 64))[:-20]
     missing = tmp_path / 'gone.png'
     files = [png(), cut, b'', missing, b'no image at all', None, png()]
     with pytest.raises(
-        ModelExportError, match='file 1 is damaged, or no image that OpenCV reads; 5 of 7 images'
+        ModelExportError, match='file 1 is not decoded: .* of 64x64 pixels is truncated.*; 5 of 7'
     ):
         decode(*files)
     with pytest.raises(ModelExportError, match=r'file 0 cannot be read \(No such file'):
