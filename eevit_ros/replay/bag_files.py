@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path, PurePath
-from typing import BinaryIO
+from typing import IO, BinaryIO, cast
 
 import zstandard
 from ruamel.yaml import YAML
@@ -189,7 +189,7 @@ class _PackedFile:
 
     def _unpack(self, source: BinaryIO, target: BinaryIO) -> None:
         try:
-            zstandard.ZstdDecompressor().copy_stream(source, _Limited(target))
+            zstandard.ZstdDecompressor().copy_stream(source, cast('IO[bytes]', _Limited(target)))
         except zstandard.ZstdError as err:
             # What came before it is a file that breaks there.
             self._damage = str(err)
