@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from eevit_ros.compute import PROVIDERS  # noqa: E402
+from eevit_ros.cores import all_cores  # noqa: E402
 from eevit_ros.engine import Engine  # noqa: E402
 from eevit_ros.sessions import import_onnxruntime, tensorrt_options  # noqa: E402
 
@@ -143,11 +144,13 @@ def energy_mj(run: Run, runs: int, command: str) -> float:
     with subprocess.Popen(shlex.split(command), stdout=subprocess.PIPE, text=True) as meter:
         assert meter.stdout
         meter.stdout.readline()  # it has started; this line was of before
-        start = time.perf_counter()
-        for _ in range(runs):
-            run()
-        spent_s = time.perf_counter() - start
-        meter.terminate()
+        try:
+            start = time.perf_counter()
+            for _ in range(runs):
+                run()
+            spent_s = time.perf_counter() - start
+        finally:
+            meter.terminate()
         output, _ = meter.communicate()
     drawn = [power for line in output.splitlines() if (power := milliwatts(line)) is not None]
     if not drawn:
@@ -161,7 +164,7 @@ def main() -> None:
     parser.add_argument('side', choices=OPEN)
     parser.add_argument('file', type=Path)
     parser.add_argument('--layers', type=int, default=12, help='of the whole network')
-    parser.add_argument('--threads', type=int, default=1)
+    parser.add_argument('--threads', type=int, default=all_cores())
     parser.add_argument('--runs', type=int, default=2, help='of each exit')
     parser.add_argument('--provider', choices=PROVIDERS, default='cpu')
     parser.add_argument(
