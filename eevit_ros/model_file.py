@@ -60,7 +60,7 @@ class ModelMetadata:
             known. What the robot compares its own answers with.
         policy: The measure that the graph compares with the thresholds, one of
             `policies.STATELESS`; 'softmax' in files written before there were others.
-        precision: Of the matrix products, 'fp32' or 'int8'; 'fp32' in files from before int8.
+        precision: Of the matrix products, 'fp32', 'fp16' or 'int8'; 'fp32' in older files.
     """
 
     name: str

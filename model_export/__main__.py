@@ -186,9 +186,9 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument('--out', type=Path, required=True, help='the .onnx file to write')
     export.add_argument(
         '--precision',
-        choices=('fp32', 'int8'),
+        choices=('fp32', 'fp16', 'int8'),
         default='fp32',
-        help='of the matrix products; int8 is the quicker on a CPU (default fp32)',
+        help='int8 is the quickest on a CPU, fp16 is for GPUs without TensorRT (default fp32)',
     )
     _add_target(export, STATELESS)
     export.set_defaults(command=_export)

@@ -22,11 +22,11 @@ from model_export.data import (
 )
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
-from model_export.export import check_out, round_weights_to_half, to_onnx, write
+from model_export.export import FP32, check_out, round_weights_to_half, write
 from model_export.export_check import check, check_forms
 from model_export.fold import divide_by_temperatures
 from model_export.macs import count_macs
-from model_export.precision import FP32, INT8, agreement, answer_all, to_int8, to_logits
+from model_export.precision import agreement, answer_all, to_logits, to_precision
 from model_export.pretrained import start_from
 from model_export.recipe import load_recipe
 from model_export.regression.values import Values, load_halves
@@ -102,8 +102,8 @@ def export(
     """Calibrate a trained run on its held-out images and write it as one checked ONNX file.
 
     With a promise as the target, temperatures and the family of thresholds come from one half of
-    the held-out images, and the promise is tested on the other. In int8, all is chosen on what the
-    quantised graph answers.
+    the held-out images, and the promise is tested on the other. In another precision than fp32, all
+    is chosen on what the graph of that precision answers, on the CPU.
     """
     if policy_name not in STATELESS:
         raise ModelExportError(
@@ -136,12 +136,12 @@ def export(
     )
     fitted_on = halves(images)[0] if target.risk is not None else np.arange(images)
     temperatures, answers = _calibrate(held.logits, held.labels, fitted_on)
-    if precision == INT8:
-        draft = to_int8(to_onnx(model, metadata, half=False))
+    if precision != FP32:
+        draft = to_precision(model, metadata)
         said = answer_all(draft, evaluation_batch(held.images.images, size))
         in_fp32 = answers
         temperatures, answers = _calibrate(to_logits(said), held.labels, fitted_on)
-        print(f'int8 and float32, {images} held-out images: {agreement(answers, in_fp32)}')
+        print(f'{precision} and fp32, {images} held-out images: {agreement(answers, in_fp32)}')
     print('temperatures ' + ' '.join(f'{temperature:.2f}' for temperature in temperatures))
     divide_by_temperatures(model, temperatures)
     round_weights_to_half(model)
@@ -154,12 +154,11 @@ def export(
         policy_name=policy_name,
     )
     print('exporting (about half a minute)')
-    proto = to_onnx(model, replace(metadata, **settled._asdict()), half=precision == FP32)
-    if precision == INT8:
-        proto = to_int8(proto)
-        worst, witness = check_forms(proto, held.checked), 'as one graph and in stages'
-    else:
+    proto = to_precision(model, replace(metadata, **settled._asdict()))
+    if precision == FP32:
         worst, witness = check(proto, model, held.checked), 'from torch'
+    else:
+        worst, witness = check_forms(proto, held.checked), 'as one graph and in stages'
     write(proto, out)
     print(
         f'wrote {out} ({out.stat().st_size / 1e6:.1f} MB); {len(held.checked)} images at every '

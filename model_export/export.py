@@ -25,6 +25,7 @@ from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
 from model_export.measures import measure
 
+FP32, FP16, INT8 = PRECISIONS = ('fp32', 'fp16', 'int8')
 OPSET = 20
 IR_VERSION = 10
 MIN_HALF_SIZE = 1024  # smaller tensors stay float32: they save nothing
@@ -42,7 +43,7 @@ class ExportForm(nn.Module):
 
     def answer(self, logits: Tensor) -> Tensor:
         """What an exit answers."""
-        return logits.softmax(-1)
+        return logits.float().softmax(-1)  # they may be float16: see `half`
 
     def leaves(self, answer: Tensor, before: Tensor | None, threshold: Tensor) -> Tensor:
         """Whether the image leaves here, bool (1,); `before` is the answer of the exit before."""

@@ -14,9 +14,11 @@ from eevit_ros.runners import Runner, SingleRunner, StagedRunner
 from eevit_ros.sessions import open_session
 from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
+from model_export.export import FP16
 
 TOLERANCE = 1e-4  # largest difference of a probability between ONNX Runtime and torch
 ROUNDING = 1e-5  # of a probability, between two forms of one graph
+HALF_ROUNDING = 5e-3  # the same in float16: the two forms are fused differently
 
 
 def open_forms(proto: onnx.ModelProto) -> tuple[SingleRunner, StagedRunner]:
@@ -79,7 +81,8 @@ def check(proto: onnx.ModelProto, model: EarlyExitViT, images: Image) -> float:
 def check_forms(proto: onnx.ModelProto, images: Image) -> float:
     """Hold the single graph against the stages: every exit forced, and free decisions.
 
-    Torch is no witness here, as int8 answers differ from it rightly.
+    Torch is no witness here, as int8 answers differ from it rightly. In float16, no free decisions:
+    rounding moves them where the confidence is close to a threshold.
 
     Args:
         proto: The file to be, metadata included.
@@ -94,21 +97,26 @@ def check_forms(proto: onnx.ModelProto, images: Image) -> float:
     single, staged = open_forms(proto)
     exits = len(single.metadata.exit_layers)
     worst = 0.0
-    forced = [tuple(values.tolist()) for values in _forcing(exits)]
-    for number, thresholds in enumerate([*forced, single.metadata.default_thresholds]):
+    precision = single.metadata.precision
+    tried = [tuple(values.tolist()) for values in _forcing(exits)]
+    rounding = HALF_ROUNDING
+    if precision != FP16:
+        tried.append(single.metadata.default_thresholds)
+        rounding = ROUNDING
+    for number, thresholds in enumerate(tried):
         for image in images:
             answers = [_answer(runner, image, thresholds) for runner in (single, staged)]
             (one, left), (other, other_left) = answers
             if left != other_left or (number <= exits and left != number):
                 raise ModelExportError(
-                    f'thresholds {thresholds}: the int8 graph leaves at exit {left}, its stages at '
-                    f'{other_left}; nothing written'
+                    f'thresholds {thresholds}: the {precision} graph leaves at exit {left}, its '
+                    f'stages at {other_left}; nothing written'
                 )
             worst = max(worst, float(np.abs(one - other).max()))
-    if not worst <= ROUNDING:
+    if not worst <= rounding:
         raise ModelExportError(
-            f'the int8 graph and its stages differ by {worst:.2g}, more than {ROUNDING}; nothing '
-            f'written'
+            f'the {precision} graph and its stages differ by {worst:.2g}, more than {rounding}; '
+            f'nothing written'
         )
     return worst
 

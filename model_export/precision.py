@@ -1,10 +1,10 @@
-"""Fewer bits: an exported graph whose matrix products run in int8, and what it then answers.
+"""Fewer bits: an exported graph that computes in int8 or float16, and what it then answers.
 
-Weights become int8 with a scale for each output channel when the file is written; what they are
+In int8, weights get a scale for each output channel when the file is written; what they are
 multiplied with becomes uint8 while the model runs, by the range that it has in that image (dynamic
 quantisation, ONNX Runtime's `MatMulInteger`). Softmax, norms, the patch embedding and all
-decisions stay in float32. No image is needed to quantise. The exits answer a little differently,
-so temperatures and thresholds are chosen on what the quantised graph itself says.
+decisions stay in float32. No image is needed to quantise. Either way the exits answer a little
+differently, so temperatures and thresholds are chosen on what the graph itself says.
 """
 
 from __future__ import annotations
@@ -25,13 +25,23 @@ from torch import Tensor
 from tqdm import tqdm
 
 from eevit_ros.images import Image
+from eevit_ros.model_file import ModelMetadata
+from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
-from model_export.export import store_as_half
+from model_export.export import FP16, INT8, store_as_half, to_onnx
 from model_export.export_check import open_forms
+from model_export.half import to_half
 
-FP32, INT8 = 'fp32', 'int8'
-PRECISIONS = (FP32, INT8)
 ANY_SIZE = 2**40  # of a constant, in elements
+
+
+def to_precision(model: EarlyExitViT, metadata: ModelMetadata) -> onnx.ModelProto:
+    """Trace a deployed model into a graph of the precision that the metadata name."""
+    if metadata.precision == INT8:
+        return to_int8(to_onnx(model, metadata, half=False))
+    if metadata.precision == FP16:
+        return to_onnx(to_half(model), metadata, half=False)
+    return to_onnx(model, metadata)
 
 
 def to_int8(proto: onnx.ModelProto) -> onnx.ModelProto:
@@ -67,7 +77,7 @@ def to_int8(proto: onnx.ModelProto) -> onnx.ModelProto:
 def answer_all(proto: onnx.ModelProto, images: Image) -> npt.NDArray[np.float32]:
     """Every exit's probabilities, float32 (E + 1, N, C), of images uint8 (N, H, W, 3)."""
     _, staged = open_forms(proto)
-    bar = tqdm(images, 'answering in int8', unit='image', leave=False, disable=None)
+    bar = tqdm(images, 'answering', unit='image', leave=False, disable=None)
     answers = [np.concatenate(list(staged.every_exit(image))) for image in bar]
     return np.stack(answers, axis=1)
 

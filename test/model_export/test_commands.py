@@ -99,12 +99,17 @@ def test_the_way_ends_in_a_model_that_knows_the_colours(trained: Workshop) -> No
     assert sum(row['share'] for row in figures['exits']) == pytest.approx(1)
 
 
-def test_an_int8_file_is_nearly_as_right_and_says_what_it_is(
-    trained: Workshop, tmp_path: Path
+@pytest.mark.parametrize('precision', ['fp16', 'int8'])
+def test_a_file_of_fewer_bits_is_nearly_as_right_and_says_what_it_is(
+    trained: Workshop, tmp_path: Path, precision: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shop = dataclasses.replace(trained, model=tmp_path / 'int8.onnx')
-    assert shop.command('export', '--precision', 'int8') == 0
-    assert Engine(shop.model).metadata.precision == 'int8'
+    shop = dataclasses.replace(trained, model=tmp_path / 'small.onnx')
+    assert shop.command('export', '--precision', precision) == 0
+    assert f'{precision} and fp32, ' in capsys.readouterr().out  # how far they agree
+    meta = Engine(shop.model).metadata
+    assert meta.precision == precision
+    assert meta.default_thresholds != (1.0,) * len(meta.exit_layers)  # those of the draft
+    assert meta.accuracy[-1] > 0.9
     assert shop.command('evaluate', '--out', tmp_path / 'figures.json') == 0
     assert json.loads((tmp_path / 'figures.json').read_text())['accuracy'] > 0.9
 

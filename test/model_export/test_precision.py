@@ -1,7 +1,8 @@
-"""An int8 file keeps the contract, answers alike in both forms and nearly as torch does."""
+"""Files of fewer bits keep the contract, answer alike in both forms and nearly as torch does."""
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections import Counter
 from pathlib import Path
@@ -18,11 +19,11 @@ from eevit_ros.model_file import ModelMetadata
 from model_export.__main__ import main
 from model_export.data import RULE
 from model_export.early_exit import EarlyExitViT
-from model_export.export import to_onnx, write
+from model_export.export import write
 from model_export.export_check import check_forms
 from model_export.fold import fold
 from model_export.macs import count_macs
-from model_export.precision import agreement, answer_all, to_int8, to_logits
+from model_export.precision import agreement, answer_all, to_logits, to_precision
 from model_export.recipe import Recipe
 
 EXITS = 4
@@ -34,16 +35,20 @@ def folded(recipe: Recipe) -> EarlyExitViT:
 
 
 @pytest.fixture(scope='module')
-def int8(folded: EarlyExitViT) -> onnx.ModelProto:
+def metadata(folded: EarlyExitViT) -> ModelMetadata:
     macs = count_macs(folded)
-    metadata = ModelMetadata(
+    return ModelMetadata(
         name='tiny', class_names=CLASSES, exit_layers=folded.exit_layers, layers=5,
         input_height=24, input_width=24, resize=RULE, default_thresholds=(0.6,) * EXITS,
         macs=macs.leaving, head_macs=macs.heads, backbone_macs=macs.backbone,
         accuracy=(0.25,) * 5, accuracy_data='nothing', training_data='nothing', licence='none',
         precision='int8',
     )  # fmt: skip
-    return to_int8(to_onnx(folded, metadata, half=False))
+
+
+@pytest.fixture(scope='module')
+def int8(folded: EarlyExitViT, metadata: ModelMetadata) -> onnx.ModelProto:
+    return to_precision(folded, metadata)
 
 
 @pytest.fixture(scope='module')
@@ -115,6 +120,19 @@ def test_agreement_is_said_for_the_last_and_for_the_worst_exit() -> None:
 
 def test_the_export_compares_both_forms(int8: onnx.ModelProto, pixels: Image) -> None:
     assert check_forms(int8, pixels) <= 1e-5
+
+
+def test_in_fp16_weights_are_halves_and_answers_nearly_those_of_torch(
+    folded: EarlyExitViT, metadata: ModelMetadata, pixels: Image
+) -> None:
+    proto = to_precision(folded, dataclasses.replace(metadata, precision='fp16'))
+    assert folded.backbone.classifier.weight.dtype == torch.float32  # a copy was halved
+    weights = [tensor for tensor in proto.graph.initializer if len(tensor.dims) == 2]
+    assert {tensor.data_type for tensor in weights} == {onnx.TensorProto.FLOAT16}
+    expected = folded(torch.from_numpy(pixels)).softmax(-1).numpy()
+    difference = np.abs(answer_all(proto, pixels) - expected).max()
+    assert 1e-6 < difference < 5e-3
+    assert check_forms(proto, pixels) < 5e-3
 
 
 @pytest.mark.usefixtures('int8')
