@@ -44,7 +44,7 @@ from benchmarks.report_file import Cell, Report, Table, machine  # noqa: E402
 from eevit_ros.compute import PROVIDERS  # noqa: E402
 from eevit_ros.cores import all_cores  # noqa: E402
 from eevit_ros.sessions import import_onnxruntime  # noqa: E402
-from model_export.precision import INT8  # noqa: E402
+from model_export.export import INT8  # noqa: E402
 from model_export.recipe import load_recipe  # noqa: E402
 
 FILES = ROOT / 'build' / 'benchmarks' / 'eevit'

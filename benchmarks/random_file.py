@@ -11,10 +11,10 @@ from benchmarks.early_exit_speed import plain_proto
 from eevit_ros.model_file import ModelMetadata
 from model_export.data import RULE
 from model_export.early_exit import EarlyExitViT
-from model_export.export import round_weights_to_half, store_as_half, to_onnx, write
+from model_export.export import FP32, round_weights_to_half, store_as_half, write
 from model_export.fold import fold
 from model_export.macs import Macs, count_macs
-from model_export.precision import FP32, INT8, to_int8
+from model_export.precision import to_precision
 from model_export.recipe import Recipe
 
 
@@ -27,7 +27,7 @@ def random_model(recipe: Recipe) -> EarlyExitViT:
 
 
 def write_random(model: EarlyExitViT, path: Path, precision: str = FP32) -> Macs:
-    """Export as `model_export export` does, without data; precision 'fp32' or 'int8'."""
+    """Export as `model_export export` does, without data."""
     recipe, macs = model.recipe, count_macs(model)
     size, exits = recipe.backbone.image_size, len(model.heads)
     metadata = ModelMetadata(
@@ -48,9 +48,8 @@ def write_random(model: EarlyExitViT, path: Path, precision: str = FP32) -> Macs
         licence='none',
         precision=precision,
     )
-    proto = to_onnx(model, metadata, half=precision == FP32)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write(to_int8(proto) if precision == INT8 else proto, path)
+    write(to_precision(model, metadata), path)
     return macs
 
 

@@ -25,7 +25,7 @@ from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
 from model_export.measures import measure
 
-FP32, FP16, INT8 = PRECISIONS = ('fp32', 'fp16', 'int8')
+FP32, FP16, INT8 = 'fp32', 'fp16', 'int8'
 OPSET = 20
 IR_VERSION = 10
 MIN_HALF_SIZE = 1024  # smaller tensors stay float32: they save nothing
