@@ -16,6 +16,8 @@ PROVIDERS = {
     'cuda': 'CUDAExecutionProvider',
     'cpu': 'CPUExecutionProvider',
 }
+# Where those that are not listed keep tensors between stages is the host's memory, 'cpu'.
+MEMORY = {'tensorrt': 'cuda', 'cuda': 'cuda'}
 EXECUTIONS = ('auto', SINGLE, STAGED)
 
 Say = Callable[[str], None]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from eevit_ros.compute import PROVIDERS, Compute, Say, default_cache_dir
+from eevit_ros.compute import MEMORY, PROVIDERS, Compute, Say, default_cache_dir
 from eevit_ros.cores import spare_one
 from eevit_ros.engine_cache import EngineCache
 from eevit_ros.errors import EevitError
@@ -133,7 +133,7 @@ def _load(name: str, model: bytes, how: Compute, folder: Path | None, say: Say) 
 
     if not staged:
         return SingleRunner(model, make_session)
-    return StagedRunner(model, make_session, 'cpu' if name == 'cpu' else 'cuda')
+    return StagedRunner(model, make_session, MEMORY.get(name, 'cpu'))
 
 
 def _facts(model: bytes, how: Compute) -> dict[str, str]:
