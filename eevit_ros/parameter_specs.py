@@ -62,12 +62,13 @@ SPECS: dict[str, Spec] = {
     'cache_dir': Spec(
         '',
         "Folder for TensorRT's engines, absolute or from ~; prepare fills it before the robot "
-        'moves. Empty: $XDG_CACHE_HOME/eevit_ros, else ~/.cache/eevit_ros.',
+        'moves. Empty: $XDG_CACHE_HOME/eevit_ros, else ~/.cache/eevit_ros. See '
+        'docs/performance.md.',
     ),
     'execution': Spec(
         'auto',
         'single: one graph that decides by itself. staged: one graph for each stretch between '
-        'exits. auto: staged with an exit_policy, else single.',
+        'exits. auto: staged with an exit_policy, else single. See docs/performance.md.',
         choices=EXECUTIONS,
     ),
     'exit_policy': Spec(
@@ -168,7 +169,8 @@ SPECS: dict[str, Spec] = {
     ),
     'shift.window': Spec(
         _SHIFT.window,
-        "Answers that are compared with the model's calibration at a time.",
+        "Answers that are compared with the model's calibration at a time. See "
+        'docs/distribution_shift.md.',
         *WINDOWS,
         live=True,
     ),

@@ -27,7 +27,7 @@ def import_onnxruntime() -> ModuleType:
     except ImportError as err:
         raise EevitError(
             'ONNX Runtime cannot be imported: pip install onnxruntime (or onnxruntime-gpu; on a '
-            f"Jetson NVIDIA's wheel), see README.md. Python says: {err}"
+            f"Jetson NVIDIA's wheel), see docs/robot.md. Python says: {err}"
         ) from err
     module: ModuleType = onnxruntime
     return module

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
-import yaml
 from documents import ROOT, launch_arguments, rows
 
 DOCUMENT = ROOT / 'docs' / 'navigation.md'
@@ -13,14 +10,6 @@ DOCUMENT = ROOT / 'docs' / 'navigation.md'
 
 def test_launch_arguments() -> None:
     assert list(rows(DOCUMENT.read_text(), 'argument')) == launch_arguments('navigation.launch.py')
-
-
-def test_parameters_of_the_governor() -> None:
-    parameters = pytest.importorskip('eevit_ros.governor_parameters', reason='needs rclpy')
-    table = rows(DOCUMENT.read_text(), 'parameter')
-    assert list(table) == list(parameters.SPECS)
-    for name, (default, _) in table.items():
-        assert yaml.safe_load(default.strip('`')) == parameters.SPECS[name].default, name
 
 
 def test_times_and_percentages_are_those_of_the_defaults() -> None:
@@ -35,10 +24,3 @@ def test_times_and_percentages_are_those_of_the_defaults() -> None:
     assert f'at most {100 * governor["recover_per_s"].default:.0f} % a second' in text
     assert f'`frozen_after_frames` ({classifier["frozen_after_frames"].default})' in text
     assert f'{governor["command_timeout_s"].default} s after the last command' in text
-
-
-def test_links_exist() -> None:
-    links = re.findall(r'\]\(([^)#]+)', DOCUMENT.read_text())
-    assert links
-    for link in links:
-        assert (DOCUMENT.parent / link).exists(), link

@@ -17,17 +17,6 @@ def test_launch_arguments() -> None:
     assert list(rows(TEXT, 'argument')) == launch_arguments('replay.launch.py')
 
 
-def test_parameters() -> None:
-    for module in ('bag_player', 'bag_recorder'):
-        node = pytest.importorskip(f'eevit_ros.{module}', reason='needs rclpy')
-        table = rows(TEXT, f'parameter of `{module}`')
-        assert list(table) == list(node.SPECS)
-        for name, (default, description) in table.items():
-            assert description == node.SPECS[name].description
-            if name != 'topics':
-                assert yaml.safe_load(default.strip('`')) == node.SPECS[name].default
-
-
 def test_sizes_follow_the_rule() -> None:
     bytes_a_pixel = (3, 0.2, 0.1)
     table = rows(TEXT, 'camera')
