@@ -5,7 +5,7 @@ VENV_OLDEST ?= build/venv-oldest
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo drive test test-oldest lint bench clean prove-build
+.PHONY: help demo drive test test-oldest lint docs pictures bench clean prove-build
 
 help:
 	@echo 'make demo         play a bag of camera images through the real node; report in build/demo/'
@@ -15,6 +15,7 @@ help:
 	@echo 'make test         lint, types and tests (ARGS="test/eevit_ros -k rate" runs a part)'
 	@echo 'make test-oldest  robot-side tests, less the ROS nodes, with the oldest packages that are promised'
 	@echo 'make lint         ruff and mypy only'
+	@echo 'make docs         the documents as a site in build/site/, links checked'
 	@echo 'make prove-build  colcon and pip builds with the setuptools of Ubuntu 22.04 and 24.04'
 	@echo 'make bench        measure what docs/performance.md says, into it (ten quiet minutes; PEER=CHECKOUT'
 	@echo '                  PEER_PYTHON=PYTHON compare with the EEViT thesis, see benchmarks/beside_eevit.py)'
@@ -54,6 +55,24 @@ test-oldest:
 	@$(PYTHON) scripts/setup_env.py --level oldest --venv $(VENV_OLDEST)
 	@echo '== pytest with $(VENV_OLDEST)'
 	@$(VENV_OLDEST)/bin/python -m pytest -n auto --dist loadfile test/eevit_ros $(ARGS)
+
+# The site's pages are the documents where they are, beside the files that they link to.
+docs: build/docs_venv/bin/mkdocs
+	@rm -rf build/pages && mkdir -p build/pages
+	@ln -s $(addprefix $(CURDIR)/,$(wildcard *.md) config docs eevit_ros models) build/pages/
+	@build/docs_venv/bin/mkdocs build --strict --quiet
+	@echo 'Open build/site/index.html'
+
+build/docs_venv/bin/mkdocs: Makefile
+	@$(PYTHON) -m venv --clear build/docs_venv
+	@build/docs_venv/bin/pip install --quiet --disable-pip-version-check mkdocs-material==9.8.2
+	@touch $@
+
+# Only on an idle computer: a busy one answers late. Then see CONTRIBUTING.md, Documents.
+pictures: demo drive
+	cp build/demo/overview.png docs/demo.png
+	cp build/drive/drive.png docs/drive.png
+	cp build/drive/summary.json docs/drive.json
 
 prove-build:
 	@scripts/prove_build.sh
