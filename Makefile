@@ -60,7 +60,7 @@ test-oldest:
 docs: build/docs_venv/bin/mkdocs
 	@rm -rf build/pages && mkdir -p build/pages
 	@ln -s $(addprefix $(CURDIR)/,$(wildcard *.md) config docs eevit_ros models) build/pages/
-	@build/docs_venv/bin/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 build/docs_venv/bin/mkdocs build --strict
 	@echo 'Open build/site/index.html'
 
 build/docs_venv/bin/mkdocs: Makefile
