@@ -43,8 +43,9 @@ def recorded_images(path: Path, topic: str) -> tuple[str, str]:
     try:
         content = yaml.safe_load(metadata.read_text(encoding='utf-8'))
         entries = content['rosbag2_bagfile_information']['topics_with_message_count']
-        kinds = {e['topic_metadata']['name']: e['topic_metadata']['type'] for e in entries}
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as err:
+        topics = [entry['topic_metadata'] for entry in entries]
+        kinds = {str(topic['name']): str(topic['type']) for topic in topics}
+    except Exception as err:  # no such file, no YAML, another structure: all the same here
         raise ReplayError(f'{metadata} cannot be read ({type(err).__name__}: {err})') from err
     found = {name: TRANSPORTS[kind] for name, kind in kinds.items() if kind in TRANSPORTS}
     named = ', '.join(found) or 'none'

@@ -23,7 +23,15 @@ def read_yaml(path: Path, what: str) -> Any:
     """
     try:
         return yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        AttributeError,
+        RecursionError,
+        yaml.YAMLError,
+    ) as err:
+        # Beside its own errors PyYAML lets out those of its constructors: '!!bool x', 2020-13-45.
         raise ModelExportError(f'cannot read {what} {path}: {err}') from err
 
 

@@ -21,7 +21,17 @@ CLASSIFIER, GOVERNOR = 'classifier', 'speed_governor'
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads 1e-3 as a number, as ROS does; to PyYAML that is text, for it lacks a point."""
+    """Reads 1e-3 as a number, as ROS does; to PyYAML that is text, for it lacks a point.
+
+    It refuses aliases, as ROS does: a few lines of them can stand for more than memory holds.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Raise `yaml.YAMLError` at an alias."""
+        if self.check_event(yaml.AliasEvent):
+            where = self.peek_event().start_mark
+            raise yaml.composer.ComposerError(None, None, 'ROS reads no aliases (*name)', where)
+        return super().compose_node(parent, index)
 
 
 _Loader.add_implicit_resolver(
@@ -71,7 +81,7 @@ def governor_settings(file: Path | None) -> LimitSettings:
 def _read(file: Path, node: str) -> dict[str, Any]:
     """Return the parameters for a node, whatever its namespace."""
     try:
-        content = yaml.load(file.read_text('utf-8'), _Loader)
+        content = _load(file.read_text('utf-8'))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
         raise ReplayError(f'cannot read the parameter file {file}: {err}') from err
     found: dict[str, Any] = {}
@@ -97,6 +107,19 @@ def _read(file: Path, node: str) -> dict[str, Any]:
     return found
 
 
+def _load(text: str) -> Any:
+    """Read YAML.
+
+    Raises:
+        yaml.YAMLError: It is none.
+    """
+    try:
+        return yaml.load(text, _Loader)
+    except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as err:
+        # What PyYAML's constructors make of '!!bool x', 2020-13-45, a thousand brackets.
+        raise yaml.YAMLError(f'{type(err).__name__}: {err}') from err
+
+
 def _flat(values: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, Any]]:
     for key, value in values.items():
         if isinstance(value, Mapping):
@@ -110,7 +133,7 @@ def _assignment(text: str) -> tuple[str, Any]:
     if not separator:
         raise ReplayError(f'-p takes NAME:=VALUE, for instance thresholds:=0.9. Got {text!r}')
     try:
-        return name.strip(), yaml.load(value, _Loader)
+        return name.strip(), _load(value)
     except yaml.YAMLError as err:
         raise ReplayError(f'-p {text}: {err}') from err
 

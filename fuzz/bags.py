@@ -1,0 +1,74 @@
+"""Bags of every storage, damaged; read as the replay reads them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+from eevit_ros.errors import EevitError
+from eevit_ros.replay.open_source import open_source
+from eevit_ros.rosbag2 import recorded_images
+from fuzz import Wrong
+from fuzz.mutate import mutate
+from fuzz.samples import bags_for_tests as bags
+
+COUNT = 8
+
+
+def prepare(folder: Path) -> Callable[[Random], None]:
+    """Write the bags to be damaged; return what runs a case."""
+    from mcap.writer import CompressionType
+    from rosbags.rosbag2 import CompressionMode
+
+    entries = bags.images(COUNT) + bags.truths('x' * COUNT)
+    ros1 = bags.images(COUNT, types=bags.ROS1)
+    chunks = {'chunk_size': 2000, 'compression': CompressionType.NONE}
+    files = [
+        bags.write_mcap(folder / 'chunks.mcap', entries, **chunks),
+        bags.write_mcap(folder / 'plain.mcap', entries, use_chunking=False),
+        bags.write_mcap(folder / 'lz4.mcap', entries, compression=CompressionType.LZ4),
+        bags.write_mcap(folder / 'zstd.mcap', entries, compression=CompressionType.ZSTD),
+        bags.storage_file(bags.write_bag(folder / 'sqlite', entries, 'sqlite3')),
+        bags.storage_file(bags.write_bag(folder / 'packed', entries, 'mcap', CompressionMode.FILE)),
+        bags.write_ros1(folder / 'ros1.bag', ros1),
+    ]
+    samples = [(''.join(file.suffixes), file.read_bytes()) for file in files]
+    whole = bags.write_bag(folder / 'whole', entries)
+
+    def run(rng: Random) -> None:
+        suffix, data = rng.choice(samples)
+        damaged = folder / f'damaged{suffix}'
+        damaged.write_bytes(mutate(data, rng))
+        try:
+            _read(damaged)
+        finally:
+            damaged.unlink()
+
+    def run_metadata(rng: Random) -> None:
+        damaged = folder / 'damaged'
+        shutil.copytree(whole, damaged, dirs_exist_ok=True)
+        metadata = damaged / 'metadata.yaml'
+        metadata.write_bytes(mutate(metadata.read_bytes(), rng))
+        if rng.random() < 0.5:
+            recorded_images(damaged, bags.CAMERA)
+        else:
+            _read(damaged)
+
+    return lambda rng: run_metadata(rng) if rng.random() < 0.2 else run(rng)
+
+
+def _read(path: Path) -> None:
+    source = open_source(path, bags.CAMERA)
+    count = 0
+    for frame in source:
+        count += 1
+        if count > 10 * COUNT:
+            raise Wrong(f'more frames than were ever written: {count}')
+        try:
+            frame.decode()
+        except EevitError:
+            pass  # counted as bad by whoever replays
+    if count < COUNT and not source.problems:
+        raise Wrong(f'{COUNT - count} of {COUNT} frames are gone without a word')
