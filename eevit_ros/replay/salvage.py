@@ -29,7 +29,7 @@ from eevit_ros.replay.scratch import scratch_copy
 
 _MCAP_MAGIC = b'\x89MCAP0\r\n'
 _MCAP_HEAD = struct.Struct('<BQ')  # of a record: opcode, bytes that follow
-_MCAP_END = (Opcode.DATA_END, Opcode.FOOTER)
+_MCAP_END = (_MCAP_HEAD.pack(Opcode.DATA_END, 4), _MCAP_HEAD.pack(Opcode.FOOTER, 20))
 _MCAP_READ = (Opcode.SCHEMA, Opcode.CHANNEL, Opcode.MESSAGE, Opcode.CHUNK)
 _SQLITE_HEADER = struct.Struct('>16xH10xI')  # bytes of a page, pages
 _REST = 'the rest is lost'
@@ -122,7 +122,7 @@ class McapStream:
                 while True:
                     file.seek(at)
                     head = file.read(_MCAP_HEAD.size)
-                    if head and head[0] in _MCAP_END:
+                    if head in _MCAP_END:  # whole: pixels, too, may hold a byte like it
                         return
                     if reason := _break_at(at, head, size):
                         yield Loss(reason, _REST)

@@ -52,8 +52,18 @@ def test_names_the_topics_that_there_are(tmp_path, topics, topic, named):
         rosbag2.recorded_images(bag(tmp_path, **topics), topic)
 
 
-def test_names_metadata_that_cannot_be_read(tmp_path):
-    (tmp_path / 'metadata.yaml').write_text('rosbag2_bagfile_information: 3')
+@pytest.mark.parametrize(
+    'content',
+    [
+        b'rosbag2_bagfile_information: 3',
+        b'rosbag2_bagfile_information: !!bool x',
+        b'rosbag2_bagfile_information: 2020-13-45',
+        b'[' * 3000,
+        b'\xff\xfe\x00\x81',
+    ],
+)
+def test_names_metadata_that_cannot_be_read(tmp_path, content):
+    (tmp_path / 'metadata.yaml').write_bytes(content)
 
     with pytest.raises(ReplayError, match='metadata.yaml cannot be read'):
         rosbag2.recorded_images(tmp_path, '')

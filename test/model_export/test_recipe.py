@@ -146,7 +146,7 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelExportError, match='cannot read recipe .*none.yaml'):
         load_recipe(tmp_path / 'none.yaml')
     broken = tmp_path / 'broken.yaml'
-    for content in (b'exits: [', b'\xff\xfe\x00'):
+    for content in (b'exits: [', b'\xff\xfe\x00', b'name: !!bool x', b'name: 2020-13-45'):
         broken.write_bytes(content)
         with pytest.raises(ModelExportError, match='cannot read recipe .*broken.yaml'):
             load_recipe(broken)

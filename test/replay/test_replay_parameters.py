@@ -13,6 +13,11 @@ from eevit_ros.speed_limit import LimitSettings
 
 CONFIG = Path(__file__).resolve().parents[2] / 'config'
 
+# Each line stands for twice as much as the one before: a thousand billion entries in all.
+ALIASES = 'a0: &a0 {x: 1}\n' + ''.join(
+    f'a{i}: &a{i} {{x: *a{i - 1}, y: *a{i - 1}}}\n' for i in range(1, 41)
+)
+
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
@@ -124,6 +129,13 @@ def test_a_wrong_assignment_is_refused_in_words(assignment: str, message: str) -
         ('/**:\n  ros__parameters: 5\n', 'params.yaml is no ROS parameter file'),
         ('/**:\n  ros__parameters: [\n', 'cannot read the parameter file .*params.yaml'),
         ('/**:\n\tros__parameters: {}\n', 'cannot read the parameter file .*params.yaml'),
+        *(
+            (f'/**:\n  ros__parameters:\n    top_k: {value}\n', 'cannot read the parameter file')
+            for value in ('!!bool x', '!!int x', '2020-13-45', '"\\U00110000"', '9' * 5000)
+        ),
+        (f'/**: {"[" * 3000}\n', 'cannot read the parameter file .*RecursionError'),
+        ('/**:\n  ros__parameters: &a {rate: *a}\n', 'ROS reads no aliases'),
+        (ALIASES, 'ROS reads no aliases'),
         ('/**:\n  ros__parameters:\n    speed: 3\n', "unknown parameter 'speed'"),
         ('/**:\n  ros__parameters:\n    rate: {flor: 0.3}\n', "unknown parameter 'rate.flor'"),
         ('/**:\n  ros__parameters:\n    top_k: "3"\n', "'top_k' must be of type int. Got '3'"),

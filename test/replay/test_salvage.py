@@ -143,6 +143,18 @@ def test_a_damaged_chunk_costs_its_own_images_only(tmp_path):
     assert f'after {lost[0]} images on {CAMERA}, the last of stamp {source_stamp(lost[0] - 1)}: its'
 
 
+@pytest.mark.parametrize('end', [0x02, 0x0F])
+def test_a_byte_like_that_of_the_end_is_no_end(tmp_path, end):
+    """One byte too many shifts all that follows, and a pixel comes to where a record begins."""
+    file = mcap(tmp_path / 'x.mcap', use_chunking=False)
+    data = file.read_bytes()
+    behind = data.index(pixels(9).tobytes()) + pixels(9).nbytes
+    file.write_bytes(data[:behind] + bytes([end]) + data[behind:])
+    source = BagSource(file, CAMERA)
+    assert read(source) == list(range(10))
+    assert 'middle of a record' in source.problems[0]
+
+
 def test_a_thousand_damaged_places_are_not_a_thousand_lines(tmp_path):
     file = mcap(tmp_path / 'x.mcap', chunk_size=1)
     data = bytearray(file.read_bytes())
