@@ -5,13 +5,14 @@ VENV_OLDEST ?= build/venv-oldest
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo drive test test-oldest lint docs pictures bench clean prove-build
+.PHONY: help demo drive soak test test-oldest lint docs pictures bench clean prove-build
 
 help:
 	@echo 'make demo         play a bag of camera images through the real node; report in build/demo/'
 	@echo '                  (ARGS=--help lists what the demo takes)'
 	@echo 'make drive        drive a simulated robot behind the real nodes; report in build/drive/'
 	@echo '                  (ten paths, ten minutes; ARGS="--seeds 2" is quicker, ARGS=--help lists more)'
+	@echo 'make soak         both real nodes for an hour under overload and change (ARGS="--minutes 5" is shorter)'
 	@echo 'make test         lint, types and tests (ARGS="test/eevit_ros -k rate" runs a part)'
 	@echo 'make test-oldest  robot-side tests, less the ROS nodes, with the oldest packages that are promised'
 	@echo 'make lint         ruff and mypy only'
@@ -31,6 +32,10 @@ demo:
 drive:
 	@$(PYTHON) scripts/setup_env.py --level demo --venv $(VENV)
 	@$(RUN) -m drive $(ARGS)
+
+soak:
+	@$(PYTHON) scripts/setup_env.py --level test --venv $(VENV)
+	@PYTHONPATH=. $(RUN) benchmarks/soak.py $(ARGS)
 
 lint:
 	@$(PYTHON) scripts/setup_env.py --level test --venv $(VENV)

@@ -41,8 +41,12 @@ def slope_of(times: Sequence[float], values: Sequence[float]) -> Slope:
         return Slope(0.0, -math.inf, math.inf)
     mean_t, mean_v = math.fsum(times) / n, math.fsum(values) / n
     spread = math.fsum((t - mean_t) ** 2 for t in times)
-    slope = math.fsum((t - mean_t) * (v - mean_v) for t, v in zip(times, values)) / spread
-    rest = math.fsum((v - mean_v - slope * (t - mean_t)) ** 2 for t, v in zip(times, values))
+    slope = (
+        math.fsum((t - mean_t) * (v - mean_v) for t, v in zip(times, values, strict=True)) / spread
+    )
+    rest = math.fsum(
+        (v - mean_v - slope * (t - mean_t)) ** 2 for t, v in zip(times, values, strict=True)
+    )
     error = _student(SURE, n - 2) * math.sqrt(rest / (n - 2) / spread)
     return Slope(slope, slope - error, slope + error)
 

@@ -11,6 +11,7 @@ from eevit_ros.runners import Answer
 
 # Softmax in half precision may exceed 1 by rounding; more than this is no probability.
 _ROUNDING = 1e-3
+_SUM_ROUNDING = 2e-2  # of all classes together
 
 
 def check_answer(answer: Answer, metadata: ModelMetadata) -> tuple[npt.NDArray[np.float32], int]:
@@ -31,6 +32,12 @@ def check_answer(answer: Answer, metadata: ModelMetadata) -> tuple[npt.NDArray[n
         raise EevitError(
             f'the model answered with probabilities from {low} to {high}, not within [0, 1], '
             f'at exit {left_at}; the frame or the model is broken'
+        )
+    total = float(probabilities.sum())
+    if not abs(total - 1) <= _SUM_ROUNDING:  # a damaged file may still answer something
+        raise EevitError(
+            f'the model answered with probabilities that add up to {total:.4g}, not to 1, '
+            f'at exit {left_at}; the model is broken: copy or export it again'
         )
     if not 0 <= left_at <= exits:
         raise EevitError(f'exit_index must be 0..{exits}. The model answered {left_at}')

@@ -247,6 +247,16 @@ def test_a_model_that_answers_logits_is_refused(tmp_path: Path) -> None:
         engine.run(grey(0))
 
 
+@pytest.mark.parametrize('value', [(0.6, 0.6, 0.2), (0.3, 0.3, 0.3), (0.0, 0.0, 0.0)])
+def test_probabilities_that_are_no_distribution_are_refused(
+    tmp_path: Path, value: tuple[float, ...]
+) -> None:
+    shares = np.array([value], np.float32)
+    engine = Engine(tampered(tmp_path / 'shares.onnx', 'probabilities', shares))
+    with pytest.raises(EevitError, match=f'add up to {sum(value):.4g}, not to 1'):
+        engine.run(grey(0))
+
+
 def test_rounding_above_one_is_no_error_and_no_confidence_above_one(tmp_path: Path) -> None:
     value = np.array([[1.0005, 0, 0]], np.float32)
     engine = Engine(tampered(tmp_path / 'half.onnx', 'probabilities', value))
