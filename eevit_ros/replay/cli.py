@@ -35,8 +35,13 @@ def main(args: Sequence[str] | None = None) -> int:
         return FAILED
     try:
         return int(getattr(commands, options.command)(options))
-    except (EevitError, OSError) as err:
+    except EevitError as err:
         print(f'replay: {err}', file=sys.stderr)
+        return FAILED
+    except OSError as err:
+        # One that opens a file names it; a write that a full disk refuses does not.
+        where = '' if err.filename else f' (while writing to {options.out}: is the disk full?)'
+        print(f'replay: {err}{where}', file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         goes_on = '; the same command goes on after the last whole recording'

@@ -5,9 +5,11 @@ What writes and reads engines stands in for TensorRT; the folder, its manifest a
 
 from __future__ import annotations
 
+import contextlib
 import json
+import resource
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -231,3 +233,32 @@ def test_the_default_folder_is_where_caches_belong(monkeypatch: pytest.MonkeyPat
 def test_a_folder_must_not_depend_on_where_the_node_was_started(text: str) -> None:
     with pytest.raises(EevitError, match="'cache_dir' must be an absolute path, or begin with ~"):
         check_cache_dir(text)
+
+
+@contextlib.contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """Let no file grow beyond `size` bytes: the next write fails, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def build_as_far_as_it_goes(folder: Path | None) -> str:
+    """As TensorRT's provider, which does not mind that an engine could not be written."""
+    with contextlib.suppress(OSError):
+        return build(folder)
+    return 'built'
+
+
+@pytest.mark.parametrize('size', [4, 50], ids=['within an engine', 'within the manifest'])
+def test_a_disk_that_runs_full_is_told_and_the_half_is_never_believed(
+    tmp_path: Path, size: int
+) -> None:
+    full = cache(tmp_path)
+    with room_for(size):
+        assert full.use(build_as_far_as_it_goes) == 'built'
+    assert f'{full.folder} cannot be written' in full.note
+    assert_built_again(full.folder, 'building them was not finished')
