@@ -193,6 +193,25 @@ def test_a_folder_that_cannot_be_written_is_a_failure(
     assert capsys.readouterr().err.startswith('replay: ')
 
 
+LITTLE_ROOM = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))
+from eevit_ros.replay.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_disk_that_runs_full_is_told_and_the_same_command_goes_on_later(
+    bag: Path, basics: list[str], tmp_path: Path
+) -> None:
+    ran = python(LITTLE_ROOM, 'run', str(bag), *basics, '--output-bag')
+    assert ran.returncode == 1
+    assert 'Traceback' not in ran.stderr
+    assert 'is the disk full?' in ran.stderr
+    assert str(tmp_path) in ran.stderr
+    assert main(['run', str(bag), *basics, '--output-bag']) == 0
+
+
 def test_what_was_left_out_is_said_and_shown_by_the_code(
     bag: Path, basics: list[str], tmp_path: Path, capsys: Capture
 ) -> None:
