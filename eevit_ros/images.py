@@ -28,6 +28,8 @@ The first step moves the edges between what falls into one pixel and what into t
 left to average, the less that shows.
 """
 
+STRIP = 32  # rows of a picture that is being halved
+
 REDUCTIONS = (8, 4, 2)  # what a JPEG's decoder offers, pixels a side that become one
 
 INTERPOLATIONS = {'linear': cv2.INTER_LINEAR, 'cubic': cv2.INTER_CUBIC}
@@ -155,19 +157,30 @@ def _scale(image: Image, height: int, width: int, rule: ResizeRule) -> Image:
 
 def _shrink(image: Image, height: int, width: int) -> Image:
     """Average to a size that is not larger in any axis; every pixel counts."""
-    halvings, (h, w) = 0, image.shape[:2]
-    least = 2 * LAST_SHRINK
-    while h % 2 == 0 and w % 2 == 0 and h >= least * height and w >= least * width:
-        halvings, h, w = halvings + 1, h // 2, w // 2
-    if not halvings:
+    if not _halves(*image.shape[:2], height, width):
         return _area(image, height, width)
-    # Halving (2x2 means) first takes half the time of INTER_AREA in one go. In 8 more bits, for in
-    # 8 it would round an eighth of a step upwards on average, and so change one pixel in eight.
-    fine = np.left_shift(image, 8, dtype=np.uint16)
-    for halving in reversed(range(halvings)):
-        fine = _area(fine, h << halving, w << halving)
+    # Halving (2x2 means) first is half as fast again as INTER_AREA in one go. In 8 more bits: in 8
+    # it would round an eighth of a step upwards on average, and so change one pixel in eight.
+    fine = _halved(image)
+    while _halves(*fine.shape[:2], height, width):
+        fine = _area(fine, fine.shape[0] // 2, fine.shape[1] // 2)
     fine = _area(fine, height, width)
     return ((fine + 128) >> 8).astype(np.uint8)
+
+
+def _halves(h: int, w: int, height: int, width: int) -> bool:
+    even = h % 2 == 0 and w % 2 == 0
+    return even and min(h / height, w / width) >= 2 * LAST_SHRINK
+
+
+def _halved(image: Image) -> npt.NDArray[np.uint16]:
+    """Return it with half the sides and 256 times the values; in strips that the cache holds."""
+    h, w = image.shape[0] // 2, image.shape[1] // 2
+    halved = np.empty((h, w, 3), np.uint16)
+    for top in range(0, h, STRIP):
+        strip = np.left_shift(image[2 * top : 2 * (top + STRIP)], 8, dtype=np.uint16)
+        halved[top : top + STRIP] = _area(strip, len(strip) // 2, w)
+    return halved
 
 
 def _area(image: npt.NDArray[T], height: int, width: int) -> npt.NDArray[T]:
