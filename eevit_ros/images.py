@@ -157,12 +157,13 @@ def _scale(image: Image, height: int, width: int, rule: ResizeRule) -> Image:
 
 def _shrink(image: Image, height: int, width: int) -> Image:
     """Average to a size that is not larger in any axis; every pixel counts."""
-    if not _halves(*image.shape[:2], height, width):
+    h, w = image.shape[:2]
+    if not _halves(h, w, height, width):
         return _area(image, height, width)
     # Halving (2x2 means) first is half as fast again as INTER_AREA in one go. In 8 more bits: in 8
     # it would round an eighth of a step upwards on average, and so change one pixel in eight.
     fine = _halved(image)
-    while _halves(*fine.shape[:2], height, width):
+    while _halves(fine.shape[0], fine.shape[1], height, width):
         fine = _area(fine, fine.shape[0] // 2, fine.shape[1] // 2)
     fine = _area(fine, height, width)
     return ((fine + 128) >> 8).astype(np.uint8)
