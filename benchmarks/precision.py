@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,12 +23,12 @@ from tqdm import tqdm
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.report_file import Cell, Report, Table, machine  # noqa: E402
 from eevit_ros.cores import all_cores  # noqa: E402
 from eevit_ros.engine import Engine  # noqa: E402
 from eevit_ros.exit_policy import judge  # noqa: E402
 from eevit_ros.images import Image  # noqa: E402
 from eevit_ros.policies import STATELESS  # noqa: E402
-from eevit_ros.replay.machine import describe_machine  # noqa: E402
 from eevit_ros.runners import SINGLE, STAGED  # noqa: E402
 from eevit_ros.threshold_search import exits_taken  # noqa: E402
 from model_export.data import load_split  # noqa: E402
@@ -44,34 +43,46 @@ def main() -> None:
     parser.add_argument('--data', type=Path, required=True, help='folder with the data set')
     parser.add_argument('--images', type=int, default=10_000, help='test images (default all)')
     parser.add_argument('--threads', type=int, default=all_cores(), help='default: all cores')
-    parser.add_argument('--out', type=Path, help='write the figures to this JSON file')
+    parser.add_argument('--json', type=Path, default=ROOT / 'build/benchmarks/precision.json')
+    parser.add_argument('--document', type=Path, help='put the tables there, too')
     args = parser.parse_args()
-    machine, files = describe_machine(), (args.fp32, args.int8)
+    computer, files = machine('onnx', 'torch'), (args.fp32, args.int8)
     said = [answers(path, args.data, limit=args.images) for path in files]
     size = said[0].metadata.input_height
     images = load_split(args.data, 'test', size).spread(args.images).images
-    fp32_thresholds = said[0].metadata.default_thresholds
     own = [one.metadata.default_thresholds for one in said]
-    figures = {
-        'files': [path.name for path in files],
-        'sha256': [hashlib.sha256(path.read_bytes()).hexdigest() for path in files],
-        'size_mb': [round(path.stat().st_size / 1e6, 1) for path in files],
-        'images': len(images),
-        'accuracy_each_exit': [one.right.mean(axis=1).tolist() for one in said],
-        'same_label_each_exit': _same([one.probabilities.argmax(-1) for one in said]).tolist(),
-        'largest_difference': float(np.abs(said[0].probabilities - said[1].probabilities).max()),
-        'own_thresholds': _decided(said, own),
-        'equal_thresholds': _decided(said, [fp32_thresholds] * 2),
-        'threads': args.threads,
-        'time': {form: _timed(files, form, args.threads, images) for form in (SINGLE, STAGED)},
-        'machine': machine,
-    }
-    print(json.dumps(figures, indent=1))
-    if args.out:
-        args.out.write_text(json.dumps(figures, indent=1) + '\n')
+    decided = [
+        *_decided('own thresholds', said, own),
+        *_decided("fp32's thresholds on both", said, [own[0]] * 2),
+    ]
+    timed = [row for form in (SINGLE, STAGED) for row in _timed(files, form, args.threads, images)]
+    sizes = [path.stat().st_size / 1e6 for path in files]
+    hashes = [hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in files]
+    notes = [
+        f'{len(images)} test images, {args.threads} threads. SHA-256 of the files begins with '
+        f'{hashes[0]} (fp32) and {hashes[1]} (int8).',
+        'Times are means over all images; the two files run each image in turn.',
+    ]
+    tables = [
+        Table('Decisions', ['', 'fp32', 'int8', 'the same %'], decided),
+        Table('Accuracy of each exit, %', ['layer', 'fp32', 'int8', 'the same label'], _each(said)),
+        Table('File and time', ['', 'fp32', 'int8', 'ratio'], [_ratio('file, MB', *sizes), *timed]),
+    ]
+    report = Report('int8 beside fp32', computer, tables, notes)
+    print(report.write(args.json))
+    if args.document:
+        report.fill(args.document, 'precision')
 
 
-def _decided(said: list[Answers], thresholds: list[tuple[float, ...]]) -> dict[str, Any]:
+def _each(said: list[Answers]) -> list[list[Cell]]:
+    right = [one.right.mean(axis=1) for one in said]
+    same = _same([one.probabilities.argmax(-1) for one in said])
+    layers = said[0].metadata.answer_layers
+    percent = (100 * np.stack([*right, same], axis=1)).tolist()
+    return [[layer, *row] for layer, row in zip(layers, percent, strict=True)]
+
+
+def _decided(at: str, said: list[Answers], thresholds: list[tuple[float, ...]]) -> list[list[Cell]]:
     """Where images leave at these thresholds, one vector a file, and what they are told."""
     taken, labels = [], []
     for one, values in zip(said, thresholds, strict=True):
@@ -80,19 +91,19 @@ def _decided(said: list[Answers], thresholds: list[tuple[float, ...]]) -> dict[s
         taken.append(left)
         labels.append(one.probabilities.argmax(-1)[left, np.arange(len(left))])
     layers = np.array(said[0].metadata.answer_layers)
-    return {
-        'accuracy': [float((found == said[0].labels).mean()) for found in labels],
-        'mean_layers': [float(layers[left].mean()) for left in taken],
-        'same_exit': float(_same(taken)),
-        'same_label': float(_same(labels)),
-    }
+    accuracy = [100 * float((found == said[0].labels).mean()) for found in labels]
+    ran = [float(layers[left].mean()) for left in taken]
+    return [
+        [f'accuracy %, {at}', *accuracy, 100 * float(_same(labels))],
+        [f'layers that ran, {at}', *ran, 100 * float(_same(taken))],
+    ]
 
 
 def _same(pair: list[npt.NDArray[np.int64]]) -> Any:
     return (pair[0] == pair[1]).mean(axis=-1)
 
 
-def _timed(files: tuple[Path, Path], form: str, threads: int, images: Image) -> dict[str, Any]:
+def _timed(files: tuple[Path, Path], form: str, threads: int, images: Image) -> list[list[Cell]]:
     """Mean milliseconds of both files, in turn."""
     engines = [Engine(path, execution=form, threads=threads) for path in files]
     for engine in engines:
@@ -103,12 +114,14 @@ def _timed(files: tuple[Path, Path], form: str, threads: int, images: Image) -> 
             spent_ms[0, which] += engine.run(image).inference_ms
             spent_ms[1, which] += engine.run_to_the_end(image).inference_ms
     own_ms, full_ms = (spent_ms / len(images)).tolist()
-    return {
-        'mean_ms': own_ms,
-        'ratio': own_ms[1] / own_ms[0],
-        'full_depth_ms': full_ms,
-        'full_depth_ratio': full_ms[1] / full_ms[0],
-    }
+    return [
+        _ratio(f'ms, own thresholds, {form}', *own_ms),
+        _ratio(f'ms, full depth, {form}', *full_ms),
+    ]
+
+
+def _ratio(what: str, fp32: float, int8: float) -> list[Cell]:
+    return [what, fp32, int8, int8 / fp32]
 
 
 if __name__ == '__main__':

@@ -12,7 +12,7 @@ sys.path.insert(0, str(ROOT / 'benchmarks'))
 from report_file import read_report  # noqa: E402
 
 
-@pytest.mark.parametrize('name', ['node_cost', 'resize_exits'])
+@pytest.mark.parametrize('name', ['node_cost', 'precision', 'resize_exits'])
 def test_tables_are_those_of_the_committed_run(name: str) -> None:
     text = (ROOT / 'docs' / 'performance.md').read_text()
     between = text.partition(f'<!-- {name} -->\n')[2].partition(f'<!-- /{name} -->')[0]
