@@ -67,11 +67,14 @@ class Session:
         node.get_logger().info(f'waiting for images on {self._camera.topic}')
 
     def stop(self) -> None:
-        """Take no more frames, wait for the one being answered, stop the timers."""
+        """Take no more frames, wait for the one being answered, stop the timers; the last call."""
         self._camera.close()
         self._worker.join()
         for timer in self._timers:
             self._node.destroy_timer(timer)
+        # Timers and subscription refer back to this object, so only a garbage collection frees it,
+        # which comes rarely. The model is too large to wait for that.
+        del self._perception, self._engine
 
     def change(self, settings: Settings) -> None:
         """Let changed live parameters take effect."""

@@ -202,3 +202,18 @@ def test_after_ten_quick_restarts_it_starts_slow_and_works(
         assert node.until_answer(lambda: raw_image(WHITE))['exit_layer'] == '1'
         node.until_rate(lambda rate: rate == 1.0, lambda: raw_image(WHITE))
         assert 'Traceback' not in node.process.output()
+
+
+def test_a_model_that_was_let_go_of_is_out_of_memory_before_the_next(
+    peer: RosPeer, model: Path, tmp_path: Path
+) -> None:
+    """Not only after some garbage collection: two at a time may be more than there is room for."""
+    command = (sys.executable, str(HERE / 'uncollected.py'))
+    with classifier(peer, tmp_path, model, command=command) as node:
+        for _ in range(3):
+            assert node.until_answer(lambda: raw_image(WHITE))['exit_layer'] == '1'
+            assert node.change_state('deactivate') and node.change_state('cleanup')
+            assert node.change_state('configure') and node.change_state('activate')
+        found = [line for line in node.process.output().splitlines() if 'in memory' in line]
+        assert found == ['models in memory: 0'] * 4
+        assert node.process.stop(signal.SIGTERM) == 0
