@@ -13,11 +13,13 @@ import onnx
 
 from eevit_ros.engine import Engine
 from eevit_ros.errors import EevitError
+from eevit_ros.settings import demo_model
 from fuzz import Wrong
 from fuzz.mutate import mutate
 from fuzz.samples import tiny_model
 
 IMAGES = [np.full((40, 30, 3), grey, np.uint8) for grey in (0, 130, 255)]
+SHIPPED_SHARE = 0.005  # of the cases: it takes a hundred times as long
 JSON = (
     *('', '0', '-1', '1e999', 'NaN', 'null', 'true', '[]', '{}', '[[]]', '"x"', '[1, 2]', '[2, 1]'),
     *('[0.5]', '[0.5, NaN]', '[1e999]', '9' * 5000, '1' + '0' * 30, '[' * 20000, '"\\ud800"'),
@@ -33,12 +35,15 @@ def prepare(folder: Path) -> Callable[[Random], None]:
             folder / 'b.onnx', classes=5, exit_layers=(2, 3, 6), layers=7, size=(8, 16)
         ).read_bytes(),
     ]
+    shipped = demo_model().read_bytes()
     path = folder / 'damaged.onnx'
 
     def run(rng: Random) -> None:
-        data = rng.choice(files)
-        damage = rng.choice((mutate, _graph, _metadata))
-        path.write_bytes(damage(data, rng))
+        if rng.random() < SHIPPED_SHARE:
+            path.write_bytes(mutate(shipped, rng))
+        else:
+            damage = rng.choice((mutate, _graph, _metadata))
+            path.write_bytes(damage(rng.choice(files), rng))
         use(path, rng.choice(('single', 'staged')))
 
     return run

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / 'test' / 'eevit_ros'), str(ROOT / 'test' / 'replay')]
+_TESTS = Path(__file__).resolve().parents[1] / 'test'
+sys.path[:0] = [str(_TESTS / 'eevit_ros'), str(_TESTS / 'replay')]
 
-import bags_for_tests  # noqa: E402, F401
-import tiny_model  # noqa: E402, F401
+# By name: mypy does not see them, as tests are not typed throughout.
+tiny_model: Any = importlib.import_module('tiny_model')
+bags_for_tests: Any = importlib.import_module('bags_for_tests')

@@ -9,7 +9,7 @@ import pytest
 from fuzz.__main__ import describe
 from fuzz.runner import run_cases
 
-CASES = {'images': 2000, 'pictures': 1500, 'parameters': 150, 'bags': 150, 'models': 100}
+CASES = {'images': 2000, 'pictures': 1500, 'parameters': 100, 'bags': 150, 'models': 100}
 
 
 @pytest.mark.parametrize('target', CASES)
