@@ -24,6 +24,7 @@ _LEADS_TO = {
     'tensor': {},
 }
 _EXTERNAL = {13, 14}  # of a tensor: external_data, data_location
+_HERE = b'\x70\x00'  # data_location DEFAULT, which some tools write
 
 
 def is_self_contained(model: bytes) -> bool:
@@ -37,7 +38,7 @@ def is_self_contained(model: bytes) -> bool:
         kind, message = todo.pop()
         leads_to = _LEADS_TO[kind]
         for field in read_fields(message):
-            if kind == 'tensor' and field.number in _EXTERNAL:
+            if kind == 'tensor' and field.number in _EXTERNAL and field.whole != _HERE:
                 return False
             if field.number in leads_to:
                 todo.append((leads_to[field.number], field.content))

@@ -68,21 +68,10 @@ def to_int8(proto: onnx.ModelProto) -> onnx.ModelProto:
     if not any(tensor.data_type == onnx.TensorProto.INT8 for tensor in quantised.graph.initializer):
         raise ModelExportError('the graph has no matrix product with weights: nothing to quantise')
     quantised.ir_version = proto.ir_version
-    _keep_weights_inside(quantised.graph)
     store_as_half(quantised.graph)
     del quantised.metadata_props[:]
     quantised.metadata_props.extend(proto.metadata_props)
     return quantised
-
-
-def _keep_weights_inside(graph: onnx.GraphProto) -> None:
-    """Drop the marks of where weights lie: the quantiser had some in another file meanwhile."""
-    for tensor in graph.initializer:
-        tensor.ClearField('data_location')
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.GRAPH:
-                _keep_weights_inside(attribute.g)
 
 
 def answer_all(proto: onnx.ModelProto, images: Image) -> npt.NDArray[np.float32]:

@@ -387,6 +387,15 @@ def test_only_the_file_of_the_given_hash_is_opened(tmp_path: Path) -> None:
         Engine(path, sha256='0' * 64)
 
 
+def test_a_tensor_that_says_it_lies_here_is_no_external_data(tmp_path: Path) -> None:
+    path = write_tiny_model(tmp_path / 'tiny.onnx')
+    model = onnx.load(path)
+    for tensor in model.graph.initializer:
+        tensor.data_location = TensorProto.DEFAULT
+    path.write_bytes(model.SerializeToString())
+    assert read_model(path) == path.read_bytes()
+
+
 def test_a_metadata_entry_called_location_is_no_external_data(tmp_path: Path) -> None:
     path = write_tiny_model(tmp_path / 'tiny.onnx', props={'location': 'Lund'})
     assert read_model(path) == path.read_bytes()
