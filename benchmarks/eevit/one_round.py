@@ -84,7 +84,8 @@ def open_session(args: argparse.Namespace) -> Any:
 def open_peer(args: argparse.Namespace) -> dict[int, Run]:
     """The peer's file, forced by the biases of its exits' classifiers, see `forced_by_input`."""
     session = open_session(args)
-    image, *biases = session.get_inputs()
+    (image,) = session.get_inputs()
+    biases = session.get_overridable_initializers()
     pixels = np.random.default_rng(0).standard_normal(image.shape, np.float32)
 
     def run(feed: dict[str, Any], index: int) -> float:
