@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 from documents import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.beside_eevit import LAYERS, PERCENT, Side, tables
+from benchmarks.beside_eevit import LAYERS, PERCENT, Side, forced_by_input, tables
 from benchmarks.eevit.one_round import milliwatts
 from benchmarks.interval import interval_of
 
@@ -54,6 +58,26 @@ def test_ratios_compare_the_processes_of_one_round() -> None:
     without_peer = tables(sides[1:], {name: found[name] for name in ('single', 'plain')})
     assert [table.title for table in without_peer] == [times.title, to_plain.title, memory.title]
     assert LAYERS == 12
+
+
+def test_a_bias_of_the_peer_s_exits_can_be_given_at_run_time(tmp_path: Path) -> None:
+    name = 'transformer.layers.3.highway.classifier.classifier.bias'
+    value = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node('Add', ['image', name], ['out'])],
+        'exit',
+        [value('image', onnx.TensorProto.FLOAT, [2])],
+        [value('out', onnx.TensorProto.FLOAT, [2])],
+        [onnx.numpy_helper.from_array(np.ones(2, np.float32), name)],
+    )
+    opset = [onnx.helper.make_opsetid('', 20)]
+    onnx.save(onnx.helper.make_model(graph, ir_version=10, opset_imports=opset), tmp_path / 'a')
+    forced_by_input(tmp_path / 'a', tmp_path / 'b')
+    session = onnxruntime.InferenceSession(tmp_path / 'b', providers=['CPUExecutionProvider'])
+    assert [bias.name for bias in session.get_overridable_initializers()] == [name]
+    feed = {'image': np.zeros(2, np.float32)}
+    assert session.run(None, feed)[0].tolist() == [1, 1]
+    assert session.run(None, {**feed, name: np.full(2, 5, np.float32)})[0].tolist() == [5, 5]
 
 
 @pytest.mark.parametrize(
