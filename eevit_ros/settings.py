@@ -7,7 +7,7 @@ import re
 import sys
 from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -61,31 +61,15 @@ class Settings:
             check_value(name, values[name])
         rate = _group(values, 'rate.')
         rate['mappings'] = tuple(rate['mappings'])
-        return cls(
-            model=Path(values['model']).expanduser() if values['model'] else demo_model(),
-            thresholds=_thresholds(values['thresholds']),
-            cache_dir=check_cache_dir(values['cache_dir']),
-            rate=RateSettings(**rate),
-            shift=ShiftSettings(**_group(values, 'shift.')),
-            **{
-                name: values[name]
-                for name in (
-                    'model_sha256',
-                    'image_transport',
-                    'top_k',
-                    'provider',
-                    'threads',
-                    'spin',
-                    'tensorrt_fp16',
-                    'execution',
-                    'exit_policy',
-                    'budget_ms',
-                    'class_ids',
-                    'frozen_after_frames',
-                    'blind_below_contrast',
-                )
-            },
-        )
+        made: dict[str, Any] = {
+            'model': Path(values['model']).expanduser() if values['model'] else demo_model(),
+            'thresholds': _thresholds(values['thresholds']),
+            'cache_dir': check_cache_dir(values['cache_dir']),
+            'rate': RateSettings(**rate),
+            'shift': ShiftSettings(**_group(values, 'shift.')),
+        }
+        as_they_are = {f.name: values[f.name] for f in fields(cls) if f.name not in made}
+        return cls(**made, **as_they_are)
 
 
 def check_value(name: str, value: object) -> None:
