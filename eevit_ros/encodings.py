@@ -196,7 +196,12 @@ def decode_image(
     if layout.item_bytes > 1:
         # In this machine's byte order, and aligned; a copy only where it is not so already.
         pixels = np.require(pixels, np.uint16, ['ALIGNED'])
-    return layout.to_rgb(pixels)
+    try:
+        return layout.to_rgb(pixels)
+    except cv2.error as err:  # such as a picture of one pixel with OpenCV 4.5.4
+        raise EevitError(
+            f'OpenCV {cv2.__version__} cannot read {width}x{height} {encoding}: {err}'
+        ) from err
 
 
 def decode_compressed(data: Data, format: str, target: Target | None = None) -> Image:

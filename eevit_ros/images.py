@@ -151,6 +151,8 @@ def _scale(image: Image, height: int, width: int, rule: ResizeRule) -> Image:
         image = _shrink(image, min(height, image.shape[0]), min(width, image.shape[1]))
     if image.shape[:2] == (height, width):
         return np.ascontiguousarray(image)
+    if image.shape[:2] == (1, 1):  # which Ubuntu 22.04's OpenCV, 4.5.4, does not take
+        return np.ascontiguousarray(np.broadcast_to(image, (height, width, 3)))
     interpolation = INTERPOLATIONS[rule.interpolation]
     return np.asarray(cv2.resize(image, (width, height), interpolation=interpolation), np.uint8)
 

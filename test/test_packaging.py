@@ -91,6 +91,15 @@ def test_no_requirement_pulls_an_onnx_runtime_that_nobody_chose(
     assert choices == {'cpu', 'gpu'}
 
 
+def test_the_oldest_packages_are_those_of_the_document() -> None:
+    lines = (ROOT / 'constraints-oldest.txt').read_text().splitlines()
+    pins = [match for line in lines if (match := re.match(r'([\w-]+)==([\d.]+)', line))]
+    table = (ROOT / 'docs' / 'platforms.md').read_text().partition('| Python | NumPy |')[2]
+    listed = set(re.findall(r'\b\d+\.\d+\.\d+\b', table.partition('\n\n')[0]))
+    pinned = {'.'.join(pin[2].split('.')[:3]) for pin in pins if pin[1] != 'onnx'}
+    assert listed == pinned
+
+
 @pytest.mark.parametrize('folder', ['launch', 'config', 'models'])
 def test_every_file_that_a_robot_needs_is_installed(folder: str, installed: Path) -> None:
     tracked = subprocess.run(
