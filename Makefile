@@ -64,7 +64,7 @@ test-oldest:
 # The site's pages are the documents where they are, beside the files that they link to.
 docs: build/docs_venv/bin/mkdocs
 	@rm -rf build/pages && mkdir -p build/pages
-	@ln -s $(addprefix $(CURDIR)/,$(wildcard *.md config docker docs eevit_ros models scripts)) build/pages/
+	@ln -s $(addprefix $(CURDIR)/,$(wildcard *.md *.txt config docker docs eevit_ros models scripts)) build/pages/
 	@NO_MKDOCS_2_WARNING=1 build/docs_venv/bin/mkdocs build --strict
 	@echo 'Open build/site/index.html'
 
