@@ -24,12 +24,13 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks'), str(ROOT / 'test' / 'eevit_ros')]
+sys.path[:0] = [str(ROOT), str(ROOT / 'test' / 'eevit_ros')]
 
-from camera_feed import FORMATS, SIZES, TOPIC  # noqa: E402
 from classifier_peer import key_values  # noqa: E402
-from report_file import Cell, Report, Table, machine  # noqa: E402
 from ros_process import NodeProcess, RosPeer  # noqa: E402
+
+from benchmarks.camera_feed import FORMATS, SIZES, TOPIC  # noqa: E402
+from benchmarks.report_file import Cell, Report, Table, machine  # noqa: E402
 
 MODEL = ROOT / 'models' / 'eevit_s14_cifar100.onnx'
 PROFILE = ROOT / 'config' / 'fastdds_shared_memory.xml'

@@ -3,7 +3,7 @@
 before = machine()
 ...
 report = Report('Title', before, [Table('Milliseconds', COLUMNS, rows)], ['what a row is'])
-print(report.write(Path('build/benchmarks/name.json')))  # and name.md
+print(report.write(Path('build/benchmarks/name.json')))
 report.fill(Path('docs/performance.md'), 'name')  # between the document's two comments
 """
 
@@ -59,12 +59,10 @@ class Report:
     command: str = field(default_factory=_command)
 
     def write(self, path: Path) -> str:
-        """Write `path` (.json) and its sibling (.md), making their folder; return the Markdown."""
-        text = f'## {self.title}\n\n{self.markdown()}'
+        """Write a JSON file, making its folder, and return the same as a Markdown section."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(self), indent=1) + '\n')
-        path.with_suffix('.md').write_text(text)
-        return text
+        return f'## {self.title}\n\n{self.markdown()}'
 
     def fill(self, document: Path, name: str) -> None:
         """Put the Markdown between a document's two comments, `<!-- name -->`, `<!-- /name -->`.

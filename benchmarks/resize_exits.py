@@ -19,10 +19,9 @@ import numpy as np
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks')]
+sys.path.insert(0, str(ROOT))
 
-from report_file import Cell, Report, Table, machine  # noqa: E402
-
+from benchmarks.report_file import Cell, Report, Table, machine  # noqa: E402
 from eevit_ros.encodings import decode_compressed  # noqa: E402
 from eevit_ros.engine import Engine  # noqa: E402
 from eevit_ros.images import Image, resize  # noqa: E402

@@ -29,11 +29,15 @@ def read_model(path: Path) -> bytes:
     """
     try:
         # A pipe would be waited for and a device read for ever: no open before the look.
-        kind = path.stat().st_mode
-        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode) and not stat.S_ISDIR(facts.st_mode):
             raise EevitError(f'{path}: is no regular file; give the .onnx file itself')
-        with path.open('rb') as file:
-            data = file.read(MAX_BYTES + 1)
+        if facts.st_size > MAX_BYTES:
+            raise EevitError(
+                f'{path}: the model file has {facts.st_size} bytes, more than {MAX_BYTES}, which '
+                'ONNX Runtime cannot load; give the .onnx file itself'
+            )
+        data = path.read_bytes()
     except FileNotFoundError as err:
         raise EevitError(f'{path}: the model file does not exist; check the path') from err
     except IsADirectoryError as err:
@@ -42,11 +46,6 @@ def read_model(path: Path) -> bytes:
         raise EevitError(f'{path}: the model file cannot be read: {err}') from err
     if not data:
         raise EevitError(f'{path}: the model file is empty; copy or export it again')
-    if len(data) > MAX_BYTES:
-        raise EevitError(
-            f'{path}: the model file has more than {MAX_BYTES} bytes, which ONNX Runtime cannot '
-            'load; give the .onnx file itself'
-        )
     try:
         alone = is_self_contained(data)
     except EevitError as err:

@@ -1,17 +1,15 @@
-"""The schedules that benchmarks/exit_scheduling.py plays, and what the document says of them."""
+"""The schedules that benchmarks/exit_scheduling.py plays."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from documents import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from benchmarks.exit_scheduling import Cost, rows_of, schedule
-from benchmarks.report_file import read_report
 
 Leaves = npt.NDArray[np.bool_]
 SEQUENCES = arrays.arrays(bool, st.tuples(st.integers(1, 6), st.integers(1, 30)))
@@ -61,8 +59,3 @@ def test_skipping_a_head_spares_its_cost_alone() -> None:
     cost = Cost(np.array([11.0, 22.0, 32.0]), np.array([1.0, 1.0]))
     left, first = np.array([1, 1, 2]), np.array([0, 1, 2])
     assert cost.spent(left, first) == pytest.approx([22, 21, 30])
-
-
-def test_the_document_shows_the_committed_run() -> None:
-    report = read_report(ROOT / 'docs' / 'benchmarks' / 'exit_scheduling.json')
-    assert report.markdown() in (ROOT / 'docs' / 'performance.md').read_text()

@@ -6,11 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from documents import ROOT
 
-sys.path.insert(0, str(ROOT / 'benchmarks'))
-
-from report_file import Report, Table, machine, read_report  # noqa: E402
+from benchmarks.report_file import Report, Table, machine, read_report
 
 TABLE = Table('Milliseconds', ['frame', 'p50', 'p99'], [['small', 0.5, 1], ['large', 2.345, None]])
 REPORT = Report('Cost', {'cpu': 'a CPU', 'cores': 2}, [TABLE], ['a note'], 'python b/cost.py')
@@ -32,7 +29,7 @@ On: cpu a CPU, cores 2.
 
 def test_what_is_read_back_says_the_same(tmp_path: Path) -> None:
     path = tmp_path / 'new' / 'cost.json'
-    assert REPORT.write(path) == path.with_suffix('.md').read_text() == f'## Cost\n\n{MARKDOWN}'
+    assert REPORT.write(path) == f'## Cost\n\n{MARKDOWN}'
     assert read_report(path).markdown() == MARKDOWN
 
 

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.report_file import read_report
 from benchmarks.soak_verdict import (
     FEWEST,
     FLAT,
@@ -20,7 +19,6 @@ from benchmarks.soak_verdict import (
 )
 
 ROOT = Path(__file__).resolve().parents[1]
-MARKED = ('<!-- soak -->\n', '<!-- /soak -->\n')
 
 slopes = st.floats(-1e3, 1e3)
 sizes = st.integers(FEWEST, 200)
@@ -99,14 +97,3 @@ def test_a_quantile_is_a_value_that_enough_others_do_not_exceed(
     assert found in values
     assert sum(value <= found for value in values) >= share * len(values)
     assert math.isnan(quantile([], share))
-
-
-def test_the_document_holds_the_committed_figures() -> None:
-    text = (ROOT / 'docs' / 'soak.md').read_text()
-    first, last = MARKED
-    between = text.partition(first)[2].partition(last)[0]
-    figures = ROOT / 'docs' / 'benchmarks' / 'soak.json'
-    if figures.exists():
-        assert between.strip() == read_report(figures).markdown().strip()
-    else:
-        assert between.strip() == 'Not measured yet.'

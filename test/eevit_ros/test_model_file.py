@@ -375,7 +375,7 @@ def test_a_file_larger_than_any_model_is_refused(
     monkeypatch.setattr(model_check, 'MAX_BYTES', path.stat().st_size)
     assert read_model(path)
     monkeypatch.setattr(model_check, 'MAX_BYTES', path.stat().st_size - 1)
-    with pytest.raises(EevitError, match='tiny.onnx: the model file has more than'):
+    with pytest.raises(EevitError, match='tiny.onnx: the model file has [0-9]+ bytes, more than'):
         read_model(path)
 
 
