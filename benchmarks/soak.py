@@ -85,24 +85,28 @@ class Samples:
 
     hours: list[float] = field(default_factory=list)
     megabytes: list[float] = field(default_factory=list)
+    shared: list[float] = field(default_factory=list)
     threads: list[int] = field(default_factory=list)
     files: list[int] = field(default_factory=list)
 
-    def take(self, hours: float, readings: list[tuple[float, int, int]]) -> None:
+    def take(self, hours: float, readings: list[tuple[float, float, int, int]]) -> None:
         """Take the median of readings."""
-        memory, threads, files = zip(*readings, strict=True)
+        memory, shared, threads, files = zip(*readings, strict=True)
         self.hours.append(hours)
         self.megabytes.append(statistics.median(memory))
+        self.shared.append(statistics.median(shared))
         self.threads.append(statistics.median_low(threads))
         self.files.append(statistics.median_low(files))
 
 
-def read_process(pid: int) -> tuple[float, int, int]:
-    """Return resident megabytes, threads and open files of a process."""
+def read_process(pid: int) -> tuple[float, float, int, int]:
+    """Return own and shared resident megabytes, threads and open files of a process."""
     lines = Path(f'/proc/{pid}/status').read_text().splitlines()
     status = dict(line.split(':', 1) for line in lines)
     files = len(os.listdir(f'/proc/{pid}/fd'))
-    return int(status['VmRSS'].split()[0]) / 1024, int(status['Threads']), files
+    memory = {name: int(status[name].split()[0]) / 1024 for name in ('VmRSS', 'RssShmem')}
+    own = memory['VmRSS'] - memory['RssShmem']
+    return own, memory['RssShmem'], int(status['Threads']), files
 
 
 def camera_images() -> list[Image]:
@@ -197,7 +201,6 @@ class Soak:
         """Change all that can change; then take a sample; then go through lifecycle states."""
         refused = self.node.set_parameters(
             thresholds=[rng.choice((0.5, 0.8, 0.95, 1.0))],
-            top_k=rng.randint(1, 10),
             rate__attack_s=rng.choice((0.0, 0.15)),
             rate__easy_frames=rng.randint(1, 5),
         )
@@ -205,7 +208,9 @@ class Soak:
         with self.peer.listening(CompressedImage, '/classifier/annotated/compressed', 1) as drawn:
             self.wait(CYCLE_S / 2)
             drawn.clear()
-        readings: dict[str, list[tuple[float, int, int]]] = {name: [] for name in self.processes}
+        readings: dict[str, list[tuple[float, float, int, int]]] = {
+            name: [] for name in self.processes
+        }
         for _ in range(4):
             self.wait(CYCLE_S / 8)
             for name, process in self.processes.items():
@@ -263,7 +268,7 @@ def judge(soak: Soak, ended: dict[str, int]) -> tuple[list[list[Cell]], bool]:
         skip = len(samples.hours) // 5  # buffers fill, the allocator finds its size
         slope = slope_of(samples.hours[skip:], samples.megabytes[skip:])
         found = f'{slope.value:+.1f} ({slope.low:+.1f} to {slope.high:+.1f})'
-        what = f'{name}: resident memory, MB/h (bounds of 95 %)'
+        what = f'{name}: own resident memory, MB/h (bounds of 95 %)'
         rows.append([what, found, f'<= {MB_PER_HOUR:g}', slope.verdict(MB_PER_HOUR)])
         for kind, counts in (('threads', samples.threads), ('open files', samples.files)):
             found = f'{counts[0]} to {counts[-1]}' if counts else ''
@@ -319,8 +324,12 @@ def main() -> int:
         ['age of an answer, median, ms', quantile(ages, 0.5)],
         ['age of an answer, p99, ms', quantile(ages, 0.99)],
         *(
-            [f'{name}: resident memory, first and last, MB', f'{m[0]:.0f}, {m[-1]:.0f}']
-            for name, m in ((n, s.megabytes) for n, s in run.samples.items())
+            [f'{name}: {what}, first and last, MB', f'{values[0]:.1f}, {values[-1]:.1f}']
+            for name, samples in run.samples.items()
+            for what, values in (
+                ('own memory', samples.megabytes),
+                ("shared memory of Fast DDS's segments", samples.shared),
+            )
         ),
     ]
     report = Report(
