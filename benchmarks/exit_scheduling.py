@@ -34,8 +34,8 @@ from eevit_ros.replay.open_source import open_source  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 LATENCY = ROOT / 'docs' / 'studies' / 'latency.json'
-MARGINS = (0, 1, 2)
-EVERY = (5, 15, 30)
+MARGINS = (0, 1, 2, 4, 6)
+EVERY = (5, 30)
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
