@@ -28,6 +28,7 @@ TRANSITIONS = {
     'activate': Transition.TRANSITION_ACTIVATE,
     'deactivate': Transition.TRANSITION_DEACTIVATE,
     'cleanup': Transition.TRANSITION_CLEANUP,
+    'shutdown': Transition.TRANSITION_ACTIVE_SHUTDOWN,  # of an active node
 }
 
 _serial = itertools.count(1)
@@ -187,7 +188,8 @@ class ClassifierPeer:
     def state(self) -> str:
         """Return the lifecycle state."""
         service = f'{self.name}/get_state'
-        response = self.peer.call(GetState, service, GetState.Request(), node=self.process)
+        request = GetState.Request()
+        response = self.peer.call(GetState, service, request, node=self.process, repeat=True)
         return response.current_state.label
 
     def _all(self) -> Sequence[list[Any]]:

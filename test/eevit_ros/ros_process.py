@@ -30,6 +30,7 @@ T = TypeVar('T')
 DEADLINE_S = 120.0
 """How long to wait for what comes within a second or two on an idle machine."""
 
+REPEAT_S = 2.0
 PERIOD_S = 0.05
 """Between repetitions of `each` while waiting: a camera of about 20 Hz."""
 
@@ -206,14 +207,34 @@ class RosPeer:
         return value
 
     def call(
-        self, service_type: Any, name: str, request: Any, *, node: NodeProcess | None = None
+        self,
+        service_type: Any,
+        name: str,
+        request: Any,
+        *,
+        node: NodeProcess | None = None,
+        repeat: bool = False,
     ) -> Any:
-        """Call a service once it is there and return the response."""
+        """Call a service once it is there and return the response.
+
+        A node that has just started may answer before it knows who asked, and the response is lost:
+        with `repeat`, for requests that change nothing, it is asked again.
+        """
         client = self.node.create_client(service_type, name)
+        futures: list[Any] = []
+        asked = -REPEAT_S
+
+        def ask() -> None:
+            nonlocal asked
+            if not futures or (repeat and time.monotonic() > asked + REPEAT_S):
+                asked = time.monotonic()
+                futures.append(client.call_async(request))
+
+        def answered() -> Any:
+            return next((future for future in futures if future.done()), None)
+
         try:
             self.until(client.service_is_ready, f'the service {name}', node=node)
-            future = client.call_async(request)
-            self.until(future.done, f'the response of {name}', node=node)
-            return future.result()
+            return self.until(answered, f'the response of {name}', each=ask, node=node).result()
         finally:
             self.node.destroy_client(client)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eevit_ros.engine import Engine
+from eevit_ros.errors import EevitError
 from model_export.errors import ModelExportError
 from model_export.studies.headless import write_headless
 from model_export.studies.intervals import median_interval
@@ -59,7 +60,7 @@ def test_another_graph_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelExportError, match=r'other\.onnx: expected one If an exit'):
         write_headless(path, tmp_path / 'out.onnx')
     path.write_bytes(b'no protobuf at all')
-    with pytest.raises(ModelExportError, match=r'other\.onnx is no ONNX model'):
+    with pytest.raises(EevitError, match=r'other\.onnx: truncated or no ONNX model'):
         write_headless(path, tmp_path / 'out.onnx')
 
 
