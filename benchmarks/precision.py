@@ -42,14 +42,16 @@ def main() -> None:
     parser.add_argument('int8', type=Path, help='the same, exported with --precision int8')
     parser.add_argument('--data', type=Path, required=True, help='folder with the data set')
     parser.add_argument('--images', type=int, default=10_000, help='test images (default all)')
+    parser.add_argument('--timed', type=int, default=1000, help='of them, timed (default 1000)')
     parser.add_argument('--threads', type=int, default=all_cores(), help='default: all cores')
+    parser.add_argument('--cache', type=Path, help='folder that keeps answers for a second call')
     parser.add_argument('--json', type=Path, default=ROOT / 'build/benchmarks/precision.json')
     parser.add_argument('--document', type=Path, help='put the tables there, too')
     args = parser.parse_args()
     computer, files = machine('onnx', 'torch'), (args.fp32, args.int8)
-    said = [answers(path, args.data, limit=args.images) for path in files]
+    said = [answers(path, args.data, limit=args.images, cache=args.cache) for path in files]
     size = said[0].metadata.input_height
-    images = load_split(args.data, 'test', size).spread(args.images).images
+    images = load_split(args.data, 'test', size).spread(args.timed).images
     own = [one.metadata.default_thresholds for one in said]
     decided = [
         *_decided('own thresholds', said, own),
@@ -59,9 +61,9 @@ def main() -> None:
     sizes = [path.stat().st_size / 1e6 for path in files]
     hashes = [hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in files]
     notes = [
-        f'{len(images)} test images, {args.threads} threads. SHA-256 of the files begins with '
-        f'{hashes[0]} (fp32) and {hashes[1]} (int8).',
-        'Times are means over all images; the two files run each image in turn.',
+        f'{len(said[0].labels)} test images, {len(images)} of them timed, {args.threads} threads. '
+        f'SHA-256 of the files begins with {hashes[0]} (fp32) and {hashes[1]} (int8).',
+        'Times are means; the two files run each image in turn.',
     ]
     tables = [
         Table('Decisions', ['', 'fp32', 'int8', 'the same %'], decided),
