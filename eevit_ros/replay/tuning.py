@@ -236,12 +236,13 @@ def _write(tuning: Tuning, meta: ModelMetadata, sha256: str, paths: Sequence[Pat
     names = ', '.join(path.resolve().name for path in paths[:10]) + (', ...' if paths[10:] else '')
     checked = '' if best.checked is None else f' ({best.checked:.2%} on the unseen half)'
     tuning.file.write_text(
-        f'# Thresholds for {meta.name} ({sha256[:16]}), chosen on {tuning.frames} frames of '
+        f'# Thresholds for {meta.name}, chosen on {tuning.frames} frames of '
         f'{names}:\n'
         f'# {best.outcome.accuracy:.2%} {tuning.against}{checked}, '
         f'{best.outcome.speedup_macs:.2f}x fewer MACs than the plain backbone.\n'
         f'/**:\n'
         f'  ros__parameters:\n'
-        f'    thresholds: [{", ".join(f"{value:.2f}" for value in best.thresholds)}]\n',
+        f'    thresholds: [{", ".join(f"{value:.2f}" for value in best.thresholds)}]\n'
+        f'    model_sha256: "{sha256}"  # of another model they say nothing\n',
         'utf-8',
     )

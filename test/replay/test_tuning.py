@@ -19,6 +19,7 @@ from bags_for_tests import (
 from demo_frames import BAG, MODEL, every, needs_model
 
 from eevit_ros.engine import Engine
+from eevit_ros.errors import EevitError
 from eevit_ros.replay.all_exits import AllExits
 from eevit_ros.replay.cli import main
 from eevit_ros.replay.errors import ReplayError
@@ -27,6 +28,7 @@ from eevit_ros.replay.open_source import open_source
 from eevit_ros.replay.parameters import classifier_settings
 from eevit_ros.replay.study import Plan, Result, replay
 from eevit_ros.replay.tuning import Proposal, Tuning, tune_thresholds
+from eevit_ros.settings import open_engine
 from eevit_ros.speed_limit import LimitSettings
 from eevit_ros.threshold_search import choose_thresholds, exits_taken
 
@@ -139,10 +141,17 @@ def test_the_file_is_a_parameter_file_and_says_where_it_is_from(
     best = by_truth.proposals[-1]
     assert classifier_settings(by_truth.file, [])[0].thresholds == best.thresholds
     text = by_truth.file.read_text('utf-8')
-    assert yaml.safe_load(text) == {'/**': {'ros__parameters': {'thresholds': [*best.thresholds]}}}
+    sha256 = Engine(MODEL, provider='cpu').sha256
+    given = {'thresholds': [*best.thresholds], 'model_sha256': sha256}
+    assert yaml.safe_load(text) == {'/**': {'ros__parameters': given}}
     assert 'chosen on 42 frames of drive' in text
     assert f'{best.outcome.accuracy:.2%} as the truth' in text
-    assert Engine(MODEL, provider='cpu').sha256[:16] in text
+
+
+def test_its_thresholds_are_refused_with_another_model(by_truth: Tuning, tiny_path: Path) -> None:
+    settings, _ = classifier_settings(by_truth.file, [f'model:={tiny_path}'])
+    with pytest.raises(EevitError, match='is not the model that model_sha256 names'):
+        open_engine(settings)
 
 
 def test_tune_says_what_to_do_next(
