@@ -37,7 +37,8 @@ class IndexedFile:
                 encoding = ROS_1
                 if isinstance(connection.ext, ConnectionExtRosbag2):
                     encoding = connection.ext.serialization_format
-                topic = Topic(connection.topic, connection.msgtype, encoding)
+                # A damaged database has names that are no text.
+                topic = Topic(str(connection.topic), str(connection.msgtype), encoding)
                 self.topics[topic] += connection.msgcount
 
     def messages(self, topic: str) -> Iterator[Recorded | Loss]:

@@ -397,3 +397,16 @@ def test_overwritten_anywhere_a_bag_is_read_in_part_or_refused(tmp_path, whole, 
         return
     for frame in source:
         assert frame.received_ns >= 0
+
+
+def test_topics_that_lost_name_or_type_are_listed_all_the_same(tmp_path):
+    file = storage_file(write_bag(tmp_path / 'b', [*images(3), *truths('abc')], 'sqlite3'))
+    with closing(sqlite3.connect(file)) as database:
+        schema = "sql = replace(sql, 'name TEXT NOT NULL', 'name TEXT')"
+        database.executescript(f'PRAGMA writable_schema = ON; UPDATE sqlite_master SET {schema}')
+    with closing(sqlite3.connect(file)) as database:
+        database.execute('UPDATE topics SET name = NULL WHERE name <> ?', [CAMERA])
+        database.execute("UPDATE topics SET type = 'x' WHERE name = ?", [CAMERA])
+        database.commit()
+    with pytest.raises(ReplayError, match='it holds no images, only'):
+        open_source(file, None)
