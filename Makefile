@@ -51,7 +51,7 @@ test: lint
 
 bench:
 	@$(PYTHON) scripts/setup_env.py --level test --venv $(VENV)
-	@for name in roofline scaling; do \
+	@for name in roofline scaling node_cost; do \
 		$(RUN) benchmarks/$$name.py --json docs/benchmarks/$$name.json --document docs/performance.md || exit 1; done
 	@$(RUN) benchmarks/beside_eevit.py --json docs/benchmarks/beside_eevit.json --document docs/performance.md \
 		$(if $(PEER),--peer $(PEER)) $(if $(PEER_PYTHON),--peer-python $(PEER_PYTHON))
