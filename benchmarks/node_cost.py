@@ -4,8 +4,8 @@
 
 The classifier with the demo model and default parameters, and a camera, are processes of their own;
 this one listens to ~/frame. First the node with a stop watch (timed_node.py) and fewer frames than
-it could answer; then the node as it is and twice as many, for age and memory. Writes JSON and
-Markdown, and the Markdown between the comments `node_cost` of a document.
+it could answer; then the node as it is and twice as many, for age and memory. Writes JSON,
+and with --document the tables between the comments `node_cost` of a document.
 """
 
 from __future__ import annotations
