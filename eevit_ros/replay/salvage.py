@@ -15,13 +15,14 @@ from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from mcap.data_stream import ReadDataStream
 from mcap.opcode import Opcode
 from mcap.reader import SeekingReader
 from mcap.records import Channel, Chunk, McapRecord, Message, Schema
 from mcap.stream_reader import breakup_chunk
+from mcap.summary import Summary
 
 from eevit_ros.replay.bag_messages import Loss, Recorded, Topic, ros2_type
 from eevit_ros.replay.errors import ReplayError
@@ -31,17 +32,20 @@ _MCAP_MAGIC = b'\x89MCAP0\r\n'
 _MCAP_HEAD = struct.Struct('<BQ')  # of a record: opcode, bytes that follow
 _MCAP_END = (_MCAP_HEAD.pack(Opcode.DATA_END, 4), _MCAP_HEAD.pack(Opcode.FOOTER, 20))
 _MCAP_READ = (Opcode.SCHEMA, Opcode.CHANNEL, Opcode.MESSAGE, Opcode.CHUNK)
+_SQLITE_DAMAGE = (sqlite3.Error, UnicodeDecodeError)  # the second of a message with damaged names
+# The casts keep a damaged row from being of another type.
+_ROWS = (
+    'SELECT id, topic_id, CAST(timestamp AS INTEGER), CAST(data AS BLOB) FROM messages NOT INDEXED'
+)
+_Row = tuple[int, Any, int | None, bytes | None]
 _SQLITE_HEADER = struct.Struct('>16xH10xI')  # bytes of a page, pages
+_MISSED_AT_MOST = 100  # rows that cannot be read, one after the other, before giving up
 _REST = 'the rest is lost'
 
 
 def mcap_has_index(path: Path) -> bool:
     """Say whether an mcap file ends with an index of all that it holds, as rosbags needs it."""
-    try:
-        with path.open('rb') as file:
-            summary = SeekingReader(file, record_size_limit=path.stat().st_size).get_summary()
-    except Exception:  # whatever is wrong with it, there is no index to rely on
-        return False
+    summary = _mcap_summary(path)
     if summary is None or not summary.chunk_indexes:
         return False
     # Each of these may be left out. Then rosbags takes a chunk for empty, or a type for unknown.
@@ -53,8 +57,32 @@ def mcap_has_index(path: Path) -> bool:
     )
 
 
+def _mcap_summary(path: Path) -> Summary | None:
+    try:
+        with path.open('rb') as file:
+            return SeekingReader(file, record_size_limit=path.stat().st_size).get_summary()
+    except Exception:  # whatever is wrong with it, there is no summary to rely on
+        return None
+
+
 def sqlite_is_whole(path: Path) -> bool:
-    """Say whether a SQLite file has all the pages that its header announces."""
+    """Say whether a SQLite file has all its pages, and rows that rosbags will not leave out."""
+    if not _has_all_pages(path):
+        return False
+    uri = f'{path.absolute().as_uri()}?mode=ro&immutable=1'
+    try:
+        with closing(sqlite3.connect(uri, uri=True)) as database:
+            (nowhere,) = database.execute(
+                'SELECT count(*) FROM messages '
+                'WHERE timestamp IS NULL OR topic_id IS NULL OR topic_id NOT IN '
+                '(SELECT id FROM topics)'
+            ).fetchone()
+    except _SQLITE_DAMAGE:
+        return False
+    return not nowhere
+
+
+def _has_all_pages(path: Path) -> bool:
     page_bytes, pages = _sqlite_pages(path)
     return page_bytes > 0 and path.stat().st_size >= page_bytes * pages
 
@@ -97,9 +125,10 @@ class McapStream:
     def _messages(self) -> Iterator[Recorded | Loss]:
         types: dict[int, str] = {}
         topics: dict[int, Topic] = {}
-        unknown = 0
+        unknown = found = losses = 0
         for record in self._records():
             if isinstance(record, Loss):
+                losses += 1
                 yield record
             elif isinstance(record, Schema):
                 types[record.id] = ros2_type(record.name)
@@ -108,12 +137,17 @@ class McapStream:
                     record.topic, types.get(record.schema_id, ''), record.message_encoding
                 )
             elif isinstance(record, Message):
+                found += 1
                 if record.channel_id in topics:
                     yield Recorded(topics[record.channel_id], record.log_time, record.data)
                 else:
                     unknown += 1
         if unknown:
             yield Loss('a damaged record named a topic', f'{unknown} messages of it are left out')
+        summary = None if losses else _mcap_summary(self._path)
+        if summary and summary.statistics and summary.statistics.message_count > found:
+            count = summary.statistics.message_count
+            yield Loss(f'the file announces {count} messages of all topics', f'it has {found}')
 
     def _records(self) -> Iterator[McapRecord | Loss]:
         at, size = len(_MCAP_MAGIC), self._path.stat().st_size
@@ -154,7 +188,7 @@ def _break_at(at: int, head: bytes, size: int) -> str:
     return ''
 
 
-def _parse(opcode: int, body: bytes) -> list[McapRecord]:
+def _parse(opcode: int, body: bytes) -> list[McapRecord | Loss]:
     stream = ReadDataStream(BytesIO(body))
     if opcode == Opcode.SCHEMA:
         return [Schema.read(stream)]
@@ -163,12 +197,22 @@ def _parse(opcode: int, body: bytes) -> list[McapRecord]:
     if opcode == Opcode.MESSAGE:
         return [Message.read(stream, len(body))]
     if opcode == Opcode.CHUNK:
-        return breakup_chunk(Chunk.read(stream), validate_crc=True)
+        return _parse_chunk(Chunk.read(stream))
     return []
 
 
+def _parse_chunk(chunk: Chunk) -> list[McapRecord | Loss]:
+    records: list[McapRecord | Loss] = [*breakup_chunk(chunk, validate_crc=True)]
+    times = [record.log_time for record in records if isinstance(record, Message)]
+    # Many have no checksum, and a damaged length swallows all that comes after it.
+    announced = (chunk.message_start_time, chunk.message_end_time)
+    if announced != (min(times, default=0), max(times, default=0)):
+        records.append(Loss('a chunk has not all the messages that it says', 'some are lost'))
+    return records
+
+
 class SqliteRows:
-    """A SQLite file, row by row; stops where it breaks."""
+    """A SQLite file, row by row; steps over damaged rows."""
 
     topics: Counter[Topic]
 
@@ -187,7 +231,7 @@ class SqliteRows:
                         'SELECT id, name, type, serialization_format FROM topics'
                     )
                 }
-        except sqlite3.Error as err:
+        except _SQLITE_DAMAGE as err:
             raise ReplayError(
                 f'{path} cannot be read as a SQLite bag ({err}): it is none, or damaged at its '
                 f'start'
@@ -201,20 +245,66 @@ class SqliteRows:
                 yield item
 
     def _messages(self) -> Iterator[Recorded | Loss]:
+        found = nowhere = losses = 0
+        for row in self._rows():
+            if isinstance(row, Loss):
+                losses += 1
+                yield row
+                continue
+            found += 1
+            _, topic, log_ns, raw = row
+            if topic in self._topics and log_ns is not None:
+                yield Recorded(self._topics[topic], log_ns, raw or b'')
+            else:
+                nowhere += 1
+        if nowhere:
+            yield Loss('damaged rows have no topic or no time', f'{nowhere} messages are left out')
+        if not losses and (count := self._count()) > found:
+            yield Loss(f'the file has {count} messages of all topics', f'only {found} were found')
+        elif not losses and not _has_all_pages(self._path):
+            yield Loss('the file ends in the middle', _REST)
+
+    def _rows(self) -> Iterator[_Row | Loss]:
+        with self._database() as database:
+            last_id = -(1 << 63)
+            try:
+                for row in database.execute(f'{_ROWS} ORDER BY id'):
+                    last_id = max(last_id, row[0])
+                    yield row
+            except _SQLITE_DAMAGE as err:
+                yield from self._rows_behind(last_id, str(err), database)
+
+    def _rows_behind(
+        self, last_id: int, damage: str, database: sqlite3.Connection
+    ) -> Iterator[_Row | Loss]:
+        """Step over the rows that cannot be read: one a query, by id."""
+        missed = 0
+        while missed < _MISSED_AT_MOST:
+            try:
+                query = f'{_ROWS} WHERE id > ? ORDER BY id LIMIT 1'
+                row = database.execute(query, (last_id,)).fetchone()
+                if row is not None and row[0] <= last_id:
+                    raise sqlite3.DatabaseError('rows are out of order')
+            except _SQLITE_DAMAGE as err:
+                # The rows of recorders count from 1.
+                last_id, missed, damage = max(last_id, 0) + 1, missed + 1, str(err)
+                continue
+            if missed:
+                yield Loss(f'the file is damaged ({damage})', f'{missed} rows are left out')
+            if row is None:
+                return
+            last_id, missed = row[0], 0
+            yield row
+        yield Loss(f'the file is damaged ({damage})', _REST)
+
+    def _count(self) -> int:
+        """Return how many rows there are, damaged or not; 0 where even that is damaged."""
+        query = 'SELECT count(*) FROM messages NOT INDEXED'
         try:
             with self._database() as database:
-                # The casts keep a damaged row from being of another type.
-                for topic, log_ns, raw in database.execute(
-                    'SELECT topic_id, CAST(timestamp AS INTEGER), CAST(data AS BLOB) '
-                    'FROM messages ORDER BY id'
-                ):
-                    if topic in self._topics and log_ns is not None:
-                        yield Recorded(self._topics[topic], log_ns, raw or b'')
-        except sqlite3.Error as err:
-            yield Loss(f'the file is damaged ({err})', _REST)
-            return
-        if not sqlite_is_whole(self._path):
-            yield Loss('the file ends in the middle', _REST)
+                return int(database.execute(query).fetchone()[0])
+        except _SQLITE_DAMAGE:
+            return 0
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:

@@ -113,6 +113,57 @@ def test_a_truncated_sqlite_file_is_read_as_far_as_it_goes(tmp_path, size):
     ]
 
 
+def sqlite_file(tmp_path):
+    file = storage_file(write_bag(tmp_path / 'b', images(COUNT), 'sqlite3'))
+    return file, bytearray(file.read_bytes())
+
+
+def test_a_damaged_row_of_sqlite_costs_its_own_image_only(tmp_path):
+    file, data = sqlite_file(tmp_path)
+    with closing(sqlite3.connect(file)) as database:
+        at = data.index(database.execute('SELECT data FROM messages WHERE id = 10').fetchone()[0])
+    at -= 14  # in front of the data: length of this header, types of 4 columns, topic and time
+    assert data[at] == 6
+    data[at] = 0x7F
+    file.write_bytes(data)
+    source = open_source(file, CAMERA)
+    assert read(source) == [i for i in range(COUNT) if i != 9]
+    (problem,) = source.problems
+    assert problem.startswith(f'{file}: ')
+    assert problem.endswith(': 1 rows are left out')
+
+
+def test_a_row_of_no_topic_is_told(tmp_path):
+    file, _ = sqlite_file(tmp_path)
+    with closing(sqlite3.connect(file)) as database:
+        database.execute('UPDATE messages SET topic_id = 77 WHERE id IN (3, 4)')
+        database.commit()
+    source = open_source(file, CAMERA)
+    assert read(source) == [i for i in range(COUNT) if i not in (2, 3)]
+    assert [problem.endswith('2 messages are left out') for problem in source.problems] == [True]
+
+
+@pytest.mark.parametrize('chunks', [True, False])
+def test_messages_that_turned_into_something_else_are_told(tmp_path, chunks):
+    """Without a checksum: a record of a kind that readers pass over."""
+    file = mcap(
+        tmp_path / 'x.mcap',
+        use_chunking=chunks,
+        compression=CompressionType.NONE,
+        enable_crcs=False,
+    )
+    data = bytearray(file.read_bytes())
+    # In front of the image: opcode and length, channel and sequence, two times.
+    _, _, log_ns, _ = images(COUNT)[-1]
+    at = data.index(struct.pack('<QQ', log_ns, log_ns)) - 15
+    assert data[at] == 0x05
+    data[at] = 0xFF
+    file.write_bytes(data)
+    source = open_source(file, CAMERA)
+    assert read(source) == list(range(COUNT - 1))
+    assert len(source.problems) == 1
+
+
 def source_stamp(number: int) -> str:
     second, nano = divmod(stamp_of(number), 10**9)
     return f'{second}.{nano:09}'
