@@ -39,11 +39,9 @@ def prepare(folder: Path) -> Callable[[Random], None]:
     path = folder / 'damaged.onnx'
 
     def run(rng: Random) -> None:
-        if rng.random() < SHIPPED_SHARE:
-            path.write_bytes(mutate(shipped, rng))
-        else:
-            damage = rng.choice((mutate, _graph, _metadata))
-            path.write_bytes(damage(rng.choice(files), rng))
+        data = shipped if rng.random() < SHIPPED_SHARE else rng.choice(files)
+        damage = rng.choice((mutate, _graph, _metadata))
+        path.write_bytes(damage(data, rng))
         use(path, rng.choice(('single', 'staged')))
 
     return run
