@@ -1,4 +1,4 @@
-"""Which parameters the governor has, and the checked settings they make. All are read once."""
+"""The governor's parameters on its node, and the checked settings they make. All are read once."""
 
 from __future__ import annotations
 
@@ -13,61 +13,8 @@ from rclpy.validate_full_topic_name import validate_full_topic_name
 
 from eevit_ros.declaring import declare
 from eevit_ros.errors import EevitError
-from eevit_ros.rate import LOWEST_FLOOR
-from eevit_ros.spec import Spec
-from eevit_ros.speed_limit import LOWEST_PERCENT, LimitSettings
-
-UNITS = ('percentage', 'mps')
-COMMANDS = ('none', 'twist', 'twist_stamped')
-
-_LIMIT = LimitSettings()
-
-SPECS: dict[str, Spec] = {
-    'publish_hz': Spec(10.0, 'How often the limit is published, Hz.', 5.0, 100.0),
-    'floor': Spec(_LIMIT.floor, 'Limit after any fault, share of full speed.', LOWEST_FLOOR, 1.0),
-    'stale_after_s': Spec(
-        _LIMIT.stale_after_s,
-        'Without an adaptive rate for this long, seconds, the limit is the floor.',
-        0.05,
-        10.0,
-    ),
-    'fresh_messages': Spec(
-        _LIMIT.fresh_messages, 'Good messages in a row that end a fault.', 1, 1000
-    ),
-    'recover_per_s': Spec(
-        _LIMIT.recover_per_s,
-        'Steepest rise after a fault, share of full speed per second.',
-        0.001,
-        100.0,
-    ),
-    'unit': Spec(
-        'percentage', 'What speed_limit holds: percent of full speed, or m/s.', choices=UNITS
-    ),
-    'max_speed_mps': Spec(
-        _LIMIT.max_speed_mps,
-        'Full speed of the robot, m/s; needed for limits in m/s. 0: unknown.',
-        0.0,
-        1000.0,
-    ),
-    'limit_sources': Spec(
-        ['filter_speed_limit'],
-        'Topics of other speed limits (nav2_msgs/SpeedLimit), such as zones; the lowest counts.',
-    ),
-    'initial_zone_limit': Spec(
-        _LIMIT.initial_zone_limit,
-        'Limit of each of them until its first message, percent.',
-        LOWEST_PERCENT,
-        100.0,
-    ),
-    'command': Spec(
-        'none',
-        'Type of the velocity commands to scale from cmd_vel_in to cmd_vel_out.',
-        choices=COMMANDS,
-    ),
-    'command_timeout_s': Spec(
-        0.5, 'Without a command for this long, seconds, zero velocity goes out.', 0.05, 10.0
-    ),
-}
+from eevit_ros.governor_specs import SPECS
+from eevit_ros.speed_limit import LimitSettings
 
 
 @dataclass(frozen=True)

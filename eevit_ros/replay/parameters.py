@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from eevit_ros import governor_specs
 from eevit_ros.errors import EevitError
 from eevit_ros.parameter_specs import SPECS
 from eevit_ros.replay.errors import ReplayError
@@ -56,12 +57,7 @@ def classifier_settings(
     """
     given = _read(file, CLASSIFIER) if file else {}
     given |= dict(_assignment(text) for text in assignments)
-    for name, value in given.items():
-        if name.startswith('qos_overrides.') or name == 'use_sim_time':
-            continue  # a robot's file may hold them; they mean nothing here
-        if name not in SPECS:
-            raise ReplayError(f"unknown parameter '{name}': one of {', '.join(SPECS)}")
-        given[name] = _typed(name, SPECS[name], value)
+    given |= _checked(given, SPECS)
     defaults = {name: spec.default for name, spec in SPECS.items()}
     return Settings.from_values({**defaults, **given}), given
 
@@ -70,12 +66,24 @@ def governor_settings(file: Path | None) -> LimitSettings:
     """Read those of the governor's parameters that guard the limit.
 
     Raises:
-        EevitError: A value is wrong.
+        EevitError: A name is unknown, a value has the wrong type or is out of range.
     """
-    given = _read(file, GOVERNOR) if file else {}
-    specs = {field.name: Spec(field.default, '') for field in fields(LimitSettings)}
-    found = {name: _typed(name, specs[name], given[name]) for name in specs if name in given}
-    return LimitSettings(**found)
+    given = _checked(_read(file, GOVERNOR) if file else {}, governor_specs.SPECS)
+    names = {field.name for field in fields(LimitSettings)}
+    return LimitSettings(**{name: value for name, value in given.items() if name in names})
+
+
+def _checked(given: Mapping[str, Any], specs: Mapping[str, Spec]) -> dict[str, Any]:
+    """Return those that a node declares, by type and range."""
+    found = {}
+    for name, value in given.items():
+        if name.startswith('qos_overrides.') or name == 'use_sim_time':
+            continue  # a robot's file may hold them; they mean nothing here
+        if name not in specs:
+            raise ReplayError(f"unknown parameter '{name}': one of {', '.join(specs)}")
+        found[name] = _typed(name, specs[name], value)
+        specs[name].check(name, found[name])
+    return found
 
 
 def _read(file: Path, node: str) -> dict[str, Any]:

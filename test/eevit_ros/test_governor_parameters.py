@@ -9,7 +9,8 @@ import yaml
 
 from eevit_ros.declaring import descriptor
 from eevit_ros.errors import EevitError
-from eevit_ros.governor_parameters import SPECS, GovernorSettings
+from eevit_ros.governor_parameters import GovernorSettings
+from eevit_ros.governor_specs import SPECS
 from eevit_ros.speed_limit import LimitSettings
 
 FILE = Path(__file__).parents[2] / 'config' / 'speed_governor.yaml'

@@ -10,7 +10,7 @@ import yaml
 from rclpy.context import Context
 from ros_process import ROOT, RosPeer
 
-from eevit_ros.governor_parameters import SPECS
+from eevit_ros.governor_specs import SPECS
 
 EXAMPLE = ROOT / 'config' / 'nav2_params_example.yaml'
 

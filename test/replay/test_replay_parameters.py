@@ -164,12 +164,15 @@ def test_the_governors_values_are_taken(file: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ('line', 'message'),
     [
-        ('floor: 0.0', r"'floor' must be within \[0.01, 1\]. Got 0.0"),
+        ('floor: 0.0', r"'floor' must be within \[0.01, 1.0\]. Got 0.0"),
         ('floor: low', "parameter 'floor' must be of type float. Got 'low'"),
         ('floor: true', "'floor' must be of type float. Got True"),
         ('fresh_messages: 2.5', "'fresh_messages' must be .* Got 2.5"),
-        ('recover_per_s: -1.0', "'recover_per_s' must be above 0. Got -1.0"),
-        ('stale_after_s: .nan', "'stale_after_s' must be above 0. Got nan"),
+        ('recover_per_s: -1.0', "'recover_per_s' must be within .* Got -1.0"),
+        ('stale_after_s: .nan', "'stale_after_s' must be within .* Got nan"),
+        ('stale_after_s: 60.0', "'stale_after_s' must be within .* Got 60.0"),
+        ('flor: 0.1', "unknown parameter 'flor': one of publish_hz, floor, "),
+        ('unit: knots', "'unit' must be one of percentage, mps. Got 'knots'"),
     ],
 )
 def test_a_wrong_value_for_the_governor_is_refused_in_words(
