@@ -78,6 +78,7 @@ class Session:
 
     def change(self, settings: Settings) -> None:
         """Let changed live parameters take effect."""
+        self._settings = settings
         with self._lock:
             self._perception.change(settings)
         self._statistics.rate = settings.rate
