@@ -27,4 +27,4 @@ def dds_environment(given: Mapping[str, str], default: str) -> dict[str, str]:
     profile = given['dds_profile']
     if profile in ('', 'none') or (profile == default and set_by_user):
         return {}
-    return {VARIABLES[0]: existing_file('dds_profile', given)}
+    return dict.fromkeys(VARIABLES, existing_file('dds_profile', given))
