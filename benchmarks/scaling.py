@@ -12,29 +12,28 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.exit_runs import Run, exit_runs  # noqa: E402
 from benchmarks.interval import Interval, interval_of  # noqa: E402
 from benchmarks.random_file import random_model, write_random  # noqa: E402
 from benchmarks.report_file import Cell, Report, Table, machine  # noqa: E402
 from eevit_ros.cores import all_cores  # noqa: E402
 from eevit_ros.engine import Engine  # noqa: E402
 from model_export.recipe import BackboneRecipe, ExitRecipe, Recipe  # noqa: E402
+from model_export.studies.timing import frame  # noqa: E402
 
 DEMO = ROOT / 'models' / 'eevit_s14_cifar100.onnx'
 LAYERS = 6
 SIZES = (112, 160, 224, 320)
 EXITS = {1: (3,), 2: (2, 4), 5: (1, 2, 3, 4, 5)}
 CLASSES = (10, 100, 1000)
-Run = Callable[[], float]
-"""One frame; milliseconds in ONNX Runtime."""
 
 
 def recipe(*, size: int = 160, exits: tuple[int, ...] = EXITS[2], classes: int = 100) -> Recipe:
@@ -44,38 +43,20 @@ def recipe(*, size: int = 160, exits: tuple[int, ...] = EXITS[2], classes: int =
     return Recipe('scaling', backbone, heads, classes)
 
 
-def frame_of(engine: Engine) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """Noise of the input's size, so that nothing is resized."""
-    shape = (engine.metadata.input_height, engine.metadata.input_width, 3)
-    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-
-
 def to_the_end(made: Recipe, threads: int) -> tuple[float, Run]:
     """Mega-MACs of all layers and heads of a random model, and a run of them."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'random.onnx'
         macs = write_random(random_model(made), path)
         engine = Engine(path, provider='cpu', threads=threads)
-    frame = frame_of(engine)
-    return macs.leaving[-1] / 1e6, lambda: engine.run_to_the_end(frame).inference_ms
+    picture = frame(engine)
+    return macs.leaving[-1] / 1e6, lambda: engine.run_to_the_end(picture).inference_ms
 
 
 def demo_exits(form: str, threads: int) -> dict[int, Run]:
     """The demo model in a form: a run for each exit, by the layers that it runs."""
     engine = Engine(DEMO, provider='cpu', threads=threads, execution=form)
-    frame = frame_of(engine)
-    exits = len(engine.metadata.exit_layers)
-
-    def leave_at(exit_index: int) -> float:
-        engine.thresholds = [float(n != exit_index) for n in range(exits)]
-        result = engine.run(frame)
-        assert result.exit_index == exit_index, result.exit_index
-        return result.inference_ms
-
-    return {
-        layer: lambda exit_index=n: leave_at(exit_index)  # type: ignore[misc]
-        for n, layer in enumerate(engine.metadata.answer_layers)
-    }
+    return exit_runs(engine)
 
 
 def alternate(runs: Mapping[str, Run], rounds: int) -> dict[str, Interval]:

@@ -21,7 +21,7 @@ from eevit_ros.compute import Compute, Say
 from eevit_ros.engine_cache import EngineCache
 from eevit_ros.errors import EevitError
 from eevit_ros.exit_choice import OWN, check_choice, file_thresholds
-from eevit_ros.images import Image, Target, resize
+from eevit_ros.images import Image, Target, grey, resize
 from eevit_ros.live_model import LiveModel
 from eevit_ros.model_file import ModelMetadata
 from eevit_ros.promise import promise_in_use
@@ -41,7 +41,6 @@ class ExitResult:
         exit_index: Where the frame left, 0..E; E is the final classifier.
         exit_layer: How many layers ran, 1..L.
         depth: exit_layer / L.
-        is_final: Whether the final classifier answered.
         probabilities: float32 (C,), calibrated, as the exit decision used them.
         preprocess_ms: Time to resize the frame, milliseconds.
         inference_ms: Time in ONNX Runtime, milliseconds.
@@ -53,7 +52,6 @@ class ExitResult:
     exit_index: int
     exit_layer: int
     depth: float
-    is_final: bool
     probabilities: Vector
     preprocess_ms: float
     inference_ms: float
@@ -185,9 +183,9 @@ class Engine:
         Raises:
             EevitError: The model fails, or does not leave where thresholds of 0 and 1 force it to.
         """
-        image = np.full((self.target.height, self.target.width, 3), 114, np.uint8)
+        image = grey(self.target.height, self.target.width)
         for exit_index in range(self._exits + 1):
-            forced = tuple(0.0 if i == exit_index else 1.0 for i in range(self._exits))
+            forced = forcing(exit_index, self._exits)
             _, left_at = self._infer(image, forced, decided=False)
             if left_at != exit_index:
                 raise EevitError(
@@ -230,7 +228,6 @@ class Engine:
             exit_index=exit_index,
             exit_layer=layer,
             depth=layer / self.metadata.layers,
-            is_final=exit_index == self._exits,
             probabilities=probabilities,
             preprocess_ms=(resized - start) * 1e3,
             inference_ms=(done - resized) * 1e3,
@@ -254,6 +251,11 @@ class Engine:
     ) -> tuple[Vector, int]:
         """Return probabilities (C,) and exit index of an image (H, W, 3) of the input's size."""
         return check_answer(self._live.answer(pixels, thresholds, decided=decided), self.metadata)
+
+
+def forcing(exit_index: int, exits: int) -> tuple[float, ...]:
+    """Return thresholds with which every frame leaves at `exit_index`, 0..E, of E early exits."""
+    return tuple(float(index != exit_index) for index in range(exits))
 
 
 def check_thresholds(values: Sequence[float] | float, exits: int) -> tuple[float, ...]:

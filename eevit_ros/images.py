@@ -32,7 +32,14 @@ STRIP = 32  # rows of a picture that is being halved
 
 REDUCTIONS = (8, 4, 2)  # what a JPEG's decoder offers, pixels a side that become one
 
+GREY = 114
+
 INTERPOLATIONS = {'linear': cv2.INTER_LINEAR, 'cubic': cv2.INTER_CUBIC}
+
+
+def grey(height: int, width: int) -> Image:
+    """Return a grey picture, uint8 (height, width, 3), for trials of a model."""
+    return np.full((height, width, 3), GREY, np.uint8)
 
 
 @dataclass(frozen=True)
@@ -138,7 +145,7 @@ def _letterbox(image: Image, height: int, width: int, rule: ResizeRule) -> Image
     h, w = image.shape[:2]
     scale = min(height / h, width / w)
     inner_h, inner_w = max(1, round(h * scale)), max(1, round(w * scale))
-    out = np.full((height, width, 3), 114, np.uint8)
+    out = grey(height, width)
     top, left = (height - inner_h) // 2, (width - inner_w) // 2
     out[top : top + inner_h, left : left + inner_w] = _scale(image, inner_h, inner_w, rule)
     return out

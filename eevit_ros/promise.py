@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from eevit_ros.errors import EevitError
@@ -48,7 +48,7 @@ class Promise:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Promise:
-        """Read what `asdict` wrote.
+        """Read what `dataclasses.asdict` wrote.
 
         Raises:
             EevitError: Something is missing, unknown or of a wrong type.
@@ -65,10 +65,6 @@ class Promise:
         if kinds != wanted:
             raise EevitError(f"metadata 'promise' must have {sorted(wanted)}. Got {values!r:.120}")
         return cls(**values)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON takes it."""
-        return asdict(self)
 
     def __str__(self) -> str:
         """In words, for people."""

@@ -14,6 +14,7 @@ from eevit_ros.cores import spare_one
 from eevit_ros.engine_cache import EngineCache
 from eevit_ros.errors import EevitError
 from eevit_ros.gpu import device_name, tensorrt_version
+from eevit_ros.images import grey
 from eevit_ros.runners import SINGLE, STAGED, Runner, SingleRunner, StagedRunner
 from eevit_ros.sessions import import_onnxruntime, open_session, ranked, tensorrt_options
 from eevit_ros.stages import cut_stages
@@ -106,7 +107,7 @@ def _start(name: str, model: bytes, how: Compute, folder: Path | None, say: Say)
     """Load a model and run it, as some providers start well and fail at their first computation."""
     runner = _load(name, model, how, folder, say)
     meta = runner.metadata
-    image = np.full((meta.input_height, meta.input_width, 3), 114, np.uint8)
+    image = grey(meta.input_height, meta.input_width)
     probabilities, _ = runner.answer(image, (1.0,) * len(meta.exit_layers))
     if not np.isfinite(probabilities).all():  # such as an overflow in half precision
         raise RuntimeError(f'it answers a grey picture with {probabilities.ravel()[:3]}')

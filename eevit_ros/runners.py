@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eevit_ros.errors import EevitError
-from eevit_ros.images import Image
+from eevit_ros.images import Image, grey
 from eevit_ros.model_check import check_model, check_stages
 from eevit_ros.model_file import ModelMetadata
 from eevit_ros.policies import Policy, build_policy
@@ -139,7 +139,7 @@ class StagedRunner:
     def spent_ms(self) -> list[float]:
         """Measure how long it takes until each of the E + 1 exits has answered, milliseconds."""
         meta = self.metadata
-        image = np.full((meta.input_height, meta.input_width, 3), 114, np.uint8)
+        image = grey(meta.input_height, meta.input_width)
         rounds = []
         for _ in range(TIMING_ROUNDS):
             start_s = time.perf_counter()

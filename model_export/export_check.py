@@ -9,6 +9,7 @@ import onnxruntime
 import torch
 
 from eevit_ros.compute import PROVIDERS
+from eevit_ros.engine import forcing
 from eevit_ros.images import Image
 from eevit_ros.runners import Runner, SingleRunner, StagedRunner
 from eevit_ros.sessions import open_session
@@ -50,10 +51,11 @@ def check(proto: onnx.ModelProto, model: EarlyExitViT, images: Image) -> float:
     single, staged = open_forms(proto)
     runners: tuple[Runner, ...] = (single, staged)
     exits, metadata = len(model.heads), single.metadata
-    free = [np.full(exits, value, np.float32) for value in (0.3, 0.5, 0.7, 0.9)]
-    free.append(np.array(metadata.default_thresholds, np.float32))
+    tried = [np.array(forcing(index, exits), np.float32) for index in range(exits + 1)]
+    tried += [np.full(exits, value, np.float32) for value in (0.3, 0.5, 0.7, 0.9)]
+    tried.append(np.array(metadata.default_thresholds, np.float32))
     worst = 0.0
-    for number, thresholds in enumerate((*_forcing(exits), *free)):
+    for number, thresholds in enumerate(tried):
         for image in images:
             with torch.no_grad():
                 expected, expected_exit = model.forward_eager(
@@ -98,7 +100,7 @@ def check_forms(proto: onnx.ModelProto, images: Image) -> float:
     exits = len(single.metadata.exit_layers)
     worst = 0.0
     precision = single.metadata.precision
-    tried = [tuple(values.tolist()) for values in _forcing(exits)]
+    tried = [forcing(index, exits) for index in range(exits + 1)]
     rounding = HALF_ROUNDING
     if precision != FP16:
         tried.append(single.metadata.default_thresholds)
@@ -126,8 +128,3 @@ def _answer(
 ) -> tuple[npt.NDArray[np.float32], int]:
     probabilities, exit_index = runner.answer(image, thresholds)
     return probabilities, int(exit_index[0])
-
-
-def _forcing(exits: int) -> list[npt.NDArray[np.float32]]:
-    """Thresholds that force each exit in turn, the final one last."""
-    return [np.array([1.0] * i + [0.0] * (exits - i), np.float32) for i in range(exits + 1)]

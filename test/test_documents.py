@@ -85,7 +85,7 @@ def test_the_classifier_s_topics_are_all_listed() -> None:
 def test_values_of_a_frame_are_all_listed() -> None:
     result = ExitResult(
         class_index=0, class_name='a', confidence=1.0, probabilities=np.ones(1, np.float32),
-        exit_index=0, exit_layer=1, depth=0.1, is_final=False, preprocess_ms=1.0, inference_ms=1.0,
+        exit_index=0, exit_layer=1, depth=0.1, preprocess_ms=1.0, inference_ms=1.0,
     )  # fmt: skip
     assert _names(rows(TOPICS, 'value')) == list(frame_values(result, FrameRecord(1.0, 1.0, 0, '')))
 

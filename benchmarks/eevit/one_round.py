@@ -18,7 +18,6 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +26,13 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.exit_runs import Run, exit_runs  # noqa: E402
 from eevit_ros.compute import PROVIDERS  # noqa: E402
 from eevit_ros.cores import all_cores  # noqa: E402
 from eevit_ros.engine import Engine  # noqa: E402
 from eevit_ros.sessions import import_onnxruntime, tensorrt_options  # noqa: E402
 
 SURE = 100.0  # logit of a class that nothing outweighs
-Run = Callable[[], float]
-"""One image, forced to leave at a certain exit; milliseconds."""
 
 
 def open_engine(args: argparse.Namespace) -> dict[int, Run]:
@@ -47,20 +45,7 @@ def open_engine(args: argparse.Namespace) -> dict[int, Run]:
         tensorrt_fp16=args.fp16,
         cache_dir=args.cache_dir,
     )
-    height, width = engine.metadata.input_height, engine.metadata.input_width
-    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
-    exits = len(engine.metadata.exit_layers)
-
-    def leave_at(exit_index: int) -> float:
-        engine.thresholds = [float(n != exit_index) for n in range(exits)]
-        result = engine.run(image)
-        assert result.exit_index == exit_index, result.exit_index
-        return result.inference_ms
-
-    return {
-        layer: lambda exit_index=n: leave_at(exit_index)  # type: ignore[misc]
-        for n, layer in enumerate(engine.metadata.answer_layers)
-    }
+    return exit_runs(engine)
 
 
 def open_session(args: argparse.Namespace) -> Any:

@@ -8,13 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from eevit_ros.engine import Engine
+from eevit_ros.engine import Engine, forcing
 from eevit_ros.images import Image
-
-
-def forcing(exit_index: int, exits: int) -> list[float]:
-    """Thresholds under which every frame leaves at `exit_index`, 0..E."""
-    return [float(index != exit_index) for index in range(exits)]
 
 
 def frame(engine: Engine) -> Image:

@@ -18,7 +18,6 @@ def exit_result(**fields: Any) -> ExitResult:
         'exit_index': 2,
         'exit_layer': 6,
         'depth': 0.5,
-        'is_final': False,
         'probabilities': np.array([0.2, 0.7, 0.1], np.float32),
         'preprocess_ms': 1.0,
         'inference_ms': 20.0,

@@ -200,7 +200,7 @@ def test_a_clock_mismatch_is_a_warning(running: Statistics) -> None:
 
 def test_unsure_answers_are_a_warning_with_the_last_of_them(running: Statistics) -> None:
     running.answered(exit_result(confidence=0.2), 10.0, 2.0)
-    running.answered(exit_result(confidence=0.123, class_name='dog', is_final=True), 10.0, 2.0)
+    running.answered(exit_result(confidence=0.123, class_name='dog'), 10.0, 2.0)
     running.answered(exit_result(confidence=0.3), 10.0, 2.0)  # at min_confidence, not below it
     found = report(running, 2.0)
     assert (found.level, found.message) == (

@@ -50,7 +50,6 @@ def test_brightness_decides_the_exit(
     result = engine.run(grey(level))
     assert (result.exit_index, result.exit_layer) == (exit_index, layer)
     assert result.depth == layer / 4
-    assert result.is_final == (layer == 4)
     gain = (1, 2, 4)[exit_index]
     assert result.confidence == pytest.approx(min(1, 1 / 3 + 2 / 3 * level / 255 * gain), abs=1e-6)
 

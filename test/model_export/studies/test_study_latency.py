@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eevit_ros.engine import Engine
+from eevit_ros.engine import Engine, forcing
 from eevit_ros.errors import EevitError
 from model_export.errors import ModelExportError
 from model_export.studies.headless import write_headless
 from model_export.studies.intervals import median_interval
 from model_export.studies.latency import by_exit, by_group, head_kinds
-from model_export.studies.timing import forcing, frame
+from model_export.studies.timing import frame
 from model_export.studies.warm_up import ColdStart, cold_start
 
 ROOT = Path(__file__).parents[3]
