@@ -11,8 +11,8 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path, PurePath
 from typing import IO, BinaryIO, cast
 
+import yaml
 import zstandard
-from ruamel.yaml import YAML
 
 from eevit_ros.replay.bag_messages import BagFile, Loss, Recorded, Topic
 from eevit_ros.replay.errors import ReplayError
@@ -69,7 +69,7 @@ def _parts(folder: Path) -> tuple[list[Path], list[str]]:
     """Return the storage files of a bag's folder and what is wrong with the list."""
     metadata = folder / _METADATA
     try:
-        content = YAML(typ='safe').load(metadata.read_text(encoding='utf-8'))
+        content = yaml.safe_load(metadata.read_text(encoding='utf-8'))
         # Older recorders wrote a folder in front of the name, which may have been renamed since.
         names = [
             PurePath(name).name

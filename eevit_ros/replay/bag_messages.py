@@ -13,10 +13,11 @@ from functools import cache
 from typing import Any, Protocol
 
 import zstandard
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.store import Typestore
 
 from eevit_ros.replay.errors import ReplayError
+from eevit_ros.replay.message_types import typestore
 from eevit_ros.replay.stamps import SECOND_NS, stamp_text
 
 IMAGE = 'sensor_msgs/msg/Image'
@@ -27,10 +28,6 @@ CLASSIFICATION = 'vision_msgs/msg/Classification'
 ROS_1 = 'ros1'
 
 _ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'  # a CDR message starts with a zero
-_VISION_DEFINITIONS = {
-    'vision_msgs/msg/ObjectHypothesis': 'string class_id\nfloat64 score\n',
-    CLASSIFICATION: 'std_msgs/Header header\nvision_msgs/ObjectHypothesis[] results\n',
-}
 
 
 @dataclass(frozen=True)
@@ -104,7 +101,7 @@ def deserialize(recorded: Recorded) -> Any:
             return _ros1_types().deserialize_ros1(memoryview(raw), topic.type)
         if raw.startswith(_ZSTD_MAGIC):  # a bag that was compressed message by message
             raw = zstandard.ZstdDecompressor().decompressobj().decompress(raw)
-        return _ros2_types().deserialize_cdr(memoryview(raw), topic.type)
+        return typestore().deserialize_cdr(memoryview(raw), topic.type)
     except Exception as err:  # the parser trusts its input: anything may go wrong anywhere
         raise ReplayError(
             f'message on {topic.name}, received at {stamp_text(recorded.log_ns)}, is not a '
@@ -116,14 +113,6 @@ def stamp_of(message: Any) -> int:
     """Return the stamp in a message's header, nanoseconds."""
     stamp = message.header.stamp
     return int(stamp.sec) * SECOND_NS + int(stamp.nanosec)
-
-
-@cache
-def _ros2_types() -> Typestore:
-    types = get_typestore(Stores.ROS2_HUMBLE)
-    for name, definition in _VISION_DEFINITIONS.items():
-        types.register(get_types_from_msg(definition, name))
-    return types
 
 
 @cache

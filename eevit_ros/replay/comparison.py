@@ -78,17 +78,20 @@ class Comparison:
         del facts['table']
         return facts
 
+    @property
+    def measured(self) -> str:
+        """Which answers `accuracy` counts, in words."""
+        return 'answers as at full depth of A' if self.against == 'reference' else 'right answers'
+
     def lines(self) -> list[str]:
         """Return it for people."""
         wrong = ['unknown' if share is None else f'{share:.1%}' for share in self.wrong_distance]
-        meaning = {'truth': 'of answers right', 'reference': 'of answers as at full depth of A'}
         return [
             '',
             f'{self.frames} frames answered by both ({self.only_a} by A alone, {self.only_b} by B '
             f'alone); intervals of 95 %, from {self.blocks} blocks of {BLOCK_S:g} s',
             f'  different labels           {self.different:.2%}',
-            f'  share {meaning.get(self.against, "of right answers")}, B less A: '
-            f'{self.accuracy.text("+.2%")}',
+            f'  share of {self.measured}, B less A: {self.accuracy.text("+.2%")}',
             f'  B is faster (latency)      {self.latency.text(".3f")}x',
             f'  B is cheaper (MACs)        {self.macs.text(".3f")}x',
             f'  speed limit, B less A      {self.speed_limit.text("+.1f")} percent of full speed',

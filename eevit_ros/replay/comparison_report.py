@@ -110,13 +110,9 @@ def _parameters(facts: Mapping[str, Any]) -> str:
 
 def _differences(comparison: Comparison) -> str:
     a, b = comparison.wrong_distance
-    meaning = {'truth': 'right answers', 'reference': 'answers as at full depth of A'}
     rows = [
         ('frames with different labels', percent(comparison.different)),
-        (
-            f'share of {meaning.get(comparison.against, "right answers")}, B less A',
-            comparison.accuracy.text('+.2%'),
-        ),
+        (f'share of {comparison.measured}, B less A', comparison.accuracy.text('+.2%')),
         ('latency, A by B (above 1: B is faster)', comparison.latency.text('.3f')),
         ('multiply-accumulates, A by B', comparison.macs.text('.3f')),
         ('speed limit, B less A, percent of full speed', comparison.speed_limit.text('+.1f')),

@@ -34,6 +34,9 @@ import pandas as pd
 
 ANSWERED, DROPPED, BAD = 'answered', 'dropped', 'bad'
 
+NOTES = ('blind', 'frozen', 'unsure', 'shifted')
+"""What the column of that name may say of an answered frame."""
+
 LIMIT_COLUMNS = ('bag', 'time_ns', 'adaptive_rate', 'speed_limit_percent')
 """Of the other table, limits.csv: what both nodes said by their timers, ten times a second."""
 

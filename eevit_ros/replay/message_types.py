@@ -7,7 +7,7 @@ from functools import cache
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-# As in vision_msgs 4 and nav2_msgs, Humble to Jazzy. A bag carries them: only writing needs them.
+# As in vision_msgs 4 and nav2_msgs, Humble to Jazzy.
 _DEFINITIONS = {
     'nav2_msgs/msg/SpeedLimit': 'std_msgs/Header header\nbool percentage\nfloat64 speed_limit\n',
     'vision_msgs/msg/Classification': (

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from eevit_ros.replay.frame_table import ANSWERED, BAD, DROPPED
+from eevit_ros.replay.frame_table import ANSWERED, BAD, DROPPED, NOTES
 from eevit_ros.replay.markup import (
     clock_time,
     number,
@@ -23,7 +23,6 @@ from eevit_ros.replay.markup import (
 MOST_CLASSES = 30
 MOST_SOURCES = 200
 MOST_FAULTS = 30
-NOTES = ('blind', 'frozen', 'unsure', 'shifted')
 
 Row = Mapping[str, Any]
 
@@ -126,7 +125,7 @@ def facts_table(facts: Mapping[str, Any]) -> str:
         'Clock': f'{facts["clock"]}, latency {facts["latency"]}',
         'Truth': facts['truth'] or 'none',
         'Reference': 'the answer at full depth' if facts['reference'] else 'none',
-        'Unsure below': f'confidence {facts["min_confidence"]} at the final exit',
+        'Unsure below': f'confidence {facts["min_confidence"]}, at any exit',
         'Parameters': ', '.join(f'{name} {value}' for name, value in facts['parameters'].items())
         or 'all defaults',
     }

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from eevit_ros.parameter_specs import SPECS
 from eevit_ros.perception import Perception
 from eevit_ros.speed_limit import LimitSettings, SpeedLimit
 
 TICK_NS = 100_000_000  # both nodes speak ten times a second, too
-STALE_S = 10.0  # the longest that `rate.stale_after_s` can be
+
+_LONGEST_STALE_S = SPECS['rate.stale_after_s'].high
+assert _LONGEST_STALE_S is not None
 
 Tick = Callable[[int, float, float], None]
 """(time in ns, adaptive rate, speed limit in percent)"""
@@ -31,7 +34,8 @@ class Robot:
         self._left_out_ns = 0
         # After so long without a frame nothing changes any more: the limit, too, has risen to it.
         rises_s = 1 / settings.recover_per_s
-        self._settled_ns = int((STALE_S + rises_s) * 1e9) + settings.fresh_messages * TICK_NS
+        settled_s = _LONGEST_STALE_S + rises_s
+        self._settled_ns = int(settled_s * 1e9) + settings.fresh_messages * TICK_NS
 
     def until(self, time_ns: int) -> None:
         """Let the timers run until then; what they say in a long pause is left out."""

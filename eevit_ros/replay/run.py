@@ -166,8 +166,9 @@ class Replay:
             return
         try:
             self._bag.picture(frame, image)
-        except EevitError:  # a dropped frame that could not have been read either
-            return
+        except EevitError as err:
+            if image is not None:  # else a dropped frame, which could not have been read either
+                self._source.problems.append(f'the picture of frame {frame.index}: {err}')
 
     def _write(
         self,

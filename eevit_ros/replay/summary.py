@@ -51,6 +51,7 @@ def summarise(frames: pd.DataFrame, limits: pd.DataFrame, facts: dict[str, Any])
         'unsure_share': _mean(_noted(answered, 'unsure')),
         'blind': int(_noted(answered, 'blind').sum()),
         'frozen': int(_noted(answered, 'frozen').sum()),
+        'shifted': int(_noted(answered, 'shifted').sum()),
         'latency_p50_ms': _percentile(answered['latency_ms'], 50),
         'latency_p99_ms': _percentile(answered['latency_ms'], 99),
         'latency_max_ms': _percentile(answered['latency_ms'], 100),

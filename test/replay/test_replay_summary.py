@@ -77,6 +77,7 @@ def test_the_metrics_are_those_of_the_table(summary: dict[str, Any]) -> None:
             'unsure_share': 2 / 5,
             'blind': 1,
             'frozen': 1,
+            'shifted': 0,
             'latency_p50_ms': 30.0,
             'latency_p99_ms': np.percentile(latencies, 99),
             'latency_max_ms': 50.0,
@@ -177,7 +178,17 @@ def test_metric_names_are_those_of_a_replay(summary: dict[str, Any]) -> None:
 
 def test_nothing_at_all_has_no_figures(tmp_path: Path) -> None:
     summary = summarise(table(tmp_path, []), LIMITS.iloc[:0], FACTS)
-    counts = {'frames', 'answered', 'dropped', 'bad', 'labelled', 'blind', 'frozen', 'seconds'}
+    counts = {
+        'frames',
+        'answered',
+        'dropped',
+        'bad',
+        'labelled',
+        'blind',
+        'frozen',
+        'shifted',
+        'seconds',
+    }
     for name, value in summary['metrics'].items():
         assert value == (0 if name in counts else None), name
     assert summary['classes'] == summary['sources'] == []
