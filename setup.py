@@ -11,6 +11,7 @@ PATTERNS = (
     'launch/*.launch.py',
     'config/**/*.yaml',
     'config/**/*.xml',
+    'config/rqt.perspective',
     'models/*.onnx',
     'models/*.md',
 )
