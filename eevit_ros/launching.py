@@ -1,4 +1,4 @@
-"""What the launch files share; only they import it, for it needs `launch`."""
+"""What the launch files share; it needs `launch`, so no node imports it."""
 
 from __future__ import annotations
 

@@ -38,6 +38,7 @@ __all__ = [
     'NAMES',
     'STATELESS',
     'Anytime',
+    'ConfidencePolicy',
     'Consensus',
     'Entropy',
     'Look',

@@ -17,7 +17,7 @@ from random_model import random_model
 
 from eevit_ros.engine import Engine
 from eevit_ros.exit_policy import judge
-from eevit_ros.policies import STATELESS
+from eevit_ros.policies import NAMES, STATELESS
 from eevit_ros.replay.all_exits import AllExits
 from model_export.__main__ import main
 from model_export.data import Dataset, fingerprint, load_split
@@ -143,9 +143,7 @@ def test_thresholds_of_a_run_are_written_with_the_trade_off(shop: Path, policy: 
     assert command(shop, 'thresholds', 'weights', '--policy', policy, '--out', out) == 0
     figures = json.loads((out / 'trade_off.json').read_text())
     tables = {table['name']: table for table in figures['tables']}
-    assert [row[0] for row in tables['policies']['rows']] == [
-        'softmax', 'entropy', 'margin', 'patience', 'consensus',
-    ]  # fmt: skip
+    assert [row[0] for row in tables['policies']['rows']] == list(NAMES)
     assert len(tables['exits']['rows']) == 3
     assert sum(row[3] for row in tables['exits']['rows']) == pytest.approx(1)
     speedups = [row[0] for row in tables['trade_off']['rows']]
