@@ -40,5 +40,7 @@ def check_answer(answer: Answer, metadata: ModelMetadata) -> tuple[npt.NDArray[n
             f'at exit {left_at}; the model is broken: copy or export it again'
         )
     if not 0 <= left_at <= exits:
-        raise EevitError(f'exit_index must be 0..{exits}. The model answered {left_at}')
+        raise EevitError(
+            f'exit_index must be 0..{exits}. The model answered {left_at}: export it again'
+        )
     return np.clip(probabilities[0], 0, 1), left_at

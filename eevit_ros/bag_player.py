@@ -24,6 +24,7 @@ from eevit_ros.declaring import declare
 from eevit_ros.errors import EevitError
 from eevit_ros.images import Image as Pixels
 from eevit_ros.node_process import EXIT_NOT_CONFIGURED
+from eevit_ros.parameter_specs import TRANSPORTS
 from eevit_ros.recorded_time import RecordedTime
 from eevit_ros.replay.source import Source, SourceFrame
 from eevit_ros.replay.stamps import stamp_text
@@ -36,7 +37,7 @@ SPECS: dict[str, Spec] = {
         'raw',
         'raw: sensor_msgs/Image on `image`. compressed: recorded JPEG and PNG files as they are, '
         'on `image`/compressed.',
-        choices=('raw', 'compressed'),
+        choices=TRANSPORTS,
     ),
     'rate': Spec(1.0, 'How many times as fast as recorded.', 0.01, 100.0),
     'wait_for': Spec(

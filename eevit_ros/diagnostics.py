@@ -11,6 +11,7 @@ import numpy as np
 
 from eevit_ros.camera_rate import CameraRate
 from eevit_ros.engine import ExitResult
+from eevit_ros.frame_age import MISMATCH, OLDEST_MS
 from eevit_ros.rate import RateSettings
 from eevit_ros.report import ERROR, OK, WARN, Report
 
@@ -195,9 +196,8 @@ class Statistics:
         if silent_s <= self.rate.stale_after_s and self._camera.gap_share() > GAPS_TO_WARN:
             found.append((WARN, self._slow(now_s)))
         if self._clock_mismatch:
-            found.append(
-                (WARN, 'clock mismatch: image stamps are zero, in the future or older than 10 s')
-            )
+            limits = f'zero, in the future or older than {OLDEST_MS / 1e3:g} s'
+            found.append((WARN, f'{MISMATCH}: image stamps are {limits}'))
         return found
 
     def _slow(self, now_s: float) -> str:

@@ -15,7 +15,7 @@ def frame_age_ms(stamp_ns: int, now_ns: int) -> float | None:
 
     Returns:
         The age; None when the two clocks do not agree: a stamp of zero, in the future, or older
-        than 10 s.
+        than `OLDEST_MS`.
     """
     age_ms = (now_ns - stamp_ns) * 1e-6
     return age_ms if stamp_ns != 0 and 0.0 <= age_ms <= OLDEST_MS else None

@@ -119,7 +119,9 @@ class LiveModel:
             )
         following = self._names[self._names.index(self.provider) + 1 :]
         if not following:
-            raise EevitError(failed)
+            raise EevitError(
+                f'{failed}; the frame has no answer: if that goes on, configure the node again'
+            )
         self._runner = self._policy = None
         self._names, self._again_s = following, 0.0
         self._add_note(f'{self.provider} failed in a run: {reason}')
