@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from eevit_ros import bag_player, bag_recorder, governor_parameters, parameter_specs
+from eevit_ros import bag_player, bag_recorder, governor_specs, parameter_specs
 from eevit_ros.spec import Spec
 
 DOCUMENT = Path(__file__).parents[1] / 'docs' / 'parameters.md'
@@ -27,8 +27,9 @@ parameter's name and what is allowed. While the node runs, a wrong value is refu
 
 [config/classifier.yaml](../config/classifier.yaml) holds them all with comments. Those marked live
 change while the node runs (`ros2 param set /classifier thresholds 0.9`); the others are fixed while
-it is configured. It is a lifecycle node: with `autostart:=false` it waits for `ros2 lifecycle set
-/classifier configure`; another model is a `cleanup`, a parameter and a `configure` away.
+it is configured. It is a lifecycle node: with `autostart: false` in the file it waits for `ros2
+lifecycle set /classifier configure`, then `activate`; another model is `deactivate`, `cleanup`,
+`ros2 param set /classifier model FILE`, `configure` and `activate` away.
 
 QoS of the camera's topic: `qos_overrides.<topic>.subscription.{{reliability,depth,history}}`, with
 the resolved topic: `/camera/image_raw`, or `/camera/image_raw/compressed` with that transport.
@@ -57,7 +58,7 @@ def document() -> str:
     """Returns the page."""
     return PAGE.format(
         classifier=table(parameter_specs.SPECS, live=True),
-        governor=table(governor_parameters.SPECS),
+        governor=table(governor_specs.SPECS),
         player=table(bag_player.SPECS),
         recorder=table(bag_recorder.SPECS),
     )
