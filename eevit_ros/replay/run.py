@@ -82,6 +82,8 @@ class Replay:
         self._frozen = FrozenCamera(setup.settings.frozen_after_frames)
         self._free_ns = 0
         self._drops = 0
+        self._unwritten = 0
+        self._first_unwritten = ''
 
     def run(self, on_frame: Callable[[], object] = lambda: None) -> None:
         """Replay all of it; `on_frame` is called after each frame.
@@ -102,6 +104,11 @@ class Replay:
             else:
                 self._answer(frame, start_ns, frozen)
             on_frame()
+        if self._unwritten:
+            self._source.problems.append(
+                f'{self._unwritten} pictures are not in the output bag, the first is that of '
+                f'{self._first_unwritten}'
+            )
 
     def _answer(self, frame: SourceFrame, start_ns: int, frozen: bool) -> None:
         begin_s = time.perf_counter()
@@ -167,8 +174,8 @@ class Replay:
         try:
             self._bag.picture(frame, image)
         except EevitError as err:
-            if image is not None:  # else a dropped frame, which could not have been read either
-                self._source.problems.append(f'the picture of frame {frame.index}: {err}')
+            self._unwritten += 1
+            self._first_unwritten = self._first_unwritten or f'frame {frame.index}: {err}'
 
     def _write(
         self,

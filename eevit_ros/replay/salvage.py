@@ -35,11 +35,12 @@ _MCAP_READ = (Opcode.SCHEMA, Opcode.CHANNEL, Opcode.MESSAGE, Opcode.CHUNK)
 _SQLITE_DAMAGE = (sqlite3.Error, UnicodeDecodeError)  # the second of a message with damaged names
 # The casts keep a damaged row from being of another type.
 _ROWS = (
-    'SELECT id, topic_id, CAST(timestamp AS INTEGER), CAST(data AS BLOB) FROM messages NOT INDEXED'
+    'SELECT rowid, topic_id, CAST(timestamp AS INTEGER), CAST(data AS BLOB) '
+    'FROM messages NOT INDEXED WHERE rowid > ?'
 )
 _Row = tuple[int, Any, int | None, bytes | None]
 _SQLITE_HEADER = struct.Struct('>16xH10xI')  # bytes of a page, pages
-_MISSED_AT_MOST = 100  # rows that cannot be read, one after the other, before giving up
+_LARGEST_HOLE = 1 << 40  # rows
 _REST = 'the rest is lost'
 
 
@@ -204,9 +205,11 @@ def _parse(opcode: int, body: bytes) -> list[McapRecord | Loss]:
 def _parse_chunk(chunk: Chunk) -> list[McapRecord | Loss]:
     records: list[McapRecord | Loss] = [*breakup_chunk(chunk, validate_crc=True)]
     times = [record.log_time for record in records if isinstance(record, Message)]
-    # Many have no checksum, and a damaged length swallows all that comes after it.
     announced = (chunk.message_start_time, chunk.message_end_time)
-    if announced != (min(times, default=0), max(times, default=0)):
+    found = (min(times, default=0), max(times, default=0))
+    # Without a checksum, a damaged length may have swallowed all that comes after it. (rosbags
+    # gives a chunk without messages a start behind its end.)
+    if not chunk.uncompressed_crc and announced[0] <= announced[1] and announced != found:
         records.append(Loss('a chunk has not all the messages that it says', 'some are lost'))
     return records
 
@@ -259,52 +262,45 @@ class SqliteRows:
                 nowhere += 1
         if nowhere:
             yield Loss('damaged rows have no topic or no time', f'{nowhere} messages are left out')
-        if not losses and (count := self._count()) > found:
+        if losses:
+            return
+        count = self._count()
+        if count is None:
+            yield Loss('the file is damaged', 'whether all its messages were found it cannot tell')
+        elif count > found:
             yield Loss(f'the file has {count} messages of all topics', f'only {found} were found')
-        elif not losses and not _has_all_pages(self._path):
+        elif not _has_all_pages(self._path):
             yield Loss('the file ends in the middle', _REST)
 
     def _rows(self) -> Iterator[_Row | Loss]:
+        last_id = 0  # the rows of recorders count from 1
         with self._database() as database:
-            last_id = -(1 << 63)
-            try:
-                for row in database.execute(f'{_ROWS} ORDER BY id'):
-                    last_id = max(last_id, row[0])
-                    yield row
-            except _SQLITE_DAMAGE as err:
-                yield from self._rows_behind(last_id, str(err), database)
+            while True:
+                try:
+                    for row in database.execute(f'{_ROWS} ORDER BY rowid', (last_id,)):
+                        last_id = max(last_id, row[0])
+                        yield row
+                    return
+                except _SQLITE_DAMAGE as err:
+                    damage = f'the file is damaged ({err})'
+                # Reading ahead, Python loses the row before one that cannot be read: this finds it.
+                found = _next_row(database, last_id)
+                if found is None:
+                    yield Loss(damage, _REST)
+                    return
+                if missing := found[0] - last_id - 1:
+                    yield Loss(damage, f'{missing} rows are left out')
+                last_id = found[0]
+                yield found
 
-    def _rows_behind(
-        self, last_id: int, damage: str, database: sqlite3.Connection
-    ) -> Iterator[_Row | Loss]:
-        """Step over the rows that cannot be read: one a query, by id."""
-        missed = 0
-        while missed < _MISSED_AT_MOST:
-            try:
-                query = f'{_ROWS} WHERE id > ? ORDER BY id LIMIT 1'
-                row = database.execute(query, (last_id,)).fetchone()
-                if row is not None and row[0] <= last_id:
-                    raise sqlite3.DatabaseError('rows are out of order')
-            except _SQLITE_DAMAGE as err:
-                # The rows of recorders count from 1.
-                last_id, missed, damage = max(last_id, 0) + 1, missed + 1, str(err)
-                continue
-            if missed:
-                yield Loss(f'the file is damaged ({damage})', f'{missed} rows are left out')
-            if row is None:
-                return
-            last_id, missed = row[0], 0
-            yield row
-        yield Loss(f'the file is damaged ({damage})', _REST)
-
-    def _count(self) -> int:
-        """Return how many rows there are, damaged or not; 0 where even that is damaged."""
+    def _count(self) -> int | None:
+        """Return how many rows there are, damaged or not; None where even that is damaged."""
         query = 'SELECT count(*) FROM messages NOT INDEXED'
         try:
             with self._database() as database:
                 return int(database.execute(query).fetchone()[0])
         except _SQLITE_DAMAGE:
-            return 0
+            return None
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
@@ -321,6 +317,32 @@ class SqliteRows:
             # Otherwise SQLite refuses every file that is shorter than its header says.
             database.execute('PRAGMA writable_schema = ON')
             yield database
+
+
+def _next_row(database: sqlite3.Connection, last_id: int) -> _Row | None:
+    """Return the first row behind `last_id` that can be read, None if there is none."""
+
+    def read(missing: int) -> tuple[bool, _Row | None]:
+        query = f'{_ROWS} ORDER BY rowid LIMIT 1'
+        try:
+            row = database.execute(query, (last_id + missing,)).fetchone()
+        except _SQLITE_DAMAGE:
+            return False, None
+        return row is None or row[0] > last_id + missing, row
+
+    # What is missing is at most a page's rows or all of many pages': double, then halve.
+    unread, tried = -1, 0
+    while not (found := read(tried))[0]:
+        unread, tried = tried, 2 * tried + 1
+        if tried > _LARGEST_HOLE:
+            return None
+    while tried - unread > 1:
+        middle = (tried + unread) // 2
+        if (nearer := read(middle))[0]:
+            tried, found = middle, nearer
+        else:
+            unread = middle
+    return found[1]
 
 
 def _copy(source: BinaryIO, target: BinaryIO, *, size: int) -> None:

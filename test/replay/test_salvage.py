@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 import sqlite3
 import struct
@@ -161,7 +162,58 @@ def test_messages_that_turned_into_something_else_are_told(tmp_path, chunks):
     file.write_bytes(data)
     source = open_source(file, CAMERA)
     assert read(source) == list(range(COUNT - 1))
-    assert len(source.problems) == 1
+    (problem,) = source.problems
+    # The file's own count: of the topic, or with that of the labels.
+    assert re.search(rf'{COUNT} .* {COUNT - 1} |{2 * COUNT} .* {2 * COUNT - 1}$', problem)
+
+
+def test_a_chunk_that_is_shorter_than_it_says_is_told(tmp_path):
+    """Without a checksum and an index: a length that swallows the rest of its chunk."""
+    file = mcap(tmp_path / 'x.mcap', enable_crcs=False, chunk_size=10**6)
+    killed(file)
+    data = bytearray(file.read_bytes())
+    _, _, log_ns, _ = images(COUNT)[9]
+    at = data.index(struct.pack('<QQ', log_ns, log_ns)) - 15
+    assert data[at] == 0x05
+    data[at] = 0xFF
+    size = struct.unpack_from('<Q', data, at + 1)[0]
+    struct.pack_into('<Q', data, at + 1, size + 10**5)
+    file.write_bytes(data)
+    source = open_source(file, CAMERA)
+    assert read(source) == list(range(9))
+    assert 'a chunk has not all the messages that it says' in source.problems[0]
+
+
+def test_a_topic_that_was_added_last_and_stayed_silent_is_no_damage(tmp_path):
+    """The writer of rosbags then ends with a chunk that has a topic and no times."""
+    file = storage_file(write_bag(tmp_path / 'b', images(COUNT), silent='/late'))
+    source = open_source(file, CAMERA)
+    assert read(source) == list(range(COUNT))
+    assert source.problems == []
+
+
+@pytest.mark.parametrize('cells', [1, 3])
+def test_a_hole_in_the_tree_of_sqlite_is_told_and_what_is_behind_it_read(tmp_path, cells):
+    """An interior page whose cells lead nowhere: thirty rows and more are gone with each."""
+    count = 600
+    file = storage_file(write_bag(tmp_path / 'b', images(count), 'sqlite3'))
+    with closing(sqlite3.connect(file)) as database:
+        query = "SELECT rootpage FROM sqlite_master WHERE name = 'messages'"
+        (page,) = database.execute(query).fetchone()
+        (page_bytes,) = database.execute('PRAGMA page_size').fetchone()
+    data = bytearray(file.read_bytes())
+    root = (page - 1) * page_bytes
+    assert data[root] == 5  # an interior page of a table
+    for cell in range(2, 2 + cells):
+        (at,) = struct.unpack_from('>H', data, root + 12 + 2 * cell)
+        data[root + at : root + at + 5] = bytes(5)  # child page, and a byte of its largest row
+    file.write_bytes(data)
+    source = open_source(file, CAMERA)
+    numbers = read(source)
+    lost = sorted(set(range(count)) - set(numbers))
+    assert numbers[-1] == count - 1
+    assert 1 <= len(lost) <= 200 and lost == list(range(lost[0], lost[-1] + 1))
+    assert any(problem.endswith(f'{len(lost)} rows are left out') for problem in source.problems)
 
 
 def source_stamp(number: int) -> str:
