@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -13,7 +13,7 @@ from rclpy.validate_full_topic_name import validate_full_topic_name
 
 from eevit_ros.declaring import declare
 from eevit_ros.errors import EevitError
-from eevit_ros.governor_specs import SPECS
+from eevit_ros.governor_specs import SPECS, check
 from eevit_ros.speed_limit import LimitSettings
 
 
@@ -49,13 +49,7 @@ class GovernorSettings:
         Raises:
             EevitError: A value is wrong; names the parameter.
         """
-        for name, spec in SPECS.items():
-            spec.check(name, values[name])
-        if values['unit'] == 'mps' and values['max_speed_mps'] <= 0:
-            raise EevitError(
-                "parameter 'unit' is mps, which needs 'max_speed_mps' above 0. "
-                f'Got {values["max_speed_mps"]!r}'
-            )
+        check(values)
         return cls(
             publish_hz=values['publish_hz'],
             unit=values['unit'],
@@ -66,13 +60,9 @@ class GovernorSettings:
         )
 
 
-def _topics(value: object) -> tuple[str, ...]:
-    """Return the topics; an empty list comes as None, for it has no element to tell its type by."""
-    topics = [] if value is None else value
-    if not isinstance(topics, (list, tuple)) or not all(isinstance(topic, str) for topic in topics):
-        raise EevitError(f"parameter 'limit_sources' must be a list of topics. Got {value!r}")
-    if len(set(topics)) < len(topics):
-        raise EevitError(f"parameter 'limit_sources' names a topic twice. Got {value!r}")
+def _topics(value: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the topics, whose names ROS must take."""
+    topics = tuple(value or ())
     for topic in topics:
         try:
             validate_full_topic_name(expand_topic_name(topic, 'node', '/'))
@@ -80,4 +70,4 @@ def _topics(value: object) -> tuple[str, ...]:
             raise EevitError(
                 f"parameter 'limit_sources' must be a list of topics. Got {topic!r}: {err}"
             ) from err
-    return tuple(topics)
+    return topics

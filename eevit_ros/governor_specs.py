@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from eevit_ros.errors import EevitError
 from eevit_ros.rate import LOWEST_FLOOR
 from eevit_ros.spec import Spec
 from eevit_ros.speed_limit import LOWEST_PERCENT, LimitSettings
@@ -57,3 +61,27 @@ SPECS: dict[str, Spec] = {
         0.5, 'Without a command for this long, seconds, zero velocity goes out.', 0.05, 10.0
     ),
 }
+
+
+def check(values: Mapping[str, Any]) -> None:
+    """Check what types and ranges cannot.
+
+    Args:
+        values: By parameter name, all of `SPECS`. An empty list of topics may be None: ROS cannot
+            tell its type.
+
+    Raises:
+        EevitError: A value is wrong; names the parameter.
+    """
+    for name, spec in SPECS.items():
+        spec.check(name, values[name])
+    if values['unit'] == 'mps' and values['max_speed_mps'] <= 0:
+        raise EevitError(
+            "parameter 'unit' is mps, which needs 'max_speed_mps' above 0. "
+            f'Got {values["max_speed_mps"]!r}'
+        )
+    topics = [] if values['limit_sources'] is None else values['limit_sources']
+    if not isinstance(topics, (list, tuple)) or not all(isinstance(topic, str) for topic in topics):
+        raise EevitError(f"parameter 'limit_sources' must be a list of topics. Got {topics!r}")
+    if len(set(topics)) < len(topics):
+        raise EevitError(f"parameter 'limit_sources' names a topic twice. Got {topics!r}")

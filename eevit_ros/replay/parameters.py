@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,8 @@ def classifier_settings(
     Raises:
         EevitError: A name is unknown, a value has the wrong type or is out of range.
     """
-    given = _read(file, CLASSIFIER) if file else {}
+    others = governor_specs.SPECS.keys() - SPECS.keys()
+    given = _read(file, CLASSIFIER, others) if file else {}
     given |= dict(_assignment(text) for text in assignments)
     given |= _checked(given, SPECS)
     defaults = {name: spec.default for name, spec in SPECS.items()}
@@ -68,9 +69,11 @@ def governor_settings(file: Path | None) -> LimitSettings:
     Raises:
         EevitError: A name is unknown, a value has the wrong type or is out of range.
     """
-    given = _checked(_read(file, GOVERNOR) if file else {}, governor_specs.SPECS)
-    names = {field.name for field in fields(LimitSettings)}
-    return LimitSettings(**{name: value for name, value in given.items() if name in names})
+    specs = governor_specs.SPECS
+    given = _read(file, GOVERNOR, SPECS.keys() - specs.keys()) if file else {}
+    values = {name: spec.default for name, spec in specs.items()} | _checked(given, specs)
+    governor_specs.check(values)
+    return LimitSettings(**{field.name: values[field.name] for field in fields(LimitSettings)})
 
 
 def _checked(given: Mapping[str, Any], specs: Mapping[str, Spec]) -> dict[str, Any]:
@@ -82,12 +85,17 @@ def _checked(given: Mapping[str, Any], specs: Mapping[str, Spec]) -> dict[str, A
         if name not in specs:
             raise ReplayError(f"unknown parameter '{name}': one of {', '.join(specs)}")
         found[name] = _typed(name, specs[name], value)
-        specs[name].check(name, found[name])
     return found
 
 
-def _read(file: Path, node: str) -> dict[str, Any]:
-    """Return the parameters for a node, whatever its namespace."""
+def _read(file: Path, node: str, others: Container[str]) -> dict[str, Any]:
+    """Return the parameters for a node, whatever its namespace.
+
+    Args:
+        file: Of ROS parameters.
+        node: Its name.
+        others: Parameters of other nodes, which a section for all nodes may hold, too.
+    """
     try:
         content = _load(file.read_text('utf-8'))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
@@ -101,7 +109,8 @@ def _read(file: Path, node: str) -> dict[str, Any]:
                 last = str(name).strip('/').rpartition('/')[2]
                 sections[str(name)] = last in (node, '*', '**')
                 if sections[str(name)]:
-                    found |= dict(_flat(parameters))
+                    own = last == node
+                    found |= {k: v for k, v in _flat(parameters) if own or k not in others}
     if not sections:
         raise ReplayError(
             f"{file} is no ROS parameter file: it must hold 'ros__parameters' below a node's name "

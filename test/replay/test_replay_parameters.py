@@ -172,6 +172,9 @@ def test_the_governors_values_are_taken(file: Path, name: str) -> None:
         ('stale_after_s: .nan', "'stale_after_s' must be within .* Got nan"),
         ('stale_after_s: 60.0', "'stale_after_s' must be within .* Got 60.0"),
         ('flor: 0.1', "unknown parameter 'flor': one of publish_hz, floor, "),
+        ('unit: mps', "'unit' is mps, which needs 'max_speed_mps' above 0"),
+        ('limit_sources: [a, a]', "'limit_sources' names a topic twice"),
+        ('limit_sources: [1]', "'limit_sources' must be a list of topics"),
         ('unit: knots', "'unit' must be one of percentage, mps. Got 'knots'"),
     ],
 )
@@ -180,4 +183,13 @@ def test_a_wrong_value_for_the_governor_is_refused_in_words(
 ) -> None:
     file.write_text(f'/**:\n  ros__parameters:\n    {line}\n')
     with pytest.raises(EevitError, match=message):
+        governor_settings(file)
+
+
+def test_a_section_for_all_nodes_may_hold_those_of_both(file: Path) -> None:
+    file.write_text('/**:\n  ros__parameters:\n    top_k: 3\n    stale_after_s: 1.5\n')
+    assert classifier_settings(file, [])[0].top_k == 3
+    assert governor_settings(file).stale_after_s == 1.5
+    file.write_text('speed_governor:\n  ros__parameters:\n    top_k: 3\n')
+    with pytest.raises(EevitError, match="unknown parameter 'top_k'"):
         governor_settings(file)
