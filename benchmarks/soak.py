@@ -3,7 +3,8 @@
     python benchmarks/soak.py [--minutes 60] [--json build/benchmarks/soak.json] [--document]
 
 Images of two sizes and several encodings in random order, a truncated one among them; parameters,
-subscribers and lifecycle states change all the time. Ends with 1 where a promise was broken.
+subscribers and lifecycle states change all the time. Ends with 1 where a promise was broken, or
+where the camera was not fast enough to try it.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from demo.bag import SHIPPED_BAG, read_bag  # noqa: E402
 SIZES = ((480, 640), (1080, 1920))
 ENCODINGS = {'rgb8': 3, 'bgr8': 3, 'mono8': 1, 'bgra8': 4, 'uyvy': 2}  # channels
 CYCLE_S = 8.0  # between two changes of the lifecycle
+OVERLOAD = 1.9  # times what can be sustained: less did not try what it says
 REPEATED_S = 0.3  # the governor's stale_after_s: no gap between two rates may be longer
 OLDEST_MS = 1000.0  # a queue would be that late within two seconds of twice the rate
 MB_PER_HOUR = 10.0  # what resident memory may grow by and still be called flat
@@ -252,6 +254,12 @@ def sustainable_hz(soak: Soak, images: list[Image]) -> float:
             soak.answers, began = 0, time.monotonic()
             soak.wait(5.0)
             most = max(most, soak.answers / (time.monotonic() - began))
+    if not 0 < most < 0.95 * TRIED_HZ[-1]:
+        raise SystemExit(
+            f'{most:.0f} answers a second, of at most {TRIED_HZ[-1]:.0f} images: either nothing '
+            f'was answered, or TRIED_HZ must be raised for this computer.\n'
+            f'{soak.processes["classifier"].output()[-2000:]}'
+        )
     return most
 
 
@@ -324,6 +332,7 @@ def main() -> int:
             rows, sound = judge(run, ended)
         finally:
             run.close()
+    sound = sound and hz >= OVERLOAD * most_hz
     ages = [age for age in run.ages_ms if not math.isnan(age)]
     facts: list[list[Cell]] = [
         ['sustainable, answers per second', most_hz],
