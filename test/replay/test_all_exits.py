@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from demo_frames import BAG, MODEL, every, needs_model
 
-from eevit_ros.engine import Engine
+from eevit_ros.engine import Engine, forcing
 from eevit_ros.errors import EevitError
 from eevit_ros.replay.all_exits import AllExits
 from eevit_ros.replay.open_source import open_source
@@ -27,7 +27,7 @@ def test_every_exit_answers_as_the_engine_that_is_forced_to_leave_there() -> Non
         assert engine.thresholds == before
         assert found.confidence.shape == found.class_index.shape == (exits + 1,)
         for exit_index in range(exits + 1):
-            engine.thresholds = [float(i != exit_index) for i in range(exits)]
+            engine.thresholds = forcing(exit_index, exits)
             result = engine.run(image)
             assert result.exit_index == exit_index
             assert found.confidence[exit_index] == pytest.approx(result.confidence, abs=1e-5)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from eevit_ros.engine import Engine
+from eevit_ros.engine import Engine, forcing
 from model_export.errors import ModelExportError
 from model_export.studies import answers as module
 from model_export.studies import thresholds
@@ -56,7 +56,7 @@ def test_every_exit_answers_as_the_engine_does(found: Answers, engine: Engine, d
     name = engine.metadata.class_names[24]
     image = cv2.imread(str(data / 'test' / name / '0.png'))[..., ::-1]
     for exit_index in (0, 4, exits):
-        engine.thresholds = [float(i != exit_index) for i in range(exits)]
+        engine.thresholds = forcing(exit_index, exits)
         result = engine.run(np.ascontiguousarray(image))
         np.testing.assert_allclose(
             found.probabilities[exit_index, 1], result.probabilities, atol=1e-4
