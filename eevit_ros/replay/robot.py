@@ -11,9 +11,6 @@ from eevit_ros.speed_limit import LimitSettings, SpeedLimit
 
 TICK_NS = 100_000_000  # both nodes speak ten times a second, too
 
-_LONGEST_STALE_S = SPECS['rate.stale_after_s'].high
-assert _LONGEST_STALE_S is not None
-
 Tick = Callable[[int, float, float], None]
 """(time in ns, adaptive rate, speed limit in percent)"""
 
@@ -33,9 +30,9 @@ class Robot:
         self._next_ns: int | None = None
         self._left_out_ns = 0
         # After so long without a frame nothing changes any more: the limit, too, has risen to it.
-        rises_s = 1 / settings.recover_per_s
-        settled_s = _LONGEST_STALE_S + rises_s
-        self._settled_ns = int(settled_s * 1e9) + settings.fresh_messages * TICK_NS
+        longest_s, rises_s = SPECS['rate.stale_after_s'].high, 1 / settings.recover_per_s
+        assert longest_s is not None
+        self._settled_ns = int((longest_s + rises_s) * 1e9) + settings.fresh_messages * TICK_NS
 
     def until(self, time_ns: int) -> None:
         """Let the timers run until then; what they say in a long pause is left out."""
