@@ -50,6 +50,8 @@ class IndexedFile:
                 wanted = [x for x in reader.connections if x.topic == topic]
                 # None wanted would be all of them.
                 for connection, log_ns, raw in reader.messages(wanted) if wanted else ():
+                    if not isinstance(log_ns, int):  # a damaged row of SQLite
+                        raise ValueError(f'a message with the time {log_ns!r:.40}')
                     yield Recorded(kinds[topic, connection.msgtype], log_ns, raw)
                     last_ns = log_ns
         except Exception as err:  # a damaged file fails anywhere in the parser, with any class

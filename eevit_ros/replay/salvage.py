@@ -74,7 +74,7 @@ def sqlite_is_whole(path: Path) -> bool:
     try:
         with closing(sqlite3.connect(uri, uri=True)) as database:
             (nowhere,) = database.execute(
-                'SELECT count(*) FROM messages '
+                'SELECT count(*) FROM messages NOT INDEXED '
                 'WHERE timestamp IS NULL OR topic_id IS NULL OR topic_id NOT IN '
                 '(SELECT id FROM topics)'
             ).fetchone()
