@@ -63,13 +63,17 @@ class IndexedFile:
             salvaged = self._salvage(self._path) if self._salvage else None
         except (ReplayError, OSError):
             salvaged = None
+        what = f'the file is damaged ({type(err).__name__}: {err})'
         if salvaged is None:
-            what = f'the file is damaged ({type(err).__name__}: {err})'
             yield Loss(what, 'the rest of it is lost')
             return
+        told = False
         for item in salvaged.messages(topic):
+            told |= isinstance(item, Loss)
             if isinstance(item, Loss) or item.log_ns > last_ns:
                 yield item
+        if not told:
+            yield Loss(what, 'a message may be missing')
 
     def _reader(self) -> Reader1 | Reader2:
         return Reader1(self._path) if self._path.suffix == '.bag' else Reader2(self._path)

@@ -32,7 +32,8 @@ _MCAP_MAGIC = b'\x89MCAP0\r\n'
 _MCAP_HEAD = struct.Struct('<BQ')  # of a record: opcode, bytes that follow
 _MCAP_END = (_MCAP_HEAD.pack(Opcode.DATA_END, 4), _MCAP_HEAD.pack(Opcode.FOOTER, 20))
 _MCAP_READ = (Opcode.SCHEMA, Opcode.CHANNEL, Opcode.MESSAGE, Opcode.CHUNK)
-_SQLITE_DAMAGE = (sqlite3.Error, UnicodeDecodeError)  # the second of a message with damaged names
+# The others: a message that holds damaged names, a row that claims to be larger than any may be.
+_SQLITE_DAMAGE = (sqlite3.Error, UnicodeDecodeError, MemoryError)
 # The casts keep a damaged row from being of another type.
 _ROWS = (
     'SELECT rowid, topic_id, CAST(timestamp AS INTEGER), CAST(data AS BLOB) '

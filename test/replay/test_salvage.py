@@ -144,6 +144,16 @@ def test_a_row_of_no_topic_is_told(tmp_path):
     assert [problem.endswith('2 messages are left out') for problem in source.problems] == [True]
 
 
+def test_a_time_that_is_no_number_is_told(tmp_path):
+    file, _ = sqlite_file(tmp_path)
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("UPDATE messages SET timestamp = 'x' WHERE id = 5")
+        database.commit()
+    source = open_source(file, CAMERA)
+    assert read(source) == [i for i in range(COUNT) if i != 4]
+    assert [problem.endswith('a message may be missing') for problem in source.problems] == [True]
+
+
 @pytest.mark.parametrize('chunks', [True, False])
 def test_messages_that_turned_into_something_else_are_told(tmp_path, chunks):
     """Without a checksum: a record of a kind that readers pass over."""
