@@ -47,7 +47,10 @@ _REST = 'the rest is lost'
 
 def mcap_has_index(path: Path) -> bool:
     """Say whether an mcap file ends with an index of all that it holds, as rosbags needs it."""
-    summary = _mcap_summary(path)
+    try:
+        summary = _mcap_summary(path)
+    except Exception:  # whatever is wrong with it, there is no index to rely on
+        return False
     if summary is None or not summary.chunk_indexes:
         return False
     # Each of these may be left out. Then rosbags takes a chunk for empty, or a type for unknown.
@@ -60,11 +63,9 @@ def mcap_has_index(path: Path) -> bool:
 
 
 def _mcap_summary(path: Path) -> Summary | None:
-    try:
-        with path.open('rb') as file:
-            return SeekingReader(file, record_size_limit=path.stat().st_size).get_summary()
-    except Exception:  # whatever is wrong with it, there is no summary to rely on
-        return None
+    """Return what an mcap file says of itself at its end; raises anything where it is damaged."""
+    with path.open('rb') as file:
+        return SeekingReader(file, record_size_limit=path.stat().st_size).get_summary()
 
 
 def sqlite_is_whole(path: Path) -> bool:
@@ -146,7 +147,14 @@ class McapStream:
                     unknown += 1
         if unknown:
             yield Loss('a damaged record named a topic', f'{unknown} messages of it are left out')
-        summary = None if losses else _mcap_summary(self._path)
+        if losses:
+            return
+        try:
+            summary = _mcap_summary(self._path)
+        except Exception as err:  # the parser trusts its input
+            what = f'the summary of the file is damaged ({type(err).__name__}: {err})'
+            yield Loss(what, 'whether messages are missing it cannot tell')
+            return
         if summary and summary.statistics and summary.statistics.message_count > found:
             count = summary.statistics.message_count
             yield Loss(f'the file announces {count} messages of all topics', f'it has {found}')
