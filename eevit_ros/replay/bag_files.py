@@ -17,9 +17,10 @@ import zstandard
 from eevit_ros.replay.bag_messages import BagFile, Loss, Recorded, Topic
 from eevit_ros.replay.errors import ReplayError
 from eevit_ros.replay.indexed_file import IndexedFile
+from eevit_ros.replay.mcap_stream import McapStream, mcap_has_index
 from eevit_ros.replay.natural_order import natural_key
-from eevit_ros.replay.salvage import McapStream, SqliteRows, mcap_has_index, sqlite_is_whole
 from eevit_ros.replay.scratch import scratch_copy
+from eevit_ros.replay.sqlite_rows import SqliteRows, sqlite_is_whole
 
 _METADATA = 'metadata.yaml'
 _PACKED = '.zstd'
