@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import doctest
 import re
 from pathlib import Path
@@ -109,6 +110,16 @@ def test_the_policy_of_the_example_decides_as_it_says() -> None:
     failed, tried = doctest.testfile(str(ROOT / 'docs' / 'extending.md'), module_relative=False)
     assert tried > 0
     assert failed == 0
+
+
+def test_what_replay_needs_on_a_robot_is_the_extra_of_that_name() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / 'setup.cfg')
+    needed = setup['options.extras_require']['replay'].split()
+    (command,) = re.findall(
+        r"pip install 'numpy<2' '(rosbags[^#]*?)\n\n", (ROOT / 'docs' / 'replay.md').read_text()
+    )
+    assert re.findall(r'[\w.>=]+', command) == needed
 
 
 def _names(table: dict[str, list[str]]) -> list[str]:
