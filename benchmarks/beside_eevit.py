@@ -41,11 +41,11 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.interval import interval_of  # noqa: E402
 from benchmarks.random_file import random_model, write_plain, write_random  # noqa: E402
 from benchmarks.report_file import Cell, Report, Table, machine  # noqa: E402
-from eevit_ros.compute import PROVIDERS  # noqa: E402
-from eevit_ros.cores import all_cores  # noqa: E402
-from eevit_ros.sessions import import_onnxruntime  # noqa: E402
-from model_export.export import INT8  # noqa: E402
-from model_export.recipe import load_recipe  # noqa: E402
+from eevit_ros.model.compute import PROVIDERS  # noqa: E402
+from eevit_ros.model.cores import all_cores  # noqa: E402
+from eevit_ros.model.ort_session import import_onnxruntime  # noqa: E402
+from model_export.export.onnx_writer import INT8  # noqa: E402
+from model_export.recipe.recipe import load_recipe  # noqa: E402
 
 FILES = ROOT / 'build' / 'benchmarks' / 'eevit'
 RECIPE = ROOT / 'config' / 'recipes' / 'lgvit_vit_b16.yaml'

@@ -19,9 +19,9 @@ from tqdm import tqdm
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from eevit_ros.cores import all_cores  # noqa: E402
-from eevit_ros.engine import Engine  # noqa: E402
-from eevit_ros.replay.machine import describe_machine  # noqa: E402
+from eevit_ros.model.cores import all_cores  # noqa: E402
+from eevit_ros.model.engine import Engine  # noqa: E402
+from eevit_ros.reporting.host_info import describe_machine  # noqa: E402
 from model_export.data import load_split  # noqa: E402
 
 

@@ -20,12 +20,12 @@ from rclpy.utilities import remove_ros_args
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / 'test' / 'eevit_ros')]
 
-from classifier_peer import compressed_bytes, stamp_now  # noqa: E402
-from ros_process import SENSOR_DATA  # noqa: E402
 from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 
 from demo.bag import SHIPPED_BAG, read_bag  # noqa: E402
-from eevit_ros.encodings import decode_compressed  # noqa: E402
+from eevit_ros.images.raw import decode_compressed  # noqa: E402
+from harness.classifier_peer import compressed_bytes, stamp_now  # noqa: E402
+from harness.ros_process import SENSOR_DATA  # noqa: E402
 
 TOPIC = '/camera/image_raw'
 SIZES = {'640x480': (480, 640), '1920x1080': (1080, 1920)}

@@ -20,10 +20,10 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from eevit_ros.engine import Engine  # noqa: E402
 from eevit_ros.errors import EevitError  # noqa: E402
-from eevit_ros.images import Image  # noqa: E402
-from eevit_ros.shift import ShiftMonitor, ShiftSettings  # noqa: E402
+from eevit_ros.images.resize import Image  # noqa: E402
+from eevit_ros.model.engine import Engine  # noqa: E402
+from eevit_ros.perception.shift import ShiftMonitor, ShiftSettings  # noqa: E402
 from model_export.data import check_classes, load_split  # noqa: E402
 from model_export.errors import ModelExportError  # noqa: E402
 

@@ -25,14 +25,14 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from eevit_ros.cores import all_cores  # noqa: E402
-from eevit_ros.engine import Engine  # noqa: E402
 from eevit_ros.errors import EevitError  # noqa: E402
-from eevit_ros.images import Image  # noqa: E402
-from model_export.backbones import Backbone  # noqa: E402
+from eevit_ros.images.resize import Image  # noqa: E402
+from eevit_ros.model.cores import all_cores  # noqa: E402
+from eevit_ros.model.engine import Engine  # noqa: E402
 from model_export.data import check_classes, evaluation_batch, load_split  # noqa: E402
 from model_export.errors import ModelExportError  # noqa: E402
-from model_export.weights import load_model  # noqa: E402
+from model_export.network.backbones import Backbone  # noqa: E402
+from model_export.network.weights import load_model  # noqa: E402
 
 WARM_UP = 10  # frames of each, not counted
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from eevit_ros.engine import Engine, forcing
-from model_export.studies.timing import frame
+from eevit_ros.model.engine import Engine, forcing
+from model_export.measuring.timing import frame
 
 Run = Callable[[], float]
 """One frame; milliseconds in ONNX Runtime."""

@@ -29,8 +29,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.report_file import Cell, Report, Table, machine  # noqa: E402
 from eevit_ros.errors import EevitError  # noqa: E402
-from eevit_ros.replay.all_exits import AllExits  # noqa: E402
-from eevit_ros.replay.open_source import open_source  # noqa: E402
+from eevit_ros.model.all_exits import AllExits  # noqa: E402
+from eevit_ros.recordings.open import open_source  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 LATENCY = ROOT / 'docs' / 'studies' / 'latency.json'

@@ -2,8 +2,8 @@
 
     python benchmarks/fault_times.py [--rounds 10] [--json build/benchmarks/fault_times.json]
 
-The faults are those of test/eevit_ros/test_faults.py, which asserts what is only timed here. For a
-governor that was killed or frozen the time is how long navigation held the old limit: it was
+The faults are those of test/eevit_ros/nodes/test_faults.py, which asserts what is only timed here.
+For a governor that was killed or frozen the time is how long navigation held the old limit: it was
 restarted at once, or continued after about a second.
 """
 
@@ -22,8 +22,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / 'test' / 'eevit_ros')]
 
-from faults import FAULTS, STATED_S, measure  # noqa: E402
-from speed_chain import open_chain  # noqa: E402
+from harness.faults import FAULTS, STATED_S, measure  # noqa: E402
+from harness.speed_chain import open_chain  # noqa: E402
 
 COLUMNS = ('least', 'median', 'most', 'received', 'waited')
 

@@ -26,15 +26,14 @@ from diagnostic_msgs.msg import DiagnosticArray
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / 'test' / 'eevit_ros')]
 
-from classifier_peer import key_values  # noqa: E402
-from ros_process import NodeProcess, RosPeer  # noqa: E402
-
 from benchmarks.camera_feed import FORMATS, SIZES, TOPIC  # noqa: E402
 from benchmarks.report_file import Cell, Report, Table, machine  # noqa: E402
+from harness.classifier_peer import key_values  # noqa: E402
+from harness.ros_process import NodeProcess, RosPeer  # noqa: E402
 
 MODEL = ROOT / 'models' / 'eevit_s14_cifar100.onnx'
 PROFILE = ROOT / 'config' / 'fastdds_shared_memory.xml'
-NODE = (sys.executable, '-m', 'eevit_ros.classifier_node')
+NODE = (sys.executable, '-m', 'eevit_ros.nodes.classifier.node')
 WARM_UP = 10  # frames, not counted
 OVERLOAD = 2  # times as many frames as are answered
 TARGET_MS = {'640x480': 1.0, '1920x1080': 3.0}

@@ -22,8 +22,8 @@ import onnxruntime
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from eevit_ros.images import resize  # noqa: E402
-from eevit_ros.model_check import check_model  # noqa: E402
+from eevit_ros.images.resize import resize  # noqa: E402
+from eevit_ros.model.check import check_model  # noqa: E402
 from model_export.data import RULE, load_split  # noqa: E402
 
 LISTED = 15

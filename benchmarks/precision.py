@@ -24,15 +24,15 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.report_file import Cell, Report, Table, machine  # noqa: E402
-from eevit_ros.cores import all_cores  # noqa: E402
-from eevit_ros.engine import Engine  # noqa: E402
-from eevit_ros.exit_policy import judge  # noqa: E402
-from eevit_ros.images import Image  # noqa: E402
+from eevit_ros.images.resize import Image  # noqa: E402
+from eevit_ros.model.cores import all_cores  # noqa: E402
+from eevit_ros.model.engine import Engine  # noqa: E402
+from eevit_ros.model.runners import SINGLE, STAGED  # noqa: E402
 from eevit_ros.policies import STATELESS  # noqa: E402
-from eevit_ros.runners import SINGLE, STAGED  # noqa: E402
-from eevit_ros.threshold_search import exits_taken  # noqa: E402
+from eevit_ros.policies.outcome import judge  # noqa: E402
+from eevit_ros.policies.threshold_search import exits_taken  # noqa: E402
 from model_export.data import load_split  # noqa: E402
-from model_export.studies.answers import Answers, answers  # noqa: E402
+from model_export.measuring.answers import Answers, answers  # noqa: E402
 
 
 def main() -> None:

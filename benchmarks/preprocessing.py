@@ -25,8 +25,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from eevit_ros.encodings import SUPPORTED_ENCODINGS, decode_compressed, decode_image  # noqa: E402
-from eevit_ros.images import Image, ResizeRule, resize  # noqa: E402
+from eevit_ros.images.raw import SUPPORTED_ENCODINGS, decode_compressed, decode_image  # noqa: E402
+from eevit_ros.images.resize import Image, ResizeRule, resize  # noqa: E402
 
 SIZES = [(480, 640), (720, 1280), (1080, 1920)]
 INPUT_SIDES = [84, 224]

@@ -27,17 +27,17 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from eevit_ros.cores import all_cores  # noqa: E402
-from eevit_ros.engine import Engine  # noqa: E402
-from eevit_ros.replay.frame_table import LIMIT_COLUMNS, frame_writer, read_frames  # noqa: E402
-from eevit_ros.replay.latency import open_latency  # noqa: E402
-from eevit_ros.replay.machine import describe_machine  # noqa: E402
-from eevit_ros.replay.message_types import typestore  # noqa: E402
-from eevit_ros.replay.open_source import open_source  # noqa: E402
+from eevit_ros.model.cores import all_cores  # noqa: E402
+from eevit_ros.model.engine import Engine  # noqa: E402
+from eevit_ros.recordings.bag.types import typestore  # noqa: E402
+from eevit_ros.recordings.open import open_source  # noqa: E402
+from eevit_ros.recordings.truth import open_truth  # noqa: E402
 from eevit_ros.replay.parameters import classifier_settings, governor_settings  # noqa: E402
-from eevit_ros.replay.run import Replay, Setup  # noqa: E402
-from eevit_ros.replay.summary import summarise  # noqa: E402
-from eevit_ros.replay.truth import open_truth  # noqa: E402
+from eevit_ros.replay.results.frame_table import LIMIT_COLUMNS, frame_writer, read_frames  # noqa: E402
+from eevit_ros.replay.results.summary import summarise  # noqa: E402
+from eevit_ros.replay.running.latency import open_latency  # noqa: E402
+from eevit_ros.replay.running.run import Replay, Setup  # noqa: E402
+from eevit_ros.reporting.host_info import describe_machine  # noqa: E402
 from model_export.data import load_split  # noqa: E402
 
 EVALUATION = ROOT / 'models' / 'eevit_s14_cifar100.json'

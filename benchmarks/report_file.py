@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 
-from eevit_ros.replay.machine import describe_machine
+from eevit_ros.reporting.host_info import describe_machine
 
 Cell = str | float | int | None
 

@@ -22,9 +22,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.report_file import Cell, Report, Table, machine  # noqa: E402
-from eevit_ros.encodings import decode_compressed  # noqa: E402
-from eevit_ros.engine import Engine  # noqa: E402
-from eevit_ros.images import Image, resize  # noqa: E402
+from eevit_ros.images.raw import decode_compressed  # noqa: E402
+from eevit_ros.images.resize import Image, resize  # noqa: E402
+from eevit_ros.model.engine import Engine  # noqa: E402
 from model_export.data import load_split  # noqa: E402
 
 HEIGHTS = (480, 1080, 2160)

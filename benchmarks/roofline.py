@@ -27,12 +27,12 @@ from benchmarks.early_exit_speed import plain_proto  # noqa: E402
 from benchmarks.interval import interval_of  # noqa: E402
 from benchmarks.random_file import random_model  # noqa: E402
 from benchmarks.report_file import Cell, Report, Table, machine  # noqa: E402
-from eevit_ros.compute import PROVIDERS  # noqa: E402
-from eevit_ros.cores import all_cores  # noqa: E402
-from eevit_ros.engine import Engine  # noqa: E402
-from eevit_ros.sessions import open_session  # noqa: E402
-from model_export.macs import count_run  # noqa: E402
-from model_export.recipe import load_recipe  # noqa: E402
+from eevit_ros.model.compute import PROVIDERS  # noqa: E402
+from eevit_ros.model.cores import all_cores  # noqa: E402
+from eevit_ros.model.engine import Engine  # noqa: E402
+from eevit_ros.model.ort_session import open_session  # noqa: E402
+from model_export.network.macs import count_run  # noqa: E402
+from model_export.recipe.recipe import load_recipe  # noqa: E402
 
 DEMO = ROOT / 'models' / 'eevit_s14_cifar100.onnx'
 RECIPE = ROOT / 'config' / 'recipes' / 'lgvit_vit_b16.yaml'

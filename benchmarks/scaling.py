@@ -24,10 +24,10 @@ from benchmarks.exit_runs import Run, exit_runs  # noqa: E402
 from benchmarks.interval import Interval, interval_of  # noqa: E402
 from benchmarks.random_file import random_model, write_random  # noqa: E402
 from benchmarks.report_file import Cell, Report, Table, machine  # noqa: E402
-from eevit_ros.cores import all_cores  # noqa: E402
-from eevit_ros.engine import Engine  # noqa: E402
-from model_export.recipe import BackboneRecipe, ExitRecipe, Recipe  # noqa: E402
-from model_export.studies.timing import frame  # noqa: E402
+from eevit_ros.model.cores import all_cores  # noqa: E402
+from eevit_ros.model.engine import Engine  # noqa: E402
+from model_export.measuring.timing import frame  # noqa: E402
+from model_export.recipe.recipe import BackboneRecipe, ExitRecipe, Recipe  # noqa: E402
 
 DEMO = ROOT / 'models' / 'eevit_s14_cifar100.onnx'
 LAYERS = 6

@@ -31,16 +31,16 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / 'test' / 'eevit_ros')]
 os.environ['FASTRTPS_DEFAULT_PROFILES_FILE'] = str(ROOT / 'config' / 'fastdds_shared_memory.xml')
 
-from classifier_peer import ClassifierPeer, key_values, stamp_now  # noqa: E402
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from nav2_msgs.msg import SpeedLimit  # noqa: E402
-from ros_process import NodeProcess, RosPeer  # noqa: E402
 from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 from std_msgs.msg import Float32  # noqa: E402
 
 from benchmarks.report_file import Cell, Report, Table, machine  # noqa: E402
 from benchmarks.soak_verdict import GROWS, count_verdict, quantile, slope_of  # noqa: E402
 from demo.bag import SHIPPED_BAG, read_bag  # noqa: E402
+from harness.classifier_peer import ClassifierPeer, key_values, stamp_now  # noqa: E402
+from harness.ros_process import NodeProcess, RosPeer  # noqa: E402
 
 SIZES = ((480, 640), (1080, 1920))
 ENCODINGS = {'rgb8': 3, 'bgr8': 3, 'mono8': 1, 'bgra8': 4, 'uyvy': 2}  # channels
@@ -176,7 +176,7 @@ class Soak:
             peer.domain_id,
             ['-r', 'adaptive_rate:=/classifier/adaptive_rate'],
             folder / 'governor.log',
-            (sys.executable, '-m', 'eevit_ros.speed_governor'),
+            (sys.executable, '-m', 'eevit_ros.nodes.governor.node'),
         )
         self.processes = {'classifier': classifier, 'governor': governor}
         self.samples = {name: Samples() for name in self.processes}

@@ -15,9 +15,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from eevit_ros import camera, classifier_node, session  # noqa: E402
-from eevit_ros.images import Image, Target  # noqa: E402
-from eevit_ros.outputs import Outputs  # noqa: E402
+from eevit_ros import session  # noqa: E402
+from eevit_ros.images.resize import Image, Target  # noqa: E402
+from eevit_ros.nodes.classifier import camera
+from eevit_ros.nodes.classifier import node as classifier_node
+from eevit_ros.nodes.classifier.publishers import Outputs  # noqa: E402
 
 ROWS: list[dict[str, float]] = []
 CAME: dict[int, float] = {}  # by stamp; seconds

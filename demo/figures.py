@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from demo.bag import BagFrame
 from demo.records import FrameRecord
-from eevit_ros.replay.style import DARK, GRID, INK, MUTED, RATE, RIGHT, WRONG, quiet
+from eevit_ros.reporting.style import DARK, GRID, INK, MUTED, RATE, RIGHT, WRONG, quiet
 
 Image = npt.NDArray[np.uint8]
 

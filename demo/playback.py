@@ -14,8 +14,8 @@ from rclpy.signals import SignalHandlerOptions
 from demo import terminal
 from demo.bag import IMAGE_TOPIC
 from demo.errors import DemoError
-from demo.processes import check_alive, isolate, running, tail
 from demo.recorder import Recorder
+from harness.processes import check_alive, isolate, running, tail
 
 START_TIMEOUT_S = 60.0
 REPORT_TIMEOUT_S = 30.0
@@ -108,7 +108,7 @@ def _wait_for_last_answer(recorder: Recorder, node_lives: Callable[[], None]) ->
 
 def _node_command(compressed: bool, model: Path | None) -> list[str]:
     transport = 'compressed' if compressed else 'raw'
-    command = [sys.executable, '-m', 'eevit_ros.classifier_node', '--ros-args']
+    command = [sys.executable, '-m', 'eevit_ros.nodes.classifier.node', '--ros-args']
     command += ['-r', f'image:={IMAGE_TOPIC}', '-p', f'image_transport:={transport}']
     if model is not None:
         command += ['-p', f'model:={model.absolute()}']

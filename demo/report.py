@@ -17,7 +17,7 @@ from demo import figures
 from demo.bag import BagFrame
 from demo.records import FrameRecord
 from demo.summary import third_of
-from eevit_ros.replay.style import to_png, to_svg
+from eevit_ros.reporting.style import to_png, to_svg
 
 PAGE = Path(__file__).with_name('report.template.html')
 

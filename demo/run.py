@@ -20,7 +20,7 @@ from demo.playback import play_through_node
 from demo.recorder import Recorder
 from demo.report import Run, write_html, write_json
 from demo.summary import summarise
-from eevit_ros.replay.machine import describe_machine
+from eevit_ros.reporting.host_info import describe_machine
 
 OUTPUT = Path(__file__).parents[1] / 'build' / 'demo'
 SHARED_MEMORY = Path('/dev/shm')

@@ -17,7 +17,7 @@ from drive.pictures import read_pictures
 from drive.policy import CONSTANT, OURS
 from drive.robot import TOP_SPEED_MPS, Robot
 from drive.world import LENGTH_M, World
-from eevit_ros.replay.style import DARK, GRID, INK, MUTED, RIGHT, WRONG
+from eevit_ros.reporting.style import DARK, GRID, INK, MUTED, RIGHT, WRONG
 
 SIZE = (760, 344)  # px
 CAMERA = 190  # px, side of the picture

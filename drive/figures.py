@@ -14,7 +14,7 @@ from drive.pictures import read_pictures
 from drive.policy import AT_FLOOR, CONSTANT, FULL, OURS, POLICIES
 from drive.robot import FLOOR, TOP_SPEED_MPS
 from drive.world import DARKNESS, LENGTH_M, SIGHT_M, World
-from eevit_ros.replay.style import DARK, GRID, MUTED, RATE, RIGHT, WRONG, quiet
+from eevit_ros.reporting.style import DARK, GRID, MUTED, RATE, RIGHT, WRONG, quiet
 
 COLOURS = {FULL: '#d6455d', AT_FLOOR: '#6b7785', OURS: RATE, CONSTANT: '#e39b1f'}
 ZONE_COLOURS = ('#f2b632', '#8793a6', DARK)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from demo.processes import running, tail
 from drive.errors import DriveError
+from harness.processes import running, tail
 
 POLL_S = 0.25
 RESULT = '{"seed"'  # how the line of a result starts, and no other

@@ -14,11 +14,11 @@ from typing import Any
 import rclpy
 from rclpy.signals import SignalHandlerOptions
 
-from demo.processes import check_alive, running
 from drive.client import Client
 from drive.journey import STEP_S, Answer, Frame, Journey
 from drive.pictures import Image
 from drive.policy import governor_arguments, rate_arguments
+from harness.processes import check_alive, running
 
 START_TIMEOUT_S = 120.0
 PROGRESS_STEPS = 60
@@ -35,11 +35,11 @@ def real_nodes(name: str, folder: Path, model: Path | None) -> Iterator[Client]:
     """
     logs = {node: folder / f'{name}_{node}.log' for node in ('classifier', 'governor')}
     scope = ['-r', f'__ns:=/{name}']
-    classifier = [sys.executable, '-m', 'eevit_ros.classifier_node', '--ros-args', *scope]
+    classifier = [sys.executable, '-m', 'eevit_ros.nodes.classifier.node', '--ros-args', *scope]
     classifier += ['-p', 'threads:=1', *rate_arguments()]
     if model is not None:
         classifier += ['-p', f'model:={model.absolute()}']
-    governor = [sys.executable, '-m', 'eevit_ros.speed_governor', '--ros-args', *scope]
+    governor = [sys.executable, '-m', 'eevit_ros.nodes.governor.node', '--ros-args', *scope]
     governor += ['-r', 'adaptive_rate:=classifier/adaptive_rate', *governor_arguments()]
     # Frames are small here: unlike the demo's they need no larger segment of shared memory.
     with (

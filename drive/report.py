@@ -16,7 +16,7 @@ from drive.journey import FRAME_INTERVAL_S
 from drive.policy import FULL, OURS, POLICIES
 from drive.robot import ACCELERATION_MPS2, FLOOR, TOP_SPEED_MPS, stopping_distance_m
 from drive.world import DARKNESS, FIRST_DEVELOPMENT_SEED, SIGHT_M, make_world
-from eevit_ros.replay.style import to_png, to_svg
+from eevit_ros.reporting.style import to_png, to_svg
 
 PAGE = Path(__file__).with_name('report.template.html')
 

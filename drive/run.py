@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from demo.errors import DemoError
-from demo.processes import isolate
 from drive import terminal
 from drive.comparison import compare
 from drive.errors import DriveError
@@ -27,7 +26,8 @@ from drive.policy import AT_FLOOR, CONSTANT, FULL, OURS, RATE
 from drive.report import write_report
 from drive.robot import FLOOR, TOP_SPEED_MPS, constant_speed_mps
 from drive.world import LENGTH_M, SEEDS_WITHOUT_REPETITION
-from eevit_ros.replay.machine import describe_machine
+from eevit_ros.reporting.host_info import describe_machine
+from harness.processes import isolate
 
 OUTPUT = Path(__file__).parents[1] / 'build' / 'drive'
 SEEDS = 10

@@ -14,10 +14,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from eevit_ros.compute import EXECUTIONS, PROVIDERS, check_cache_dir
-from eevit_ros.engine import Engine
 from eevit_ros.errors import EevitError
-from eevit_ros.settings import demo_model
+from eevit_ros.model.compute import EXECUTIONS, PROVIDERS, check_cache_dir
+from eevit_ros.model.engine import Engine
+from eevit_ros.parameters.classifier import demo_model
 
 MIB = 1 << 20
 

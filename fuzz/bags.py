@@ -6,13 +6,14 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from eevit_ros.errors import EevitError
-from eevit_ros.replay.open_source import open_source
-from eevit_ros.rosbag2 import recorded_images
+from eevit_ros.launching.rosbag2_cli import recorded_images
+from eevit_ros.recordings.open import open_source
 from fuzz import Wrong
 from fuzz.mutate import mutate
-from fuzz.samples import bags_for_tests as bags
+from harness import bags
 
 COUNT = 8
 MANY = 600  # as many as it takes for a tree of pages in SQLite
@@ -25,7 +26,7 @@ def prepare(folder: Path) -> Callable[[Random], None]:
 
     entries = bags.images(COUNT) + bags.truths('x' * COUNT)
     ros1 = bags.images(COUNT, types=bags.ROS1)
-    chunks = {'chunk_size': 2000, 'compression': CompressionType.NONE}
+    chunks: dict[str, Any] = {'chunk_size': 2000, 'compression': CompressionType.NONE}
     files = [
         bags.write_mcap(folder / 'chunks.mcap', entries, **chunks),
         bags.write_mcap(folder / 'plain.mcap', entries, use_chunking=False),

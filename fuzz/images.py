@@ -8,9 +8,9 @@ from random import Random
 
 import numpy as np
 
-from eevit_ros.encodings import SUPPORTED_ENCODINGS, decode_image
 from eevit_ros.errors import EevitError
-from eevit_ros.images import INTERPOLATIONS, MAX_PIXELS, MODES, ResizeRule, resize
+from eevit_ros.images.raw import SUPPORTED_ENCODINGS, decode_image
+from eevit_ros.images.resize import INTERPOLATIONS, MAX_PIXELS, MODES, ResizeRule, resize
 from fuzz import Wrong
 
 # Written down a second time, from the encodings' definitions: bytes a pixel.

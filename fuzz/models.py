@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import onnx
 
-from eevit_ros.engine import Engine
 from eevit_ros.errors import EevitError
-from eevit_ros.settings import demo_model
+from eevit_ros.model.engine import Engine
+from eevit_ros.parameters.classifier import demo_model
 from fuzz import Wrong
 from fuzz.mutate import mutate
-from fuzz.samples import tiny_model
+from harness import tiny_model
 
 IMAGES = [np.full((40, 30, 3), grey, np.uint8) for grey in (0, 130, 255)]
 SHIPPED_SHARE = 0.005  # of the cases: it takes a hundred times as long

@@ -10,10 +10,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from eevit_ros.parameter_specs import SPECS
+from eevit_ros.parameters.classifier import Settings
+from eevit_ros.parameters.classifier_specs import SPECS
 from eevit_ros.replay.parameters import classifier_settings, governor_settings
-from eevit_ros.settings import Settings
-from eevit_ros.speed_limit import LimitSettings
+from eevit_ros.speed.limit import LimitSettings
 from fuzz import Wrong
 from fuzz.mutate import mutate
 

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from PIL import Image as Pillow
 
-from eevit_ros.encodings import decode_compressed
 from eevit_ros.errors import EevitError
-from eevit_ros.images import MAX_PIXELS
+from eevit_ros.images.raw import decode_compressed
+from eevit_ros.images.resize import MAX_PIXELS
 from fuzz import Wrong
 from fuzz.mutate import mutate
 

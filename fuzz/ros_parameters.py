@@ -11,9 +11,9 @@ import rclpy
 from rclpy.context import Context
 from rclpy.node import Node
 
-from eevit_ros import parameters
 from eevit_ros.errors import EevitError
-from eevit_ros.settings import Settings
+from eevit_ros.nodes import classifier_parameters as parameters
+from eevit_ros.parameters.classifier import Settings
 from fuzz.parameters import CONFIG, check, made_file
 
 

@@ -13,8 +13,8 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from eevit_ros.dds_profile import dds_environment, default_profile
-from eevit_ros.launching import existing_file, respawn_only_crashes
+from eevit_ros.launching.dds_profile import dds_environment, default_profile
+from eevit_ros.launching.shared import existing_file, respawn_only_crashes
 from launch import LaunchContext, LaunchDescription
 
 SHARE = Path(get_package_share_directory('eevit_ros'))

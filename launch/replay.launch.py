@@ -18,10 +18,12 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_ros.actions import Node, SetParameter
 from launch_ros.parameter_descriptions import ParameterValue
 
-from eevit_ros import bag_player, bag_recorder, rosbag2
-from eevit_ros.dds_profile import dds_environment, default_profile
+from eevit_ros.launching import rosbag2_cli as rosbag2
+from eevit_ros.launching.dds_profile import dds_environment, default_profile
+from eevit_ros.launching.replay import Replay
+from eevit_ros.nodes.bags import player as bag_player
+from eevit_ros.nodes.bags import recorder as bag_recorder
 from eevit_ros.replay.errors import ReplayError
-from eevit_ros.replay_launching import Replay
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 SHARE = Path(get_package_share_directory('eevit_ros'))

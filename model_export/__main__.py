@@ -9,9 +9,9 @@ from pathlib import Path
 
 from eevit_ros.errors import EevitError
 from eevit_ros.policies import NAMES, STATELESS
+from model_export.calibration.choose import DELTA, MAX_DROP, Target
+from model_export.commands.study import add_arguments
 from model_export.errors import ModelExportError
-from model_export.studies.command import add_arguments
-from model_export.thresholds.choose import DELTA, MAX_DROP, Target
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -33,13 +33,13 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _train(args: argparse.Namespace) -> None:
-    from model_export.commands import train
+    from model_export.commands.train_export_save import train
 
     train(args.recipe, args.data, args.out, init=args.init)
 
 
 def _export(args: argparse.Namespace) -> None:
-    from model_export.commands import export
+    from model_export.commands.train_export_save import export
 
     export(
         args.run,
@@ -66,7 +66,7 @@ def _counting(args: argparse.Namespace) -> None:
 
 
 def _thresholds(args: argparse.Namespace) -> None:
-    from model_export.thresholds.command import thresholds
+    from model_export.commands.thresholds.command import thresholds
 
     thresholds(
         args.source,
@@ -79,7 +79,7 @@ def _thresholds(args: argparse.Namespace) -> None:
 
 
 def _save(args: argparse.Namespace) -> None:
-    from model_export.commands import save
+    from model_export.commands.train_export_save import save
 
     save(args.run, args.out)
 
@@ -88,7 +88,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     if (args.policy is None) != (args.thresholds is None):
         raise ModelExportError('--policy and --thresholds go together; without, the file decides')
     if args.policy is not None:
-        from model_export.evaluate_policy import evaluate_policy
+        from model_export.commands.evaluate_policy import evaluate_policy
 
         evaluate_policy(
             args.model,
@@ -99,7 +99,7 @@ def _evaluate(args: argparse.Namespace) -> None:
             limit=args.limit,
         )
         return
-    from model_export.evaluate import evaluate
+    from model_export.commands.evaluate import evaluate
 
     evaluate(args.model, args.data, args.out, limit=args.limit)
 
@@ -138,7 +138,7 @@ def _add_target(
 
 
 def _study(args: argparse.Namespace) -> None:
-    from model_export.studies.command import study
+    from model_export.commands.study import study
 
     study(args)
 

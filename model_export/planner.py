@@ -20,12 +20,12 @@ from typing import Any
 import torch
 import yaml
 
-from model_export.checked import read_yaml
-from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
-from model_export.fold import fold
-from model_export.macs import count_run
-from model_export.recipe import BackboneRecipe, ExitRecipe, Recipe, recipe_from_dict
+from model_export.export.fold import fold
+from model_export.network.early_exit import EarlyExitViT
+from model_export.network.macs import count_run
+from model_export.recipe.checked import read_yaml
+from model_export.recipe.recipe import BackboneRecipe, ExitRecipe, Recipe, recipe_from_dict
 
 SCHEMES = ('uniform', 'shallow', 'middle', 'deep')
 

@@ -11,8 +11,11 @@ from pathlib import Path
 
 import yaml
 
-from eevit_ros import bag_player, bag_recorder, governor_specs, parameter_specs
-from eevit_ros.spec import Spec
+from eevit_ros.nodes.bags import player as bag_player
+from eevit_ros.nodes.bags import recorder as bag_recorder
+from eevit_ros.parameters import classifier_specs as parameter_specs
+from eevit_ros.parameters import governor_specs
+from eevit_ros.parameters.parameter_spec import Spec
 
 DOCUMENT = Path(__file__).parents[1] / 'docs' / 'parameters.md'
 

@@ -1,6 +1,7 @@
 """Lists what Python sources define, one name a line, to check our code against another ROS.
 
-    python3 scripts/list_ros_names.py rclpy/rclpy launch/launch ... > test/ros_names_humble.txt
+    python3 scripts/list_ros_names.py rclpy/rclpy launch/launch ... \
+        > test/project/ros_names_humble.txt
 
 Each argument is a folder that holds the Python package of the same name. Kinds of lines:
 

@@ -32,9 +32,16 @@ import model_export
 
 assert 'torch' not in sys.modules
 assert importlib.metadata.version('eevit_ros') == '0.1.0'
-replay = Path(eevit_ros.__file__).with_name('replay')
-for name in ('report.template.html', 'comparison.template.html', 'page.css', 'foxglove_layout.json'):
-    assert (replay / name).is_file(), f'not installed: {replay / name}'
+package = Path(eevit_ros.__file__).parent
+report = package / 'replay' / 'report'
+for file in (
+    report / 'report.template.html',
+    report / 'comparison.template.html',
+    report / 'foxglove_layout.json',
+    package / 'reporting' / 'page.css',
+    package / 'py.typed',
+):
+    assert file.is_file(), f'not installed: {file}'
 print('  imported from', eevit_ros.__file__)
 PY
     echo "  installed: $(echo "$files" | wc -w) files of launch/, config/ and models/"

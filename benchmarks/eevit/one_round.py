@@ -27,10 +27,10 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.exit_runs import Run, exit_runs  # noqa: E402
-from eevit_ros.compute import PROVIDERS  # noqa: E402
-from eevit_ros.cores import all_cores  # noqa: E402
-from eevit_ros.engine import Engine  # noqa: E402
-from eevit_ros.sessions import import_onnxruntime, tensorrt_options  # noqa: E402
+from eevit_ros.model.compute import PROVIDERS  # noqa: E402
+from eevit_ros.model.cores import all_cores  # noqa: E402
+from eevit_ros.model.engine import Engine  # noqa: E402
+from eevit_ros.model.ort_session import import_onnxruntime, tensorrt_options  # noqa: E402
 
 SURE = 100.0  # logit of a class that nothing outweighs
 

@@ -25,9 +25,9 @@ from benchmarks.parity.eevit import eevit_vit
 from benchmarks.parity.lgvit import lgvit_deit, lgvit_vit
 from benchmarks.parity.peers import TIMM, TRANSFORMERS, Peer, pixels_of
 from benchmarks.parity.swin import lgvit_swin, timm_swin, transformers_swin
-from model_export.early_exit import EarlyExitViT
+from model_export.network.early_exit import EarlyExitViT
 from model_export.pretrained import start_from
-from model_export.recipe import recipe_from_dict
+from model_export.recipe.recipe import recipe_from_dict
 
 OUT = Path('test/model_export/parity')
 IMAGES = 2

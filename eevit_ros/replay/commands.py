@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from eevit_ros.replay.cli import LEFT_OUT, NOT_MET, OK
-from eevit_ros.replay.comparison import compare_results
-from eevit_ros.replay.comparison_report import write_comparison
 from eevit_ros.replay.errors import ReplayError
-from eevit_ros.replay.gate import check_names, judge, parse_requirement, write_junit
-from eevit_ros.replay.how import How
-from eevit_ros.replay.latency import open_latency
+from eevit_ros.replay.options import How
 from eevit_ros.replay.parameters import classifier_settings, governor_settings
-from eevit_ros.replay.study import Plan, replay, report
-from eevit_ros.replay.summary import metric_names
+from eevit_ros.replay.report.comparison_page import write_comparison
+from eevit_ros.replay.results.comparison import compare_results
+from eevit_ros.replay.results.gate import check_names, judge, parse_requirement, write_junit
+from eevit_ros.replay.results.summary import metric_names
+from eevit_ros.replay.running.latency import open_latency
+from eevit_ros.replay.running.pipeline import Plan, replay, report
 from eevit_ros.replay.tuning import tune_thresholds
 
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import yaml
 
-from eevit_ros import governor_specs
 from eevit_ros.errors import EevitError
-from eevit_ros.parameter_specs import SPECS
+from eevit_ros.parameters import governor_specs
+from eevit_ros.parameters.classifier import Settings
+from eevit_ros.parameters.classifier_specs import SPECS
+from eevit_ros.parameters.parameter_spec import Spec
 from eevit_ros.replay.errors import ReplayError
-from eevit_ros.settings import Settings
-from eevit_ros.spec import Spec
-from eevit_ros.speed_limit import LimitSettings
+from eevit_ros.speed.limit import LimitSettings
 
 CLASSIFIER, GOVERNOR = 'classifier', 'speed_governor'
 

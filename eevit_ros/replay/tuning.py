@@ -10,19 +10,20 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from eevit_ros.engine import Engine
 from eevit_ros.errors import EevitError
-from eevit_ros.exit_choice import OWN
-from eevit_ros.exit_policy import Outcome, outcome
-from eevit_ros.model_file import ModelMetadata
+from eevit_ros.model.all_exits import AllExits
+from eevit_ros.model.engine import Engine
+from eevit_ros.model.host_policy import OWN
+from eevit_ros.model.metadata import ModelMetadata
+from eevit_ros.parameters.classifier import Settings
 from eevit_ros.policies import STATELESS
-from eevit_ros.replay.all_exits import AllExits
-from eevit_ros.replay.batch import find_sources, load_engine
+from eevit_ros.policies.outcome import Outcome, outcome
+from eevit_ros.policies.threshold_search import choose_thresholds, exits_taken
+from eevit_ros.recordings.errors import RecordingError
+from eevit_ros.recordings.open import open_source
+from eevit_ros.recordings.truth import open_truth, unknown_classes
 from eevit_ros.replay.errors import ReplayError
-from eevit_ros.replay.open_source import open_source
-from eevit_ros.replay.truth import open_truth, unknown_classes
-from eevit_ros.settings import Settings
-from eevit_ros.threshold_search import choose_thresholds, exits_taken
+from eevit_ros.replay.running.batch import find_sources, load_engine
 
 FILE = 'thresholds.yaml'
 BLOCK_NS = 10_000_000_000  # neighbouring frames look alike: halves are made of blocks
@@ -160,7 +161,7 @@ def _one_pass(
         try:
             source = open_source(path, topic)
             labels = open_truth(truth, source)
-        except ReplayError as err:
+        except RecordingError as err:
             problems.append(f'{path.name} was left out: {err}')
             continue
         first_ns, bad = None, 0

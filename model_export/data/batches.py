@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from eevit_ros.images import Image, resize
+from eevit_ros.images.resize import Image, resize
 from model_export.data.dataset import RULE
-from model_export.recipe import StageRecipe
+from model_export.recipe.recipe import StageRecipe
 
 
 def evaluation_batch(images: Image, image_size: int) -> Image:

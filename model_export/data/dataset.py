@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from eevit_ros.images import Image, ResizeRule
+from eevit_ros.images.resize import Image, ResizeRule
 from model_export.errors import ModelExportError
 
 RULE = ResizeRule()  # what models are trained with, and what their metadata then say

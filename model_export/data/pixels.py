@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from eevit_ros.compressed import JPEG_MAGIC, PNG_MAGIC, check_header
 from eevit_ros.errors import EevitError
-from eevit_ros.images import Image, resize
+from eevit_ros.images.jpeg_png import JPEG_MAGIC, PNG_MAGIC, check_header
+from eevit_ros.images.resize import Image, resize
 from model_export.data.dataset import RULE
 from model_export.errors import ModelExportError
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from torch import nn
 
-from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
+from model_export.network.early_exit import EarlyExitViT
 from model_export.pretrained import eevit, hugging_face, lgvit, swin, timm_vit
 from model_export.pretrained.config import check_config, note_on_pixels
 from model_export.pretrained.files import read_tensors

@@ -9,7 +9,7 @@ from typing import Any
 
 from model_export.errors import ModelExportError
 from model_export.pretrained.files import read_json
-from model_export.recipe import BackboneRecipe, Recipe
+from model_export.recipe.recipe import BackboneRecipe, Recipe
 
 
 def check_config(source: Path, recipe: Recipe) -> None:

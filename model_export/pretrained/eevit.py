@@ -12,7 +12,7 @@ from torch import Tensor
 
 from model_export.pretrained.lgvit import head_table
 from model_export.pretrained.source import Source, State, rename
-from model_export.recipe import BackboneRecipe
+from model_export.recipe.recipe import BackboneRecipe
 
 TABLE: dict[str, str | None] = {
     'patch_embedding.cls_token': 'backbone.cls_token',

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from model_export.pretrained.source import Source, State, join_qkv, rename, without_prefix
-from model_export.recipe import BackboneRecipe
+from model_export.recipe.recipe import BackboneRecipe
 
 PREFIXES = ('vit.', 'deit.', 'dinov2_with_registers.', 'dinov2.')
 TABLE: dict[str, str | None] = {

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from model_export.pretrained import hugging_face
 from model_export.pretrained.source import Source, State, rename
-from model_export.recipe import BackboneRecipe
+from model_export.recipe.recipe import BackboneRecipe
 
 HIGHWAY = 'deit.encoder.highway.'
 CLASSIFIERS: dict[str, str | None] = {

@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError
 from model_export.errors import ModelExportError
 from model_export.pretrained import hugging_face
 from model_export.pretrained.source import State
-from model_export.recipe import BackboneRecipe
+from model_export.recipe.recipe import BackboneRecipe
 
 Array = npt.NDArray[np.float32]
 PREFIX = 'backbone.'

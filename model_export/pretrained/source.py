@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model_export.recipe import BackboneRecipe
+from model_export.recipe.recipe import BackboneRecipe
 
 State = dict[str, Tensor]
 

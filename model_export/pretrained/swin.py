@@ -17,7 +17,7 @@ from torch import Tensor
 
 from model_export.pretrained.lgvit import head_table
 from model_export.pretrained.source import Source, State, join_qkv, rename, without_prefix
-from model_export.recipe import BackboneRecipe
+from model_export.recipe.recipe import BackboneRecipe
 
 # `layer.#` is a layer counted from 0.
 _HUGGING_FACE = {

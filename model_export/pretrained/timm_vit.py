@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from model_export.pretrained.source import Source, State, rename
-from model_export.recipe import BackboneRecipe
+from model_export.recipe.recipe import BackboneRecipe
 
 TABLE: dict[str, str | None] = {
     'cls_token': 'backbone.cls_token',

@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from eevit_ros.images import Image
+from eevit_ros.images.resize import Image
 from model_export.data import load_split
+from model_export.data.values import COLUMNS
 from model_export.errors import ModelExportError
-from model_export.regression.values import COLUMNS
 
 CLASSES = ('apple', 'orange', 'pear', 'sweet_pepper')
 MOST = 10  # objects in an image

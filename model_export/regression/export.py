@@ -10,16 +10,25 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from eevit_ros.images import Image
-from model_export.classifier import linears
+from eevit_ros.images.resize import Image
+from model_export.calibration.held_out import CHECKED_IMAGES
 from model_export.data import RULE, evaluation_batch
-from model_export.early_exit import EarlyExitViT
+from model_export.data.values import load_halves
 from model_export.errors import ModelExportError
-from model_export.export import ExportForm, check_out, round_weights_to_half, trace, write
-from model_export.export_check import TOLERANCE
-from model_export.fold import check_fold, fold
-from model_export.macs import count_macs
-from model_export.predict import logits_of
+from model_export.export.check import TOLERANCE
+from model_export.export.fold import check_fold, fold
+from model_export.export.onnx_writer import (
+    ExportForm,
+    check_out,
+    round_weights_to_half,
+    trace,
+    write,
+)
+from model_export.network.classifier import linears
+from model_export.network.early_exit import EarlyExitViT
+from model_export.network.macs import count_macs
+from model_export.network.predict import logits_of
+from model_export.network.weights import load_model, trained_on
 from model_export.regression.model_file import RegressionMetadata
 from model_export.regression.policy import (
     Floats,
@@ -30,9 +39,6 @@ from model_export.regression.policy import (
     outcome,
 )
 from model_export.regression.session import RegressionSession
-from model_export.regression.values import load_halves
-from model_export.thresholds.held_out import CHECKED_IMAGES
-from model_export.weights import load_model, trained_on
 
 
 class RegressionForm(ExportForm):

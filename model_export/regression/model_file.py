@@ -1,6 +1,6 @@
 """What a regression file says of itself.
 
-One self-contained ONNX file, as `eevit_ros/model_file.py` describes, but for
+One self-contained ONNX file, as `eevit_ros/model/metadata.py` describes, but for
 
     inputs    image          uint8   [1, H, W, 3]   RGB; normalised inside the graph
               tolerances     float32 [E]            how far an exit may differ from the one before
@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from eevit_ros.images import ResizeRule
-from eevit_ros.model_file import TASK_KEY, read_props, write_props
+from eevit_ros.images.resize import ResizeRule
+from eevit_ros.model.metadata import TASK_KEY, read_props, write_props
 from model_export.errors import ModelExportError
 
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import onnx
 import onnx.numpy_helper
 
-from eevit_ros.images import Image
-from eevit_ros.sessions import open_session
+from eevit_ros.images.resize import Image
+from eevit_ros.model.ort_session import open_session
 from model_export.errors import ModelExportError
 from model_export.regression.model_file import RegressionMetadata
 

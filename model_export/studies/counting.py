@@ -11,16 +11,16 @@ import numpy as np
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from eevit_ros.images import Image
-from eevit_ros.model_check import read_model
-from eevit_ros.replay import style
+from eevit_ros.images.resize import Image
+from eevit_ros.model.check import read_model
+from eevit_ros.reporting import style
 from model_export.data import evaluation_batch
+from model_export.data.values import load_values
 from model_export.errors import ModelExportError
-from model_export.macs import macs_alone
+from model_export.network.macs import macs_alone
 from model_export.regression.model_file import RegressionMetadata
 from model_export.regression.policy import Known, Outcome, candidates, exits_taken, outcome
 from model_export.regression.session import RegressionSession
-from model_export.regression.values import load_values
 from model_export.studies.registry import Inputs
 from model_export.studies.report import Study, Table, model_facts
 

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eevit_ros.replay.machine import describe_machine
+from eevit_ros.reporting.host_info import describe_machine
 from model_export.errors import ModelExportError
 from model_export.studies.markdown import Cell, anchor, section
 

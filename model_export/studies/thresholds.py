@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from eevit_ros.exit_policy import Outcome, judge, outcome
-from eevit_ros.model_file import ModelMetadata
+from eevit_ros.model.metadata import ModelMetadata
 from eevit_ros.policies import build_policy
-from eevit_ros.replay import style
-from eevit_ros.threshold_search import CANDIDATES, exits_taken
-from model_export.macs import macs_alone
-from model_export.studies.answers import Answers, answers
-from model_export.studies.latency import exit_times
+from eevit_ros.policies.outcome import Outcome, judge, outcome
+from eevit_ros.policies.threshold_search import CANDIDATES, exits_taken
+from eevit_ros.reporting import style
+from model_export.measuring.answers import Answers, answers
+from model_export.network.macs import macs_alone
+from model_export.studies.latency.latency import exit_times
 from model_export.studies.registry import Inputs
 from model_export.studies.report import Study, Table, model_facts
 

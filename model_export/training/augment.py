@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from eevit_ros.images import Image
+from eevit_ros.images.resize import Image
 from model_export.data import training_batch
 from model_export.errors import ModelExportError
-from model_export.recipe import StageRecipe
+from model_export.recipe.recipe import StageRecipe
 
 
 def crops(

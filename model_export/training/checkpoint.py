@@ -8,9 +8,9 @@ from typing import Any, TypedDict
 import torch
 from torch import Tensor
 
-from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
-from model_export.recipe import recipe_from_dict
+from model_export.network.early_exit import EarlyExitViT
+from model_export.recipe.recipe import recipe_from_dict
 
 
 class _Required(TypedDict):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from model_export.early_exit import EarlyExitViT
+from model_export.network.early_exit import EarlyExitViT
 
 
 class MovingAverage:

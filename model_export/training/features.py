@@ -10,11 +10,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from model_export.data import Dataset, evaluation_batch
-from model_export.early_exit import EarlyExitViT
+from model_export.data.values import Values
 from model_export.errors import ModelExportError
-from model_export.predict import BATCH_SIZE, has_bfloat16
-from model_export.regression.values import Values
-from model_export.schemes import HeadScheme, Seen
+from model_export.network.early_exit import EarlyExitViT
+from model_export.network.predict import BATCH_SIZE, has_bfloat16
+from model_export.training.schemes import HeadScheme, Seen
 
 GIB = 2**30
 

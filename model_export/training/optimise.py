@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from model_export.errors import ModelExportError
-from model_export.recipe import StageRecipe
-from model_export.schemes import Scheme
+from model_export.recipe.recipe import StageRecipe
+from model_export.training.schemes import Scheme
 
 
 def make_optimizer(scheme: Scheme, recipe: StageRecipe) -> torch.optim.Optimizer:

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from model_export.errors import ModelExportError
-from model_export.predict import best_device
-from model_export.schemes import Scheme
+from model_export.network.predict import best_device
+from model_export.training.schemes import Scheme
 
 
 class Processes:

@@ -16,14 +16,14 @@ import torch
 from torch import Tensor
 
 from model_export.data import Dataset
-from model_export.early_exit import EarlyExitViT
-from model_export.predict import BATCH_SIZE, has_bfloat16, score_per_exit
-from model_export.recipe import StageRecipe
-from model_export.regression.values import Values
-from model_export.schemes import HeadScheme, Scheme, Seen
+from model_export.data.values import Values
+from model_export.network.early_exit import EarlyExitViT
+from model_export.network.predict import BATCH_SIZE, has_bfloat16, score_per_exit
+from model_export.recipe.recipe import StageRecipe
 from model_export.training.augment import augment, crops
 from model_export.training.features import compute_features, to_device
 from model_export.training.parallel import Processes
+from model_export.training.schemes import HeadScheme, Scheme, Seen
 
 
 class Source(Protocol):

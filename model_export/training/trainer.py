@@ -20,12 +20,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
 from model_export.data import Dataset
-from model_export.early_exit import EarlyExitViT
+from model_export.data.values import Values
 from model_export.errors import ModelExportError
-from model_export.predict import has_bfloat16
-from model_export.recipe import Recipe, recipe_from_dict, recipe_to_dict
-from model_export.regression.values import Values
-from model_export.schemes import HeadScheme, Scheme, build_scheme, phase_of
+from model_export.network.early_exit import EarlyExitViT
+from model_export.network.predict import has_bfloat16
+from model_export.recipe.recipe import Recipe, recipe_from_dict, recipe_to_dict
 from model_export.training.augment import check_augmentation
 from model_export.training.checkpoint import Checkpoint, load_checkpoint, load_state
 from model_export.training.ema import MovingAverage
@@ -33,6 +32,7 @@ from model_export.training.features import check_memory
 from model_export.training.optimise import make_optimizer, set_learning_rate, steps_of
 from model_export.training.parallel import Processes
 from model_export.training.run_folder import RunFolder
+from model_export.training.schemes import HeadScheme, Scheme, build_scheme, phase_of
 from model_export.training.sources import Plan, Source, seed_of, source_of
 
 CHECKPOINT_EVERY_STEPS = 100

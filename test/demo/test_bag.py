@@ -5,10 +5,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from records_for_tests import grey_frame
 
 from demo.bag import SHIPPED_BAG, read_bag, write_bag
 from demo.errors import DemoError
+from test.demo.records_for_tests import grey_frame
 
 
 @pytest.fixture

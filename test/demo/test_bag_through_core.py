@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from demo.bag import SHIPPED_BAG, read_bag
 from demo.summary import third_of
-from eevit_ros.encodings import decode_compressed
-from eevit_ros.engine import Engine, ExitResult
-from eevit_ros.shift import ShiftMonitor, ShiftSettings
+from eevit_ros.images.raw import decode_compressed
+from eevit_ros.model.engine import Engine, ExitResult
+from eevit_ros.perception.shift import ShiftMonitor, ShiftSettings
+from harness.paths import ROOT
 
-MODEL = Path(__file__).resolve().parents[2] / 'models' / 'eevit_s14_cifar100.onnx'
+MODEL = ROOT / 'models' / 'eevit_s14_cifar100.onnx'
 EVERY = 6  # frames; twice or so for each picture
 
 if not MODEL.exists():

@@ -13,15 +13,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from records_for_tests import grey_frame
+
+from harness.paths import ROOT
+from test.demo.records_for_tests import grey_frame
 
 pytest.importorskip('rclpy', reason='needs ROS 2 or its wheels: `make test` installs them')
 
-from tiny_model import write_tiny_model  # noqa: E402
-
 from demo.bag import write_bag  # noqa: E402
+from harness.tiny_model import write_tiny_model  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[2]
 FRAMES = 45
 PATIENCE_S = 120.0
 
@@ -221,7 +221,7 @@ def test_a_node_that_dies_while_playing_ends_the_demo_with_a_reason(
 ) -> None:
     with demo('--bag', bag, '--model', model, '--output', tmp_path) as process:
         read_until(process, 'class 0')
-        node = next(p for p in children(process.pid) if 'classifier_node' in command_line(p))
+        node = next(p for p in children(process.pid) if 'nodes.classifier.node' in command_line(p))
         os.kill(node, signal.SIGKILL)
         _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1

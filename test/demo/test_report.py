@@ -8,12 +8,12 @@ from typing import Any
 
 import cv2
 import pytest
-from records_for_tests import grey_frame, record
 
 from demo.records import FrameRecord
 from demo.report import Run, write_html, write_json
 from demo.summary import summarise
 from demo.terminal import frame_line, summary_text
+from test.demo.records_for_tests import grey_frame, record
 
 
 def make_run(records: list[FrameRecord], *, played: int = 45, **changes: Any) -> Run:

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from records_for_tests import record
 
 from demo.summary import summarise, third_of
+from test.demo.records_for_tests import record
 
 
 @given(st.integers(3, 2000))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from drive.world import SIGNS, SIGNS_PER_ZONE, ZONE_M
+from harness.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 DOCUMENT = ' '.join((ROOT / 'docs' / 'drive.md').read_text().split())
 README = ' '.join((ROOT / 'README.md').read_text().split())
 SUMMARY = json.loads((ROOT / 'docs' / 'drive.json').read_text())

@@ -16,11 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.paths import ROOT
+
 pytest.importorskip('rclpy', reason='needs ROS 2 or its wheels: `make test` installs them')
 pytest.importorskip('nav2_msgs', reason='needs nav2_msgs: `make test` builds it')
-
-from ros_process import THIS_COMPUTER, claim_domain  # noqa: E402
-from tiny_model import write_tiny_model  # noqa: E402
 
 from drive.client import Client  # noqa: E402
 from drive.journey import Frame, Journey, drive_at_constant_speed  # noqa: E402
@@ -28,8 +27,9 @@ from drive.pictures import Image  # noqa: E402
 from drive.real_nodes import drive_in_real_time, real_nodes  # noqa: E402
 from drive.robot import ACCELERATION_MPS2, FLOOR, TOP_SPEED_MPS  # noqa: E402
 from drive.world import Sign, World  # noqa: E402
+from harness.ros_process import THIS_COMPUTER, claim_domain  # noqa: E402
+from harness.tiny_model import write_tiny_model  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 120.0
 DARK_FROM_M = 5.0
 WORLD = World(0, ('full light',), (Sign(3.5, 0, 'full light'),), (1,), length_m=7.0)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from eevit_ros.engine import ExitResult
+from eevit_ros.model.engine import ExitResult
 
 
 def exit_result(**fields: Any) -> ExitResult:

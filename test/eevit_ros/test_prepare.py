@@ -6,14 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import gpu_stand_in
 import pytest
-from gpu_stand_in import ENGINE, Session, write_engine
-from tiny_model import write_tiny_model
 
 from eevit_ros.prepare import main
-
-ROOT = Path(__file__).resolve().parents[2]
+from harness import gpu_stand_in
+from harness.gpu_stand_in import ENGINE, Session, write_engine
+from harness.paths import ROOT
+from harness.tiny_model import write_tiny_model
 
 
 @pytest.fixture

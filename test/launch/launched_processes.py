@@ -13,8 +13,8 @@ from launch.actions import IncludeLaunchDescription, RegisterEventHandler
 from launch.event_handlers import OnProcessExit, OnProcessStart
 from launch.events.process import ProcessExited, ProcessStarted
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from ros_process import DEADLINE_S
 
+from harness.ros_process import DEADLINE_S
 from launch import LaunchContext, LaunchDescription
 
 try:

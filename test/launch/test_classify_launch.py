@@ -16,13 +16,13 @@ launch_pytest = pytest.importorskip(
 )
 pytest.importorskip('onnx', reason='the tiny model is made with onnx: pip install onnx')
 
-from classifier_peer import MIDDLE, WHITE, ClassifierPeer, raw_image  # noqa: E402
 from launch.actions import ExecuteProcess  # noqa: E402
-from launched_processes import Processes, ros2_launch  # noqa: E402
-from ros_process import DEADLINE_S, RosPeer  # noqa: E402
-from tiny_model import write_tiny_model  # noqa: E402
 
+from harness.classifier_peer import MIDDLE, WHITE, ClassifierPeer, raw_image  # noqa: E402
+from harness.ros_process import DEADLINE_S, RosPeer  # noqa: E402
+from harness.tiny_model import write_tiny_model  # noqa: E402
 from launch import LaunchDescription  # noqa: E402
+from test.launch.launched_processes import Processes, ros2_launch  # noqa: E402
 
 LAUNCH_FILE = 'classify.launch.py'
 

@@ -13,11 +13,12 @@ launch_pytest = pytest.importorskip(
 )
 pytest.importorskip('onnx', reason='the tiny model is made with onnx: pip install onnx')
 
-from classifier_peer import BLACK, WHITE, ClassifierPeer, raw_image  # noqa: E402
 from geometry_msgs.msg import Twist  # noqa: E402
-from launched_processes import Processes, processes_with, ros2_launch  # noqa: E402
-from ros_process import DEADLINE_S, RosPeer  # noqa: E402
-from tiny_model import write_tiny_model  # noqa: E402
+
+from harness.classifier_peer import BLACK, WHITE, ClassifierPeer, raw_image  # noqa: E402
+from harness.ros_process import DEADLINE_S, RosPeer  # noqa: E402
+from harness.tiny_model import write_tiny_model  # noqa: E402
+from test.launch.launched_processes import Processes, processes_with, ros2_launch  # noqa: E402
 
 nav2_msgs = pytest.importorskip('nav2_msgs.msg', reason='nav2_msgs is not installed')
 

@@ -17,14 +17,14 @@ pytest.importorskip('rosbags', reason='bags are read with rosbags: pip install r
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from launch.actions import RegisterEventHandler  # noqa: E402
 from launch.event_handlers import OnProcessExit  # noqa: E402
-from launched_processes import Processes, processes_with, ros2_launch  # noqa: E402
-from recordings import CAMERA, record_files, record_images, stamp_of  # noqa: E402
-from ros_process import DEADLINE_S, RosPeer  # noqa: E402
 from rosbags.highlevel import AnyReader  # noqa: E402
-from tiny_model import write_tiny_model  # noqa: E402
 
 from eevit_ros import rosbag2  # noqa: E402
+from harness.recordings import CAMERA, record_files, record_images, stamp_of  # noqa: E402
+from harness.ros_process import DEADLINE_S, RosPeer  # noqa: E402
+from harness.tiny_model import write_tiny_model  # noqa: E402
 from launch import LaunchDescription  # noqa: E402
+from test.launch.launched_processes import Processes, processes_with, ros2_launch  # noqa: E402
 
 LAUNCH_FILE = 'replay.launch.py'
 WHITE, BLACK = [255, 254, 253, 252], [1, 2, 3, 4]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from random_model import CLASSES, random_model
 
 from model_export.data import Dataset
-from model_export.early_exit import EarlyExitViT
-from model_export.recipe import Recipe, recipe_from_dict
+from model_export.network.early_exit import EarlyExitViT
+from model_export.recipe.recipe import Recipe, recipe_from_dict
+from test.model_export.random_model import CLASSES, random_model
 
 
 @pytest.fixture(scope='session')

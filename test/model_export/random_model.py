@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from model_export.early_exit import EarlyExitViT
-from model_export.recipe import Recipe
+from model_export.network.early_exit import EarlyExitViT
+from model_export.recipe.recipe import Recipe
 
 CLASSES = ('dark', 'red', 'green', 'blue')
 

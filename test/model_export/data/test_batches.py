@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from eevit_ros.images import ResizeRule, resize
+from eevit_ros.images.resize import ResizeRule, resize
 from model_export.data import Dataset, evaluation_batch, training_batch
-from model_export.recipe import StageRecipe
+from model_export.recipe.recipe import StageRecipe
 
 
 def test_training_crops_are_repeatable_and_stay_in_the_image(colours: Dataset) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from image_files import write_classes
 
 from model_export.data import load_split
 from model_export.errors import ModelExportError
+from test.model_export.data.image_files import write_classes
 
 
 @pytest.mark.parametrize(('name', 'split'), [('Training', 'train'), ('eval', 'test')])

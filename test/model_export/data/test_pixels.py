@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-from image_files import RED, png
 
-from eevit_ros.images import Image, ResizeRule, resize
+from eevit_ros.images.resize import Image, ResizeRule, resize
 from model_export.data import pixels
 from model_export.data.pixels import decode_all, to_squares
 from model_export.errors import ModelExportError
+from test.model_export.data.image_files import RED, png
 
 # Upright: red above blue.
 PICTURE = np.zeros((16, 24, 3), np.uint8)

@@ -9,10 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from image_files import png
 
 from model_export.data import load_split
 from model_export.errors import ModelExportError
+from test.model_export.data.image_files import png
 
 IMAGE = {'_type': 'Image'}
 CLASSES = {'_type': 'ClassLabel', 'names': ['ant', 'bee']}

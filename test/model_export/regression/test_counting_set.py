@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from model_export.__main__ import main
+from model_export.data.values import load_values
 from model_export.errors import ModelExportError
 from model_export.regression.counting_set import CLASSES, MOST, counting_image, make_counting_set
-from model_export.regression.values import load_values
 
 MAGENTA = (255, 0, 255)
 

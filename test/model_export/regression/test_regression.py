@@ -15,21 +15,22 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from random_model import random_model
 
-from eevit_ros.engine import Engine
 from eevit_ros.errors import EevitError
-from eevit_ros.images import Image
+from eevit_ros.images.resize import Image
+from eevit_ros.model.engine import Engine
+from harness.paths import ROOT
 from model_export.__main__ import main
+from model_export.data.values import load_halves, load_values
 from model_export.errors import ModelExportError
-from model_export.fold import fold
-from model_export.predict import score_per_exit
-from model_export.recipe import Recipe, load_recipe, recipe_from_dict, recipe_to_dict
+from model_export.export.fold import fold
+from model_export.network.predict import score_per_exit
+from model_export.network.weights import load_model, trained_on
+from model_export.recipe.recipe import Recipe, load_recipe, recipe_from_dict, recipe_to_dict
 from model_export.regression.export import check, give_unit
 from model_export.regression.policy import Known, choose_tolerances, exits_taken, outcome
 from model_export.regression.session import RegressionSession
-from model_export.regression.values import load_halves, load_values
-from model_export.weights import load_model, trained_on
+from test.model_export.random_model import random_model
 
 RECIPE = """
 name: brightness
@@ -202,7 +203,7 @@ def test_the_study_refuses_other_files(home: Path, capsys: pytest.CaptureFixture
     words = ['study', 'counting', '--data', str(home / 'data'), '--out', str(home / 'studies')]
     assert main([*words, '--model', str(home / 'recipe.yaml')]) == 1
     assert 'recipe.yaml: truncated or no ONNX model' in capsys.readouterr().err
-    shipped = Path(__file__).parents[3] / 'models' / 'eevit_s14_cifar100.onnx'
+    shipped = ROOT / 'models' / 'eevit_s14_cifar100.onnx'
     assert main([*words, '--model', str(shipped)]) == 1
     assert 'cifar100.onnx: not a regression model' in capsys.readouterr().err
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from random_model import CLASSES, random_model
 
-from eevit_ros.model_file import ModelMetadata
+from eevit_ros.model.metadata import ModelMetadata
 from model_export.data import RULE, Dataset, fingerprint, load_split
-from model_export.recipe import Recipe
-from model_export.studies.answers import Answers
-from model_export.weights import save_weights
+from model_export.measuring.answers import Answers
+from model_export.network.weights import save_weights
+from model_export.recipe.recipe import Recipe
+from test.model_export.random_model import CLASSES, random_model
 
 
 @pytest.fixture(scope='session')

@@ -10,7 +10,7 @@ import torch
 
 from model_export.data import Dataset
 from model_export.errors import ModelExportError
-from model_export.recipe import StageRecipe
+from model_export.recipe.recipe import StageRecipe
 from model_export.training.augment import augment, check_augmentation, crops
 
 

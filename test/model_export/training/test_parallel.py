@@ -14,10 +14,10 @@ import torch
 
 import model_export.training.trainer
 from model_export.data import Dataset, fingerprint, split_held_out
-from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
-from model_export.predict import logits_of
-from model_export.recipe import ExitRecipe, Recipe
+from model_export.network.early_exit import EarlyExitViT
+from model_export.network.predict import logits_of
+from model_export.recipe.recipe import ExitRecipe, Recipe
 from model_export.training.checkpoint import load_run
 from model_export.training.trainer import Trainer
 

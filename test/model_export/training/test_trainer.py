@@ -16,14 +16,14 @@ import pytest
 import torch
 
 from model_export.data import Dataset, evaluation_batch, fingerprint, split_held_out
-from model_export.early_exit import EarlyExitViT
 from model_export.errors import ModelExportError
-from model_export.predict import accuracy_per_exit, logits_of
-from model_export.recipe import Recipe, StageRecipe, recipe_from_dict, recipe_to_dict
-from model_export.schemes import HeadScheme, Scheme, build_scheme
+from model_export.network.early_exit import EarlyExitViT
+from model_export.network.predict import accuracy_per_exit, logits_of
+from model_export.recipe.recipe import Recipe, StageRecipe, recipe_from_dict, recipe_to_dict
 from model_export.training.checkpoint import load_checkpoint, load_run
 from model_export.training.features import compute_features
 from model_export.training.run_folder import RunFolder
+from model_export.training.schemes import HeadScheme, Scheme, build_scheme
 from model_export.training.trainer import Trainer
 
 

@@ -1,0 +1,1 @@
+"""Times and tables, by hand: `python -m benchmarks.NAME`; each prints a table and writes JSON."""

@@ -1,0 +1,267 @@
+"""From a ROS image message to an RGB frame.
+
+`decode_image` reads the fields of sensor_msgs/Image, `decode_compressed` those of CompressedImage.
+Both raise `EevitError` for whatever they cannot read, and nothing else.
+
+What is a convention here and not a fact of the format:
+- mono16 uses its whole range: 65535 is white, as in cv_bridge (value / 257, rounded).
+- 16UC1 is depth in millimetres (REP 118): 10 m and beyond is white, as rqt_image_view shows it.
+- 8UC1, 8UC3 and 8UC4 hold what OpenCV users put there: grey, BGR and BGRA, as RViz reads them.
+- Alpha is dropped, not blended. YUV is BT.601, limited range. EXIF orientation is ignored: a
+  camera's pixels are taken as its driver sent them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from eevit_ros.errors import EevitError
+from eevit_ros.images.jpeg_png import JPEG_MAGIC, PNG_MAGIC, decompress
+from eevit_ros.images.resize import Image, Target, check_size
+
+if TYPE_CHECKING:
+    from array import array
+
+    from sensor_msgs.msg import Image as ImageMessage
+
+Data: TypeAlias = 'bytes | bytearray | memoryview | array[int] | npt.NDArray[np.uint8]'
+Pixels: TypeAlias = npt.NDArray[Any]
+
+DEPTH_WHITE_MM = 10_000
+
+
+class _Layout(NamedTuple):
+    """How the pixels of an encoding lie in memory, and how they become RGB."""
+
+    channels: int
+    to_rgb: Callable[[Pixels], Pixels]
+    item_bytes: int = 1
+    multiple_of: tuple[int, int] = (1, 1)  # (height, width)
+    at_least: int = 1  # of height and width
+    chroma_rows: bool = False  # below the image, half as many as its own
+
+
+def _by(code: int) -> Callable[[Pixels], Pixels]:
+    return lambda pixels: cv2.cvtColor(pixels, code)
+
+
+def _as_is(pixels: Pixels) -> Pixels:
+    pixels.flags.writeable = False  # a view: nobody shall draw into a message
+    return pixels
+
+
+def _reversed(pixels: Pixels) -> Pixels:
+    return _as_is(pixels)[:, :, ::-1]  # the few pixels left of it are put in order by `resize`
+
+
+def _to_8_bit(pixels: Pixels) -> Pixels:
+    return cv2.convertScaleAbs(pixels, alpha=1 / 257)
+
+
+def _mono16(pixels: Pixels) -> Pixels:
+    return cv2.cvtColor(_to_8_bit(pixels), cv2.COLOR_GRAY2RGB)
+
+
+def _depth(pixels: Pixels) -> Pixels:
+    # The offset lifts ties (1 m, 3 m, ...) clear of float rounding, and moves no other value.
+    grey = cv2.convertScaleAbs(pixels, alpha=255 / DEPTH_WHITE_MM, beta=2e-4)
+    return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
+
+
+_GREY = _Layout(1, _by(cv2.COLOR_GRAY2RGB))
+_BGR = _Layout(3, _reversed)
+_BGRA = _Layout(4, _by(cv2.COLOR_BGRA2RGB))
+_UYVY = _Layout(2, _by(cv2.COLOR_YUV2RGB_UYVY), multiple_of=(1, 2))
+_YUYV = _Layout(2, _by(cv2.COLOR_YUV2RGB_YUYV), multiple_of=(1, 2))
+# ROS names a Bayer pattern from the first pixel, OpenCV from the second pixel of the second row.
+# Below 3 pixels OpenCV answers black.
+_BAYER = {
+    'bayer_rggb8': _Layout(1, _by(cv2.COLOR_BayerBG2RGB), at_least=3),
+    'bayer_bggr8': _Layout(1, _by(cv2.COLOR_BayerRG2RGB), at_least=3),
+    'bayer_gbrg8': _Layout(1, _by(cv2.COLOR_BayerGR2RGB), at_least=3),
+    'bayer_grbg8': _Layout(1, _by(cv2.COLOR_BayerGB2RGB), at_least=3),
+}
+_LAYOUTS = {
+    'rgb8': _Layout(3, _as_is),
+    'bgr8': _BGR,
+    'rgba8': _Layout(4, _by(cv2.COLOR_RGBA2RGB)),
+    'bgra8': _BGRA,
+    'mono8': _GREY,
+    'mono16': _Layout(1, _mono16, item_bytes=2),
+    '8UC1': _GREY,
+    '8UC3': _BGR,
+    '8UC4': _BGRA,
+    '16UC1': _Layout(1, _depth, item_bytes=2),
+    'yuv422': _UYVY,
+    'uyvy': _UYVY,
+    'yuv422_yuy2': _YUYV,
+    'yuyv': _YUYV,
+    'nv21': _Layout(1, _by(cv2.COLOR_YUV2RGB_NV21), multiple_of=(2, 2), chroma_rows=True),
+    **_BAYER,
+}
+
+SUPPORTED_ENCODINGS = tuple(_LAYOUTS)
+
+
+def decode_image_message(message: ImageMessage) -> Image:
+    """Decode a sensor_msgs/Image; an encoding unknown here goes to cv_bridge, where installed.
+
+    Returns:
+        RGB uint8 (H, W, 3), see `decode_image`.
+
+    Raises:
+        EevitError: The image is malformed, or nobody reads its encoding.
+    """
+    if message.encoding in _LAYOUTS:
+        return decode_image(
+            message.data,
+            height=message.height,
+            width=message.width,
+            encoding=message.encoding,
+            step=message.step,
+            is_bigendian=bool(message.is_bigendian),
+        )
+    check_size(message.height, message.width)
+    try:
+        from cv_bridge import CvBridge
+    except ImportError as err:
+        raise _unknown_encoding(message.encoding) from err
+    try:
+        bridge = CvBridge()
+        dtype, channels = bridge.encoding_to_dtype_with_channels(message.encoding)
+        if message.step % (np.dtype(dtype).itemsize * channels):  # it would shear the image
+            raise ValueError(f'step {message.step} is not a whole number of pixels')
+        return np.asarray(bridge.imgmsg_to_cv2(message, desired_encoding='rgb8'), np.uint8)
+    except Exception as err:  # it does not check its input, and so raises almost anything
+        raise EevitError(
+            f'cv_bridge cannot read encoding {message.encoding!r}: {err}: '
+            f'publish one of {", ".join(SUPPORTED_ENCODINGS)}'
+        ) from err
+
+
+def decode_image(
+    data: Data, *, height: int, width: int, encoding: str, step: int, is_bigendian: bool = False
+) -> Image:
+    """Decode the fields of a sensor_msgs/Image.
+
+    Args:
+        data: Rows of `step` bytes; the last one may lack its padding.
+        height: Rows of the image.
+        width: Pixels in a row.
+        encoding: One of `SUPPORTED_ENCODINGS`.
+        step: Bytes from one row to the next; need not be a whole number of pixels.
+        is_bigendian: Byte order of 16 bit encodings.
+
+    Returns:
+        RGB uint8 (height, width, 3): of rgb8 and BGR a read-only view on `data`, else a new array.
+
+    Raises:
+        EevitError: The encoding is unknown, or the sizes contradict it, each other or the data.
+    """
+    layout = _LAYOUTS.get(encoding)
+    if layout is None:
+        raise _unknown_encoding(encoding)
+    check_size(height, width)
+    per_height, per_width = layout.multiple_of
+    if height % per_height or width % per_width or min(height, width) < layout.at_least:
+        raise EevitError(
+            f'height and width of {encoding} must be multiples of {layout.multiple_of} and '
+            f'{layout.at_least} or more. Got {(height, width)}: correct the driver'
+        )
+    rows = height + height // 2 if layout.chroma_rows else height
+    pixel_bytes = layout.channels * layout.item_bytes
+    if step < width * pixel_bytes:
+        raise EevitError(
+            f'step is {step}, but a row of {width} {encoding} pixels has {width * pixel_bytes} '
+            f'bytes: correct step, width or encoding in the driver'
+        )
+    flat = _flat(data)
+    needed = step * (rows - 1) + width * pixel_bytes
+    if flat.size < needed:
+        raise EevitError(
+            f'image data is truncated: {flat.size} bytes, but {width}x{height} {encoding} with '
+            f'step {step} needs {needed}: correct the driver, or check the link to the camera'
+        )
+    pixels: Pixels = np.ndarray(
+        (rows, width, layout.channels),
+        np.dtype(f'{">" if is_bigendian else "<"}u{layout.item_bytes}'),
+        flat,
+        strides=(step, pixel_bytes, layout.item_bytes),
+    )
+    if layout.item_bytes > 1:
+        # In this machine's byte order, and aligned; a copy only where it is not so already.
+        pixels = np.require(pixels, np.uint16, ['ALIGNED'])
+    try:
+        return layout.to_rgb(pixels)
+    except cv2.error as err:  # such as a picture of one pixel with OpenCV 4.5.4
+        raise EevitError(
+            f'OpenCV {cv2.__version__} cannot read {width}x{height} {encoding}: {err}'
+        ) from err
+
+
+def decode_compressed(data: Data, format: str, target: Target | None = None) -> Image:
+    """Decode the JPEG or PNG of a sensor_msgs/CompressedImage.
+
+    The bytes say which of the two it is. `format` only says what grey values of a PNG mean:
+    image_transport puts Bayer mosaics and depth there as they are ('16UC1; png compressed ').
+
+    Args:
+        data: The file.
+        format: As the message has it.
+        target: As in `compressed.decompress`.
+
+    Returns:
+        RGB uint8 (H, W, 3); 16 bit a channel become 8 as in mono16. With `target`, a large JPEG is
+        reduced.
+
+    Raises:
+        EevitError: Empty, truncated, corrupt, too large or another format.
+    """
+    raw = _flat(data).tobytes()
+    name = f'compressed image (format {format!r})'
+    if 'compresseddepth' in format.lower() and not raw.startswith((JPEG_MAGIC, PNG_MAGIC)):
+        raise EevitError(
+            f'{name} comes from the compressedDepth transport, which is not read here: '
+            f'subscribe to a colour image, or to the raw topic'
+        )
+    pixels = decompress(raw, name, target)
+    if pixels.ndim == 2:
+        encoding = format.split(';')[0].strip() if raw.startswith(PNG_MAGIC) else ''
+        return _grey_to_rgb(pixels, encoding)
+    if pixels.dtype == np.uint16:
+        pixels = _to_8_bit(pixels)
+    return (_BGR if pixels.shape[2] == 3 else _BGRA).to_rgb(pixels)
+
+
+def _grey_to_rgb(pixels: Pixels, encoding: str) -> Image:
+    if pixels.dtype == np.uint16:
+        encoding = '16UC1' if encoding == '16UC1' else 'mono16'
+    elif encoding not in _BAYER:
+        encoding = 'mono8'
+    height, width = pixels.shape
+    pixels = pixels.astype(pixels.dtype.newbyteorder('<'), copy=False)
+    return decode_image(
+        pixels, height=height, width=width, encoding=encoding, step=width * pixels.itemsize
+    )
+
+
+def _flat(data: Data) -> npt.NDArray[np.uint8]:
+    try:
+        return np.frombuffer(data, np.uint8)
+    except (TypeError, ValueError, BufferError) as err:
+        raise EevitError(
+            f'image data must be contiguous bytes, for example bytes or an array of uint8. '
+            f'Got {type(data).__name__}: {err}'
+        ) from err
+
+
+def _unknown_encoding(encoding: str) -> EevitError:
+    return EevitError(
+        f'unknown encoding {encoding!r}: publish one of {", ".join(SUPPORTED_ENCODINGS)}, '
+        f'or install cv_bridge, which reads some others'
+    )

@@ -1,0 +1,80 @@
+"""All exits' answers to one frame from one pass at full depth, in stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from eevit_ros.errors import EevitError
+from eevit_ros.images.resize import Image, resize
+from eevit_ros.model.check import read_model
+from eevit_ros.model.compute import PROVIDERS
+from eevit_ros.model.ort_session import open_session
+from eevit_ros.model.runners import StagedRunner
+from eevit_ros.policies import build_policy
+from eevit_ros.policies.outcome import judge
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
+
+Probabilities = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ExitAnswers:
+    """What each of the E + 1 exits says of one frame.
+
+    Attributes:
+        measure: float32 (E + 1,), what the file compares with its thresholds.
+        confidence: float32 (E + 1,).
+        class_index: int64 (E + 1,).
+    """
+
+    measure: npt.NDArray[np.float32]
+    confidence: npt.NDArray[np.float32]
+    class_index: npt.NDArray[np.int64]
+
+
+class AllExits:
+    """Runs a model at full depth on the CPU and reads every exit; several threads may ask at once.
+
+    Attributes:
+        metadata: What the model file says of itself.
+    """
+
+    def __init__(self, model: Path, *, threads: int = 0) -> None:
+        """Open a model file.
+
+        Args:
+            model: The `.onnx` file.
+            threads: CPU threads; 0 lets ONNX Runtime choose.
+
+        Raises:
+            EevitError: It is not one of ours, or cannot be cut into stages.
+        """
+
+        def make_session(graph: bytes) -> ort.InferenceSession:
+            return open_session(graph, [PROVIDERS['cpu']], threads, spin=False)
+
+        data = read_model(model)
+        try:
+            self._runner = StagedRunner(data, make_session, 'cpu')
+        except EevitError as err:
+            raise EevitError(f'{model}: {err}') from err
+        self.metadata = self._runner.metadata
+
+    def probabilities(self, image: Image) -> Probabilities:
+        """Every exit's float32 (E + 1, C), the final one last, of a frame uint8 (H, W, 3) RGB."""
+        meta = self.metadata
+        pixels = resize(image, meta.input_height, meta.input_width, meta.resize)
+        return np.concatenate(list(self._runner.every_exit(pixels)))
+
+    def answers(self, image: Image) -> ExitAnswers:
+        """Answer a frame, uint8 (H, W, 3) RGB, at every exit."""
+        policy = build_policy(self.metadata.policy, self.metadata.accuracy)
+        judged = judge(policy, np.clip(self.probabilities(image), 0, 1)[:, np.newaxis])
+        return ExitAnswers(judged.measure[:, 0], judged.confidence[:, 0], judged.answer[:, 0])

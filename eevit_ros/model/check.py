@@ -1,0 +1,122 @@
+"""Checks between a file on the disk and a model that is trusted to run.
+
+They take ONNX Runtime and the standard library, never the `onnx` package, which robots lack.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eevit_ros.errors import EevitError
+from eevit_ros.model.metadata import ModelMetadata
+from eevit_ros.model.self_contained import is_self_contained
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
+
+MAX_BYTES = 2**31 - 1  # what protobuf takes, and so ONNX Runtime
+
+
+def read_model(path: Path) -> bytes:
+    """Read a model file whole, so that what is hashed is what is loaded.
+
+    Raises:
+        EevitError: It is missing, no file, unreadable, empty, too large, truncated, or keeps
+            weights in other files.
+    """
+    try:
+        # A pipe would be waited for and a device read for ever: no open before the look.
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode) and not stat.S_ISDIR(facts.st_mode):
+            raise EevitError(f'{path}: is no regular file; give the .onnx file itself')
+        if facts.st_size > MAX_BYTES:
+            raise EevitError(
+                f'{path}: the model file has {facts.st_size} bytes, more than {MAX_BYTES}, which '
+                'ONNX Runtime cannot load; give the .onnx file itself'
+            )
+        data = path.read_bytes()
+    except FileNotFoundError as err:
+        raise EevitError(f'{path}: the model file does not exist; check the path') from err
+    except IsADirectoryError as err:
+        raise EevitError(f'{path}: is a directory; give the .onnx file itself') from err
+    except OSError as err:
+        raise EevitError(f'{path}: the model file cannot be read: {err}') from err
+    if not data:
+        raise EevitError(f'{path}: the model file is empty; copy or export it again')
+    try:
+        alone = is_self_contained(data)
+    except EevitError as err:
+        raise EevitError(
+            f'{path}: truncated or no ONNX model: {err}; copy or export it again'
+        ) from err
+    if not alone:
+        raise EevitError(
+            f'{path}: keeps weights in other files (ONNX external data); export it as one '
+            'self-contained file'
+        )
+    return data
+
+
+def check_model(session: ort.InferenceSession) -> ModelMetadata:
+    """Return the metadata of a loaded model after holding them against its graph.
+
+    Raises:
+        EevitError: The model is not one of ours, or metadata and graph disagree.
+    """
+    metadata = ModelMetadata.from_props(session.get_modelmeta().custom_metadata_map)
+    image = [1, metadata.input_height, metadata.input_width, 3]
+    exits, classes = len(metadata.exit_layers), len(metadata.class_names)
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    _check_tensor('input', inputs, 'image', 'tensor(uint8)', image)
+    _check_tensor('input', inputs, 'thresholds', 'tensor(float)', [exits])
+    _check_tensor('output', outputs, 'probabilities', 'tensor(float)', [1, classes])
+    _check_tensor('output', outputs, 'exit_index', 'tensor(int32)', [1])
+    return metadata
+
+
+def check_stages(
+    sessions: Sequence[ort.InferenceSession], answers: Sequence[str], metadata: ModelMetadata
+) -> None:
+    """Hold a model's loaded stages against its metadata.
+
+    Args:
+        sessions: One a stage.
+        answers: What each calls its exit's probabilities.
+        metadata: The file's.
+
+    Raises:
+        EevitError: They disagree.
+    """
+    if len(sessions) != len(metadata.answer_layers):
+        raise EevitError(
+            f'the graph has {len(sessions)} stages, the metadata {len(metadata.answer_layers)} '
+            'exits; export the model again'
+        )
+    image = [1, metadata.input_height, metadata.input_width, 3]
+    _check_tensor('input', sessions[0].get_inputs(), 'image', 'tensor(uint8)', image)
+    shape = [1, len(metadata.class_names)]
+    for session, answer in zip(sessions, answers, strict=True):
+        _check_tensor('output', session.get_outputs(), answer, 'tensor(float)', shape)
+
+
+def _check_tensor(
+    kind: str, tensors: Sequence[Any], name: str, dtype: str, shape: list[int]
+) -> None:
+    by_name = {tensor.name: tensor for tensor in tensors}
+    if name not in by_name:
+        raise EevitError(
+            f'the graph has no {kind} {name!r}, only {sorted(by_name)}; export the model again'
+        )
+    found = by_name[name]
+    # An output behind an `If` may carry symbolic sizes; the engine's first run shows the real ones.
+    sizes = list(found.shape)
+    if kind == 'output' and len(sizes) == len(shape):
+        sizes = [size if isinstance(size, int) else shape[i] for i, size in enumerate(sizes)]
+    if found.type != dtype or sizes != shape:
+        raise EevitError(
+            f'{kind} {name!r} must be {dtype} {shape} by the metadata. '
+            f'Got {found.type} {found.shape}; export the model again'
+        )

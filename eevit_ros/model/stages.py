@@ -1,0 +1,158 @@
+"""Cutting a model file into stages: one graph for each stretch from exit to exit.
+
+The file itself stays the one thing that is copied to a robot, whatever runs it, and files written
+before there were stages can be cut as well: `model_export` writes one `If` for each exit but the
+first, all in a row, whose `else_branch` is the stretch up to the next exit. So no second form of a
+model can differ from the first, no weight is stored twice, and nothing is needed but what the file
+says anyway. The host then decides between stages what the graph's `If` decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from eevit_ros.errors import EevitError
+from eevit_ros.model.onnx_graph import (
+    Graph,
+    Model,
+    Node,
+    describe_input,
+    read_model_proto,
+    write_model_proto,
+)
+
+IMAGE, PROBABILITIES = 'image', 'probabilities'
+
+
+class Tensor(NamedTuple):
+    """What is known of a tensor between two stages once the stage that makes it is loaded."""
+
+    kind: str
+    shape: tuple[int | str | None, ...]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stretch of the network, up to an exit's probabilities.
+
+    Attributes:
+        inputs: Names of what it reads: the image or what earlier stages made.
+        outputs: What the tensors it makes are called by later stages, by their name within.
+        answer: Which of `outputs` (its key) holds the exit's probabilities, float32 (1, C).
+        write: Returns the stage as an ONNX model, given what is known of its inputs.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: Mapping[str, str]
+    answer: str
+    write: Callable[[Mapping[str, Tensor]], bytes]
+
+
+@dataclass(frozen=True)
+class Stages:
+    """A model file in E + 1 stages.
+
+    Attributes:
+        stages: In the order in which they run; the last holds the final classifier.
+        props: The file's metadata entries.
+    """
+
+    stages: tuple[Stage, ...]
+    props: Mapping[str, str]
+
+
+def cut_stages(data: bytes) -> Stages:
+    """Cut a model file's bytes.
+
+    Raises:
+        EevitError: The file is truncated, no ONNX model, or its graph is not made of stages.
+    """
+    model = read_model_proto(data)
+    try:
+        return Stages(tuple(_cut(model)), model.props)
+    except (KeyError, IndexError, ValueError) as err:
+        raise EevitError(
+            'the graph is not a row of stages, one `If` for each exit but the first, as '
+            f'model_export writes them ({type(err).__name__}: {err}): export the model again, or '
+            "set execution to 'single'"
+        ) from err
+
+
+def _cut(model: Model) -> list[Stage]:
+    graph = model.graph
+    ifs = [node for node in graph.nodes if node.kind == 'If']
+    answers = _answers(graph, ifs)
+    first = _first_stage(graph)
+    known = {IMAGE, *first, *(name for node in ifs for name in node.outputs)}
+    asked = set(answers)
+    stages = []
+    # The last one first: it tells what those before it must hand on.
+    for node, answer in zip(ifs[::-1], answers[:0:-1], strict=True):
+        body = node.branches['else_branch']
+        called = zip(body.outputs, node.outputs, strict=True)
+        made = {inner: name for inner, name in called if name in asked}
+        stages.append(_stage(model, body, made, answer, known))
+        asked.update(stages[-1].inputs)
+    made = {name: name for name in first if name in asked}
+    stages.append(_stage(model, Graph(), made, answers[0], {IMAGE}))
+    return stages[::-1]
+
+
+def _stage(model: Model, body: Graph, made: dict[str, str], answer: str, known: set[str]) -> Stage:
+    """Go back from what a stage makes to weights and to what is known when it starts.
+
+    Args:
+        model: The file.
+        body: What is computed in this stage alone; the weights lie in the graph around it.
+        made: As `Stage.outputs`.
+        answer: What the exit's probabilities are called outside.
+        known: What earlier stages may have made.
+    """
+    nodes = [*model.graph.nodes, *body.nodes]
+    weights = {**model.graph.weights, **body.weights}
+    made_by = {name: index for index, node in enumerate(nodes) for name in node.outputs}
+    waiting, seen, indices = [*made], set(), set()
+    while waiting:
+        name = waiting.pop()
+        if name not in seen and name not in known and name not in weights:
+            indices.add(made_by[name])
+            waiting += nodes[made_by[name]].reads
+        seen.add(name)
+    inputs = tuple(sorted(seen & known))
+
+    def write(tensors: Mapping[str, Tensor]) -> bytes:
+        described = [
+            model.graph.inputs[name] if name == IMAGE else describe_input(name, *tensors[name])
+            for name in inputs
+        ]
+        return write_model_proto(
+            model.rest,
+            [nodes[index] for index in sorted(indices)],
+            [whole for name, whole in weights.items() if name in seen],
+            described,
+            made,
+        )
+
+    return Stage(inputs, made, {name: inner for inner, name in made.items()}[answer], write)
+
+
+def _answers(graph: Graph, ifs: list[Node]) -> list[str]:
+    """Name each exit's probabilities: an `If` whose image has left hands on those before it."""
+    names = [graph.follow(PROBABILITIES)]
+    for node in reversed(ifs):
+        kept = node.branches['then_branch']
+        names.append(kept.follow(kept.outputs[node.outputs.index(names[-1])]))
+    return names[::-1]
+
+
+def _first_stage(graph: Graph) -> list[str]:
+    """Name all that depends on the image and on no decision."""
+    made, decided = {IMAGE: None}, {'thresholds'}
+    for node in graph.nodes:
+        if node.kind == 'If' or decided.intersection(node.reads):
+            decided.update(node.outputs)
+        elif not made.keys().isdisjoint(node.reads):
+            made.update(dict.fromkeys(node.outputs))
+    return [name for name in made if name != IMAGE]

@@ -1,0 +1,199 @@
+"""A folder for what TensorRT builds out of one model on one machine, which takes minutes.
+
+    <cache_dir>/tensorrt/<model, form, precision, versions, device>/    engines, timing cache
+                                                       .../manifest.json
+
+ONNX Runtime names an engine after the graph's names, not its weights: a retrained model would get
+the old one's engines. Hence a folder a model, and a manifest of what it holds: all that an engine
+depends on, and the hash of every file, so that half a file or one of another machine is found
+before TensorRT reads it. What is not sound is set aside and built again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from eevit_ros.errors import EevitError
+from eevit_ros.model.compute import Say
+
+MANIFEST = 'manifest.json'
+ASIDE = '.set_aside'
+READ_AT_MOST = 1 << 20  # bytes of a manifest; ours have a few thousand
+
+T = TypeVar('T')
+
+
+class EngineCache:
+    """One model's folder, and what happened to it.
+
+    Attributes:
+        folder: Where the engines lie, or would.
+        complete: Whether they were all there, so that none had to be built.
+        note: What is wrong with the folder, for a warning; '' if nothing.
+    """
+
+    def __init__(self, root: Path, facts: Mapping[str, str], say: Say) -> None:
+        """Touch nothing yet.
+
+        Args:
+            root: The folder of all models.
+            facts: What engines depend on, by name; makes the folder's name.
+            say: Told what takes long.
+        """
+        words = (
+            f'{name}_{re.sub("[^A-Za-z0-9.]+", "_", text)[:40]}' for name, text in facts.items()
+        )
+        self.folder = root / '-'.join(words)
+        self.complete = False
+        self.note = ''
+        self._facts = dict(facts)
+        self._say = say
+
+    def use(self, start: Callable[[Path | None], T]) -> T:
+        """Return what `start` returns, given the folder, or None where it cannot be written.
+
+        Where `start` fails on engines that were there, they are set aside, and it is called again;
+        where that fails as well, it was not their fault, and they are put back.
+        """
+        try:
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            lock = self.folder.with_name(self.folder.name + '.lock').open('w')
+        except OSError as err:
+            self._complain(
+                f'cache_dir: {self.folder} cannot be written ({err}), so engines are built at '
+                'every start: name another folder'
+            )
+            return start(None)
+        with lock, self._alone(lock.fileno()):
+            try:
+                self._inspect()
+            except OSError as err:
+                self._complain(f'cache_dir: {self.folder} cannot be used ({err})')
+                return start(None)
+            started, why = self._try(start)
+            if started is None:
+                # Out of the handler, whose exception would keep what was loaded alive.
+                aside = self._set_aside(f'TensorRT does not take them: {why}')
+                try:
+                    started = start(self.folder)
+                except Exception:
+                    shutil.rmtree(self.folder)
+                    aside.rename(self.folder)
+                    raise
+            self._seal()
+        return started
+
+    def size(self) -> int:
+        """Return how many bytes the engines take."""
+        return sum(path.stat().st_size for path in self._files())
+
+    def _try(self, start: Callable[[Path | None], T]) -> tuple[T | None, str]:
+        try:
+            return start(self.folder), ''
+        except EevitError:  # the model is to blame
+            raise
+        except Exception as err:  # ONNX Runtime's exceptions share no base class of their own
+            if not self.complete:
+                raise
+            return None, str(err)
+
+    @contextmanager
+    def _alone(self, lock: int) -> Iterator[None]:
+        """Keep other processes from building the same; closing the file or dying ends it."""
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._say(f'another process builds engines in {self.folder}: waiting for it')
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError:  # a file system without locks: two builders at a time are unlikely enough
+            pass
+        yield
+
+    def _inspect(self) -> None:
+        """Find out whether all is sound; set it aside if it is not.
+
+        Raises:
+            OSError: The folder cannot be read, or not set aside.
+        """
+        self.folder.mkdir(exist_ok=True)
+        if files := self._files():
+            why = self._why_unsound()
+            if why:
+                self._set_aside(why)
+            else:
+                self.complete = True
+                self._say(f'{len(files)} files of engines are in {self.folder}')
+        if not self.complete:
+            self._say(f'no engines in {self.folder} yet: building them takes minutes, once')
+
+    def _why_unsound(self) -> str:
+        path = self.folder / MANIFEST
+        try:
+            with path.open('rb') as file:
+                manifest: Any = json.loads(file.read(READ_AT_MOST))
+            facts, files = manifest['facts'], manifest['files']
+            listed = dict(files)
+        except FileNotFoundError:
+            return 'building them was not finished'
+        except (OSError, ValueError, TypeError, LookupError, RecursionError) as err:
+            return f'{MANIFEST} cannot be read ({type(err).__name__}: {err})'
+        if facts != self._facts:
+            return f'they are those of {facts!r:.300}, and here it is {self._facts}'
+        present = self._described()
+        for name, description in listed.items():
+            if present.get(name) != description:
+                return f'{name!r:.100} is not as it was when it was written'
+        return '' if listed else f'{MANIFEST} names no file'
+
+    def _set_aside(self, why: str) -> Path:
+        aside = self.folder.with_name(self.folder.name + ASIDE)
+        shutil.rmtree(aside, ignore_errors=True)  # of several bad ones the last is kept
+        self.folder.rename(aside)
+        self.folder.mkdir()
+        self.complete = False
+        self._complain(f'engines were set aside to {aside} and are built again: {why}')
+        return aside
+
+    def _seal(self) -> None:
+        """Write the manifest, whole or not at all."""
+        if self.complete:
+            return
+        temporary = self.folder / f'{MANIFEST}.new'
+        try:
+            manifest = {'facts': self._facts, 'files': self._described()}
+            with temporary.open('w') as file:
+                json.dump(manifest, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.folder / MANIFEST)
+        except OSError as err:
+            self._complain(f'cache_dir: {self.folder} cannot be written ({err})')
+
+    def _files(self) -> list[Path]:
+        """Return what lies in the folder beside the manifest."""
+        own = (MANIFEST, f'{MANIFEST}.new')
+        found = sorted(self.folder.iterdir()) if self.folder.is_dir() else []
+        return [path for path in found if path.name not in own and path.is_file()]
+
+    def _described(self) -> dict[str, dict[str, Any]]:
+        described = {}
+        for path in self._files():
+            with path.open('rb') as file:
+                digest = hashlib.sha256()
+                while block := file.read(1 << 20):
+                    digest.update(block)
+            described[path.name] = {'bytes': path.stat().st_size, 'sha256': digest.hexdigest()}
+        return described
+
+    def _complain(self, text: str) -> None:
+        self.note = f'{self.note}; {text}' if self.note else text
+        self._say(text)

@@ -1,0 +1,207 @@
+"""The node `bag_recorder`: writes what classifier and governor say into an mcap bag.
+
+For replays, where there is no rosbag2: it listens reliably, so that nothing is missing in the bag.
+On a robot take rosbag2 (docs/recording.md). Log time is the node's clock at receipt: the recorded
+time with use_sim_time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+import threading
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.logging import get_logger
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+
+from eevit_ros.errors import EevitError
+from eevit_ros.nodes import process as node_process
+from eevit_ros.nodes.declare import declare
+from eevit_ros.nodes.process import EXIT_NOT_CONFIGURED, SPIN_S
+from eevit_ros.parameters.parameter_spec import Spec
+
+if TYPE_CHECKING:
+    from rosbags.interfaces import Connection
+
+    from eevit_ros.recordings.bag.writer import RawBag
+
+SPECS: dict[str, Spec] = {
+    'output': Spec('', 'Folder of the bag; it must not exist yet. ~ is the home folder.'),
+    'topics': Spec(
+        [
+            'classifier/classification',
+            'classifier/exit_layer',
+            'classifier/adaptive_rate',
+            'classifier/frame',
+            'classifier/label_info',
+            'speed_limit',
+            '/diagnostics',
+        ],
+        'Topics to record.',
+    ),
+}
+
+EXIT_FAILED = 1
+LOOK_AROUND_S = 0.1
+DRAIN_S = 0.3  # at the end, for what was said just before
+DEPTH = 1000
+
+
+class BagRecorder(Node):
+    """Subscribes to each topic once it has a publisher, as that offers it.
+
+    With use_sim_time not before the time was heard on /clock, as rosbag2's recorder does.
+    """
+
+    def __init__(self) -> None:
+        """Read the parameters.
+
+        Raises:
+            EevitError: A parameter is wrong; names it.
+        """
+        super().__init__('bag_recorder')
+        output, topics = (declare(self, name, SPECS[name], read_only=True) for name in SPECS)
+        if not output:
+            raise EevitError("parameter 'output' must be the path of a new folder. Got ''")
+        if not topics:
+            raise EevitError("parameter 'topics' must name a topic or more. Got none")
+        self.output = Path(output).expanduser()
+        try:
+            self._topics = [self.resolve_topic_name(topic) for topic in topics]
+        except rclpy_implementation.RCLError as err:
+            raise EevitError(
+                f"parameter 'topics' must be a list of topics. Got {topics!r}: {err}"
+            ) from err
+        self._missing = set(self._topics)
+        self.failures: list[str] = []
+
+    def start(self, bag: RawBag) -> None:
+        """Record into `bag` while the node is spun."""
+        self._bag = bag
+        self.create_timer(
+            LOOK_AROUND_S, self._look_around, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
+        self.get_logger().info(f'recording into {self.output}')
+
+    def say_farewell(self) -> None:
+        """Say what was recorded and what was not."""
+        counts = self._bag.counts
+        if not self._knows_time():
+            self.failures.append(
+                'nothing was recorded: use_sim_time is set, and nobody told the time on /clock'
+            )
+        elif not any(counts.values()):
+            self.failures.append(f'nothing was recorded: nothing came on {", ".join(self._topics)}')
+        else:
+            silent = [topic for topic in self._topics if not counts.get(topic)]
+            if silent:
+                self.get_logger().warning(f'nothing came on {", ".join(silent)}')
+            self.get_logger().info(f'{sum(counts.values())} messages in {self.output}')
+
+    def _knows_time(self) -> bool:
+        """Whether simulated time has begun, or there is another one."""
+        return bool(self.get_clock().now().nanoseconds)
+
+    def _look_around(self) -> None:
+        if not self._knows_time():
+            return  # a player that waits for this listener knows by it that its time is heard
+        for topic in sorted(self._missing):
+            if publishers := self.get_publishers_info_by_topic(topic):
+                self._missing.remove(topic)
+                try:
+                    self._subscribe(topic, publishers)
+                except EevitError as err:
+                    self.get_logger().error(str(err))
+                    self.failures.append(str(err))
+
+    def _subscribe(self, topic: str, publishers: list[Any]) -> None:
+        kind = publishers[0].topic_type
+        reliable = _all(publishers, 'reliability', ReliabilityPolicy.RELIABLE)
+        latched = reliable and _all(publishers, 'durability', DurabilityPolicy.TRANSIENT_LOCAL)
+        qos = QoSProfile(
+            depth=DEPTH,
+            reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+            durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+        )
+        message_type = _message_type(topic, kind)
+        connection = self._bag.add(topic, kind, latched=latched)
+        self.create_subscription(
+            message_type, topic, partial(self._write, connection), qos, raw=True
+        )
+
+    def _write(self, connection: Connection, raw: bytes) -> None:
+        self._bag.write(connection, self.get_clock().now().nanoseconds, raw)
+
+
+def _all(publishers: list[Any], policy: str, value: Any) -> bool:
+    return all(getattr(info.qos_profile, policy) == value for info in publishers)
+
+
+def _message_type(topic: str, kind: str) -> Any:
+    package, _, name = kind.partition('/msg/')
+    try:
+        return getattr(importlib.import_module(f'{package}.msg'), name)
+    except (ImportError, AttributeError) as err:
+        raise EevitError(
+            f'{topic} cannot be recorded: its type {kind} is not installed here ({err})'
+        ) from err
+
+
+def main(args: list[str] | None = None) -> int:
+    """Record until SIGINT or SIGTERM.
+
+    Returns:
+        The exit code: 0, 1 when something could not be recorded, 2 when a parameter is wrong.
+    """
+    return node_process.run('bag_recorder', _run, args)
+
+
+def _run(stop: threading.Event) -> int:
+    log = get_logger('bag_recorder')
+    try:
+        from eevit_ros.recordings.bag.writer import RawBag
+    except ImportError as err:
+        log.fatal(f'{err}: recording needs more packages: pip install rosbags')
+        return EXIT_FAILED
+    try:
+        node = BagRecorder()
+        bag = RawBag(node.output)
+    except EevitError as err:
+        log.fatal(str(err))
+        return EXIT_NOT_CONFIGURED
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        with contextlib.closing(bag):
+            node.start(bag)
+            _spin(executor, stop)
+        node.say_farewell()
+    except OSError as err:
+        node.failures.append(f'{node.output} cannot be written: {err}')
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+    for failure in node.failures:
+        log.fatal(failure)
+    return EXIT_FAILED if node.failures else 0
+
+
+def _spin(executor: SingleThreadedExecutor, stop: threading.Event) -> None:
+    while not stop.is_set():
+        executor.spin_once(timeout_sec=SPIN_S)
+    until_s = time.monotonic() + DRAIN_S
+    while (left_s := until_s - time.monotonic()) > 0:
+        executor.spin_once(timeout_sec=left_s)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""What lives from activation to deactivation: camera, inference thread, timers."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode
+
+from eevit_ros.errors import EevitError
+from eevit_ros.model.engine import Engine
+from eevit_ros.nodes.classifier import messages
+from eevit_ros.nodes.classifier.camera import Camera, Frame
+from eevit_ros.nodes.classifier.publishers import Outputs
+from eevit_ros.nodes.status_log import LOG_PERIOD_S, ReportLog
+from eevit_ros.parameters.classifier import Settings
+from eevit_ros.perception.frame_age import frame_age_ms
+from eevit_ros.perception.frame_record import FrameRecord
+from eevit_ros.perception.perception import Perception
+from eevit_ros.perception.process_stall import HoldUp
+from eevit_ros.perception.statistics import Statistics
+
+RATE_PERIOD_S = 0.1
+REPORT_PERIOD_S = 1.0
+
+
+class Session:
+    """Answers frames in a thread of its own, so that inference blocks no callback.
+
+    The executor's thread receives images, publishes the rate and the diagnostics, and serves
+    parameters.
+    """
+
+    def __init__(
+        self, node: LifecycleNode, engine: Engine, settings: Settings, outputs: Outputs
+    ) -> None:
+        """Subscribe and start answering."""
+        self._node = node
+        self._engine = engine
+        self._settings = settings
+        self._outputs = outputs
+        self._perception = Perception(engine, settings)
+        # Held while the rate is published, too: an older one must not follow a newer one.
+        self._lock = threading.Lock()
+        self._statistics = Statistics(time.monotonic(), settings.rate)
+        self._hold_up = HoldUp(
+            settings.rate.stale_after_s, time.monotonic(), self._statistics.held_up
+        )
+        self._camera = Camera(
+            node,
+            settings.image_transport,
+            settings.frozen_after_frames,
+            self._statistics,
+            self._hold_up,
+        )
+        self._log = ReportLog(node.get_logger(), self._camera.topic)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timers = [
+            node.create_timer(RATE_PERIOD_S, self._send_rate, clock=steady),
+            node.create_timer(REPORT_PERIOD_S, self._send_report, clock=steady),
+        ]
+        outputs.send_label_info(engine.metadata.class_names)
+        self._worker = threading.Thread(target=self._work, name='inference')
+        self._worker.start()
+        node.get_logger().info(f'waiting for images on {self._camera.topic}')
+
+    def stop(self) -> None:
+        """Take no more frames, wait for the one being answered, stop the timers; the last call."""
+        self._camera.close()
+        self._worker.join()
+        for timer in self._timers:
+            self._node.destroy_timer(timer)
+        # Timers and subscription refer back to this object, so only a garbage collection frees it,
+        # which comes rarely. The model is too large to wait for that.
+        del self._perception, self._engine
+
+    def change(self, settings: Settings) -> None:
+        """Let changed live parameters take effect."""
+        self._settings = settings
+        with self._lock:
+            self._perception.change(settings)
+        self._statistics.rate = settings.rate
+        self._hold_up.longest_s = settings.rate.stale_after_s
+
+    def _work(self) -> None:
+        while (frame := self._camera.slot.get()) is not None:
+            try:
+                self._answer(frame)
+            except EevitError as err:
+                self._bad_frame(str(err))
+            except Exception as err:  # whatever one frame does, the next may be good
+                self._node.get_logger().error(
+                    traceback.format_exc(), throttle_duration_sec=LOG_PERIOD_S
+                )
+                self._bad_frame(f'{type(err).__name__}: {err}')
+
+    def _answer(self, frame: Frame) -> None:
+        header, settings = frame.message.header, self._settings
+        image = frame.decode(self._engine.target)
+        look = self._perception.look(image)
+        result = look.result
+        age_ms = frame_age_ms(frame.stamp_ns, self._node.get_clock().now().nanoseconds)
+        with self._lock:
+            now_s = time.monotonic()
+            rate = self._perception.judge(
+                look, age_ms=age_ms, now_s=now_s, doubtful=frame.frozen or frame.waited
+            )
+            self._outputs.send_rate(rate)
+        self._statistics.answered(result, age_ms, now_s)
+        self._statistics.saw(look.contrast, blind=look.blind)
+        if frame.waited:
+            self._statistics.waited()
+        record = FrameRecord(rate, age_ms, self._camera.slot.drops, self._engine.sha256)
+        classification = messages.classification(
+            header,
+            result,
+            self._engine.metadata.class_names,
+            top_k=settings.top_k,
+            class_ids=settings.class_ids,
+        )
+        self._outputs.send_answer(header, result, record, classification)
+        self._outputs.send_annotated(header, image, result, rate)
+
+    def _bad_frame(self, error: str) -> None:
+        self._statistics.bad_frame(error)
+        with self._lock:
+            self._outputs.send_rate(self._perception.fault(time.monotonic()))
+
+    def _send_rate(self) -> None:
+        self._hold_up.see(time.monotonic())
+        with self._lock:
+            self._outputs.send_rate(self._perception.rate_at(time.monotonic()))
+
+    def _send_report(self) -> None:
+        with self._lock:
+            rate = self._perception.rate_at(time.monotonic())
+            shift, warning = self._perception.shift.facts, self._perception.shift.warning
+        report = self._statistics.report(
+            time.monotonic(),
+            publishers=self._camera.publishers(),
+            drops=self._camera.slot.drops,
+            facts={
+                'adaptive_rate': f'{rate:.3f}',
+                'provider': self._engine.provider,
+                'provider_note': self._engine.provider_note,
+                'execution': self._engine.execution,
+                'exit_policy': self._engine.exit_policy,
+                'model': self._engine.metadata.name,
+                'model_file': str(self._settings.model),
+                'model_hash': self._engine.sha256,
+                'thresholds': ', '.join(f'{t:.4g}' for t in self._engine.thresholds),
+                'promise': self._engine.promise,
+                **shift,
+            },
+        )
+        self._outputs.send_report(report.and_warning(warning), self._camera.topic)
+        self._log.say(report, lasting=warning)

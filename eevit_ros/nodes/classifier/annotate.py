@@ -1,0 +1,54 @@
+"""The picture for people: the frame with its answer written on it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from eevit_ros.errors import EevitError
+from eevit_ros.images.resize import Image, ResizeRule, resize
+from eevit_ros.model.engine import ExitResult
+
+MAX_WIDTH = 640
+BAR = 44
+QUALITY = 80
+WHITE, GREY = (255, 255, 255), (70, 70, 70)
+
+
+def annotate(image: Image, result: ExitResult, rate: float) -> bytes:
+    """Draw the answer below a frame.
+
+    Args:
+        image: uint8 (H, W, 3) RGB; not changed.
+        result: The engine's answer for it.
+        rate: The adaptive rate after it.
+
+    Returns:
+        A JPEG at most 640 pixels wide: the frame above a bar with label, confidence, exit layer and
+        a line whose length is the rate, green at 1 and red towards 0.
+
+    Raises:
+        EevitError: OpenCV could not encode it.
+    """
+    height, width = image.shape[:2]
+    if width > MAX_WIDTH:
+        height, width = max(1, round(height * MAX_WIDTH / width)), MAX_WIDTH
+        image = resize(image, height, width, ResizeRule(mode='stretch'))
+    canvas = np.zeros((height + BAR, width, 3), np.uint8)
+    canvas[:height] = image[:, :, ::-1]  # OpenCV draws and encodes BGR
+    text = (
+        f'{result.class_name} {result.confidence:.0%}  exit layer {result.exit_layer} '
+        f'({result.depth:.0%})  rate {rate:.2f}'
+    )
+    # Hershey fonts know ASCII alone; anything else is drawn as one question mark a character.
+    ascii_text = text.encode('ascii', 'replace').decode()
+    font, corner = cv2.FONT_HERSHEY_SIMPLEX, (8, height + 20)
+    cv2.putText(canvas, ascii_text, corner, font, 0.5, WHITE, 1, cv2.LINE_AA)
+    left, right, y = 8, max(9, width - 8), height + 34
+    cv2.line(canvas, (left, y), (right, y), GREY, 6)
+    colour = (0, round(255 * rate), round(255 * (1.0 - rate)))
+    cv2.line(canvas, (left, y), (left + round((right - left) * rate), y), colour, 6)
+    done, encoded = cv2.imencode('.jpg', canvas, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    if not done:
+        raise EevitError(f'OpenCV could not encode the annotated image of {canvas.shape}')
+    return bytes(encoded)

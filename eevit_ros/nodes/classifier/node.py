@@ -1,0 +1,202 @@
+"""The lifecycle node `classifier`: transitions, live parameters, start and stop of the process."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.logging import get_logger
+from rclpy.parameter import Parameter
+
+from eevit_ros.errors import EevitError
+from eevit_ros.model.engine import Engine
+from eevit_ros.nodes import classifier_parameters as parameters
+from eevit_ros.nodes import process as node_process
+from eevit_ros.nodes.classifier.activation import Session
+from eevit_ros.nodes.classifier.publishers import Outputs
+from eevit_ros.nodes.process import EXIT_NOT_CONFIGURED, SPIN_S
+from eevit_ros.parameters.classifier import Settings, check_value, open_engine
+from eevit_ros.parameters.classifier_specs import SPECS
+
+
+class ClassifierNode(LifecycleNode):
+    """Configured, it holds a model; active, it answers images. The rest is `Session`."""
+
+    def __init__(self) -> None:
+        """Declare parameters and publishers.
+
+        Raises:
+            EevitError: A parameter was given a wrong type or a value out of range.
+        """
+        super().__init__('classifier')
+        parameters.declare(self)
+        self._outputs = Outputs(self)
+        self._settings: Settings | None = None
+        self._engine: Engine | None = None
+        self._session: Session | None = None
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+        self._rclpy_change_state = self._service_change_state.callback
+        self._service_change_state.callback = self._on_change_state
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Check the parameters and load the model."""
+        return self._attempt('configure', self._configure)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Enable the publishers, subscribe and answer."""
+        super().on_activate(state)  # first, so that the latched label_info goes out
+        outcome = self._attempt('activate', self._activate)
+        if outcome != TransitionCallbackReturn.SUCCESS:
+            super().on_deactivate(state)
+        return outcome
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Fall silent; the model stays loaded."""
+        self._stop_session()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Let go of the model."""
+        self.release()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop for good."""
+        self.release()
+        return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Back to unconfigured."""
+        self.release()
+        return super().on_error(state)
+
+    def release(self) -> None:
+        """Stop answering and let go of the model; harmless when there is none."""
+        self._stop_session()
+        self._engine = self._settings = None
+
+    def _on_change_state(
+        self, request: ChangeState.Request, response: ChangeState.Response
+    ) -> ChangeState.Response:
+        # rclpy raises at a request out of turn ('configure' while active), which ends the process.
+        try:
+            return self._rclpy_change_state(request, response)
+        except rclpy_implementation.RCLError as err:
+            wanted = request.transition.label or f'id {request.transition.id}'
+            state = self._state_machine.current_state[1]
+            self.get_logger().error(f'no transition {wanted} from state {state}: {err}')
+            response.success = False
+            return response
+
+    def _attempt(self, transition: str, action: Callable[[], None]) -> TransitionCallbackReturn:
+        # rclpy turns an exception in a transition into an error without a word about its reason.
+        try:
+            action()
+        except EevitError as err:
+            self.get_logger().fatal(f'cannot {transition}: {err}')
+        except Exception:
+            self.get_logger().fatal(f'cannot {transition}:\n{traceback.format_exc()}')
+        else:
+            return TransitionCallbackReturn.SUCCESS
+        return TransitionCallbackReturn.FAILURE
+
+    def _configure(self) -> None:
+        settings = Settings.from_values(parameters.read(self))
+        engine = open_engine(settings, lambda text: self.get_logger().info(text))
+        engine.warm_up()
+        self._settings, self._engine = settings, engine
+        self.get_logger().info(
+            f'model {engine.metadata.name} from {settings.model} on {engine.provider} '
+            f'({engine.execution}), exit policy {engine.exit_policy}, exits after '
+            f'layers {engine.metadata.exit_layers} of {engine.metadata.layers}, thresholds '
+            f'{engine.thresholds}'
+            + (f'; promise: {engine.promise}' if engine.metadata.promise else '')
+        )
+        cache_note = engine.engine_cache.note if engine.engine_cache else ''
+        for note in filter(None, [engine.provider_note, cache_note]):
+            self.get_logger().warning(note)
+
+    def _activate(self) -> None:
+        if self._engine is None or self._settings is None:
+            raise EevitError('there is no model; configure first')
+        self._session = Session(self, self._engine, self._settings, self._outputs)
+
+    def _stop_session(self) -> None:
+        if self._session is not None:
+            self._session.stop()
+            self._session = None
+
+    def _on_set_parameters(self, changed: Sequence[Parameter]) -> SetParametersResult:
+        try:
+            self._change({p.name: p.value for p in changed if p.name in SPECS})
+        except EevitError as err:
+            return SetParametersResult(successful=False, reason=str(err))
+        return SetParametersResult(successful=True)
+
+    def _change(self, changes: dict[str, Any]) -> None:
+        """Check changed parameters and let the live ones take effect: all of them or none."""
+        for name, value in changes.items():
+            if value is None:
+                raise EevitError(f"parameter '{name}' cannot be removed")
+            check_value(name, value)
+        if self._engine is None or self._settings is None:
+            return
+        present = parameters.read(self)
+        for name, value in changes.items():
+            if not SPECS[name].live and value != present[name]:
+                raise EevitError(
+                    f"parameter '{name}' is fixed while the node is configured: clean up, set it, "
+                    'configure again (ros2 lifecycle set <node> cleanup ...)'
+                )
+        settings = Settings.from_values({**present, **changes})
+        if 'thresholds' in changes:
+            self._engine.thresholds = settings.thresholds or self._engine.default_thresholds
+        if self._session is not None:
+            self._session.change(settings)
+        self._settings = settings
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until SIGINT or SIGTERM.
+
+    Returns:
+        The exit code: 0, or 2 when the model or a parameter refuses to configure with `autostart`.
+    """
+    return node_process.run('classifier', _run, args)
+
+
+def _run(stop: threading.Event) -> int:
+    try:
+        node = ClassifierNode()
+    except EevitError as err:
+        get_logger('classifier').fatal(str(err))
+        return EXIT_NOT_CONFIGURED
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        if node.get_parameter('autostart').value and not _start(node):
+            return EXIT_NOT_CONFIGURED
+        while not stop.is_set():
+            executor.spin_once(timeout_sec=SPIN_S)
+    finally:
+        node.release()
+        executor.shutdown()
+        node.destroy_node()
+    return 0
+
+
+def _start(node: ClassifierNode) -> bool:
+    success = TransitionCallbackReturn.SUCCESS
+    return all(step() == success for step in (node.trigger_configure, node.trigger_activate))
+
+
+if __name__ == '__main__':
+    sys.exit(main())

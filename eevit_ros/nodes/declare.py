@@ -1,0 +1,46 @@
+"""Declaring a parameter on a node, described and ranged as its `Spec` says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.node import Node
+
+from eevit_ros.errors import EevitError
+from eevit_ros.parameters.parameter_spec import Spec
+
+
+def descriptor(spec: Spec, *, read_only: bool = False) -> ParameterDescriptor:
+    """Return what `ros2 param describe` shows, with the range that rclpy enforces."""
+    note = '' if spec.live else ' Fixed while configured.'
+    found = ParameterDescriptor(
+        description=spec.description + (' Read at start.' if read_only else note),
+        additional_constraints=spec.rule(),
+        dynamic_typing=spec.any_type,
+        read_only=read_only,
+    )
+    if spec.low is None or spec.high is None:
+        return found
+    if isinstance(spec.default, int):
+        found.integer_range = [IntegerRange(from_value=int(spec.low), to_value=int(spec.high))]
+    else:
+        found.floating_point_range = [
+            FloatingPointRange(from_value=float(spec.low), to_value=float(spec.high))
+        ]
+    return found
+
+
+def declare(node: Node, name: str, spec: Spec, *, read_only: bool = False) -> Any:
+    """Declare a parameter and return its value.
+
+    Raises:
+        EevitError: A given value has the wrong type or is out of range; names the parameter.
+    """
+    try:
+        return node.declare_parameter(
+            name, spec.default, descriptor(spec, read_only=read_only)
+        ).value
+    except Exception as err:
+        # rclpy's exceptions for a wrong type and a wrong value share no base class.
+        raise EevitError(f"parameter '{name}': {err}") from err

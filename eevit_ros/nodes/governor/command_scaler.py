@@ -1,0 +1,123 @@
+"""Velocity commands scaled by the speed limit, for robots that do not run Nav2."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+from geometry_msgs.msg import Twist, TwistStamped, Vector3
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from std_msgs.msg import Header
+
+from eevit_ros.nodes.topic_watch import TopicWatch
+from eevit_ros.perception.process_stall import HoldUp
+
+TYPES = {'twist': Twist, 'twist_stamped': TwistStamped}
+NEWEST = QoSProfile(depth=1)
+# Best effort hears every publisher.
+COMMAND_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+SHORTEST_HOLD_UP_S = 0.5  # the node looks at the clock five times a second or more often
+
+
+def scaled(twist: Twist, share: float) -> Twist | None:
+    """Return all its velocities times `share`, so that the path keeps its shape.
+
+    Returns:
+        None for a command with a velocity that is no finite number.
+    """
+    parts = (twist.linear, twist.angular)
+    if not all(math.isfinite(value) for part in parts for value in (part.x, part.y, part.z)):
+        return None
+    linear, angular = (Vector3(x=p.x * share, y=p.y * share, z=p.z * share) for p in parts)
+    return Twist(linear=linear, angular=angular)
+
+
+class CommandScaler:
+    """Hands commands from `cmd_vel_in` on to `cmd_vel_out`; zero velocity when they stop coming.
+
+    Before the first command it is silent: somebody else may still drive the robot.
+    """
+
+    def __init__(self, node: Node, kind: str, timeout_s: float, share: Callable[[], float]) -> None:
+        """Subscribe now.
+
+        Args:
+            node: Its executor calls back.
+            kind: 'twist' or 'twist_stamped'.
+            timeout_s: A command counts for this long, seconds.
+            share: Returns the share of the commanded velocity that is allowed now.
+        """
+        self._node = node
+        self._timeout_s = timeout_s
+        self._share = share
+        self._last: Any = None  # Twist or TwistStamped
+        self._last_s = 0.0
+        self._sent_share = 0.0
+        self._bad = 0
+        self._is_bad = False  # the last command
+        self._hold_up = HoldUp(max(timeout_s, SHORTEST_HOLD_UP_S), time.monotonic())
+        message_type = TYPES[kind]
+        self.publisher: Publisher = node.create_publisher(message_type, 'cmd_vel_out', NEWEST)
+        node.create_subscription(message_type, 'cmd_vel_in', self._on_command, COMMAND_QOS)
+        type_name = f'geometry_msgs/msg/{message_type.__name__}'
+        topic = node.resolve_topic_name('cmd_vel_in')
+        self._watch = TopicWatch(node, topic, type_name, COMMAND_QOS)
+
+    def tick(self) -> None:
+        """Do what time asks for, to be called at least five times a second."""
+        self._hold_up.see(time.monotonic())
+        self.slow_down()
+        if self._last is not None and self._is_over():
+            self.stop()
+
+    def slow_down(self) -> None:
+        """Send the last command again if less of it is allowed by now."""
+        if self._last is not None and not self._is_over() and self._share() < self._sent_share:
+            self._send()
+
+    def stop(self) -> None:
+        """Send zero velocity, if there ever was a command."""
+        if self._last is None:
+            return
+        if isinstance(self._last, TwistStamped):
+            stamp = self._node.get_clock().now().to_msg()
+            header = Header(stamp=stamp, frame_id=self._last.header.frame_id)
+            self.publisher.publish(TwistStamped(header=header))
+        else:
+            self.publisher.publish(Twist())
+
+    def problem(self) -> str:
+        """Return what is wrong with the commands, '' if nothing is."""
+        bad = 'a velocity command is not finite: zero velocity was sent instead'
+        return '; '.join(text for text in (self._watch.unheard(), bad * self._is_bad) if text)
+
+    def values(self) -> dict[str, str]:
+        """Return what diagnostics say of the commands."""
+        state = 'none yet' if self._last is None else 'stopped' if self._is_over() else 'coming'
+        return {'commands': state, 'bad_commands': str(self._bad)}
+
+    def _on_command(self, message: Any) -> None:
+        now_s = time.monotonic()
+        if self._hold_up.see(now_s):
+            return  # it may have waited for this process: nobody knows how old it is
+        self._last, self._last_s = message, now_s
+        self._is_bad = not self._send()
+        self._bad += self._is_bad
+
+    def _send(self) -> bool:
+        """Send the last command scaled, or zero velocity if it is not finite: then False."""
+        stamped = isinstance(self._last, TwistStamped)
+        self._sent_share = self._share()
+        twist = scaled(self._last.twist if stamped else self._last, self._sent_share)
+        out: Any = Twist() if twist is None else twist
+        if stamped:
+            out = TwistStamped(header=self._last.header, twist=out)
+        self.publisher.publish(out)
+        return twist is not None
+
+    def _is_over(self) -> bool:
+        return time.monotonic() - self._last_s >= self._timeout_s

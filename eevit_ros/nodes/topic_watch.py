@@ -1,0 +1,86 @@
+"""Who is at the other end of a topic, as the middleware's graph shows it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
+
+from eevit_ros.nodes.lasting import Lasting
+
+GHOST_S = 30.0
+"""A killed process has left the graph by then: DDS keeps it for a lease of 20 s at most."""
+
+NAMELESS_S = 2.0
+"""A node's name may reach the graph that much later than its publisher."""
+
+UNKNOWN = '_NODE_NAME_UNKNOWN_'  # says rmw
+NAMELESS = 'a publisher without a ROS node'
+
+
+class TopicWatch:
+    """Looks at the publishers of a topic, several times a second."""
+
+    def __init__(
+        self,
+        node: Node,
+        topic: str,
+        type_name: str,
+        qos: QoSProfile,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take the topic's full name, and type and QoS of the node's own subscription."""
+        self._node = node
+        self._topic = topic
+        self._type_name = type_name
+        self._qos = qos
+        self._clock = clock
+        self._nameless = Lasting(NAMELESS_S)
+        self._twins = Lasting(GHOST_S)
+
+    def names(self) -> list[str]:
+        """Return the full names of the nodes that publish there.
+
+        A process that was killed stays in the graph for a while, so one of a node's two publishers
+        may be a ghost: a node counts once.
+        """
+        return sorted({_name(info) for info in self._publishers()})
+
+    def twins(self) -> list[str]:
+        """Return the names under which there are several publishers, none of which is a ghost."""
+        counts = Counter(_name(info) for info in self._publishers())
+        return self._twins.of((name for name, n in counts.items() if n > 1), self._clock())
+
+    def count(self) -> int:
+        """Return how many publishers there are."""
+        return len(self._publishers())
+
+    def unheard(self) -> str:
+        """Name the publishers that the subscription cannot hear, and why; '' if there is none."""
+        return '; '.join(sorted({text for i in self._publishers() if (text := self._why(i))}))
+
+    def _publishers(self) -> Sequence[Any]:
+        found: Sequence[Any] = self._node.get_publishers_info_by_topic(self._topic)
+        nameless = [UNKNOWN] if any(info.node_name == UNKNOWN for info in found) else []
+        if self._nameless.of(nameless, self._clock()):
+            return found
+        return [info for info in found if info.node_name != UNKNOWN]
+
+    def _why(self, info: Any) -> str:
+        if info.topic_type != self._type_name:
+            return f'{_name(info)} publishes {info.topic_type} and not {self._type_name}'
+        verdict, reason = qos_check_compatible(info.qos_profile, self._qos)
+        if verdict != QoSCompatibility.ERROR:
+            return ''
+        reason = reason.replace('ERROR: ', '').rstrip(';')
+        return f'the QoS of {_name(info)} does not fit ({reason})'
+
+
+def _name(info: Any) -> str:
+    if info.node_name == UNKNOWN:
+        return NAMELESS
+    return f'{info.node_namespace.rstrip("/")}/{info.node_name}'

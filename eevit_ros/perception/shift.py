@@ -1,0 +1,209 @@
+"""Distribution shift: whether the robot's answers still look like those of the calibration.
+
+The model file holds where the calibration's images left the network and with what confidence. The
+live answers are taken in windows that do not overlap, and each window is compared with that table
+by two chi-square tests of homogeneity: over the exits and over bins of confidence. A window counts
+as shifted where one of the two p-values is below half the stated false-alarm rate (Bonferroni), so
+that rate bounds both together.
+
+The tests assume independent answers. Neighbouring frames of a camera are not, so at most one
+answer every `every_s` is taken; the views must differ from one taken answer to the next.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from eevit_ros.errors import EevitError
+from eevit_ros.model.metadata import CONFIDENCE_BINS, ModelMetadata
+from eevit_ros.perception.chi_square import Counts, HomogeneityTest
+
+WINDOWS = (10, 100_000)
+
+
+@dataclass(frozen=True)
+class ShiftSettings:
+    """How the answers are compared; checks itself.
+
+    Attributes:
+        window: Answers that are compared at a time, 10..100000.
+        every_s: At most one answer in so many seconds is taken; 0 takes all.
+        false_alarm: Share of windows called shifted though nothing has shifted, within (0, 1).
+        slows: Whether the rate is at the floor while the last window is shifted.
+    """
+
+    window: int = 100
+    every_s: float = 1.0
+    false_alarm: float = 0.001
+    slows: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range, naming the one at fault."""
+        low, high = WINDOWS
+        whole = isinstance(self.window, int) and low <= self.window <= high
+        _require('window', whole, self.window, f'a whole number within [{low}, {high}]')
+        _require('every_s', 0 <= self.every_s < math.inf, self.every_s, '0 or more')
+        _require('false_alarm', 0 < self.false_alarm < 1, self.false_alarm, 'within (0, 1)')
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one window showed.
+
+    Attributes:
+        shifted: Whether one of the two tests fired.
+        exit_p: Chance of exits this far from the calibration's if nothing has shifted.
+        confidence_p: The same of the confidences.
+        difference: In words, for people.
+    """
+
+    shifted: bool
+    exit_p: float
+    confidence_p: float
+    difference: str
+
+
+class ShiftMonitor:
+    """Compares the answers given at one setting of the thresholds with the model's calibration.
+
+    Attributes:
+        why_not: Why nothing is compared; '' if something is.
+        verdict: Of the last complete window; None before the first.
+    """
+
+    why_not: str
+    verdict: Verdict | None
+
+    def __init__(
+        self,
+        settings: ShiftSettings,
+        metadata: ModelMetadata,
+        thresholds: Sequence[float],
+        exit_policy: str | None = None,
+    ) -> None:
+        """Start an empty window.
+
+        Args:
+            settings: How to compare.
+            metadata: The model's, with or without `calibration_counts`.
+            thresholds: The E thresholds in use.
+            exit_policy: The one in use; None is the file's own.
+        """
+        self._settings = settings
+        self._layers = np.array(metadata.answer_layers)
+        shape = (len(self._layers), CONFIDENCE_BINS)
+        table = np.array(metadata.calibration_counts or np.zeros(shape), np.int64)
+        self._calibration = table
+        self._tests = [
+            HomogeneityTest(table.sum(axis), settings.window) for axis in (1, 0) if table.any()
+        ]
+        self._window = np.zeros(shape, np.int64)
+        self._taken_s = -math.inf
+        self.verdict = None
+        self.why_not = self._obstacle(metadata, thresholds, exit_policy)
+
+    @property
+    def state(self) -> str:
+        """In words: 'no', 'yes', 'not known yet', or 'not tested: ' and why."""
+        if self.why_not:
+            return f'not tested: {self.why_not}'
+        if self.verdict is None:
+            return 'not known yet'
+        return 'yes' if self.verdict.shifted else 'no'
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What diagnostics show: the state and the p-values of the last window."""
+        verdict = self.verdict
+        return {
+            'shift': self.state,
+            'shift_exit_p': f'{verdict.exit_p:.3g}' if verdict else 'unknown',
+            'shift_confidence_p': f'{verdict.confidence_p:.3g}' if verdict else 'unknown',
+        }
+
+    @property
+    def warning(self) -> str:
+        """What differs and what it means, for people; '' unless the last window is shifted."""
+        if self.verdict is None or not self.verdict.shifted:
+            return ''
+        return (
+            f'distribution shift: {self.verdict.difference} in the last {self._settings.window} '
+            'answers; these images are not like those of the calibration, so expect more wrong '
+            'answers than were measured, also confident ones'
+            + ('; the rate is at the floor (shift.slows)' if self.slows else '')
+        )
+
+    @property
+    def slows(self) -> bool:
+        """Whether the rate is to be at the floor now."""
+        return self._settings.slows and self.verdict is not None and self.verdict.shifted
+
+    def answer(self, exit_index: int, confidence: float, now_s: float) -> None:
+        """Take an answer, unless the last one taken is younger than `every_s`.
+
+        Args:
+            exit_index: Where the image left, 0..E.
+            confidence: Of the answer, 0..1.
+            now_s: Steady clock, seconds.
+        """
+        if self.why_not or now_s - self._taken_s < self._settings.every_s:
+            return
+        self._taken_s = now_s
+        bin_index = min(int(confidence * CONFIDENCE_BINS), CONFIDENCE_BINS - 1)
+        self._window[exit_index, bin_index] += 1
+        if self._window.sum() == self._settings.window:
+            self.verdict = self._compare()
+            self._window = np.zeros_like(self._window)
+
+    def _obstacle(
+        self, metadata: ModelMetadata, thresholds: Sequence[float], exit_policy: str | None
+    ) -> str:
+        if not metadata.calibration_counts:
+            return 'the model file holds no calibration counts'
+        if exit_policy not in (None, metadata.policy):
+            return 'the exit policy is not that of the calibration'
+        # In float32, as the network compares them.
+        given, known = (
+            np.array(values, np.float32) for values in (thresholds, metadata.default_thresholds)
+        )
+        if not np.array_equal(given, known):
+            return 'thresholds are not those of the calibration'
+        if all(test.bins < 2 for test in self._tests):
+            return f'{self._settings.window} answers a window are too few for this model'
+        return ''
+
+    def _compare(self) -> Verdict:
+        exit_p, confidence_p = (
+            test.p_value(self._window.sum(axis))
+            for test, axis in zip(self._tests, (1, 0), strict=True)
+        )
+        shifted = min(exit_p, confidence_p) < self._settings.false_alarm / 2
+        layer, confidence = self._means(self._window)
+        known_layer, known_confidence = self._means(self._calibration)
+        return Verdict(
+            shifted,
+            exit_p,
+            confidence_p,
+            f'exits {"deeper" if layer > known_layer else "shallower"} '
+            f'(mean layer {layer:.1f}, calibration {known_layer:.1f}), '
+            f'confidence {"lower" if confidence < known_confidence else "higher"} '
+            f'(mean {confidence:.2f}, calibration {known_confidence:.2f})',
+        )
+
+    def _means(self, counts: Counts) -> tuple[float, float]:
+        """Mean exit layer, and mean confidence as far as bins tell it."""
+        middles = (np.arange(CONFIDENCE_BINS) + 0.5) / CONFIDENCE_BINS
+        total = counts.sum()
+        return (
+            float(self._layers @ counts.sum(1) / total),
+            float(middles @ counts.sum(0) / total),
+        )
+
+
+def _require(name: str, holds: bool, value: object, rule: str) -> None:
+    if not holds:
+        raise EevitError(f'shift.{name} must be {rule}. Got {value!r}')

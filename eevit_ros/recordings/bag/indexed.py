@@ -1,0 +1,79 @@
+"""A file of a bag that has what `rosbags` asks of it: an end, an index, sound tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rosbags.interfaces import ConnectionExtRosbag2
+from rosbags.rosbag1 import Reader as Reader1
+from rosbags.rosbag2 import Reader as Reader2
+
+from eevit_ros.recordings.bag.messages import ROS_1, BagFile, Loss, Recorded, Topic
+from eevit_ros.recordings.errors import RecordingError
+
+
+class IndexedFile:
+    """Reads in the order of log time, by the file's index."""
+
+    topics: Counter[Topic]
+
+    def __init__(self, path: Path, salvage: Callable[[Path], BagFile] | None = None) -> None:
+        """Read the index.
+
+        Args:
+            path: An .mcap, .db3 or .bag file.
+            salvage: Reads such a file without trusting it; goes on where this reader cannot.
+
+        Raises:
+            Exception: Of any class, as `rosbags` raises them: the file is not as it should be.
+        """
+        self._path = path
+        self._salvage = salvage
+        self.topics = Counter()
+        with self._reader() as reader:
+            for connection in reader.connections:
+                encoding = ROS_1
+                if isinstance(connection.ext, ConnectionExtRosbag2):
+                    encoding = connection.ext.serialization_format
+                # A damaged database has names that are no text.
+                topic = Topic(str(connection.topic), str(connection.msgtype), encoding)
+                self.topics[topic] += connection.msgcount
+
+    def messages(self, topic: str) -> Iterator[Recorded | Loss]:
+        """See `BagFile`."""
+        kinds = {(kind.name, kind.type): kind for kind in self.topics}
+        last_ns = -1
+        try:
+            with self._reader() as reader:
+                wanted = [x for x in reader.connections if x.topic == topic]
+                # None wanted would be all of them.
+                for connection, log_ns, raw in reader.messages(wanted) if wanted else ():
+                    if not isinstance(log_ns, int):  # a damaged row of SQLite
+                        raise ValueError(f'a message with the time {log_ns!r:.40}')
+                    yield Recorded(kinds[topic, connection.msgtype], log_ns, raw)
+                    last_ns = log_ns
+        except Exception as err:  # a damaged file fails anywhere in the parser, with any class
+            yield from self._rest(topic, last_ns, err)
+
+    def _rest(self, topic: str, last_ns: int, err: Exception) -> Iterator[Recorded | Loss]:
+        """Yield what comes after the message of `last_ns`, where it can be read at all."""
+        try:
+            salvaged = self._salvage(self._path) if self._salvage else None
+        except (RecordingError, OSError):
+            salvaged = None
+        what = f'the file is damaged ({type(err).__name__}: {err})'
+        if salvaged is None:
+            yield Loss(what, 'the rest of it is lost')
+            return
+        told = False
+        for item in salvaged.messages(topic):
+            told |= isinstance(item, Loss)
+            if isinstance(item, Loss) or item.log_ns > last_ns:
+                yield item
+        if not told:
+            yield Loss(what, 'a message may be missing')
+
+    def _reader(self) -> Reader1 | Reader2:
+        return Reader1(self._path) if self._path.suffix == '.bag' else Reader2(self._path)

@@ -1,0 +1,174 @@
+"""An mcap file that `rosbags` refuses, from its start and without an index; says where it breaks.
+
+A recorder was killed, a disk was full, a cable was pulled. Of a whole file it reads everything too.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+from mcap.data_stream import ReadDataStream
+from mcap.opcode import Opcode
+from mcap.reader import SeekingReader
+from mcap.records import Channel, Chunk, McapRecord, Message, Schema
+from mcap.stream_reader import breakup_chunk
+from mcap.summary import Summary
+
+from eevit_ros.recordings.bag.messages import Loss, Recorded, Topic, ros2_type
+from eevit_ros.recordings.errors import RecordingError
+
+_MAGIC = b'\x89MCAP0\r\n'
+_HEAD = struct.Struct('<BQ')  # of a record: opcode, bytes that follow
+_END = (_HEAD.pack(Opcode.DATA_END, 4), _HEAD.pack(Opcode.FOOTER, 20))
+_READ = (Opcode.SCHEMA, Opcode.CHANNEL, Opcode.MESSAGE, Opcode.CHUNK)
+_REST = 'the rest is lost'
+
+
+def mcap_has_index(path: Path) -> bool:
+    """Say whether an mcap file ends with an index of all that it holds, as rosbags needs it."""
+    try:
+        summary = _summary(path)
+    except Exception:  # whatever is wrong with it, there is no index to rely on
+        return False
+    if summary is None or not summary.chunk_indexes:
+        return False
+    # Each of these may be left out. Then rosbags takes a chunk for empty, or a type for unknown.
+    messages = [chunk.message_index_offsets.keys() for chunk in summary.chunk_indexes]
+    return (
+        all(messages)
+        and set().union(*messages) <= summary.channels.keys()
+        and {x.schema_id for x in summary.channels.values()} <= summary.schemas.keys() | {0}
+    )
+
+
+def _summary(path: Path) -> Summary | None:
+    """Return what an mcap file says of itself at its end; raises anything where it is damaged."""
+    with path.open('rb') as file:
+        return SeekingReader(file, record_size_limit=path.stat().st_size).get_summary()
+
+
+class McapStream:
+    """An mcap file, record by record; stops where it breaks, and steps over damaged records."""
+
+    topics: Counter[Topic]
+
+    def __init__(self, path: Path) -> None:
+        """Go through the file once.
+
+        Raises:
+            RecordingError: It is no mcap file.
+            OSError: It cannot be opened.
+        """
+        self._path = path
+        with path.open('rb') as file:
+            magic = file.read(len(_MAGIC))
+        if magic != _MAGIC:
+            raise RecordingError(f'{path} is not an mcap file: it starts with [{magic.hex(" ")}]')
+        self.topics = Counter(x.topic for x in self._messages() if isinstance(x, Recorded))
+
+    def messages(self, topic: str) -> Iterator[Recorded | Loss]:
+        """See `BagFile`."""
+        for item in self._messages():
+            if isinstance(item, Loss) or item.topic.name == topic:
+                yield item
+
+    def _messages(self) -> Iterator[Recorded | Loss]:
+        types: dict[int, str] = {}
+        topics: dict[int, Topic] = {}
+        unknown = found = losses = 0
+        for record in self._records():
+            if isinstance(record, Loss):
+                losses += 1
+                yield record
+            elif isinstance(record, Schema):
+                types[record.id] = ros2_type(record.name)
+            elif isinstance(record, Channel):
+                topics[record.id] = Topic(
+                    record.topic, types.get(record.schema_id, ''), record.message_encoding
+                )
+            elif isinstance(record, Message):
+                found += 1
+                if record.channel_id in topics:
+                    yield Recorded(topics[record.channel_id], record.log_time, record.data)
+                else:
+                    unknown += 1
+        if unknown:
+            yield Loss('a damaged record named a topic', f'{unknown} messages of it are left out')
+        if losses:
+            return
+        try:
+            summary = _summary(self._path)
+        except Exception as err:  # the parser trusts its input
+            what = f'the summary of the file is damaged ({type(err).__name__}: {err})'
+            yield Loss(what, 'whether messages are missing it cannot tell')
+            return
+        if summary and summary.statistics and summary.statistics.message_count > found:
+            count = summary.statistics.message_count
+            yield Loss(f'the file announces {count} messages of all topics', f'it has {found}')
+
+    def _records(self) -> Iterator[McapRecord | Loss]:
+        at, size = len(_MAGIC), self._path.stat().st_size
+        try:
+            with self._path.open('rb') as file:
+                while True:
+                    file.seek(at)
+                    head = file.read(_HEAD.size)
+                    if head in _END:  # whole: pixels, too, may hold a byte like it
+                        return
+                    if reason := _break_at(at, head, size):
+                        yield Loss(reason, _REST)
+                        return
+                    opcode, length = _HEAD.unpack(head)
+                    body = file.read(length) if opcode in _READ else b''
+                    try:
+                        records = _parse(opcode, body)
+                    except Exception as err:  # the parser trusts its input: anything may go wrong
+                        what = f'the record at byte {at} is damaged ({type(err).__name__}: {err})'
+                        yield Loss(what, f'its {length} bytes are lost')
+                    else:
+                        yield from records
+                    at += _HEAD.size + length
+        except OSError as err:
+            yield Loss(f'the file cannot be read from byte {at} on ({err.strerror})', _REST)
+
+
+def _break_at(at: int, head: bytes, size: int) -> str:
+    """Say why there is no whole record at a place, or ''."""
+    if not head:
+        return f'the file ends at byte {at} and was never closed'
+    whole = len(head) == _HEAD.size
+    opcode, length = _HEAD.unpack(head) if whole else (head[0], size)
+    if opcode == 0:  # of no record: a computer that was cut off leaves zeros
+        return f'the file has no record at byte {at} of {size}'
+    if length > size - at - _HEAD.size:
+        return f'the file ends in the middle of a record, the one at byte {at} of {size}'
+    return ''
+
+
+def _parse(opcode: int, body: bytes) -> list[McapRecord | Loss]:
+    stream = ReadDataStream(BytesIO(body))
+    if opcode == Opcode.SCHEMA:
+        return [Schema.read(stream)]
+    if opcode == Opcode.CHANNEL:
+        return [Channel.read(stream)]
+    if opcode == Opcode.MESSAGE:
+        return [Message.read(stream, len(body))]
+    if opcode == Opcode.CHUNK:
+        return _parse_chunk(Chunk.read(stream))
+    return []
+
+
+def _parse_chunk(chunk: Chunk) -> list[McapRecord | Loss]:
+    records: list[McapRecord | Loss] = [*breakup_chunk(chunk, validate_crc=True)]
+    times = [record.log_time for record in records if isinstance(record, Message)]
+    announced = (chunk.message_start_time, chunk.message_end_time)
+    found = (min(times, default=0), max(times, default=0))
+    # Without a checksum, a damaged length may have swallowed all that comes after it. (rosbags
+    # gives a chunk without messages a start behind its end.)
+    if not chunk.uncompressed_crc and announced[0] <= announced[1] and announced != found:
+        records.append(Loss('a chunk has not all the messages that it says', 'some are lost'))
+    return records

@@ -1,0 +1,120 @@
+"""Messages of a bag: what its files hand over, and how the few types needed here are read.
+
+The types are fixed: they have not changed since they exist, many bags carry no definitions, and a
+broken definition of some other topic must not keep anybody from the images.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol
+
+import zstandard
+from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys.store import Typestore
+
+from eevit_ros.recordings.bag.types import typestore
+from eevit_ros.recordings.errors import RecordingError
+from eevit_ros.recordings.stamps import SECOND_NS, stamp_text
+
+IMAGE = 'sensor_msgs/msg/Image'
+COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
+IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
+CLASSIFICATION = 'vision_msgs/msg/Classification'
+
+ROS_1 = 'ros1'
+
+_ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'  # a CDR message starts with a zero
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One kind of message on one topic.
+
+    Attributes:
+        name: Of the topic.
+        type: In the form of ROS 2, package/msg/Name; that of ROS 1 messages too.
+        encoding: How messages are written: 'cdr' or 'ros1'.
+    """
+
+    name: str
+    type: str
+    encoding: str
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One message as it lies in a file."""
+
+    topic: Topic
+    log_ns: int
+    raw: bytes
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Something that a file lost, at the place among its messages where this comes.
+
+    Attributes:
+        what: Is wrong: 'the file is damaged at byte 7'.
+        loss: What that means: 'the rest is lost'.
+    """
+
+    what: str
+    loss: str
+
+
+class BagFile(Protocol):
+    """One readable file of a bag; nothing of it stays open between two readings.
+
+    Attributes:
+        topics: How many messages there are of each.
+    """
+
+    topics: Counter[Topic]
+
+    def messages(self, topic: str) -> Iterator[Recorded | Loss]:
+        """Yield the messages of a topic in the order of their arrival, and what is missing.
+
+        Raises nothing over a damaged file: the damage is a `Loss`.
+        """
+
+
+def ros2_type(name: str) -> str:
+    """Return the form of ROS 2 of a type's name: sensor_msgs/Image of ROS 1 lacks the 'msg'."""
+    package, _, rest = name.partition('/')
+    return name if not rest or '/' in rest else f'{package}/msg/{rest}'
+
+
+def deserialize(recorded: Recorded) -> Any:
+    """Return a message with the fields of its definition; byte sequences are views on the raw one.
+
+    Raises:
+        RecordingError: It is damaged.
+    """
+    topic, raw = recorded.topic, recorded.raw
+    try:
+        if topic.encoding == ROS_1:
+            return _ros1_types().deserialize_ros1(memoryview(raw), topic.type)
+        if raw.startswith(_ZSTD_MAGIC):  # a bag that was compressed message by message
+            raw = zstandard.ZstdDecompressor().decompressobj().decompress(raw)
+        return typestore().deserialize_cdr(memoryview(raw), topic.type)
+    except Exception as err:  # the parser trusts its input: anything may go wrong anywhere
+        raise RecordingError(
+            f'message on {topic.name}, received at {stamp_text(recorded.log_ns)}, is not a '
+            f'{topic.type} in {topic.encoding} ({type(err).__name__}: {err}): record it again'
+        ) from err
+
+
+def stamp_of(message: Any) -> int:
+    """Return the stamp in a message's header, nanoseconds."""
+    stamp = message.header.stamp
+    return int(stamp.sec) * SECOND_NS + int(stamp.nanosec)
+
+
+@cache
+def _ros1_types() -> Typestore:
+    return get_typestore(Stores.ROS1_NOETIC)

@@ -1,0 +1,44 @@
+"""From a path to the source that reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from eevit_ros.recordings.bag.files import is_bag
+from eevit_ros.recordings.bag.source import BagSource
+from eevit_ros.recordings.errors import RecordingError
+from eevit_ros.recordings.folder import PICTURE_SUFFIXES, FolderSource
+from eevit_ros.recordings.source import Source
+from eevit_ros.recordings.video import VIDEO_SUFFIXES, VideoSource
+
+_ACCEPTED = (
+    'a rosbag2 folder, an .mcap, .db3 or ROS 1 .bag file, '
+    f'a video ({", ".join(VIDEO_SUFFIXES)}) '
+    f'or a folder of pictures ({", ".join(PICTURE_SUFFIXES)}), flat or one sub-folder a class'
+)
+
+
+def open_source(path: Path, topic: str | None) -> Source:
+    """Open a recording.
+
+    Args:
+        path: A bag, a video file or a folder of pictures.
+        topic: Of a bag's images; None where there is only one such topic.
+
+    Raises:
+        RecordingError: There is no such thing, it cannot be read, or the topic is not clear.
+    """
+    try:
+        if not path.exists():
+            raise RecordingError(f'there is no {path}: name {_ACCEPTED}')
+        if is_bag(path):
+            return BagSource(path, topic)
+        if not path.is_dir() and path.suffix.lower() not in VIDEO_SUFFIXES:
+            raise RecordingError(f'{path} is of an unknown kind: name {_ACCEPTED}')
+        if path.is_dir() and not any(path.iterdir()):
+            raise RecordingError(f'{path} is empty: name {_ACCEPTED}')
+    except OSError as err:
+        raise RecordingError(f'{path} cannot be read: {err.strerror}') from err
+    if topic is not None:
+        raise RecordingError(f'{path} is no bag and has no topic {topic}: leave the topic away')
+    return FolderSource(path) if path.is_dir() else VideoSource(path)

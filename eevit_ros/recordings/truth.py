@@ -1,0 +1,153 @@
+"""What the frames of a recording show, wherever that is written."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from eevit_ros.recordings.errors import RecordingError
+from eevit_ros.recordings.folder import FolderSource
+from eevit_ros.recordings.source import Source, SourceFrame
+from eevit_ros.recordings.stamps import stamp_text
+from eevit_ros.recordings.truth_csv import Label, read_labels
+
+
+class Truth:
+    """What the source itself says: the name of a picture's folder, or nothing.
+
+    Attributes:
+        text: Where the labels come from, for people; '' where there are none.
+    """
+
+    def __init__(self, text: str) -> None:
+        """Take the labels that the frames bring with them."""
+        self.text = text
+
+    def label(self, frame: SourceFrame) -> str:
+        """Return what a frame shows; '' where nobody says so."""
+        return frame.truth
+
+    def problems(self) -> list[str]:
+        """Return what did not match, once every frame's label has been asked for."""
+        return []
+
+
+class ListedTruth(Truth):
+    """Labels by stamp or by index, each for one frame or for an interval."""
+
+    def __init__(self, text: str, by: str, labels: Iterable[Label]) -> None:
+        """Sort the labels.
+
+        Args:
+            text: Where they come from.
+            by: 'stamp' (header stamps, nanoseconds) or 'frame' (indices).
+            labels: In any order.
+
+        Raises:
+            RecordingError: Two of them contradict each other.
+        """
+        super().__init__(text)
+        self._by = by
+        self._key: Callable[[SourceFrame], int] = (
+            (lambda frame: frame.stamp_ns) if by == 'stamp' else (lambda frame: frame.index)
+        )
+        self._spans: list[_Span] = []
+        for label in sorted(labels, key=lambda label: label.first):
+            last = self._spans[-1] if self._spans else None
+            if last is None or label.first > last.last:
+                self._spans.append(_Span(label, label.last))
+            elif label.name == last.label.name:
+                last.last = max(last.last, label.last)
+                last.labels += 1
+            else:
+                raise RecordingError(
+                    f'{text}{label.place}: {label.name!r} for {self._shown(label)} contradicts '
+                    f'{last.label.name!r} for {self._shown(last.label)}{last.label.place}: '
+                    f'correct one of them'
+                )
+        self._firsts = [span.label.first for span in self._spans]
+        self._seen: tuple[int, int] | None = None
+
+    def label(self, frame: SourceFrame) -> str:
+        """Return what a frame shows; '' where nobody says so."""
+        key = self._key(frame)
+        low, high = self._seen or (key, key)
+        self._seen = min(low, key), max(high, key)
+        place = bisect_right(self._firsts, key) - 1
+        if place < 0 or key > self._spans[place].last:
+            return ''
+        self._spans[place].used = True
+        return self._spans[place].label.name
+
+    def problems(self) -> list[str]:
+        """Return what did not match, once every frame's label has been asked for."""
+        unused = [span for span in self._spans if not span.used]
+        if not unused:
+            return []
+        count = sum(span.labels for span in unused)
+        total = sum(span.labels for span in self._spans)
+        first = unused[0].label
+        text = (
+            f'{count} of {total} labels of {self.text} match no frame, the first'
+            f'{first.place}: {first.name!r} for {self._shown(first)}'
+        )
+        if self._seen:
+            low, high = (self._value(key) for key in self._seen)
+            text += f'; the frames run from {self._by} {low} to {high}'
+        return [text]
+
+    def _shown(self, label: Label) -> str:
+        first, last = self._value(label.first), self._value(label.last)
+        return f'{self._by} {first}' if first == last else f'{self._by} {first} to {last}'
+
+    def _value(self, key: int) -> str:
+        return stamp_text(key) if self._by == 'stamp' else str(key)
+
+
+@dataclass
+class _Span:
+    """Neighbouring labels that say the same; `label` is the first of them."""
+
+    label: Label
+    last: int
+    labels: int = 1
+    used: bool = False
+
+
+def unknown_classes(labels: Iterable[str], class_names: Sequence[str]) -> list[str]:
+    """Return what is to be said of labels that no answer of a model can match, if there are any."""
+    unknown = sorted(set(labels) - {'', *class_names})
+    if not unknown:
+        return []
+    some = ', '.join(map(repr, unknown[:5]))
+    return [
+        f'the truth names {len(unknown)} class(es) that the model does not know and so cannot '
+        f'answer: {some}{", ..." if len(unknown) > 5 else ""}'
+    ]
+
+
+def open_truth(spec: str | None, source: Source) -> Truth:
+    """Return what the frames of a source show.
+
+    Args:
+        spec: A CSV file (see `truth_csv`), or a topic of vision_msgs/Classification in the bag,
+            matched by header stamp. None: the folders' names of a folder source, else nothing.
+        source: The recording.
+
+    Raises:
+        RecordingError: It is missing, malformed or contradicts itself.
+    """
+    if spec is None:
+        named = isinstance(source, FolderSource) and source.classes
+        return Truth('names of the folders' if named else '')
+    path = Path(spec)
+    # A topic starts with a slash; so does many a file.
+    if spec.startswith('/') and path.suffix.lower() != '.csv' and not path.is_file():
+        stamped = source.stamped_labels(spec)
+        labels = [Label(stamp, stamp, name, '') for stamp, name in stamped.items() if name]
+        if not labels:
+            raise RecordingError(f'topic {spec} of {source.name} holds no label')
+        return ListedTruth(f'topic {spec} of {source.name}', 'stamp', labels)
+    return ListedTruth(str(path), *read_labels(path))

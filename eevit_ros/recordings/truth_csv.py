@@ -1,0 +1,111 @@
+"""Labels from a CSV file.
+
+With a header row, in UTF-8. Column `label`, and one of these, other columns may be there too:
+
+    stamp         header stamp: seconds, or nanoseconds when above 1e14
+    frame         index of the frame, from 0
+    start, end    interval of stamps, both ends included
+    first, last   interval of indices, both ends included
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from eevit_ros.recordings.errors import RecordingError
+from eevit_ros.recordings.stamps import parse_stamp
+
+_KEYS = {
+    ('stamp',): 'stamp',
+    ('frame',): 'frame',
+    ('start', 'end'): 'stamp',
+    ('first', 'last'): 'frame',
+}
+_ASKED = 'label, and stamp or frame or start,end or first,last'
+
+
+@dataclass(frozen=True)
+class Label:
+    """What the frames of an interval show, both ends included.
+
+    Attributes:
+        first: Stamp in nanoseconds, or index.
+        last: The same; equal for a single frame.
+        name: The class.
+        place: Where that is written, for people: ', line 3', or ''.
+    """
+
+    first: int
+    last: int
+    name: str
+    place: str
+
+
+def read_labels(path: Path) -> tuple[str, list[Label]]:
+    """Read a file.
+
+    Returns:
+        'stamp' or 'frame': what the labels go by, and the labels.
+
+    Raises:
+        RecordingError: It cannot be read; names file, line and value.
+    """
+    try:
+        with path.open(newline='', encoding='utf-8-sig') as file:
+            rows = csv.DictReader(file, skipinitialspace=True, strict=True)
+            names = [(name or '').strip() for name in rows.fieldnames or ()]
+            rows.fieldnames = names
+            columns = _key_columns(path, names)
+            by = _KEYS[columns]
+            read = parse_stamp if by == 'stamp' else _parse_index
+            labels = list(_labels(path, rows, columns, read))
+    except OSError as err:
+        raise RecordingError(f'truth {path} cannot be read: {err.strerror}') from err
+    except (UnicodeDecodeError, csv.Error) as err:
+        raise RecordingError(f'truth {path} is not a CSV file in UTF-8: {err}') from err
+    if not labels:
+        raise RecordingError(f'truth {path} holds no label: the header row is all there is')
+    return by, labels
+
+
+def _key_columns(path: Path, names: list[str]) -> tuple[str, ...]:
+    found = [columns for columns in _KEYS if set(columns) <= set(names)]
+    if 'label' not in names or len(found) != 1 or len(set(names)) < len(names):
+        raise RecordingError(
+            f'truth {path} needs these columns, each once: {_ASKED}. Got {", ".join(names)!r}'
+        )
+    return found[0]
+
+
+def _labels(
+    path: Path,
+    rows: csv.DictReader[str],
+    columns: tuple[str, ...],
+    read: Callable[[str], int],
+) -> Iterator[Label]:
+    for row in rows:
+        where = f'truth {path}, line {rows.line_num}'
+        if None in row:
+            raise RecordingError(f'{where}: more values than columns: quote a value with a comma')
+        name = (row['label'] or '').strip()
+        if not name:
+            raise RecordingError(f'{where}: the label is empty: leave out what nobody knows')
+        try:
+            first, last = (read((row[column] or '').strip()) for column in (columns * 2)[:2])
+        except ValueError as err:
+            raise RecordingError(f'{where}: {err}') from err
+        if last < first:
+            raise RecordingError(
+                f'{where}: {columns[0]} {row[columns[0]]} comes after {columns[1]} '
+                f'{row[columns[1]]}'
+            )
+        yield Label(first, last, name, f', line {rows.line_num}')
+
+
+def _parse_index(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise ValueError(f'{text!r} is not an index of a frame: 0, 1, 2, ...')
+    return int(text)

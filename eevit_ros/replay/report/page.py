@@ -1,0 +1,170 @@
+"""Writes report.json for tools and report.html for people, the page with all it shows inside."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from eevit_ros.replay.report import figures
+from eevit_ros.replay.report.moments import moments
+from eevit_ros.replay.report.tables import (
+    class_table,
+    exit_table,
+    facts_table,
+    left_out_table,
+    source_table,
+)
+from eevit_ros.replay.report.timeline import timeline
+from eevit_ros.replay.results.verdict import Verdict, judge
+from eevit_ros.reporting.markup import clock_time, number, paragraph, percent, problem_list, text
+from eevit_ros.reporting.style import to_svg
+
+PAGE = Path(__file__).with_name('report.template.html')
+STYLE = Path(__file__).parents[2] / 'reporting' / 'page.css'
+
+CLOCKS = {
+    'as-fast-as-possible': (
+        'As fast as possible: every readable frame was answered and nothing dropped, so ages are '
+        'those of a computer that always keeps up.'
+    ),
+    'real-time': (
+        'Real time: what a live node would have dropped while its network was busy is dropped, '
+        'and ages are those of such a live run.'
+    ),
+}
+
+
+def write_json(
+    folder: Path, summary: Mapping[str, Any], facts: Mapping[str, Any], problems: Sequence[str]
+) -> Path:
+    """Write report.json; a number that is none becomes null.
+
+    Returns:
+        Its path.
+    """
+    path = folder / 'report.json'
+    report = {'summary': summary, 'facts': facts, 'problems': list(problems)}
+    written = json.dumps(_plain(report), indent=1, allow_nan=False, ensure_ascii=False)
+    path.write_text(written + '\n', 'utf-8')
+    return path
+
+
+def write_report(
+    folder: Path,
+    frames: pd.DataFrame,
+    limits: pd.DataFrame,
+    summary: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    problems: Sequence[str],
+    pictures: Mapping[tuple[str, int], bytes],
+) -> Path:
+    """Write report.html.
+
+    Args:
+        folder: Where it goes.
+        frames: A frame table; it may be empty.
+        limits: Columns bag, time_ns, adaptive_rate, speed_limit_percent.
+        summary: 'metrics', 'exits', 'classes' and 'sources'.
+        facts: Under which conditions it came about.
+        problems: What was left out, for people.
+        pictures: As of `pictures.thumbnails`, of the moments that `pictures.pick` chooses.
+
+    Returns:
+        Its path.
+    """
+    verdict = judge(frames)
+    names = [source['name'] for source in summary['sources']]
+    page = Template(PAGE.read_text('utf-8')).substitute(
+        style=STYLE.read_text('utf-8'),
+        title=text(names[0] if len(names) == 1 else f'{len(names)} recordings'),
+        intro=text(_intro(summary, facts)),
+        clock=text(_clock(facts)),
+        problems=problem_list(problems),
+        headlines=_headlines(summary['metrics'], facts),
+        timeline=to_svg(timeline(frames, limits, facts)) if len(frames) else _nothing(),
+        plots=_plots(frames, facts, verdict),
+        moments=moments(frames, pictures, verdict),
+        exits=exit_table(summary['exits']),
+        classes=class_table(summary['classes']),
+        sources=source_table(summary['sources']),
+        left_out=left_out_table(frames),
+        facts=facts_table(facts),
+    )
+    path = folder / 'report.html'
+    path.write_text(page, 'utf-8')
+    return path
+
+
+def _intro(summary: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
+    metrics, names = summary['metrics'], [source['name'] for source in summary['sources']]
+    what = names[0] if len(names) == 1 else f'{len(names)} recordings'
+    return (
+        f'{what}, {clock_time(metrics["seconds"] or 0)} long, replayed without a robot through '
+        f'{facts["model"]["name"]}: {metrics["answered"]} of {metrics["frames"]} frames answered.'
+    )
+
+
+def _clock(facts: Mapping[str, Any]) -> str:
+    measured = facts['latency'] == 'measured'
+    latency = 'measured on this computer' if measured else facts['latency']
+    return f'{CLOCKS[facts["clock"]]} Latency: {latency}.'
+
+
+def _headlines(metrics: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
+    cards = []
+    if metrics['accuracy'] is not None:
+        cards.append((percent(metrics['accuracy']), f'of {metrics["labelled"]} answers right'))
+    if metrics['agreement'] is not None:
+        cards.append((percent(metrics['agreement']), 'of answers as at full depth'))
+    layers = facts['model']['layers']
+    p50, p99 = number(metrics['latency_p50_ms'], '.0f'), number(metrics['latency_p99_ms'], '.0f')
+    lowest = number(metrics['speed_limit_min_percent'], '.0f', ' %')
+    cards += [
+        (f'{number(metrics["exit_layer_mean"])} of {layers}', 'layers run on average'),
+        (f'{p50} / {p99} ms', 'latency, median / p99'),
+        (number(metrics['age_p99_ms'], '.0f', ' ms'), 'age of an answer, p99'),
+        (
+            number(metrics['adaptive_rate_min'], '.2f'),
+            f'lowest adaptive rate; lowest limit {lowest}',
+        ),
+        (str(metrics['dropped']), f'of {metrics["frames"]} frames dropped; {metrics["bad"]} bad'),
+    ]
+    return '\n'.join(
+        f'<div class="card"><b>{text(value)}</b><span>{text(name)}</span></div>'
+        for value, name in cards
+    )
+
+
+def _nothing() -> str:
+    return paragraph('There is no frame to draw.')
+
+
+def _plots(frames: pd.DataFrame, facts: Mapping[str, Any], verdict: Verdict) -> str:
+    if not verdict.answered.any():
+        return ''
+    drawn = [figures.exit_histogram(frames, facts), figures.latency_by_exit(frames, facts)]
+    if verdict.against:
+        drawn.append(figures.accuracy_by_exit(frames, facts))
+    drawn.append(figures.confidence_histogram(frames))
+    boxes = '\n'.join(f'<section>{to_svg(figure)}</section>' for figure in drawn)
+    return f'  <div class="plots">\n{boxes}\n  </div>'
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON can hold it."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

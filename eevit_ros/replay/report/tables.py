@@ -1,0 +1,173 @@
+"""The report's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from eevit_ros.replay.results.frame_table import ANSWERED, BAD, DROPPED, NOTES
+from eevit_ros.reporting.markup import (
+    clock_time,
+    number,
+    paragraph,
+    percent,
+    section,
+    table,
+    text,
+)
+
+MOST_CLASSES = 30
+MOST_SOURCES = 200
+MOST_FAULTS = 30
+
+Row = Mapping[str, Any]
+
+
+def exit_table(exits: Sequence[Row]) -> str:
+    """Return the table of exits."""
+    labelled = any(row['accuracy'] is not None for row in exits)
+    head = ['left after layer', 'frames', 'share', *(['right'] if labelled else [])]
+    head += ['latency p50, ms', 'latency p99, ms']
+    rows = []
+    for row in exits:
+        cells: list[object] = [row['layer'], row['frames'], percent(row['share'])]
+        cells += [percent(row['accuracy'])] if labelled else []
+        rows.append([*cells, number(row['latency_p50_ms']), number(row['latency_p99_ms'])])
+    words = 'Latency is preparing the frame and inference; age is from its stamp to the answer.'
+    return section('Exits', table(head, rows, words))
+
+
+def class_table(classes: Sequence[Row]) -> str:
+    """Return the table of classes, those first that were answered worst; '' if there is none."""
+    if not classes:
+        return ''
+    labelled = any(row['accuracy'] is not None for row in classes)
+    if labelled:
+        chosen = sorted(classes, key=lambda row: (_or_one(row['accuracy']), -row['frames']))
+        title, head = 'Classes, worst first', ['class', 'frames', 'right', 'most often taken for']
+    else:
+        chosen = sorted(classes, key=lambda row: -row['frames'])
+        title, head = 'Answers, most frequent first', ['class', 'frames']
+    rows = []
+    for row in chosen[:MOST_CLASSES]:
+        cells = [row['label'], row['frames']]
+        cells += [percent(row['accuracy']), row['most_confused']] if labelled else []
+        rows.append([*cells, number(row['exit_layer_mean'])])
+    more = _more(len(classes) - MOST_CLASSES)
+    return section(title, table([*head, 'mean exit layer'], rows, more))
+
+
+def source_table(sources: Sequence[Row]) -> str:
+    """Return the table of sources; '' if there is but one."""
+    if len(sources) < 2:
+        return ''
+    labelled = any(row['accuracy'] is not None for row in sources)
+    head = ['recording', 'frames', 'answered', 'dropped', 'bad', *(['right'] if labelled else [])]
+    rows = []
+    for row in sources[:MOST_SOURCES]:
+        cells = [row[name] for name in ('name', 'frames', 'answered', 'dropped', 'bad')]
+        cells += [percent(row['accuracy'])] if labelled else []
+        rows.append(
+            [*cells, number(row['exit_layer_mean']), number(row['adaptive_rate_mean'], '.2f')]
+        )
+    more = _more(len(sources) - MOST_SOURCES)
+    head += ['mean exit layer', 'mean adaptive rate']
+    return section('Recordings', table(head, rows, more))
+
+
+def left_out_table(frames: pd.DataFrame) -> str:
+    """Return what was dropped or bad, and what was noted of answers; '' if there is nothing."""
+    status = np.asarray(frames['status'], np.object_)
+    bags = np.asarray(frames['bag'], np.object_)
+    notes = np.asarray(frames['notes'], np.object_)
+    words = np.where(status == BAD, notes, '')
+    out = pd.DataFrame({'bag': bags, 'status': status, 'why': words, 'row': np.arange(len(frames))})
+    out = out[out['status'].isin([DROPPED, BAD])]
+    groups = out.groupby(['bag', 'status', 'why'], sort=False)['row'].agg(['size', 'first'])
+    groups = groups.sort_values('size', ascending=False, kind='stable')
+    rows = []
+    for (bag, what, why), (count, first) in zip(
+        groups.index[:MOST_FAULTS], groups.to_numpy()[:MOST_FAULTS], strict=True
+    ):
+        if what == DROPPED:
+            longest = _longest_run((status == DROPPED) & (bags == bag))
+            why = f'a newer one came while the network was busy; {longest} in a row at most'
+        at = f'{clock_time(seconds_into(frames, int(first)))} (frame {frames["index"].iloc[first]})'
+        rows.append([bag, what, count, at, why])
+    parts = []
+    if rows:
+        head = ['recording', '', 'frames', 'first at', 'why']
+        more = f'{len(groups) - MOST_FAULTS} more kinds are in frames.csv.'
+        parts.append(table(head, rows, more if len(groups) > MOST_FAULTS else ''))
+    noted = _noted(notes[status == ANSWERED])
+    if noted:
+        parts.append(paragraph(f'Of the frames with an answer, {noted}.'))
+    return section('Dropped, bad and doubtful frames', *parts) if parts else ''
+
+
+def facts_table(facts: Mapping[str, Any]) -> str:
+    """Return the rows of the table of conditions."""
+    model, machine, sources = facts['model'], facts['machine'], facts['sources']
+    thresholds = sorted({f'{value:.4g}' for value in model['thresholds']})
+    shown = {
+        'Model': f'{model["name"]}, {model["layers"]} layers with exits after '
+        f'{", ".join(map(str, model["exit_layers"])) or "the last one only"}, '
+        f'SHA-256 {model["sha256"][:16]}',
+        'Thresholds': thresholds[0]
+        if len(thresholds) == 1
+        else ', '.join(f'{value:.4g}' for value in model['thresholds']) or 'none',
+        'Runs on': f'{facts["provider"]}: {machine["cpu"]}, {machine["cores"]} cores',
+        'System': f'{machine["system"]}, Python {machine["python"]}',
+        'Clock': f'{facts["clock"]}, latency {facts["latency"]}',
+        'Truth': facts['truth'] or 'none',
+        'Reference': 'the answer at full depth' if facts['reference'] else 'none',
+        'Unsure below': f'confidence {facts["min_confidence"]}, at any exit',
+        'Parameters': ', '.join(f'{name} {value}' for name, value in facts['parameters'].items())
+        or 'all defaults',
+    }
+    lines = [
+        f'<tr><th>{text(name)}</th><td>{text(value)}</td></tr>' for name, value in shown.items()
+    ]
+    for source in sources[:MOST_SOURCES]:
+        topic = f', topic {source["topic"]}' if source['topic'] else ''
+        words = f'{source["path"]}{topic}'
+        lines.append(f'<tr><th>Recording</th><td>{text(words)}</td></tr>')
+    if len(sources) > MOST_SOURCES:
+        more = _more(len(sources) - MOST_SOURCES)
+        lines.append(f'<tr><th></th><td>{text(more)}</td></tr>')
+    return '\n'.join(lines)
+
+
+def seconds_into(frames: pd.DataFrame, row: int) -> float:
+    """Return how long after the first frame of its recording the frame in a row came."""
+    times = frames['received_ns'].to_numpy(np.int64)
+    same = np.asarray(frames['bag'] == frames['bag'].iloc[row], np.bool_)
+    return float(times[row] - times[np.argmax(same)]) * 1e-9
+
+
+def _more(count: int) -> str:
+    return f'{count} more are in report.json.' if count > 0 else ''
+
+
+def _or_one(share: float | None) -> float:
+    return 1.0 if share is None else share
+
+
+def _longest_run(mask: npt.NDArray[np.bool_]) -> int:
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]])))
+    return int((edges[1::2] - edges[::2]).max())
+
+
+def _noted(notes: npt.NDArray[np.object_]) -> str:
+    found, counts = np.unique(notes.astype(str), return_counts=True)
+    totals = {
+        name: sum(
+            int(count) for words, count in zip(found, counts, strict=True) if name in words.split()
+        )
+        for name in NOTES
+    }
+    return ', '.join(f'{total} {name}' for name, total in totals.items() if total)

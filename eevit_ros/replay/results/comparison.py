@@ -1,0 +1,183 @@
+"""Two replays of the same recordings, frame by frame.
+
+Neighbouring frames show the same scene, so they are no independent samples: the confidence
+intervals come from a bootstrap over blocks of time (Künsch, 1989), each drawn with both answers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from eevit_ros.replay.errors import ReplayError
+from eevit_ros.replay.results.frame_table import ANSWERED
+from eevit_ros.replay.running.pipeline import Result
+
+BLOCK_S = 1.0
+RESAMPLES = 10_000
+LONGEST_STEP_S = 1.0  # the robot is not taken to drive on through a longer gap in the recording
+
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its 95 % interval; all None where there is nothing to compare."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    def text(self, form: str) -> str:
+        """Return it for people; `form` is a format of one number."""
+        if self.value is None or self.low is None or self.high is None:
+            return 'unknown'
+        return f'{self.value:{form}} ({self.low:{form}} to {self.high:{form}})'
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """B against A.
+
+    Attributes:
+        frames: Answered by both.
+        only_a: Answered by A alone (B dropped or refused them).
+        only_b: Answered by B alone.
+        blocks: Of time, that the intervals rest on.
+        different: Share of the common frames with different labels.
+        against: What right means: 'truth', 'reference' (A's, at full depth) or ''.
+        accuracy: B's less A's.
+        latency: Mean of A over mean of B; above 1, B is faster.
+        macs: The same of multiply-accumulates.
+        speed_limit: Mean of B less mean of A, percent of full speed.
+        wrong_distance: Share of the distance that would have been driven on wrong answers, A and
+            B. Hypothetical: the recorded camera went where the recording robot drove.
+        table: The common frames with the columns of both, suffixes _a and _b.
+    """
+
+    frames: int
+    only_a: int
+    only_b: int
+    blocks: int
+    different: float
+    against: str
+    accuracy: Estimate
+    latency: Estimate
+    macs: Estimate
+    speed_limit: Estimate
+    wrong_distance: tuple[float | None, float | None]
+    table: pd.DataFrame
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all but the table."""
+        facts = asdict(self)
+        del facts['table']
+        return facts
+
+    @property
+    def measured(self) -> str:
+        """Which answers `accuracy` counts, in words."""
+        return 'answers as at full depth of A' if self.against == 'reference' else 'right answers'
+
+    def lines(self) -> list[str]:
+        """Return it for people."""
+        wrong = ['unknown' if share is None else f'{share:.1%}' for share in self.wrong_distance]
+        return [
+            '',
+            f'{self.frames} frames answered by both ({self.only_a} by A alone, {self.only_b} by B '
+            f'alone); intervals of 95 %, from {self.blocks} blocks of {BLOCK_S:g} s',
+            f'  different labels           {self.different:.2%}',
+            f'  share of {self.measured}, B less A: {self.accuracy.text("+.2%")}',
+            f'  B is faster (latency)      {self.latency.text(".3f")}x',
+            f'  B is cheaper (MACs)        {self.macs.text(".3f")}x',
+            f'  speed limit, B less A      {self.speed_limit.text("+.1f")} percent of full speed',
+            f'  distance on wrong answers  A {wrong[0]}, B {wrong[1]} (hypothetical: the camera '
+            f'went where the recording robot drove)',
+        ]
+
+
+def compare_results(a: Result, b: Result) -> Comparison:
+    """Compare two replays of the same recordings.
+
+    Raises:
+        ReplayError: They have no answered frame in common.
+    """
+    sides = [side.frames[side.frames['status'] == ANSWERED].astype({'bag': str}) for side in (a, b)]
+    keys = ['bag', 'index']
+    table = sides[0].merge(sides[1], on=keys, suffixes=('_a', '_b'), validate='one_to_one')
+    if table.empty:
+        raise ReplayError('the two replays have no answered frame in common: nothing to compare')
+    judges = (name for name in ('truth', 'reference') if (table[f'{name}_a'] != '').any())
+    against = next(judges, '')
+    blocks = _blocks(table)
+    expected = table[f'{against}_a' if against else 'truth_a'].astype(str)
+    known = (expected != '').to_numpy()
+    right = [
+        (table[f'label_{side}'].astype(str) == expected).to_numpy(float) for side in ('a', 'b')
+    ]
+    for side, values in zip(('a', 'b'), right, strict=True):
+        table[f'right_{side}'] = np.where(known, values, np.nan)
+    table['differs'] = (table['label_a'].astype(str) != table['label_b'].astype(str)).to_numpy()
+    column = {
+        name: (table[f'{name}_a'].to_numpy(float), table[f'{name}_b'].to_numpy(float))
+        for name in ('latency_ms', 'macs', 'speed_limit_percent')
+    }
+    return Comparison(
+        frames=len(table),
+        only_a=len(sides[0]) - len(table),
+        only_b=len(sides[1]) - len(table),
+        blocks=len(np.unique(blocks)),
+        different=float(table['differs'].mean()),
+        against=against,
+        accuracy=_difference(right[0][known], right[1][known], blocks[known]),
+        latency=_quotient(*column['latency_ms'], blocks),
+        macs=_quotient(*column['macs'], blocks),
+        speed_limit=_difference(*column['speed_limit_percent'], blocks),
+        wrong_distance=tuple(_wrong_distance(table, side) for side in ('a', 'b')),  # type: ignore[arg-type]
+        table=table,
+    )
+
+
+def _blocks(table: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """Number each row's block of time within its recording."""
+    seconds = (table['received_ns_a'] // int(BLOCK_S * 1e9)).astype(str)
+    return np.asarray(pd.factorize(table['bag'] + ' ' + seconds)[0], np.int64)
+
+
+def _difference(a: Values, b: Values, blocks: npt.NDArray[np.int64]) -> Estimate:
+    return _bootstrap(b - a, np.ones_like(a), blocks)
+
+
+def _quotient(a: Values, b: Values, blocks: npt.NDArray[np.int64]) -> Estimate:
+    return _bootstrap(a, b, blocks)
+
+
+def _bootstrap(above: Values, below: Values, blocks: npt.NDArray[np.int64]) -> Estimate:
+    """Return sum(above) / sum(below), blocks drawn with replacement."""
+    if not len(above) or below.sum() == 0:
+        return Estimate()
+    names, places = np.unique(blocks, return_inverse=True)
+    sums = [np.bincount(places, weights=values) for values in (above, below)]
+    rng = np.random.default_rng(0)
+    drawn = np.empty(RESAMPLES)
+    for number in range(RESAMPLES):  # one at a time: memory does not grow with the recording
+        weights = np.bincount(rng.integers(0, len(names), len(names)), minlength=len(names))
+        total = weights @ sums[1]
+        drawn[number] = weights @ sums[0] / total if total else np.nan
+    low, high = np.nanpercentile(drawn, (2.5, 97.5))
+    return Estimate(float(above.sum() / below.sum()), float(low), float(high))
+
+
+def _wrong_distance(table: pd.DataFrame, side: str) -> float | None:
+    """Return the share of the distance, driven at the limit, during which the answer was wrong."""
+    step_s = table.groupby('bag')[f'received_ns_{side}'].diff(-1).abs().to_numpy(float) * 1e-9
+    step_s = np.minimum(np.nan_to_num(step_s), LONGEST_STEP_S)
+    distance = step_s * table[f'speed_limit_percent_{side}'].to_numpy(float)
+    right = table[f'right_{side}'].to_numpy(float)
+    known = np.isfinite(right)
+    total = distance[known].sum()
+    return float((distance * (right == 0))[known].sum() / total) if total > 0 else None

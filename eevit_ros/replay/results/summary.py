@@ -1,0 +1,164 @@
+"""The figures of a replay, from its table of frames and nothing else.
+
+Merging is exact: the summary of many recordings is that of their rows, one after the other.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from eevit_ros.replay.results.frame_table import ANSWERED, BAD, COLUMNS, DROPPED, LIMIT_COLUMNS
+
+
+def metric_names() -> list[str]:
+    """Return the names of all metrics."""
+    frames = pd.DataFrame({name: pd.Series(dtype='object') for name in COLUMNS})
+    limits = pd.DataFrame({name: pd.Series(dtype='float64') for name in LIMIT_COLUMNS})
+    model = {'layers': 1, 'exit_layers': (), 'backbone_macs': 1}
+    return list(summarise(frames, limits, {'model': model})['metrics'])
+
+
+def summarise(frames: pd.DataFrame, limits: pd.DataFrame, facts: dict[str, Any]) -> dict[str, Any]:
+    """Count and average.
+
+    Args:
+        frames: As `frame_table.read_frames` returns it.
+        limits: Columns bag, time_ns, adaptive_rate, speed_limit_percent.
+        facts: Of the run; 'model' tells layers, exits and the backbone's MACs.
+
+    Returns:
+        'metrics', one number (or None) each; 'exits', 'classes' and 'sources', a row each.
+    """
+    answered = frames[frames['status'] == ANSWERED].copy()
+    answered['right'] = _right(answered, 'truth')
+    answered['agrees'] = _right(answered, 'reference')
+    model = facts['model']
+    metrics: dict[str, float | int | None] = {
+        'frames': len(frames),
+        'answered': len(answered),
+        'dropped': int((frames['status'] == DROPPED).sum()),
+        'bad': int((frames['status'] == BAD).sum()),
+        'labelled': int(answered['right'].notna().sum()),
+        'accuracy': _mean(answered['right']),
+        'agreement': _mean(answered['agrees']),
+        'confidence_mean': _mean(answered['confidence']),
+        'exit_layer_mean': _mean(answered['exit_layer']),
+        'final_exit_share': _mean(answered['exit_layer'] == model['layers']),
+        'unsure_share': _mean(_noted(answered, 'unsure')),
+        'blind': int(_noted(answered, 'blind').sum()),
+        'frozen': int(_noted(answered, 'frozen').sum()),
+        'shifted': int(_noted(answered, 'shifted').sum()),
+        'latency_p50_ms': _percentile(answered['latency_ms'], 50),
+        'latency_p99_ms': _percentile(answered['latency_ms'], 99),
+        'latency_max_ms': _percentile(answered['latency_ms'], 100),
+        'age_p50_ms': _percentile(answered['age_ms'], 50),
+        'age_p99_ms': _percentile(answered['age_ms'], 99),
+        'adaptive_rate_min': _lowest(frames['adaptive_rate'], limits['adaptive_rate']),
+        'adaptive_rate_mean': _mean(limits['adaptive_rate']),
+        'speed_limit_min_percent': _lowest(
+            frames['speed_limit_percent'], limits['speed_limit_percent']
+        ),
+        'speed_limit_mean_percent': _mean(limits['speed_limit_percent']),
+        'speedup_layers': _ratio(model['layers'], _mean(answered['exit_layer'])),
+        'speedup_macs': _ratio(model['backbone_macs'], _mean(answered['macs'])),
+        'seconds': _seconds(frames),
+    }
+    return {
+        'metrics': metrics,
+        'exits': [_exit(answered, layer) for layer in (*model['exit_layers'], model['layers'])],
+        'classes': _classes(answered),
+        'sources': [_source(frames, answered, limits, name) for name in _in_order(frames['bag'])],
+    }
+
+
+def _exit(answered: pd.DataFrame, layer: int) -> dict[str, Any]:
+    here = answered[answered['exit_layer'] == layer]
+    return {
+        'layer': layer,
+        'frames': len(here),
+        'share': _ratio(len(here), len(answered)),
+        'accuracy': _mean(here['right']),
+        'latency_p50_ms': _percentile(here['latency_ms'], 50),
+        'latency_p99_ms': _percentile(here['latency_ms'], 99),
+    }
+
+
+def _classes(answered: pd.DataFrame) -> list[dict[str, Any]]:
+    """One row a true class; without truth, one a class that was answered."""
+    labelled = answered[answered['right'].notna()]
+    key = 'truth' if len(labelled) else 'label'
+    rows = []
+    for name, group in (labelled if len(labelled) else answered).groupby(key, observed=True):
+        wrong = group.loc[group['right'] == 0, 'label'].astype(str)
+        rows.append(
+            {
+                'label': str(name),
+                'frames': len(group),
+                'accuracy': _mean(group['right']),
+                'most_confused': str(wrong.mode().iloc[0]) if len(wrong) else '',
+                'exit_layer_mean': _mean(group['exit_layer']),
+            }
+        )
+    return rows
+
+
+def _source(
+    frames: pd.DataFrame, answered: pd.DataFrame, limits: pd.DataFrame, name: str
+) -> dict[str, Any]:
+    all_here, here = frames[frames['bag'] == name], answered[answered['bag'] == name]
+    return {
+        'name': name,
+        'frames': len(all_here),
+        'answered': len(here),
+        'dropped': int((all_here['status'] == DROPPED).sum()),
+        'bad': int((all_here['status'] == BAD).sum()),
+        'accuracy': _mean(here['right']),
+        'agreement': _mean(here['agrees']),
+        'exit_layer_mean': _mean(here['exit_layer']),
+        'adaptive_rate_mean': _mean(limits.loc[limits['bag'] == name, 'adaptive_rate']),
+    }
+
+
+def _right(answered: pd.DataFrame, column: str) -> pd.Series[float]:
+    """Whether the answer is what `column` says: 1 or 0; NaN where that says nothing."""
+    expected, label = answered[column].astype(str), answered['label'].astype(str)
+    right: pd.Series[float] = (expected == label).astype(float).where(expected != '')
+    return right
+
+
+def _noted(answered: pd.DataFrame, note: str) -> pd.Series[bool]:
+    return answered['notes'].astype(str).str.split().apply(lambda notes: note in notes).astype(bool)
+
+
+def _in_order(names: pd.Series[Any]) -> list[str]:
+    return list(dict.fromkeys(names.astype(str)))
+
+
+def _seconds(frames: pd.DataFrame) -> float:
+    """How long the recordings last, together."""
+    spans = frames.groupby('bag', observed=True)['received_ns'].agg(lambda t: t.max() - t.min())
+    return float(spans.sum() * 1e-9)
+
+
+def _lowest(*columns: pd.Series[float]) -> float | None:
+    values = pd.concat([column.dropna() for column in columns])
+    return float(values.min()) if len(values) else None
+
+
+def _mean(values: pd.Series[Any]) -> float | None:
+    known = values.dropna()
+    # fsum: the same whatever the order in which rows were merged.
+    return math.fsum(known) / len(known) if len(known) else None
+
+
+def _percentile(values: pd.Series[float], percent: float) -> float | None:
+    known = values.dropna()
+    return float(np.percentile(known, percent)) if len(known) else None
+
+
+def _ratio(value: float, by: float | None) -> float | None:
+    return value / by if by else None

@@ -1,0 +1,58 @@
+"""Which answers were right: against the truth, or without one against the full-depth answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from eevit_ros.replay.results.frame_table import ANSWERED
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of each row of a frame table.
+
+    Attributes:
+        against: 'truth' where any answered frame has one, else 'reference', else ''.
+        answered: Rows with an answer.
+        right: Answered as `against` says.
+        wrong: Answered otherwise.
+    """
+
+    against: str
+    answered: Mask
+    right: Mask
+    wrong: Mask
+
+    @property
+    def unknown(self) -> Mask:
+        """Answered rows of which nothing else is known."""
+        return self.answered & ~self.right & ~self.wrong
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """What to call right and wrong answers."""
+        same = ('as at full depth', 'not as at full depth')
+        return same if self.against == 'reference' else ('right', 'wrong')
+
+
+def judge(frames: pd.DataFrame) -> Verdict:
+    """Compare the answers of a frame table with its best judge."""
+    answered = np.asarray(frames['status'] == ANSWERED, np.bool_)
+    label = _text(frames, 'label')
+    for against in ('truth', 'reference'):
+        shown = _text(frames, against)
+        known = answered & (shown != '')
+        if known.any():
+            return Verdict(against, answered, known & (label == shown), known & (label != shown))
+    none = np.zeros(len(frames), np.bool_)
+    return Verdict('', answered, none, none)
+
+
+def _text(frames: pd.DataFrame, column: str) -> npt.NDArray[np.object_]:
+    return np.asarray(frames[column], np.object_)

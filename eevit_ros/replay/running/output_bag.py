@@ -1,0 +1,195 @@
+"""A bag with the pictures and, in step with them, all that the node would have published.
+
+Written through `rosbags`: no ROS is needed to write it, and any ROS 2 tool plays it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import cv2
+import numpy as np
+from rosbags.interfaces import Connection
+
+from eevit_ros.images.resize import Image
+from eevit_ros.model.engine import ExitResult
+from eevit_ros.perception.frame_record import FrameRecord, frame_title, frame_values, ranking
+from eevit_ros.perception.status import OK
+from eevit_ros.recordings.bag.types import typestore
+from eevit_ros.recordings.bag.writer import RawBag
+from eevit_ros.recordings.source import SourceFrame
+from eevit_ros.replay.errors import ReplayError
+
+NODE = 'classifier'
+LIMIT_TOPIC = '/speed_limit'
+NO_TOPIC = '/camera/image_raw'
+QUALITY = 90
+# A recorded frame does not say its header's frame id; Foxglove wants one.
+FRAME_ID = 'camera'
+
+
+def picture_topic(topic: str) -> str:
+    """Return on which topic the pictures of a source go out, given the topic of its images."""
+    topic = topic or NO_TOPIC
+    return topic if topic.endswith('/compressed') else f'{topic}/compressed'
+
+
+class OutputBag:
+    """Writes one mcap bag; use it in a `with` statement.
+
+    Messages may come a little out of order, as answers do that are older than the next picture:
+    the index is by log time. All times are nanoseconds of the source's `received_ns`.
+    """
+
+    def __init__(
+        self, path: Path, *, image_topic: str, names: Sequence[str], top_k: int, class_ids: str
+    ) -> None:
+        """Prepare to write.
+
+        Args:
+            path: Folder of the bag; it must not exist yet.
+            image_topic: Of the source; '' where it has none.
+            names: Of the classes, by index.
+            top_k: How many classes an answer names.
+            class_ids: 'name' or 'index': what `class_id` holds.
+        """
+        self._path = path
+        self._image_topic = picture_topic(image_topic)
+        self._names, self._top_k, self._class_ids = names, top_k, class_ids
+        self._types = typestore()
+        self._connections: dict[str, Connection] = {}
+        self._named_classes = False
+
+    def __enter__(self) -> OutputBag:
+        """Create the bag and its topics.
+
+        Raises:
+            ReplayError: There is something at the path already.
+        """
+        self._bag = RawBag(self._path)
+        for topic, kind in (
+            (self._image_topic, 'sensor_msgs/msg/CompressedImage'),
+            (f'/{NODE}/classification', 'vision_msgs/msg/Classification'),
+            (f'/{NODE}/exit_layer', 'std_msgs/msg/UInt8'),
+            (f'/{NODE}/adaptive_rate', 'std_msgs/msg/Float32'),
+            (f'/{NODE}/frame', 'diagnostic_msgs/msg/DiagnosticArray'),
+            (f'/{NODE}/label_info', 'vision_msgs/msg/LabelInfo'),
+            (LIMIT_TOPIC, 'nav2_msgs/msg/SpeedLimit'),
+        ):
+            latched = topic.endswith('/label_info')
+            self._connections[topic] = self._bag.add(topic, kind, latched=latched)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Write index and metadata."""
+        self._bag.close()
+
+    def picture(self, frame: SourceFrame, image: Image | None = None) -> None:
+        """Write a frame when it arrived: a recorded JPEG or PNG file unchanged.
+
+        Args:
+            frame: The recorded frame.
+            image: What it decodes to, uint8 (H, W, 3) RGB, if that is known already.
+
+        Raises:
+            EevitError: It must be decoded to be written, and cannot be.
+        """
+        data, kind = frame.data, frame.format
+        if not kind:
+            data, kind = _jpeg(frame.decode() if image is None else image), 'jpeg'
+        self._put(
+            self._image_topic,
+            frame.received_ns,
+            header=self._header(frame.stamp_ns),
+            format=kind,
+            data=np.frombuffer(data, np.uint8),
+        )
+
+    def answer(
+        self, frame: SourceFrame, result: ExitResult, record: FrameRecord, time_ns: int
+    ) -> None:
+        """Write what the node says of a frame, when it says it; the rate is left to `limit`."""
+        header = self._header(frame.stamp_ns)
+        self._put(
+            f'/{NODE}/classification',
+            time_ns,
+            header=header,
+            results=[
+                self._make('vision_msgs/msg/ObjectHypothesis', class_id=class_id, score=score)
+                for class_id, score in ranking(
+                    result, self._names, top_k=self._top_k, class_ids=self._class_ids
+                )
+            ],
+        )
+        self._put(f'/{NODE}/exit_layer', time_ns, data=result.exit_layer)
+        status = self._make(
+            'diagnostic_msgs/msg/DiagnosticStatus',
+            level=OK,
+            name=frame_title(NODE),
+            message=result.class_name,
+            hardware_id=FRAME_ID,
+            values=[
+                self._make('diagnostic_msgs/msg/KeyValue', key=key, value=value)
+                for key, value in frame_values(result, record).items()
+            ],
+        )
+        self._put(f'/{NODE}/frame', time_ns, header=header, status=[status])
+
+    def limit(self, time_ns: int, adaptive_rate: float, percent: float) -> None:
+        """Write what node and governor let the robot do: after each frame, and from their timers.
+
+        Args:
+            time_ns: When they say so.
+            adaptive_rate: 0..1.
+            percent: The speed limit; 100 is full speed.
+        """
+        self._put(f'/{NODE}/adaptive_rate', time_ns, data=float(adaptive_rate))
+        self._put(
+            LIMIT_TOPIC,
+            time_ns,
+            header=self._header(time_ns, frame_id=''),
+            percentage=True,
+            speed_limit=float(percent),
+        )
+
+    def _put_label_info(self, time_ns: int) -> None:
+        classes = [
+            self._make('vision_msgs/msg/VisionClass', class_id=index, class_name=name)
+            for index, name in enumerate(self._names)
+        ]
+        header = self._header(time_ns, frame_id='')
+        self._put(f'/{NODE}/label_info', time_ns, header=header, class_map=classes, threshold=0.0)
+
+    def _put(self, topic: str, time_ns: int, **fields: Any) -> None:
+        if not self._named_classes:  # the node names its classes before it says anything else
+            self._named_classes = True
+            self._put_label_info(time_ns)
+        connection = self._connections[topic]
+        message = self._make(connection.msgtype, **fields)
+        raw = self._types.serialize_cdr(message, connection.msgtype)
+        self._bag.write(connection, time_ns, bytes(raw))
+
+    def _header(self, stamp_ns: int, frame_id: str = FRAME_ID) -> Any:
+        sec, nanosec = divmod(stamp_ns, 1_000_000_000)
+        stamp = self._make('builtin_interfaces/msg/Time', sec=sec, nanosec=nanosec)
+        return self._make('std_msgs/msg/Header', stamp=stamp, frame_id=frame_id)
+
+    def _make(self, kind: str, **fields: Any) -> Any:
+        return self._types.types[kind](**fields)
+
+
+def _jpeg(image: Image) -> bytes:
+    done, encoded = cv2.imencode(
+        '.jpg', cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
+    )
+    if not done:
+        raise ReplayError(f'OpenCV could not encode an image of shape {image.shape} as JPEG')
+    return encoded.tobytes()

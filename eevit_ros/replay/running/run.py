@@ -1,0 +1,202 @@
+"""One recording through the node's core: a row a frame, a tick every tenth of a second."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from eevit_ros.errors import EevitError
+from eevit_ros.images.resize import Image
+from eevit_ros.model.engine import Engine
+from eevit_ros.parameters.classifier import Settings
+from eevit_ros.perception.frame_age import frame_age_ms
+from eevit_ros.perception.frame_record import FrameRecord
+from eevit_ros.perception.frozen_camera import FrozenCamera
+from eevit_ros.perception.perception import Look, Perception
+from eevit_ros.recordings.source import Source, SourceFrame
+from eevit_ros.recordings.truth import Truth
+from eevit_ros.replay.results.frame_table import ANSWERED, BAD, DROPPED, FrameRow, FrameWriter
+from eevit_ros.replay.running.clock import live, unhurried
+from eevit_ros.replay.running.latency import Latency
+from eevit_ros.replay.running.output_bag import OutputBag
+from eevit_ros.replay.running.simulated_governor import Robot, Tick, seconds
+from eevit_ros.speed.limit import LimitSettings
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a replay runs, and how.
+
+    Attributes:
+        engine: The model, loaded.
+        settings: Parameters of the classifier.
+        governor: Those of the speed governor.
+        latency: How long a frame keeps the network busy.
+        real_time: Drop what a live node would drop; else answer every frame.
+        reference: Run every answered frame at full depth, too.
+    """
+
+    engine: Engine
+    settings: Settings
+    governor: LimitSettings
+    latency: Latency
+    real_time: bool = False
+    reference: bool = False
+
+
+class Replay:
+    """One recording, replayed from the start by a node that has just been activated.
+
+    The recording's arrival times stand for the node's steady clock, and for the clock that stamps
+    are made of when the age of an answer is taken.
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        source: Source,
+        truth: Truth,
+        rows: FrameWriter,
+        on_tick: Tick,
+        bag: OutputBag | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            setup: What runs.
+            source: Read once.
+            truth: What its frames show.
+            rows: Takes a row for each of its frames.
+            on_tick: Takes rate and limit ten times a second.
+            bag: Takes pictures and answers.
+        """
+        self._setup = setup
+        self._source = source
+        self._truth = truth
+        self._rows = rows
+        self._bag = bag
+        self._perception = Perception(setup.engine, setup.settings)
+        self._robot = Robot(self._perception, setup.governor, on_tick)
+        self._frozen = FrozenCamera(setup.settings.frozen_after_frames)
+        self._free_ns = 0
+        self._drops = 0
+        self._unwritten = 0
+        self._first_unwritten = ''
+
+    def run(self, on_frame: Callable[[], object] = lambda: None) -> None:
+        """Replay all of it; `on_frame` is called after each frame.
+
+        Raises:
+            EevitError: The output cannot be written. Frames that cannot be read, or that the model
+                fails on, are rows.
+        """
+        starts = unhurried(self._source)
+        if self._setup.real_time:
+            starts = live(self._source, lambda: self._free_ns)
+        for frame, start_ns in starts:
+            frozen = self._frozen.see(frame.stamp_ns, frame.data)
+            if start_ns is None:
+                self._drops += 1
+                self._picture(frame)
+                self._write(frame, DROPPED, max(frame.received_ns, self._free_ns))
+            else:
+                self._answer(frame, start_ns, frozen)
+            on_frame()
+        if self._unwritten:
+            self._source.problems.append(
+                f'{self._unwritten} pictures are not in the output bag, the first is that of '
+                f'{self._first_unwritten}'
+            )
+
+    def _answer(self, frame: SourceFrame, start_ns: int, frozen: bool) -> None:
+        begin_s = time.perf_counter()
+        try:
+            image = frame.decode(self._setup.engine.target)
+            look = self._perception.look(image)
+        except EevitError as err:
+            now_ns = self._free_ns = max(self._free_ns, start_ns)
+            self._robot.until(now_ns)
+            rate = self._perception.fault(seconds(now_ns))
+            percent = self._robot.hear(rate, now_ns)
+            if self._bag is not None:
+                self._bag.limit(now_ns, rate, percent)
+            self._write(frame, BAD, now_ns, percent, adaptive_rate=rate, notes=str(err))
+            return
+        measured_ms = (time.perf_counter() - begin_s) * 1e3
+        latency_ms = self._setup.latency(self._source.name, frame.index, measured_ms)
+        # Answers do not overtake each other.
+        now_ns = self._free_ns = max(self._free_ns, start_ns + round(latency_ms * 1e6))
+        age_ms = frame_age_ms(frame.stamp_ns, now_ns)
+        self._robot.until(now_ns)
+        rate = self._perception.judge(look, age_ms=age_ms, now_s=seconds(now_ns), doubtful=frozen)
+        percent = self._robot.hear(rate, now_ns)
+        result = look.result
+        self._picture(frame, image)
+        if self._bag is not None:
+            record = FrameRecord(rate, age_ms, self._drops, self._setup.engine.sha256)
+            self._bag.answer(frame, result, record, now_ns)
+            self._bag.limit(now_ns, rate, percent)
+        self._write(
+            frame,
+            ANSWERED,
+            now_ns,
+            percent,
+            label=result.class_name,
+            reference=self._reference(image),
+            confidence=result.confidence,
+            exit_layer=result.exit_layer,
+            depth=result.depth,
+            macs=self._setup.engine.metadata.macs[result.exit_index],
+            adaptive_rate=rate,
+            latency_ms=latency_ms,
+            age_ms=age_ms,
+            notes=self._notes(look, frozen),
+        )
+
+    def _reference(self, image: Image) -> str:
+        return self._setup.engine.run_to_the_end(image).class_name if self._setup.reference else ''
+
+    def _notes(self, look: Look, frozen: bool) -> str:
+        unsure = look.result.confidence < self._setup.settings.rate.min_confidence
+        notes = {
+            'blind': look.blind,
+            'frozen': frozen,
+            'unsure': unsure,
+            'shifted': bool(self._perception.shift.warning),
+        }
+        return ' '.join(note for note, holds in notes.items() if holds)
+
+    def _picture(self, frame: SourceFrame, image: Image | None = None) -> None:
+        if self._bag is None:
+            return
+        try:
+            self._bag.picture(frame, image)
+        except EevitError as err:
+            self._unwritten += 1
+            self._first_unwritten = self._first_unwritten or f'frame {frame.index}: {err}'
+
+    def _write(
+        self,
+        frame: SourceFrame,
+        status: str,
+        time_ns: int,
+        percent: float | None = None,
+        **cells: Any,
+    ) -> None:
+        if percent is None:
+            self._robot.until(time_ns)
+            percent = self._robot.limit_percent(time_ns)
+        self._rows.write(
+            FrameRow(
+                bag=self._source.name,
+                index=frame.index,
+                stamp_ns=frame.stamp_ns,
+                received_ns=frame.received_ns,
+                status=status,
+                truth=self._truth.label(frame),
+                speed_limit_percent=percent,
+                **cells,
+            )
+        )

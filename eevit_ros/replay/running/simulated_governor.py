@@ -1,0 +1,68 @@
+"""What hears the answers of a replay: the governor, and the timers of both nodes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from eevit_ros.parameters.classifier_specs import SPECS
+from eevit_ros.perception.perception import Perception
+from eevit_ros.speed.limit import LimitSettings, SpeedLimit
+
+TICK_NS = 100_000_000  # both nodes speak ten times a second, too
+
+Tick = Callable[[int, float, float], None]
+"""(time in ns, adaptive rate, speed limit in percent)"""
+
+
+class Robot:
+    """The speed limit over time, of a robot without zones whose controller has heard the governor.
+
+    Times are those of the recording, which stands for the steady clock of both nodes.
+    """
+
+    def __init__(self, perception: Perception, settings: LimitSettings, on_tick: Tick) -> None:
+        """Start at the floor; `on_tick` hears what goes out ten times a second."""
+        self._perception = perception
+        self._limit = SpeedLimit(settings)
+        self._limit.floor_was_heard = True
+        self._on_tick = on_tick
+        self._next_ns: int | None = None
+        self._left_out_ns = 0
+        # After so long without a frame nothing changes any more: the limit, too, has risen to it.
+        longest_s, rises_s = SPECS['rate.stale_after_s'].high, 1 / settings.recover_per_s
+        assert longest_s is not None
+        self._settled_ns = int((longest_s + rises_s) * 1e9) + settings.fresh_messages * TICK_NS
+
+    def until(self, time_ns: int) -> None:
+        """Let the timers run until then; what they say in a long pause is left out."""
+        if self._next_ns is None:
+            self._next_ns = time_ns
+        settled_ns = self._next_ns + self._settled_ns
+        while self._next_ns < time_ns:
+            if settled_ns < self._next_ns < time_ns - TICK_NS:
+                left_out_ns = (time_ns - TICK_NS - self._next_ns) // TICK_NS * TICK_NS
+                self._next_ns += left_out_ns
+                self._left_out_ns += left_out_ns
+            rate = self._perception.rate_at(seconds(self._next_ns))
+            self._on_tick(self._next_ns, rate, self.hear(rate, self._next_ns))
+            self._next_ns += TICK_NS
+
+    def hear(self, rate: float, time_ns: int) -> float:
+        """Take a rate that goes out; return the speed limit, percent."""
+        self._limit.see_rate(rate, self._governor_s(time_ns))
+        return self.limit_percent(time_ns)
+
+    def limit_percent(self, time_ns: int) -> float:
+        """Return the speed limit of a moment, percent."""
+        return self._limit.at(self._governor_s(time_ns)).percent
+
+    def _governor_s(self, time_ns: int) -> float:
+        """Return the governor's time: what is left out is no silence to it."""
+        return seconds(time_ns - self._left_out_ns)
+
+
+def seconds(time_ns: int) -> float:
+    """Return the time in seconds, as the rate law and the governor count it."""
+    whole, rest = divmod(time_ns, 1_000_000_000)
+    return math.fsum((whole, rest * 1e-9))

@@ -1,0 +1,241 @@
+"""Running nodes as real processes and talking to them over real rclpy, without fixed sleeps.
+
+with RosPeer() as peer, NodeProcess(peer.domain_id, ['-p', 'top_k:=3'], log) as node:
+    rates = peer.listen(Float32, '/classifier/adaptive_rate')
+    peer.until(lambda: rates, 'a rate', node=node)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+
+from harness.paths import ROOT
+
+T = TypeVar('T')
+
+DEADLINE_S = 120.0
+"""How long to wait for what comes within a second or two on an idle machine."""
+
+REPEAT_S = 2.0
+PERIOD_S = 0.05
+"""Between repetitions of `each` while waiting: a camera of about 20 Hz."""
+
+SENSOR_DATA = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+# Humble knows only ROS_LOCALHOST_ONLY, which would override the newer variable elsewhere.
+HUMBLE = os.environ.get('ROS_DISTRO') == 'humble'
+THIS_COMPUTER = {
+    'ROS_LOCALHOST_ONLY': '1' if HUMBLE else '0',
+    'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+}
+
+
+def claim_domain() -> tuple[int, IO[str]]:
+    """Return a ROS domain that nobody uses, and the file whose lock keeps other tests off."""
+    for domain_id in range(20, 100):
+        if in_use(domain_id):  # a robot's own nodes, or what a killed test run left behind
+            continue
+        path = Path(tempfile.gettempdir(), f'eevit_ros_test_domain_{domain_id}.lock')
+        try:
+            lock = path.open('w')
+        except OSError:  # another user's
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+        else:
+            return domain_id, lock
+    raise RuntimeError('all ROS domains from 20 to 99 are taken')
+
+
+def in_use(domain_id: int) -> bool:
+    """Whether somebody holds a domain's first port (DDSI-RTPS 2.2, section 9.6.1)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(('', 7400 + 250 * domain_id + 10))
+        except OSError:
+            return True
+    return False
+
+
+def node_environment(domain_id: int) -> dict[str, str]:
+    """Return the environment of a process on this test's domain, seen by this computer alone."""
+    return {
+        **os.environ,
+        **THIS_COMPUTER,
+        'ROS_DOMAIN_ID': str(domain_id),
+        'PYTHONPATH': os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')]),
+        'PYTHONUNBUFFERED': '1',
+    }
+
+
+class NodeProcess:
+    """A node as a process of its own; its output goes to a file and into failure messages."""
+
+    def __init__(
+        self,
+        domain_id: int,
+        ros_args: Sequence[str],
+        log: Path,
+        command: Sequence[str] = (sys.executable, '-m', 'eevit_ros.nodes.classifier.node'),
+    ) -> None:
+        self._log = log
+        with log.open('w') as output:
+            self.process = subprocess.Popen(
+                [*command, '--ros-args', *ros_args],
+                env=node_environment(domain_id),
+                cwd=ROOT,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def __enter__(self) -> NodeProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def output(self) -> str:
+        """Return all that it printed so far."""
+        return self._log.read_text(errors='replace')
+
+    def wait(self) -> int:
+        """Wait for its end and return the exit code."""
+        try:
+            return self.process.wait(DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f'the node did not end; it said:\n{self.output()}') from None
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Send a signal, wait, return the exit code."""
+        self.process.send_signal(number)
+        return self.wait()
+
+    def wait_for_output(self, text: str) -> None:
+        """Wait until it printed `text`."""
+        deadline = time.monotonic() + DEADLINE_S
+        while text not in self.output():
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                raise AssertionError(f'the node never said {text!r}, only:\n{self.output()}')
+            time.sleep(PERIOD_S)
+
+
+class RosPeer:
+    """The test's own end of the conversation: a node on a domain that it claims for itself."""
+
+    def __init__(self) -> None:
+        self.domain_id, self._lock = claim_domain()
+        os.environ.update(THIS_COMPUTER)
+        self._context = Context()
+        rclpy.init(context=self._context, domain_id=self.domain_id)
+        self.node = rclpy.create_node('test_peer', context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+
+    def __enter__(self) -> RosPeer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the domain."""
+        self._executor.shutdown()
+        self.node.destroy_node()
+        rclpy.shutdown(context=self._context)
+        self._lock.close()
+
+    def listen(self, message_type: Any, topic: str, qos: QoSProfile | int = 50) -> list[Any]:
+        """Subscribe; return the list to which messages are appended while `until` runs."""
+        received: list[Any] = []
+        self.node.create_subscription(message_type, topic, received.append, qos)
+        return received
+
+    @contextlib.contextmanager
+    def listening(
+        self, message_type: Any, topic: str, qos: QoSProfile | int = 50
+    ) -> Iterator[list[Any]]:
+        """As `listen`, for the time of a `with` block."""
+        received: list[Any] = []
+        subscription = self.node.create_subscription(message_type, topic, received.append, qos)
+        yield received
+        self.node.destroy_subscription(subscription)
+
+    def until(
+        self,
+        condition: Callable[[], T],
+        what: str,
+        *,
+        each: Callable[[], object] | None = None,
+        node: NodeProcess | None = None,
+    ) -> T:
+        """Spin until `condition` is true and return its value, calling `each` at 20 Hz meanwhile.
+
+        Fails when it takes longer than the deadline or when `node` ends, with what the node said.
+        """
+        deadline = time.monotonic() + DEADLINE_S
+        due = time.monotonic()
+        while not (value := condition()):
+            now = time.monotonic()
+            ended = node is not None and node.process.poll() is not None
+            if now > deadline or ended:
+                said = '' if node is None else f'; the node said:\n{node.output()}'
+                raise AssertionError(f'{what} did not come{said}')
+            if each is not None and now >= due:
+                each()
+                due = now + PERIOD_S
+            self._executor.spin_once(timeout_sec=PERIOD_S if each is None else PERIOD_S / 5)
+        return value
+
+    def call(
+        self,
+        service_type: Any,
+        name: str,
+        request: Any,
+        *,
+        node: NodeProcess | None = None,
+        repeat: bool = False,
+    ) -> Any:
+        """Call a service once it is there and return the response.
+
+        A node that has just started may answer before it knows who asked, and the response is lost:
+        with `repeat`, for requests that change nothing, it is asked again.
+        """
+        client = self.node.create_client(service_type, name)
+        futures: list[Any] = []
+        asked = -REPEAT_S
+
+        def ask() -> None:
+            nonlocal asked
+            if not futures or (repeat and time.monotonic() > asked + REPEAT_S):
+                asked = time.monotonic()
+                futures.append(client.call_async(request))
+
+        def answered() -> Any:
+            return next((future for future in futures if future.done()), None)
+
+        try:
+            self.until(client.service_is_ready, f'the service {name}', node=node)
+            return self.until(answered, f'the response of {name}', each=ask, node=node).result()
+        finally:
+            self.node.destroy_client(client)

@@ -1,0 +1,205 @@
+"""Thresholds by target, on what a policy makes of held-out images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from eevit_ros.errors import EevitError
+from eevit_ros.policies import Policy
+from eevit_ros.policies.outcome import Judged, Outcome, outcome
+from eevit_ros.policies.threshold_search import choose_thresholds, choose_within, exits_taken, front
+from model_export.calibration.risk import certify, images_needed
+from model_export.errors import ModelExportError
+
+MAX_DROP = 0.005
+DELTA = 0.05
+SLOW_SHARE = 0.01  # of runs may be slower than the 99th percentile
+FAMILY = 12  # steps from full depth to no loss where chosen, and as many from there on
+
+
+@dataclass(frozen=True)
+class Target:
+    """What thresholds shall reach; one of the first four is set.
+
+    Attributes:
+        max_drop: The fewest MACs with at most this share of accuracy below the final exit.
+        min_speedup: The most accuracy with at least so many times fewer MACs than the backbone.
+        p99_ms: The most accuracy with 99 % of frames answered within so many milliseconds.
+        risk: The fewest MACs for which a loss of at most this share can be promised.
+        delta: Chance that this promise is wrong.
+    """
+
+    max_drop: float | None = None
+    min_speedup: float | None = None
+    p99_ms: float | None = None
+    risk: float | None = None
+    delta: float = DELTA
+
+    def options(self) -> str:
+        """As on the command line."""
+        named = {
+            '--max-drop': self.max_drop,
+            '--min-speedup': self.min_speedup,
+            '--p99-ms': self.p99_ms,
+            '--risk': self.risk,
+            '--delta': self.delta if self.risk is not None else None,
+        }
+        return ' '.join(f'{name} {value:g}' for name, value in named.items() if value is not None)
+
+    def __str__(self) -> str:
+        """In words, for tables."""
+        if self.min_speedup is not None:
+            return f'at least {self.min_speedup:g}x fewer MACs'
+        if self.p99_ms is not None:
+            return f'p99 within {self.p99_ms:g} ms'
+        if self.risk is not None:
+            return f'at most {self.risk:.2%} lost, promised with {1 - self.delta:g}'
+        return f'at most {self.max_drop:.2%} below the final exit'
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of held-out images. E early exits, N images.
+
+    Attributes:
+        policy: Its candidates are tried.
+        judged: What it makes of every exit.
+        labels: int64 (N,).
+        layers: E + 1 layers that ran for an image leaving there.
+        macs: E + 1 MACs of such an image.
+        backbone_macs: Of the plain backbone.
+    """
+
+    policy: Policy
+    judged: Judged
+    labels: npt.NDArray[np.int64]
+    layers: tuple[int, ...]
+    macs: tuple[int, ...]
+    backbone_macs: int
+
+    @property
+    def right(self) -> npt.NDArray[np.bool_]:
+        """Whether each exit answers each image rightly, bool (E + 1, N)."""
+        return np.asarray(self.judged.answer == self.labels)
+
+    def of(self, index: npt.NDArray[np.int64]) -> Known:
+        """The same of some images, in that order."""
+        judged = self.judged
+        part = Judged(
+            judged.measure[:, index], judged.confidence[:, index], judged.answer[:, index]
+        )
+        return replace(self, judged=part, labels=self.labels[index])
+
+    def taken(self, thresholds: Sequence[float]) -> npt.NDArray[np.int64]:
+        """The exit index of each image, int64 (N,), at E thresholds."""
+        return exits_taken(self.judged.measure, np.array(thresholds, np.float32))
+
+    def outcome(self, thresholds: Sequence[float]) -> Outcome:
+        """What E thresholds come to."""
+        taken = self.taken(thresholds)
+        return outcome(self.right, taken, self.layers, self.macs, self.backbone_macs)
+
+    def front(self) -> list[tuple[float, ...]]:
+        """The thresholds of the whole trade-off, from careful to fast."""
+        return front(
+            self.judged.measure,
+            self.right,
+            self.macs,
+            candidates=self.policy.candidates,
+            per_exit=self.policy.per_exit,
+        )
+
+
+def choose(
+    known: Known, target: Target, latencies_ms: npt.NDArray[np.float64] | None = None
+) -> tuple[float, ...]:
+    """E thresholds that reach a target other than a promise, on these images.
+
+    Args:
+        known: The images.
+        target: Without `risk`.
+        latencies_ms: (E + 1, R) measured times of a frame leaving there, for `p99_ms`.
+
+    Raises:
+        ModelExportError: the target is out of range or cannot be reached.
+    """
+    measure, right = known.judged.measure, known.right
+    candidates, per_exit = known.policy.candidates, known.policy.per_exit
+    try:
+        if target.p99_ms is not None:
+            assert latencies_ms is not None
+            slow = (latencies_ms > target.p99_ms).mean(axis=1)
+            return choose_within(
+                measure,
+                right,
+                slow.tolist(),
+                SLOW_SHARE,
+                candidates=candidates,
+                per_exit=per_exit,
+            )
+        if target.min_speedup is not None:
+            limit = known.backbone_macs / _positive('--min-speedup', target.min_speedup)
+            return choose_within(
+                measure, right, known.macs, limit, candidates=candidates, per_exit=per_exit
+            )
+        return choose_thresholds(
+            measure,
+            right,
+            known.macs,
+            target.max_drop or 0.0,
+            candidates=candidates,
+            per_exit=per_exit,
+        )
+    except EevitError as err:
+        raise ModelExportError(f'{target}: {err}') from err
+
+
+def choose_with_promise(
+    to_choose: Known, to_test: Known, risk: float, delta: float
+) -> tuple[float, ...] | None:
+    """The fastest thresholds for which the promise passes its test; None if none do.
+
+    Args:
+        to_choose: Images that the family of thresholds is made of.
+        to_test: Others, in random order, that it is tested on. Nothing else may have been fitted
+            on them, neither weights nor temperatures.
+        risk: Accuracy that early exits may cost.
+        delta: Chance that they cost more.
+
+    Raises:
+        ModelExportError: risk or delta is out of range.
+    """
+    certify(to_test.judged.measure, to_test.right, [], risk, delta)  # refuses wrong values
+    family = _from_safe_to_fast(to_choose, min(1.5 * risk, 0.999))
+    passed = certify(to_test.judged.measure, to_test.right, family, risk, delta)
+    return family[passed - 1] if passed else None
+
+
+def _from_safe_to_fast(known: Known, most: float) -> list[tuple[float, ...]]:
+    """Thresholds near 1, then down to those that lose nothing here, then to a loss of `most`.
+
+    What loses nothing where it was chosen loses something elsewhere, so safer ones come first.
+    """
+    drops = np.linspace(0, most, FAMILY)
+    chosen = [choose(known, Target(max_drop=float(drop))) for drop in drops]
+    nearer = np.linspace(0, 1, FAMILY, endpoint=False)[1:]
+    safer = [tuple(round(float(1 - share * (1 - one)), 4) for one in chosen[0]) for share in nearer]
+    return list(dict.fromkeys([*safer, *chosen]))
+
+
+def why_no_promise(images: int, risk: float, delta: float) -> str:
+    """In words, what a promise that could not be given lacks."""
+    needed = images_needed(risk, delta)
+    if images < needed:
+        return f'it was tested on {images} images, and needs at least {needed}'
+    return 'even the safest thresholds may lose too much; allow more, or hold out more images'
+
+
+def _positive(name: str, value: float) -> float:
+    if not value > 0:
+        raise ModelExportError(f'{name} must be above 0. Got {value}')
+    return value

@@ -1,0 +1,83 @@
+"""What a trained model, made ready for export, says of the images held out of its training."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from eevit_ros.images.resize import Image
+from model_export.data import Dataset, evaluation_batch, fingerprint
+from model_export.export.fold import check_fold, fold
+from model_export.export.onnx_writer import round_weights_to_half
+from model_export.network.early_exit import EarlyExitViT
+from model_export.network.predict import logits_of
+from model_export.network.weights import load_model, load_training_data
+
+CHECKED_IMAGES = 20  # by the export, at every exit
+FEW_IMAGES = 500
+HALVES_SEED = 0
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A folded model with rounded weights, and its answers. E early exits, N images, C classes.
+
+    Attributes:
+        model: Temperatures are not yet folded in.
+        class_names: C names.
+        images: The held-out images.
+        logits: float32 (E + 1, N, C), on the CPU.
+        checked: uint8 (M, H, W, 3), the images that an export is checked on.
+    """
+
+    model: EarlyExitViT
+    class_names: tuple[str, ...]
+    images: Dataset
+    logits: Tensor
+    checked: Image
+
+    @property
+    def labels(self) -> Tensor:
+        """int64 (N,)."""
+        return torch.from_numpy(self.images.labels)
+
+
+def answer_held_out(run: Path, data: Path) -> HeldOut:
+    """Fold a run's model and let every exit answer the images that were held out.
+
+    Args:
+        run: Folder of a training run or of saved weights.
+        data: The data that it trained on.
+
+    Raises:
+        ModelExportError: the run is unfinished, the data are others, or folding changes answers.
+    """
+    trained, class_names = load_model(run)
+    size = trained.recipe.backbone.image_size
+    _, held_out = load_training_data(run, trained.recipe, data)
+    print(f'answering {len(held_out)} held-out images')
+    if len(held_out) < FEW_IMAGES:
+        print(f'warning: thresholds chosen on fewer than {FEW_IMAGES} images promise little')
+    model = fold(trained)
+    checked = evaluation_batch(held_out.images[:: max(1, len(held_out) // CHECKED_IMAGES)], size)
+    check_fold(trained, model, torch.from_numpy(checked))
+    round_weights_to_half(model)
+    logits = logits_of(model, held_out, precise=True)
+    return HeldOut(model, class_names, held_out, logits, checked)
+
+
+def halves(images: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Indices of the half to choose on and of the half to test on, each in random order."""
+    order = np.random.default_rng(HALVES_SEED).permutation(images)
+    return order[: images // 2], order[images // 2 :]
+
+
+def calibration_hash(images: Dataset) -> str:
+    """Which images, in which order: 16 hexadecimal digits of their fingerprint's hash."""
+    return hashlib.sha256(fingerprint(images).encode()).hexdigest()[:16]

@@ -1,0 +1,91 @@
+"""What a file's metadata say of its exits: thresholds by target, and what they come to."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from eevit_ros.model.promise import Promise
+from eevit_ros.policies import STATELESS
+from eevit_ros.policies.outcome import judge
+from model_export.calibration.choose import (
+    Known,
+    Target,
+    choose,
+    choose_with_promise,
+    why_no_promise,
+)
+from model_export.calibration.held_out import calibration_hash, halves
+from model_export.calibration.temperatures import count_answers
+from model_export.data import Dataset
+from model_export.errors import ModelExportError
+from model_export.network.macs import Macs
+
+
+class Settled(NamedTuple):
+    """Fields of `ModelMetadata`, by their names there."""
+
+    default_thresholds: tuple[float, ...]
+    promise: Promise | None
+    accuracy: tuple[float, ...]
+    calibration_counts: tuple[tuple[int, ...], ...]
+
+
+def settle(
+    probabilities: npt.NDArray[np.float32],
+    images: Dataset,
+    *,
+    layers: tuple[int, ...],
+    macs: Macs,
+    target: Target,
+    policy_name: str,
+) -> Settled:
+    """Choose thresholds on held-out images and say what was found.
+
+    With a promise as the target, the family of thresholds comes from one half of the images, and
+    the promise is tested on the other.
+
+    Args:
+        probabilities: float32 (E + 1, N, C), of every exit, calibrated.
+        images: The N held-out images.
+        layers: E + 1 layers that ran at each exit.
+        macs: Of the deployed model.
+        target: What the thresholds shall reach.
+        policy_name: One of `STATELESS`.
+
+    Raises:
+        ModelExportError: a promise is asked for that cannot be given.
+    """
+    policy = STATELESS[policy_name]()
+    judged = judge(policy, probabilities)
+    known = Known(policy, judged, images.labels, layers, macs.leaving, macs.backbone)
+    promise = None
+    if target.risk is None:
+        thresholds = choose(known, target)
+    else:
+        first, second = halves(len(images))
+        found = choose_with_promise(known.of(first), known.of(second), target.risk, target.delta)
+        if found is None:
+            raise ModelExportError(
+                f'{target}: cannot be promised: '
+                f'{why_no_promise(len(second), target.risk, target.delta)}'
+            )
+        thresholds = found
+        calibration = calibration_hash(images.subset(second))
+        promise = Promise(
+            'accuracy_gap', target.risk, target.delta, len(second), calibration, policy_name
+        )
+        print(f'promise: {promise}')
+    result = known.outcome(thresholds)
+    print(
+        f'thresholds {thresholds}: {result.accuracy:.4f} at {result.speedup_macs:.2f}x fewer MACs '
+        f'(final exit {known.right[-1].mean():.4f}, held-out images)'
+    )
+    return Settled(
+        thresholds,
+        promise,
+        tuple(float(share) for share in known.right.mean(axis=1)),
+        count_answers(judged.confidence, known.taken(thresholds)),
+    )

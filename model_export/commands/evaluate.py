@@ -1,0 +1,155 @@
+"""Measure a model file on a test set, through the engine that runs on the robot."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from eevit_ros.model.cores import all_cores
+from eevit_ros.model.engine import Engine, ExitResult
+from eevit_ros.policies.outcome import Outcome, outcome
+from model_export.data import Dataset, check_classes, load_split
+from model_export.errors import ModelExportError
+from model_export.network.macs import macs_alone
+
+
+def evaluate(model: Path, data: Path, out: Path | None, *, limit: int | None) -> dict[str, Any]:
+    """Run every test image three ways, print a table and return its figures.
+
+    The three ways: with the file's thresholds, to full depth (thresholds of 1), and to the single
+    fixed exit that costs at least as many MACs. The first two alternate image by image, so that
+    their times compare on a noisy machine.
+
+    Args:
+        model: The `.onnx` file.
+        data: Folder of the data set; its test split is used.
+        out: JSON file to write, if any.
+        limit: Use only so many images, spread over the set, to try it out.
+
+    Raises:
+        ModelExportError: the data has other classes than the model, or `out` or `limit` is wrong.
+    """
+    if limit is not None and limit < 1:
+        raise ModelExportError(f'--limit must be at least 1. Got {limit}')
+    if out:
+        if out.is_dir():
+            raise ModelExportError(f'--out must name a file. {out} is a folder')
+        out.parent.mkdir(parents=True, exist_ok=True)
+    engine = Engine(model, threads=all_cores())
+    engine.warm_up()
+    meta = engine.metadata
+    test = load_split(data, 'test', meta.input_height)
+    check_classes(test, meta.class_names, data)
+    test = test.spread(limit or len(test))
+    defaults, promise = engine.thresholds, engine.promise
+    exits = len(defaults)
+    early: list[ExitResult] = []
+    full: list[ExitResult] = []
+    for image in tqdm(test.images, 'early exit and full depth'):
+        engine.thresholds = defaults
+        early.append(engine.run(image))
+        engine.thresholds = 1.0
+        full.append(engine.run(image))
+
+    taken = np.array([result.exit_index for result in early])
+    mean_macs = float(np.array(meta.macs)[taken].mean())
+    alone = np.array(macs_alone(meta.macs, meta.head_macs))
+    fixed_exit = int(np.argmax(alone >= mean_macs)) if alone[-1] >= mean_macs else exits
+    engine.thresholds = [float(i < fixed_exit) for i in range(exits)]
+    fixed = [engine.run(image) for image in tqdm(test.images, 'fixed exit')]
+
+    right = np.zeros((exits + 1, len(test)), bool)
+    right[taken, np.arange(len(test))] = _right(early, test)
+    result = outcome(right, taken, meta.answer_layers, meta.macs, meta.backbone_macs)
+    figures: dict[str, Any] = {
+        'model': meta.name,
+        'sha256': engine.sha256,
+        'images': len(test),
+        'policy': meta.policy,
+        'thresholds': defaults,
+        'promise': promise,
+        'accuracy': result.accuracy,
+        'accuracy_full_depth': float(_right(full, test).mean()),
+        'fixed_exit': {
+            'layer': meta.answer_layers[fixed_exit],
+            'accuracy': float(_right(fixed, test).mean()),
+            'macs': int(alone[fixed_exit]),
+        },
+        'mean_macs': mean_macs,
+        'backbone_macs': meta.backbone_macs,
+        'speedup_layers': result.speedup_layers,
+        'speedup_macs': result.speedup_macs,
+        'speedup_wall_clock': _milliseconds(full).mean() / _milliseconds(early).mean(),
+        'mean_ms': float(_milliseconds(early).mean()),
+        'full_depth_ms': float(_milliseconds(full).mean()),
+        'exits': _per_exit(early, taken, result, meta.answer_layers),
+    }
+    print(_table(figures))
+    if out:
+        out.write_text(json.dumps(figures, indent=1) + '\n')
+        print(f'wrote {out}')
+    return figures
+
+
+def _right(results: list[ExitResult], data: Dataset) -> npt.NDArray[np.bool_]:
+    answers = np.array([result.class_index for result in results])
+    return np.asarray(answers == data.labels)
+
+
+def _milliseconds(results: list[ExitResult]) -> npt.NDArray[np.float64]:
+    return np.array([result.inference_ms for result in results])
+
+
+def _per_exit(
+    results: list[ExitResult],
+    taken: npt.NDArray[np.int64],
+    result: Outcome,
+    layers: tuple[int, ...],
+) -> list[dict[str, Any]]:
+    times = _milliseconds(results)
+    rows = []
+    for index, layer in enumerate(layers):
+        here = times[taken == index]
+        rows.append(
+            {
+                'layer': layer,
+                'share': result.share[index],
+                'accuracy': result.exit_accuracy[index],
+                'p50_ms': float(np.percentile(here, 50)) if here.size else None,
+                'p99_ms': float(np.percentile(here, 99)) if here.size else None,
+            }
+        )
+    return rows
+
+
+def _table(figures: dict[str, Any]) -> str:
+    lines = ['', '| layer | share | accuracy | p50 ms | p99 ms |', '|---|---|---|---|---|']
+    for row in figures['exits']:
+        times = [f'{row[key]:.1f}' if row[key] is not None else '' for key in ('p50_ms', 'p99_ms')]
+        lines.append(
+            f'| {row["layer"]} | {row["share"]:.1%} | {row["accuracy"]:.1%} '
+            f'| {times[0]} | {times[1]} |'
+        )
+    fixed = figures['fixed_exit']
+    lines += [
+        '',
+        '| | accuracy | MACs |',
+        '|---|---|---|',
+        f'| early exit | {figures["accuracy"]:.2%} | {figures["mean_macs"] / 1e6:.0f} M |',
+        f'| fixed exit, layer {fixed["layer"]} | {fixed["accuracy"]:.2%} '
+        f'| {fixed["macs"] / 1e6:.0f} M |',
+        f'| full depth, without exits | {figures["accuracy_full_depth"]:.2%} '
+        f'| {figures["backbone_macs"] / 1e6:.0f} M |',
+        '',
+        f'{figures["images"]} images; speed-up by layers {figures["speedup_layers"]:.2f}x, by MACs '
+        f'{figures["speedup_macs"]:.2f}x, by wall clock against full depth '
+        f'{figures["speedup_wall_clock"]:.2f}x '
+        f'({figures["mean_ms"]:.1f} ms against {figures["full_depth_ms"]:.1f} ms)',
+        f'promise: {figures["promise"]}',
+    ]
+    return '\n'.join(lines)

@@ -1,0 +1,4 @@
+"""The command `thresholds`: the trade-off of a model, and thresholds for a target.
+
+Face: `command.thresholds`.
+"""

@@ -1,0 +1,171 @@
+"""Images with a number each: `train/` and `test/` beside `train.csv` and `test.csv`.
+
+image,value
+000001.png,4
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from eevit_ros.images.resize import Image
+from model_export.data.dataset import spread
+from model_export.data.pixels import decode_all, to_squares
+from model_export.errors import ModelExportError
+from model_export.recipe.recipe import Recipe
+
+COLUMNS = ['image', 'value']
+
+
+@dataclass(frozen=True)
+class Values:
+    """Square images uint8 (N, S, S, 3) RGB and a number each, `mean + deviation * labels`.
+
+    `labels`, float32 (N,), are what a model trains on: the numbers themselves as they are loaded,
+    then of mean 0 and deviation 1.
+    """
+
+    images: Image
+    labels: npt.NDArray[np.float32]
+    mean: float = 0.0
+    deviation: float = 1.0
+
+    def __len__(self) -> int:
+        """Count the images."""
+        return len(self.labels)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The name of a model's one output, where a classifier has those of its classes."""
+        return ('value',)
+
+    @property
+    def values(self) -> npt.NDArray[np.float32]:
+        """The numbers as the files hold them, float32 (N,)."""
+        return np.asarray(self.mean + self.deviation * self.labels, np.float32)
+
+    def subset(self, index: npt.NDArray[np.int64]) -> Values:
+        """The images at `index`, in that order."""
+        return replace(self, images=self.images[index], labels=self.labels[index])
+
+    def spread(self, count: int) -> Values:
+        """At most `count` images, evenly from first to last."""
+        return self.subset(spread(len(self), count))
+
+    def standardised(self, mean: float, deviation: float) -> Values:
+        """The same with labels in deviations from the mean."""
+        labels = np.asarray((self.values - mean) / deviation, np.float32)
+        return Values(self.images, labels, mean, deviation)
+
+
+@dataclass(frozen=True)
+class Halves:
+    """The train split in two, both standardised as the images to train on are.
+
+    Attributes:
+        training: What a run trains on.
+        held_out: What it is watched and its tolerances are chosen on.
+        fingerprint: What tells this train split from another, as `data.fingerprint` for classes.
+    """
+
+    training: Values
+    held_out: Values
+    fingerprint: str
+
+
+def load_halves(folder: Path, recipe: Recipe) -> Halves:
+    """Load the train split and hold `recipe.held_out` random images out, by `held_out_seed`.
+
+    Raises:
+        ModelExportError: as `load_values`; or no images are left to train on, or they all have the
+            same value.
+    """
+    data = load_values(folder, 'train', recipe.backbone.image_size)
+    if recipe.held_out >= len(data):
+        raise ModelExportError(
+            f'held_out {recipe.held_out} takes all {len(data)} images of {folder}: lower it'
+        )
+    order = np.random.default_rng(recipe.held_out_seed).permutation(len(data))
+    training = data.subset(np.sort(order[recipe.held_out :]))
+    held_out = data.subset(np.sort(order[: recipe.held_out]))
+    mean, deviation = (float(f(training.labels, dtype=np.float64)) for f in (np.mean, np.std))
+    if not deviation > 0:
+        raise ModelExportError(f'all training images of {folder} have the value {mean:g}')
+    return Halves(
+        training.standardised(mean, deviation),
+        held_out.standardised(mean, deviation),
+        fingerprint(data),
+    )
+
+
+def load_values(folder: Path, split: str, image_size: int) -> Values:
+    """Load `folder/SPLIT/IMAGE` and `folder/SPLIT.csv`, whose columns are `image,value`.
+
+    Args:
+        folder: Of the data set.
+        split: 'train' or 'test'.
+        image_size: What images are cropped and resized to, unless all are squares of one size
+            that is no larger.
+
+    Raises:
+        ModelExportError: the table is missing or is none, an image is missing, cannot be read or is
+            listed twice, or a value is no number.
+    """
+    table = folder / f'{split}.csv'
+    listed = _read(table)
+    paths = [folder / split / name for name in listed]
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        raise ModelExportError(
+            f'{table} lists {missing[0]}, which is not there; {len(missing)} of {len(paths)} '
+            f'images are missing'
+        )
+    files = ((str(path), path) for path in paths)
+    images = to_squares(decode_all(files, len(paths)), len(paths), image_size)
+    return Values(images, np.array(list(listed.values()), np.float32))
+
+
+def fingerprint(data: Values) -> str:
+    """The size of a train split, and a hash of its values, which decide what is held out."""
+    digest = hashlib.sha256(data.values.astype('<f4').tobytes()).hexdigest()
+    return f'{len(data)} images, values {digest[:16]}'
+
+
+def _read(table: Path) -> dict[str, float]:
+    """The value of each image, in the order of the file."""
+    try:
+        with table.open(newline='', encoding='utf-8-sig') as file:
+            rows = list(csv.reader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as err:
+        raise ModelExportError(f'cannot read {table}: {err}') from err
+    if not rows or rows[0] != COLUMNS:
+        raise ModelExportError(f'{table} must begin with the line image,value. Got {rows[:1]}')
+    listed: dict[str, float] = {}
+    for number, row in enumerate(rows[1:], start=2):
+        where = f'{table}, row {number}'
+        if len(row) != len(COLUMNS):
+            raise ModelExportError(f'{where} must hold an image and a value. Got {row}')
+        name, text = row
+        if name in listed:
+            raise ModelExportError(f'{where}: image {name!r} is listed twice')
+        listed[name] = _number(text, where)
+    if not listed:
+        raise ModelExportError(f'{table} lists no images')
+    return listed
+
+
+def _number(text: str, where: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ModelExportError(f'{where}: value must be a number. Got {text!r}')
+    return number

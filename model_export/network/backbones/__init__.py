@@ -1,0 +1,17 @@
+"""Backbones: the networks that exits are attached to."""
+
+from __future__ import annotations
+
+from model_export.network.backbones.base import Backbone
+from model_export.network.backbones.swin import Swin
+from model_export.network.backbones.vit import DeiT, ViT
+from model_export.recipe.recipe import BackboneRecipe
+
+__all__ = ['Backbone', 'DeiT', 'Swin', 'ViT', 'build_backbone']
+
+_KINDS: dict[str, type[ViT] | type[Swin]] = {'vit': ViT, 'deit': DeiT, 'swin': Swin}
+
+
+def build_backbone(recipe: BackboneRecipe, num_classes: int) -> Backbone:
+    """Make the backbone of a recipe's `kind` with random weights."""
+    return _KINDS[recipe.kind](recipe, num_classes)

@@ -1,0 +1,1 @@
+"""Study `cost`: parameters and multiply-accumulates by component and layer."""

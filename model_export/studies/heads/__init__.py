@@ -1,0 +1,1 @@
+"""Study `heads`: how well each kind of head answers after each layer."""

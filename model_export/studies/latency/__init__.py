@@ -1,0 +1,1 @@
+"""Study `latency`: where the milliseconds go."""

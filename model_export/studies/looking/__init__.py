@@ -1,0 +1,1 @@
+"""Study `looking`: what each exit looks at."""

@@ -1,0 +1,1 @@
+"""Study `placement`: the same number of exits in other places."""

@@ -1,0 +1,1 @@
+"""Study `platform`: one model on many machines and providers."""

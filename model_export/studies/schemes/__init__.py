@@ -1,0 +1,1 @@
+"""Study `schemes`: the training systems of the literature on one backbone and budget."""

@@ -1,0 +1,8 @@
+"""Properties are judged by their truth: a busy machine may stall any example for seconds."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile('patient', deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile('patient')

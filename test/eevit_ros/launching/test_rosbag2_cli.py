@@ -1,0 +1,69 @@
+"""What rosbag2 is asked to play, found in a bag's metadata; rosbag2 itself is not needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from eevit_ros.launching import rosbag2_cli as rosbag2
+from eevit_ros.replay.errors import ReplayError
+
+RAW, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
+FRONT, REAR = '/front/image_raw/compressed', '/rear/image_raw'
+
+
+def bag(folder: Path, **topics: str) -> Path:
+    """Write the metadata of a bag with these topics."""
+    entries = [
+        {'topic_metadata': {'name': name, 'type': kind}, 'message_count': 3}
+        for name, kind in {'/tf': 'tf2_msgs/msg/TFMessage', **topics}.items()
+    ]
+    content = {'rosbag2_bagfile_information': {'topics_with_message_count': entries}}
+    (folder / 'metadata.yaml').write_text(yaml.safe_dump(content))
+    return folder
+
+
+def test_finds_the_only_images_and_how_they_were_recorded(tmp_path):
+    assert rosbag2.recorded_images(bag(tmp_path, **{FRONT: COMPRESSED}), '') == (
+        FRONT,
+        'compressed',
+    )
+    assert rosbag2.recorded_images(bag(tmp_path, **{REAR: RAW}), '') == (REAR, 'raw')
+
+
+def test_takes_the_topic_that_is_named(tmp_path):
+    both = bag(tmp_path, **{FRONT: COMPRESSED, REAR: RAW})
+
+    assert rosbag2.recorded_images(both, REAR) == (REAR, 'raw')
+
+
+@pytest.mark.parametrize(
+    ('topics', 'topic', 'named'),
+    [
+        ({FRONT: COMPRESSED, REAR: RAW}, '', f'{FRONT}, {REAR}'),
+        ({FRONT: COMPRESSED}, '/tf', FRONT),
+        ({}, '', 'none'),
+    ],
+)
+def test_names_the_topics_that_there_are(tmp_path, topics, topic, named):
+    with pytest.raises(ReplayError, match=f': {named}$'):
+        rosbag2.recorded_images(bag(tmp_path, **topics), topic)
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        b'rosbag2_bagfile_information: 3',
+        b'rosbag2_bagfile_information: !!bool x',
+        b'rosbag2_bagfile_information: 2020-13-45',
+        b'[' * 3000,
+        b'\xff\xfe\x00\x81',
+    ],
+)
+def test_names_metadata_that_cannot_be_read(tmp_path, content):
+    (tmp_path / 'metadata.yaml').write_bytes(content)
+
+    with pytest.raises(ReplayError, match='metadata.yaml cannot be read'):
+        rosbag2.recorded_images(tmp_path, '')

@@ -1,0 +1,179 @@
+"""The player as a process, heard over real rclpy."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2 or its wheels: `make test` installs them')
+pytest.importorskip('rosbags', reason='bags are read with rosbags: pip install rosbags')
+
+from rosgraph_msgs.msg import Clock  # noqa: E402
+from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
+
+from harness.recordings import DELAY_NS, pixels, record_files, record_images, stamp_of  # noqa: E402
+from harness.ros_process import SENSOR_DATA, NodeProcess, RosPeer  # noqa: E402
+
+FAST = 'rate:=5.0'
+
+
+@pytest.fixture(scope='module')
+def peer():
+    with RosPeer() as peer:
+        yield peer
+
+
+@pytest.fixture
+def player(peer, tmp_path):
+    """Return a function that starts a player with these parameters and remappings."""
+    started = []
+
+    def start(*parameters: str, remap: Sequence[str] = ()) -> NodeProcess:
+        arguments = [word for parameter in parameters for word in ('-p', parameter)]
+        arguments += [word for rule in remap for word in ('-r', rule)]
+        command = (sys.executable, '-m', 'eevit_ros.nodes.bags.player')
+        started.append(NodeProcess(peer.domain_id, arguments, tmp_path / 'player.log', command))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.__exit__()
+
+
+def nanoseconds(stamp) -> int:
+    return stamp.sec * 1_000_000_000 + stamp.nanosec
+
+
+def until_ended(peer, node: NodeProcess) -> int:
+    """Listen until it has ended, and its last words were heard."""
+    peer.until(lambda: node.process.poll() is not None, 'the end of the player')
+    return node.process.returncode
+
+
+def test_plays_images_with_their_stamps_and_the_recorded_time(peer, player, tmp_path):
+    levels = list(range(10))
+    bag = record_images(tmp_path / 'bag', levels)
+    with peer.listening(Image, '/image') as images, peer.listening(Clock, '/clock', 1000) as clock:
+        node = player(f'bag:={bag}')
+        assert until_ended(peer, node) == 0, node.output()
+        peer.until(lambda: len(images) == len(levels), 'the last image')
+
+    assert [nanoseconds(m.header.stamp) for m in images] == [stamp_of(i) for i in levels]
+    for level, message in zip(levels, images, strict=True):
+        height, width, _ = pixels(level).shape
+        assert (message.encoding, message.height, message.width) == ('rgb8', height, width)
+        assert message.step == 3 * width
+        assert np.array_equal(np.asarray(message.data).reshape(height, width, 3), pixels(level))
+
+    times = [nanoseconds(m.clock) for m in clock]
+    assert times == sorted(times)
+    assert times[0] == stamp_of(0) + DELAY_NS  # it stands there until somebody listens
+    # Between images too: told more often than they come. It goes on after the last of them.
+    assert len(set(times)) > 2 * len(levels)
+    assert times[-1] > stamp_of(len(levels) - 1) + DELAY_NS
+    assert 'played 10 of 10 images' in node.output()
+
+
+def test_plays_files_as_they_are_where_the_topic_was_remapped_to(peer, player, tmp_path):
+    kinds = ['JPEG', 'PNG', 'JPEG']
+    bag = record_files(tmp_path / 'bag', kinds)
+    with peer.listening(CompressedImage, '/front/image_raw/compressed', SENSOR_DATA) as images:
+        node = player(
+            f'bag:={bag}', FAST, 'transport:=compressed', remap=['image:=/front/image_raw']
+        )
+        assert until_ended(peer, node) == 0, node.output()
+        peer.until(lambda: len(images) == len(kinds), 'the last image')
+
+    assert [message.format for message in images] == ['jpeg', 'png', 'jpeg']
+    assert [bytes(m.data[:3]) for m in images] == [b'\xff\xd8\xff', b'\x89PN', b'\xff\xd8\xff']
+    assert [nanoseconds(m.header.stamp) for m in images] == [stamp_of(i) for i in range(3)]
+
+
+def test_leaves_out_a_broken_image_and_names_it(peer, player, tmp_path):
+    bag = record_images(tmp_path / 'bag', [0, None, 2])
+    with peer.listening(Image, '/image') as images:
+        node = player(f'bag:={bag}', FAST)
+        assert until_ended(peer, node) == 0, node.output()
+        peer.until(lambda: len(images) == 2, 'the last image')
+
+    assert [nanoseconds(m.header.stamp) for m in images] == [stamp_of(0), stamp_of(2)]
+    assert 'image 1, stamped 1700000000.190123456, is left out: ' in node.output()
+    assert 'played 2 of 3 images' in node.output()
+
+
+@pytest.mark.parametrize(
+    ('levels', 'transport', 'reason'),
+    [
+        ([None, None], 'raw', 'none of the images of {bag} can be played'),
+        ([0, 1], 'compressed', 'recorded as neither JPEG nor PNG'),
+    ],
+)
+def test_says_what_cannot_be_played(peer, player, tmp_path, levels, transport, reason):
+    bag = record_images(tmp_path / 'bag', levels)
+    kind, topic = {
+        'raw': (Image, '/image'),
+        'compressed': (CompressedImage, '/image/compressed'),
+    }[transport]
+    with peer.listening(kind, topic):
+        node = player(f'bag:={bag}', FAST, f'transport:={transport}')
+        assert until_ended(peer, node) == 1
+
+    assert reason.format(bag=bag) in node.output()
+    assert 'Traceback' not in node.output()
+
+
+def test_waits_for_the_recorder_too(peer, player, tmp_path):
+    bag = record_images(tmp_path / 'bag', [0, 1, 2])
+    with peer.listening(Image, '/image') as images:
+        node = player(f'bag:={bag}', FAST, 'wait_for:=answers')
+        node.wait_for_output('waiting for somebody who listens to answers')
+        assert not images
+        with peer.listening(Clock, '/answers'):
+            assert until_ended(peer, node) == 0, node.output()
+        peer.until(lambda: len(images) == 3, 'the last image')
+
+
+def test_stopped_before_the_end_it_says_so(peer, player, tmp_path):
+    bag = record_images(tmp_path / 'bag', list(range(30)))
+    with peer.listening(Image, '/image') as images:
+        node = player(f'bag:={bag}', 'rate:=0.1')
+        peer.until(lambda: images, 'the first image', node=node)
+        assert node.stop(signal.SIGTERM) == 1
+
+    assert 'stopped before the end, after ' in node.output()
+    assert 'of 30 images' in node.output()
+
+
+def test_does_not_wait_for_ever_for_a_listener(peer, tmp_path):
+    bag = record_images(tmp_path / 'bag', [0])
+    impatient = (
+        'from eevit_ros import bag_player; bag_player.LISTENER_TIMEOUT_S = 0.2; '
+        'raise SystemExit(bag_player.main())'
+    )
+    command = (sys.executable, '-c', impatient)
+    arguments = ['-p', f'bag:={bag}']
+    with NodeProcess(peer.domain_id, arguments, tmp_path / 'player.log', command) as node:
+        assert node.wait() == 1
+        assert 'nobody listens to /image after 0 s: start the classifier' in node.output()
+
+
+@pytest.mark.parametrize(
+    ('parameters', 'code', 'reason'),
+    [
+        ([], 2, "parameter 'bag' must be the path"),
+        (['bag:=/no/such/bag'], 1, '/no/such/bag'),
+        (['bag:={bag}', 'topic:=/nowhere'], 1, '/nowhere'),
+        (['bag:={bag}', 'transport:=theora'], 2, "parameter 'transport' must be one of raw"),
+        (['bag:={bag}', 'rate:=0.0'], 2, "parameter 'rate'"),
+    ],
+)
+def test_refuses_what_makes_no_sense(player, tmp_path, parameters, code, reason):
+    bag = record_images(tmp_path / 'bag', [0])
+    node = player(*(parameter.format(bag=bag) for parameter in parameters))
+    assert node.wait() == code
+    assert reason in node.output()
+    assert 'Traceback' not in node.output()

@@ -1,0 +1,104 @@
+"""The example policy allows what the running nodes need, and nothing beside it."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.governor_peer import COMMAND as GOVERNOR
+from harness.ros_process import ROOT, NodeProcess, RosPeer
+from harness.tiny_model import write_tiny_model
+
+POLICY = ROOT / 'config' / 'sros2' / 'policy.xml'
+# What one run does not show: the other transport, and the service that Humble lacks.
+SOMETIMES = {
+    'subscribe': {'/camera/image_raw/compressed'},
+    'publish': set(),
+    'reply': {'/classifier/get_type_description', '/speed_governor/get_type_description'},
+}
+# Element, where it may stand, and the attributes that it must have: of sros2's policy.xsd.
+SCHEMA: dict[str, tuple[str, set[str]]] = {
+    'enclaves': ('policy', set()),
+    'enclave': ('enclaves', {'path'}),
+    'profiles': ('enclave', set()),
+    'profile': ('profiles', {'ns', 'node'}),
+    'topics': ('profile', set()),
+    'services': ('profile', set()),
+    'topic': ('topics', set()),
+    'service': ('services', set()),
+}
+QUALIFIERS = {'topics': {'publish', 'subscribe'}, 'services': {'reply', 'request'}}
+
+
+def allowed(node: str) -> dict[str, set[str]]:
+    """The full names that the policy gives a node, by what it may do, as sros2 expands them."""
+    found: dict[str, set[str]] = {what: set() for what in SOMETIMES}
+    profile = ElementTree.parse(POLICY).find(f'.//profile[@node="{node}"]')
+    assert profile is not None
+    namespace = profile.attrib['ns'].rstrip('/')
+    for group in profile:
+        for what in group.attrib:
+            for entry in group:
+                name = entry.text or ''
+                if name.startswith('~'):
+                    name = f'{namespace}/{node}{name[1:]}'
+                elif not name.startswith('/'):
+                    name = f'{namespace}/{name}'
+                found[what].add(name)
+    return found
+
+
+def in_the_graph(peer: RosPeer, node: str) -> dict[str, set[str]]:
+    """The full names that a running node has."""
+    asks: dict[str, Callable[..., list[tuple[str, list[str]]]]] = {
+        'subscribe': peer.node.get_subscriber_names_and_types_by_node,
+        'publish': peer.node.get_publisher_names_and_types_by_node,
+        'reply': peer.node.get_service_names_and_types_by_node,
+    }
+    return {what: {name for name, _ in ask(node, '/')} for what, ask in asks.items()}
+
+
+@pytest.mark.parametrize('node', ['classifier', 'speed_governor'])
+def test_the_policy_names_what_the_running_node_has(node: str, tmp_path: Path) -> None:
+    model = write_tiny_model(tmp_path / 'tiny.onnx')
+    starts = {
+        'classifier': (['-r', 'image:=/camera/image_raw', '-p', f'model:={model}'], ()),
+        'speed_governor': (['-r', 'adaptive_rate:=/classifier/adaptive_rate'], (GOVERNOR,)),
+    }
+    arguments, command = starts[node]
+    policy = allowed(node)
+    complete = {what: names - SOMETIMES[what] for what, names in policy.items()}
+    with RosPeer() as peer, NodeProcess(peer.domain_id, arguments, tmp_path / 'log', *command) as p:
+
+        def is_complete() -> bool:
+            if (node, '/') not in peer.node.get_node_names_and_namespaces():
+                return False
+            graph = in_the_graph(peer, node)
+            return all(complete[what] <= graph[what] for what in complete)
+
+        peer.until(is_complete, 'all that the policy allows', node=p)
+        graph = in_the_graph(peer, node)
+    assert {what: graph[what] - policy[what] for what in graph} == {what: set() for what in graph}
+
+
+def test_the_policy_has_the_structure_that_sros2_asks_for() -> None:
+    root = ElementTree.parse(POLICY).getroot()
+    assert (root.tag, root.attrib) == ('policy', {'version': '0.2.0'})
+    parents = {child: parent for parent in root.iter() for child in parent}
+    for element, parent in parents.items():
+        where, attributes = SCHEMA[element.tag]
+        assert parent.tag == where
+        assert (
+            attributes <= element.attrib.keys() <= attributes | QUALIFIERS.get(element.tag, set())
+        )
+        for qualifier in element.attrib.keys() & QUALIFIERS.get(element.tag, set()):
+            assert element.attrib[qualifier] == 'ALLOW'
+
+
+def test_no_permission_is_a_pattern() -> None:
+    for entry in ElementTree.parse(POLICY).iter():
+        if entry.tag in ('topic', 'service'):
+            assert not set(entry.text or '*') & set('*?[] ')

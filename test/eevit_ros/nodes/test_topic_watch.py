@@ -1,0 +1,102 @@
+"""Who publishes on a topic: several under one name, and those without a name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from nav2_msgs.msg import SpeedLimit as SpeedLimitMessage
+from rclpy.qos import QoSProfile
+from rclpy.topic_endpoint_info import TopicEndpointInfo
+from std_msgs.msg import Float32
+
+from eevit_ros.nodes import topic_watch
+from eevit_ros.nodes.governor.inputs import LimitInputs
+from eevit_ros.nodes.topic_watch import GHOST_S, NAMELESS, NAMELESS_S, UNKNOWN, TopicWatch
+from eevit_ros.speed.limit import WRONG, LimitSettings, SpeedLimit
+from harness.ros_process import RosPeer
+
+QOS = QoSProfile(depth=1)
+FLOAT = 'std_msgs/msg/Float32'
+
+
+@pytest.fixture(scope='module')
+def peer() -> Iterator[RosPeer]:
+    with RosPeer() as found:
+        yield found
+
+
+class Time:
+    """A clock that the test sets."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def test_two_publishers_of_one_name_are_told_from_a_ghost_by_time(peer: RosPeer) -> None:
+    clock = Time()
+    watch = TopicWatch(peer.node, '/twins', FLOAT, QOS, clock)
+    one, two = (peer.node.create_publisher(Float32, '/twins', 1) for _ in range(2))
+    peer.until(lambda: watch.count() == 2, 'both')
+    assert watch.names() == ['/test_peer']
+    assert watch.twins() == []
+    clock.now_s += GHOST_S - 0.1
+    assert watch.twins() == []
+    clock.now_s += 0.2
+    assert watch.twins() == ['/test_peer']
+    peer.node.destroy_publisher(two)
+    peer.until(lambda: watch.count() == 1, 'one')
+    assert watch.twins() == []
+    peer.node.destroy_publisher(one)
+
+
+class Graph:
+    """Stands for a node whose graph has a publisher without a name: no ROS process makes one."""
+
+    def __init__(self, *names: str) -> None:
+        self._infos = [
+            TopicEndpointInfo(node_name=name, node_namespace='/', topic_type=FLOAT, qos_profile=QOS)
+            for name in names
+        ]
+
+    def get_publishers_info_by_topic(self, topic: str) -> list[TopicEndpointInfo]:
+        return self._infos
+
+
+def test_a_publisher_without_a_name_is_ignored_until_its_name_should_be_known() -> None:
+    clock = Time()
+    watch = TopicWatch(Graph('camera', UNKNOWN), '/x', 'std_msgs/msg/Float64', QOS, clock)
+    assert (watch.names(), watch.count()) == (['/camera'], 1)
+    assert NAMELESS not in watch.unheard()
+    clock.now_s += NAMELESS_S + 0.1
+    assert (watch.names(), watch.count()) == (['/camera', NAMELESS], 2)
+    assert f'{NAMELESS} publishes {FLOAT} and not' in watch.unheard()
+
+
+@pytest.mark.parametrize(
+    ('topic', 'kind'), [('/adaptive_rate', Float32), ('/limit', SpeedLimitMessage)]
+)
+def test_two_of_one_name_are_a_fault_of_the_rate_and_of_the_limit(
+    peer: RosPeer, monkeypatch: pytest.MonkeyPatch, topic: str, kind: type
+) -> None:
+    """Where messages have no numbers nothing else shows two classifiers, or two governors."""
+    monkeypatch.setattr(topic_watch, 'GHOST_S', 0.0)
+    limit = SpeedLimit(LimitSettings())
+    inputs = LimitInputs(peer.node, limit, sources=[], output='/limit', heard=lambda: None)
+    publishers = [peer.node.create_publisher(kind, topic, 1)]
+
+    def found() -> bool:
+        inputs.look_around()
+        return limit.at(0.0).reason == WRONG
+
+    watch = TopicWatch(peer.node, topic, '', QOS)
+    peer.until(lambda: watch.count() == 1, 'one')
+    assert not found()
+    publishers.append(peer.node.create_publisher(kind, topic, 1))
+    peer.until(found, 'the fault')
+    assert limit.at(0.0).text.startswith(f'several publishers named /test_peer are on {topic}')
+    for publisher in publishers:
+        peer.node.destroy_publisher(publisher)

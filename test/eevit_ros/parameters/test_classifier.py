@@ -1,0 +1,168 @@
+"""Parameters: what may be given, and that the commented file says what the node assumes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from rcl_interfaces.msg import ParameterType
+
+from eevit_ros.errors import EevitError
+from eevit_ros.nodes.declare import descriptor
+from eevit_ros.parameters.classifier import Settings, check_value, demo_model
+from eevit_ros.parameters.classifier_specs import SPECS
+from eevit_ros.speed.rate import MAPPINGS, RateSettings
+from harness.paths import ROOT
+
+FILE = ROOT / 'config' / 'classifier.yaml'
+DEFAULTS = {name: spec.default for name, spec in SPECS.items()}
+
+
+def flat(values: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f'{prefix}{key}.')
+        else:
+            yield prefix + key, value
+
+
+def test_the_file_holds_every_parameter_with_its_default() -> None:
+    values = yaml.safe_load(FILE.read_text())['/**']['ros__parameters']
+    assert dict(flat(values)) == DEFAULTS
+
+
+def comments(lines: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield each parameter's name with the comment above it or beside it."""
+    group, above = '', ''
+    for line in lines:
+        indent = len(line) - len(line.lstrip())
+        name, colon, rest = line.strip().partition(':')
+        if name.startswith('#'):
+            above = f'{above} {line.strip(" #")}'
+        elif colon and indent >= 4:
+            value, _, beside = rest.partition('#')
+            group = '' if indent == 4 else group
+            if value.strip():
+                yield group + name, f'{above} {beside}'
+            else:
+                group = f'{name}.'
+            above = ''
+        else:
+            above = ''
+
+
+def test_the_files_comments_name_choices_and_what_is_live() -> None:
+    found = dict(comments(FILE.read_text().splitlines()))
+    assert found.keys() == SPECS.keys()
+    for name, spec in SPECS.items():
+        assert ('(live)' in found[name]) == spec.live, name
+        missing = [choice for choice in spec.choices if choice not in found[name]]
+        assert not missing, f'{name}: {missing}'
+
+
+def test_defaults_make_settings() -> None:
+    settings = Settings.from_values(DEFAULTS)
+    assert settings.model == demo_model()
+    assert settings.model.name == 'eevit_s14_cifar100.onnx'
+    assert settings.thresholds == ()
+    assert settings.rate == RateSettings()
+
+
+def test_a_model_may_lie_in_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('HOME', '/home/robot')
+    settings = Settings.from_values({**DEFAULTS, 'model': '~/models/mine.onnx'})
+    assert settings.model == Path('/home/robot/models/mine.onnx')
+
+
+def test_a_cache_folder_is_absolute_or_in_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('HOME', '/home/robot')
+    assert Settings.from_values(DEFAULTS).cache_dir is None
+    settings = Settings.from_values({**DEFAULTS, 'cache_dir': '~/engines'})
+    assert settings.cache_dir == Path('/home/robot/engines')
+    for name in ('engines', '../engines'):
+        with pytest.raises(EevitError, match=f"'cache_dir' must be an absolute .* Got '{name}'"):
+            check_value('cache_dir', name)
+
+
+@pytest.mark.parametrize('value', ['0' * 63, '0' * 65, 'g' * 64, 'sha256:' + '0' * 64])
+def test_a_hash_has_64_hexadecimal_digits(value: str) -> None:
+    check_value('model_sha256', '0aF' + '9' * 61)
+    with pytest.raises(EevitError, match="'model_sha256' must be 64 hexadecimal digits.* Got"):
+        check_value('model_sha256', value)
+
+
+@given(st.floats(0, 1))
+def test_one_threshold_may_be_a_number_or_a_list(value: float) -> None:
+    for given_value in (value, [value]):
+        assert Settings.from_values({**DEFAULTS, 'thresholds': given_value}).thresholds == (value,)
+
+
+def test_an_integer_is_a_number() -> None:
+    assert Settings.from_values({**DEFAULTS, 'thresholds': [0, 1]}).thresholds == (0.0, 1.0)
+
+
+@pytest.mark.parametrize('value', [None, []])
+def test_an_empty_list_means_the_model_s_own_thresholds(value: object) -> None:
+    assert Settings.from_values({**DEFAULTS, 'thresholds': value}).thresholds == ()
+
+
+@pytest.mark.parametrize('value', [-0.1, 1.1, float('nan'), [0.5, float('inf')], 'x', True, ['x']])
+def test_a_threshold_that_is_no_confidence_is_refused(value: object) -> None:
+    with pytest.raises(EevitError, match="'thresholds' must be one number in"):
+        check_value('thresholds', value)
+
+
+@pytest.mark.parametrize(
+    'name', ['image_transport', 'provider', 'execution', 'exit_policy', 'class_ids']
+)
+def test_an_unknown_choice_is_refused_with_the_known_ones(name: str) -> None:
+    with pytest.raises(EevitError) as caught:
+        Settings.from_values({**DEFAULTS, name: 'other'})
+    for text in (name, "'other'", *SPECS[name].choices):
+        assert text in str(caught.value)
+
+
+def test_every_rate_setting_is_a_live_parameter() -> None:
+    names = {name for name in SPECS if name.startswith('rate.')}
+    assert names == {f'rate.{field}' for field in RateSettings.__dataclass_fields__}
+    assert all(SPECS[name].live for name in names)
+
+
+@pytest.mark.parametrize('name', SPECS)
+def test_descriptors_explain_and_bound(name: str) -> None:
+    spec, described = SPECS[name], descriptor(SPECS[name])
+    assert described.description.startswith(spec.description)
+    assert ('Fixed while configured' in described.description) == (not spec.live)
+    ranges = [*described.integer_range, *described.floating_point_range]
+    assert [(r.from_value, r.to_value) for r in ranges] == (
+        [] if spec.low is None else [(spec.low, spec.high)]
+    )
+    assert described.type == ParameterType.PARAMETER_NOT_SET  # rclpy takes it from the default
+
+
+def test_the_ends_of_every_rate_range_are_accepted_by_the_law() -> None:
+    for name, spec in SPECS.items():
+        if name.startswith('rate.'):
+            values = spec.choices if spec.low is None else (spec.low, spec.high)
+            assert values
+            for value in values:
+                whole = (value,) if spec.low is None else type(spec.default)(value)
+                RateSettings(**{name[5:]: whole})
+
+
+@pytest.mark.parametrize('value', [[], ['depth', 'speed'], ['']])
+def test_every_mapping_must_be_a_known_one(value: list[str]) -> None:
+    with pytest.raises(EevitError) as caught:
+        Settings.from_values({**DEFAULTS, 'rate.mappings': value})
+    for text in ("'rate.mappings' must be one or more of", *MAPPINGS, f'Got {value!r}'):
+        assert text in str(caught.value)
+
+
+def test_mappings_may_be_any_of_the_known_ones() -> None:
+    settings = Settings.from_values({**DEFAULTS, 'rate.mappings': list(MAPPINGS)})
+    assert settings.rate.mappings == MAPPINGS

@@ -1,0 +1,72 @@
+"""The governor's parameters: what may be given, and that the file says what it assumes."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from eevit_ros.errors import EevitError
+from eevit_ros.nodes.declare import descriptor
+from eevit_ros.parameters.governor import GovernorSettings
+from eevit_ros.parameters.governor_specs import SPECS
+from eevit_ros.speed.limit import LimitSettings
+from harness.paths import ROOT
+
+FILE = ROOT / 'config' / 'speed_governor.yaml'
+DEFAULTS = {name: spec.default for name, spec in SPECS.items()}
+
+
+def test_the_file_holds_every_parameter_with_its_default() -> None:
+    assert yaml.safe_load(FILE.read_text())['/**']['ros__parameters'] == DEFAULTS
+
+
+def test_defaults_make_settings() -> None:
+    settings = GovernorSettings.from_values(DEFAULTS)
+    assert settings.limit == LimitSettings()
+    assert settings.limit_sources == ('filter_speed_limit',)
+    assert settings.command == 'none'
+
+
+@pytest.mark.parametrize('name', ['unit', 'command'])
+def test_an_unknown_choice_is_refused_with_the_known_ones(name: str) -> None:
+    with pytest.raises(EevitError) as caught:
+        GovernorSettings.from_values({**DEFAULTS, name: 'other'})
+    for text in (name, "'other'", *SPECS[name].choices):
+        assert text in str(caught.value)
+
+
+def test_metres_per_second_need_the_full_speed() -> None:
+    with pytest.raises(EevitError, match=r"'max_speed_mps' above 0\. Got 0\.0"):
+        GovernorSettings.from_values({**DEFAULTS, 'unit': 'mps'})
+    settings = GovernorSettings.from_values({**DEFAULTS, 'unit': 'mps', 'max_speed_mps': 0.5})
+    assert (settings.unit, settings.limit.max_speed_mps) == ('mps', 0.5)
+
+
+@pytest.mark.parametrize('value', [None, []])
+def test_an_empty_list_is_no_source(value: object) -> None:
+    assert GovernorSettings.from_values({**DEFAULTS, 'limit_sources': value}).limit_sources == ()
+
+
+@pytest.mark.parametrize(
+    ('value', 'named'),
+    [
+        ('zones', "'zones'"),
+        ([1.5], '[1.5]'),
+        (['a', 'a'], 'twice'),
+        ([''], "''"),
+        (['a b'], "'a b'"),
+        (['a//b'], "'a//b'"),
+    ],
+)
+def test_sources_that_are_no_topics_are_refused(value: object, named: str) -> None:
+    with pytest.raises(EevitError) as caught:
+        GovernorSettings.from_values({**DEFAULTS, 'limit_sources': value})
+    assert 'limit_sources' in str(caught.value)
+    assert named in str(caught.value)
+
+
+@pytest.mark.parametrize('name', SPECS)
+def test_descriptors_say_that_a_parameter_is_read_at_start(name: str) -> None:
+    described = descriptor(SPECS[name], read_only=True)
+    assert described.read_only
+    assert described.description == f'{SPECS[name].description} Read at start.'

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from eevit_ros.errors import EevitError
+from eevit_ros.recordings.errors import RecordingError
+from eevit_ros.recordings.open import open_source
+from harness.bags import picture_file, pixels
+
+
+def put(folder, *names: str) -> None:
+    """Write one picture a name; its level is its number in the call."""
+    for level, name in enumerate(names):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(picture_file(level, 'PNG' if name.lower().endswith('png') else 'JPEG'))
+
+
+def test_pictures_come_by_number_at_15_hz(tmp_path):
+    put(tmp_path, 'f1.png', 'f2.png', 'f10.png', 'f11.PNG', 'g.png')
+    source = open_source(tmp_path, None)
+    assert (source.name, source.topic, source.frames) == (tmp_path.name, '', 5)
+    frames = list(source)
+    for i, frame in enumerate(frames):
+        np.testing.assert_array_equal(frame.decode(), pixels(i))
+    assert [frame.index for frame in frames] == [0, 1, 2, 3, 4]
+    assert [frame.stamp_ns for frame in frames] == [
+        1_000_000_000,
+        1_066_666_667,
+        1_133_333_333,
+        1_200_000_000,
+        1_266_666_667,
+    ]
+    assert all(frame.received_ns == frame.stamp_ns and frame.truth == '' for frame in frames)
+    assert source.problems == []
+
+
+def test_the_bytes_are_those_of_the_file_and_named_by_what_they_are(tmp_path):
+    put(tmp_path, 'a.jpg', 'b.JPEG', 'c.png')
+    (tmp_path / 'd.jpg').write_bytes(picture_file(3, 'PNG'))
+    frames = list(open_source(tmp_path, None))
+    assert [frame.format for frame in frames] == ['jpeg', 'jpeg', 'png', 'png']
+    assert frames[1].data == (tmp_path / 'b.JPEG').read_bytes()
+    np.testing.assert_array_equal(frames[3].decode(), pixels(3))
+
+
+def test_a_sub_folder_is_a_class(tmp_path):
+    put(tmp_path, 'dog/1.png', 'cat/2.png', 'cat/10.png', 'maple_tree/1.png')
+    (tmp_path / 'empty').mkdir()
+    (tmp_path / 'labels.csv').write_text('beside')
+    source = open_source(tmp_path, None)
+    assert [frame.truth for frame in source] == ['cat', 'cat', 'dog', 'maple_tree']
+    assert [frame.decode()[5, 5, 1] for frame in source] == [1, 2, 0, 3]
+    assert source.problems == []
+
+
+def test_pictures_are_read_one_by_one(tmp_path):
+    put(tmp_path, 'a.png', 'b.png')
+    frames = iter(open_source(tmp_path, None))
+    assert next(frames).data == picture_file(0)
+    (tmp_path / 'b.png').write_bytes(picture_file(7))
+    assert next(frames).data == picture_file(7)
+
+
+def test_a_bad_picture_is_named_and_harms_nothing_else(tmp_path):
+    put(tmp_path, 'a.png', 'b.png', 'c.png', 'd.png')
+    source = open_source(tmp_path, None)
+    (tmp_path / 'b.png').write_bytes(b'')
+    (tmp_path / 'c.png').unlink()
+    first, empty, gone, last = source
+    for frame, reason in (
+        (empty, r'b\.png: compressed image .* neither'),
+        (gone, r'c\.png cannot'),
+    ):
+        with pytest.raises(EevitError, match=reason):
+            frame.decode()
+    np.testing.assert_array_equal(first.decode(), pixels(0))
+    np.testing.assert_array_equal(last.decode(), pixels(3))
+
+
+def test_pictures_of_other_formats_are_not_left_out_in_silence(tmp_path):
+    put(tmp_path, 'a.png')
+    for name in ('b.webp', 'c.TIFF'):
+        (tmp_path / name).write_bytes(b'')
+    source = open_source(tmp_path, None)
+    assert len(list(source)) == 1
+    assert source.problems == [
+        f'{tmp_path}: 2 pictures are left out, the first {tmp_path / "b.webp"}: convert them to '
+        f'.jpg or .png'
+    ]
+
+
+def test_hidden_files_are_not_pictures(tmp_path):
+    put(tmp_path, 'a.png', '.thumbnails/a.png', '._a.png')
+    source = open_source(tmp_path, None)
+    assert [frame.truth for frame in source] == ['']
+
+
+def test_pictures_beside_classes_are_ambiguous(tmp_path):
+    put(tmp_path, 'a.png', 'cat/b.png')
+    with pytest.raises(
+        RecordingError, match=r'\(a\.png, \.\.\.\) and in sub-folders \(cat/b\.png, '
+    ):
+        open_source(tmp_path, None)
+
+
+@pytest.mark.parametrize('name', ['notes.txt', 'train/cat/a.png', 'a.bmp'])
+def test_a_folder_without_pictures_is_refused(tmp_path, name):
+    put(tmp_path, name)
+    with pytest.raises(RecordingError, match=rf'{tmp_path} holds no \.jpg, \.jpeg, \.png file'):
+        open_source(tmp_path, None)
+
+
+def test_a_folder_has_no_topics(tmp_path):
+    put(tmp_path, 'a.png')
+    with pytest.raises(RecordingError, match='is a folder of pictures, which has no topic /truth'):
+        open_source(tmp_path, None).stamped_labels('/truth')

@@ -1,0 +1,147 @@
+"""Files of fewer bits keep the contract, answer alike in both forms and nearly as torch does."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from eevit_ros.images.resize import Image
+from eevit_ros.model.engine import Engine
+from eevit_ros.model.metadata import ModelMetadata
+from model_export.__main__ import main
+from model_export.data import RULE
+from model_export.export.check import check_forms
+from model_export.export.fold import fold
+from model_export.export.onnx_writer import write
+from model_export.export.precision import agreement, answer_all, to_logits, to_precision
+from model_export.network.early_exit import EarlyExitViT
+from model_export.network.macs import count_macs
+from model_export.recipe.recipe import Recipe
+from test.model_export.random_model import CLASSES, random_model
+
+EXITS = 4
+
+
+@pytest.fixture(scope='module')
+def folded(recipe: Recipe) -> EarlyExitViT:
+    return fold(random_model(recipe))
+
+
+@pytest.fixture(scope='module')
+def metadata(folded: EarlyExitViT) -> ModelMetadata:
+    macs = count_macs(folded)
+    return ModelMetadata(
+        name='tiny', class_names=CLASSES, exit_layers=folded.exit_layers, layers=5,
+        input_height=24, input_width=24, resize=RULE, default_thresholds=(0.6,) * EXITS,
+        macs=macs.leaving, head_macs=macs.heads, backbone_macs=macs.backbone,
+        accuracy=(0.25,) * 5, accuracy_data='nothing', training_data='nothing', licence='none',
+        precision='int8',
+    )  # fmt: skip
+
+
+@pytest.fixture(scope='module')
+def int8(folded: EarlyExitViT, metadata: ModelMetadata) -> onnx.ModelProto:
+    return to_precision(folded, metadata)
+
+
+@pytest.fixture(scope='module')
+def path(int8: onnx.ModelProto, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp('model') / 'int8.onnx'
+    write(int8, path)
+    return path
+
+
+@pytest.fixture(scope='module')
+def pixels(images: torch.Tensor) -> Image:
+    return images.numpy()
+
+
+def test_every_product_with_weights_runs_in_int8(int8: onnx.ModelProto) -> None:
+    kinds: Counter[str] = Counter()
+    graphs = [int8.graph]
+    while graphs:
+        graph = graphs.pop()
+        kinds.update(node.op_type for node in graph.node)
+        for node in graph.node:
+            graphs += [a.g for a in node.attribute if a.type == onnx.AttributeProto.GRAPH]
+    # Attention multiplies twice without weights, in five layers and one head.
+    assert kinds['MatMul'] == 2 * (5 + 1)
+    assert kinds['Gemm'] == 0
+    assert kinds['Conv'] == 1 + 1  # patch embedding, and a depthwise one
+    assert kinds['MatMulInteger'] > 4 * 5  # attention and MLP of five layers, and the heads
+
+
+@pytest.mark.parametrize('execution', ['single', 'staged'])
+def test_both_forms_leave_where_forced_and_say_the_same(
+    path: Path, int8: onnx.ModelProto, pixels: Image, execution: str
+) -> None:
+    engine = Engine(path, execution=execution)
+    assert engine.metadata.precision == 'int8'
+    expected = answer_all(int8, pixels)
+    for exit_index in range(EXITS + 1):
+        engine.thresholds = [1.0] * exit_index + [0.0] * (EXITS - exit_index)
+        for n, image in enumerate(pixels):
+            result = engine.run(image)
+            assert result.exit_index == exit_index
+            np.testing.assert_allclose(
+                result.probabilities, expected[exit_index, n], rtol=0, atol=1e-5
+            )
+
+
+def test_it_answers_nearly_as_torch_but_not_exactly(
+    folded: EarlyExitViT, int8: onnx.ModelProto, pixels: Image
+) -> None:
+    expected = folded(torch.from_numpy(pixels)).softmax(-1).numpy()
+    difference = np.abs(answer_all(int8, pixels) - expected).max()
+    assert 1e-5 < difference < 0.1
+
+
+def test_answers_become_logits_and_answers_again(int8: onnx.ModelProto, pixels: Image) -> None:
+    answers = answer_all(int8, pixels)
+    np.testing.assert_allclose(to_logits(answers).softmax(-1).numpy(), answers, rtol=1e-4)
+    assert to_logits(np.zeros((1, 1, 2), np.float32)).isfinite().all()
+
+
+def test_agreement_is_said_for_the_last_and_for_the_worst_exit() -> None:
+    expected = np.array([[[0.9, 0.1], [0.6, 0.4]], [[1.0, 0.0], [0.5, 0.5]]], np.float32)
+    found = expected.copy()
+    found[0, 1] = 0.4, 0.6
+    said = agreement(found, expected)
+    assert '100.0% at full depth, 50.0% at the worst exit' in said
+    assert 'at most' in said and ' 0.2 ' in said
+
+
+def test_the_export_compares_both_forms(int8: onnx.ModelProto, pixels: Image) -> None:
+    assert check_forms(int8, pixels) <= 1e-5
+
+
+def test_in_fp16_weights_are_halves_and_answers_nearly_those_of_torch(
+    folded: EarlyExitViT, metadata: ModelMetadata, pixels: Image
+) -> None:
+    proto = to_precision(folded, dataclasses.replace(metadata, precision='fp16'))
+    assert folded.backbone.classifier.weight.dtype == torch.float32  # a copy was halved
+    weights = [tensor for tensor in proto.graph.initializer if len(tensor.dims) == 2]
+    assert {tensor.data_type for tensor in weights} == {onnx.TensorProto.FLOAT16}
+    expected = folded(torch.from_numpy(pixels)).softmax(-1).numpy()
+    difference = np.abs(answer_all(proto, pixels) - expected).max()
+    assert 1e-6 < difference < 5e-3
+    assert check_forms(proto, pixels) < 5e-3
+
+
+@pytest.mark.usefixtures('int8')
+def test_quantising_leaves_the_log_level_of_others_alone() -> None:
+    assert logging.getLogger().level < logging.ERROR
+
+
+def test_a_precision_that_nobody_knows_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as refused:
+        main(['export', 'run', '--data', 'data', '--out', 'out.onnx', '--precision', 'int4'])
+    assert refused.value.code == 2
+    assert 'int4' in capsys.readouterr().err
