@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from eevit_ros.errors import EevitError
 from eevit_ros.model.metadata import ModelMetadata
-from eevit_ros.model.self_contained import is_self_contained
+from eevit_ros.model.onnx_file import is_self_contained
 
 if TYPE_CHECKING:
     import onnxruntime as ort

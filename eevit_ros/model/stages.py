@@ -14,14 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from eevit_ros.errors import EevitError
-from eevit_ros.model.onnx_graph import (
-    Graph,
-    Model,
-    Node,
-    describe_input,
-    read_model_proto,
-    write_model_proto,
-)
+from eevit_ros.model.onnx_file import Graph, Model, Node, describe_input
 
 IMAGE, PROBABILITIES = 'image', 'probabilities'
 
@@ -69,7 +62,7 @@ def cut_stages(data: bytes) -> Stages:
     Raises:
         EevitError: The file is truncated, no ONNX model, or its graph is not made of stages.
     """
-    model = read_model_proto(data)
+    model = Model(data)
     try:
         return Stages(tuple(_cut(model)), model.props)
     except (KeyError, IndexError, ValueError) as err:
@@ -127,8 +120,7 @@ def _stage(model: Model, body: Graph, made: dict[str, str], answer: str, known: 
             model.graph.inputs[name] if name == IMAGE else describe_input(name, *tensors[name])
             for name in inputs
         ]
-        return write_model_proto(
-            model.rest,
+        return model.write(
             [nodes[index] for index in sorted(indices)],
             [whole for name, whole in weights.items() if name in seen],
             described,

@@ -252,6 +252,42 @@ def test_a_picture_is_refused(tmp_path: Path) -> None:
         Engine(path)
 
 
+def nested(content: bytes, *numbers: int) -> bytes:
+    """Wrap a message in others, the field numbers from the outside in."""
+    for number in reversed(numbers):
+        size, head = len(content), bytearray([number << 3 | 2])
+        while size >= 0x80:
+            head.append(size & 0x7F | 0x80)
+            size >>= 7
+        content = bytes([*head, size]) + content
+    return content
+
+
+@pytest.mark.parametrize(
+    'data',
+    [
+        pytest.param(b'\x3a' + b'\xff' * 9 + b'\x7f', id='a graph of 2**70 bytes'),
+        pytest.param(b'\x3a' + b'\xff' * 10 + b'\x01', id='a length that does not end'),
+        pytest.param(nested(b'\x42\x7f', 7, 5), id='a name that leaves its tensor'),
+        pytest.param(nested(b'\x0b\x0c', 7), id='a group'),
+        pytest.param(nested(b'\x09\x00', 7), id='half a number'),
+    ],
+)
+def test_what_protobuf_does_not_take_is_refused(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / 'odd.onnx'
+    path.write_bytes(data)
+    with pytest.raises(EevitError, match='odd.onnx: truncated or no ONNX model'):
+        read_model(path)
+
+
+@pytest.mark.parametrize('execution', ['single', 'staged'])
+def test_branches_within_branches_without_end_are_refused(tmp_path: Path, execution: str) -> None:
+    path = tmp_path / 'deep.onnx'
+    path.write_bytes(nested(b'', *(7, *(1, 5, 6) * 2000)))
+    with pytest.raises(EevitError, match='deep.onnx: '):
+        Engine(path, execution=execution)
+
+
 def other_model(opset: int = 20, ir: int = 10, external: bool = False) -> onnx.ModelProto:
     """Return somebody's ONNX model, y = x + w, that is none of ours."""
     weights = numpy_helper.from_array(np.ones((2, 3), np.float32), 'w')
@@ -331,6 +367,9 @@ def hostile(kind: str) -> bytes:
         opsets = [helper.make_opsetid('', 20)]
         model.functions.append(helper.make_function('own', 'f', [], ['c'], [node], opsets))
         del model.graph.initializer[:]
+    elif kind == 'training':
+        model.training_info.add().algorithm.initializer.append(tensor)
+        del model.graph.initializer[:]
     else:  # protobuf merges two graphs into one
         return (
             other_model().SerializeToString()
@@ -349,6 +388,7 @@ def hostile(kind: str) -> bytes:
         'an attribute',
         'sparse',
         'a function',
+        'training',
         'a second graph',
     ],
 )
