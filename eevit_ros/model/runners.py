@@ -102,8 +102,8 @@ class StagedRunner:
         self._device = device
         self._sessions = []
         known: dict[str, Tensor] = {}
-        for stage in cut.stages:
-            session = make_session(stage.write(known))
+        for stage, write in zip(cut.stages, cut.write, strict=True):
+            session = make_session(write(known))
             for made in session.get_outputs():
                 known[stage.outputs[made.name]] = Tensor(made.type, tuple(made.shape))
             self._sessions.append(session)

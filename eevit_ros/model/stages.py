@@ -34,13 +34,15 @@ class Stage:
         inputs: Names of what it reads: the image or what earlier stages made.
         outputs: What the tensors it makes are called by later stages, by their name within.
         answer: Which of `outputs` (its key) holds the exit's probabilities, float32 (1, C).
-        write: Returns the stage as an ONNX model, given what is known of its inputs.
     """
 
     inputs: tuple[str, ...]
     outputs: Mapping[str, str]
     answer: str
-    write: Callable[[Mapping[str, Tensor]], bytes]
+
+
+Write = Callable[[Mapping[str, Tensor]], bytes]
+"""Returns a stage as an ONNX model, given what is known of its inputs."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,12 @@ class Stages:
 
     Attributes:
         stages: In the order in which they run; the last holds the final classifier.
+        write: What writes each; they keep the file's bytes, so whoever keeps stages drops these.
         props: The file's metadata entries.
     """
 
     stages: tuple[Stage, ...]
+    write: tuple[Write, ...]
     props: Mapping[str, str]
 
 
@@ -64,7 +68,8 @@ def cut_stages(data: bytes) -> Stages:
     """
     model = Model(data)
     try:
-        return Stages(tuple(_cut(model)), model.props)
+        stages, write = zip(*_cut(model), strict=True)
+        return Stages(stages, write, model.props)
     except (KeyError, IndexError, ValueError) as err:
         raise EevitError(
             'the graph is not a row of stages, one `If` for each exit but the first, as '
@@ -73,27 +78,29 @@ def cut_stages(data: bytes) -> Stages:
         ) from err
 
 
-def _cut(model: Model) -> list[Stage]:
+def _cut(model: Model) -> list[tuple[Stage, Write]]:
     graph = model.graph
     ifs = [node for node in graph.nodes if node.kind == 'If']
     answers = _answers(graph, ifs)
     first = _first_stage(graph)
     known = {IMAGE, *first, *(name for node in ifs for name in node.outputs)}
     asked = set(answers)
-    stages = []
+    cut = []
     # The last one first: it tells what those before it must hand on.
     for node, answer in zip(ifs[::-1], answers[:0:-1], strict=True):
         body = node.branches['else_branch']
         called = zip(body.outputs, node.outputs, strict=True)
         made = {inner: name for inner, name in called if name in asked}
-        stages.append(_stage(model, body, made, answer, known))
-        asked.update(stages[-1].inputs)
+        cut.append(_stage(model, body, made, answer, known))
+        asked.update(cut[-1][0].inputs)
     made = {name: name for name in first if name in asked}
-    stages.append(_stage(model, Graph(), made, answers[0], {IMAGE}))
-    return stages[::-1]
+    cut.append(_stage(model, Graph(), made, answers[0], {IMAGE}))
+    return cut[::-1]
 
 
-def _stage(model: Model, body: Graph, made: dict[str, str], answer: str, known: set[str]) -> Stage:
+def _stage(
+    model: Model, body: Graph, made: dict[str, str], answer: str, known: set[str]
+) -> tuple[Stage, Write]:
     """Go back from what a stage makes to weights and to what is known when it starts.
 
     Args:
@@ -127,7 +134,7 @@ def _stage(model: Model, body: Graph, made: dict[str, str], answer: str, known: 
             made,
         )
 
-    return Stage(inputs, made, {name: inner for inner, name in made.items()}[answer], write)
+    return Stage(inputs, made, {name: inner for inner, name in made.items()}[answer]), write
 
 
 def _answers(graph: Graph, ifs: list[Node]) -> list[str]:

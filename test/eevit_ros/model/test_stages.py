@@ -101,6 +101,14 @@ def test_a_nan_is_an_error_in_stages_too(tmp_path: Path) -> None:
         assert engine.run(grey(255)).confidence == 1
 
 
+def test_the_file_is_let_go_once_its_stages_are_loaded(model: Path) -> None:
+    data = bytearray(model.read_bytes())
+    runner = StagedRunner(data, open_on_cpu, 'cpu')
+    data.clear()  # fails as long as anything views it
+    probabilities, exit_index = runner.answer(grey(255), (0.8, 0.8))
+    assert (probabilities.max(), exit_index) == (1, [0])
+
+
 # Policies ----------------------------------------------------------------------------------------
 
 

@@ -123,11 +123,11 @@ def test_stages_leave_by_any_policy_where_it_would_offline(
 
 
 def test_stages_together_hold_every_weight_once(exported: Exported) -> None:
-    stages = cut_stages(exported.path.read_bytes()).stages
+    cut = cut_stages(exported.path.read_bytes())
     between = Tensor('tensor(float)', (1, 37, 24))
     names: list[str] = []
-    for stage in stages:
-        proto = onnx.ModelProto.FromString(stage.write(dict.fromkeys(stage.inputs, between)))
+    for stage, write_stage in zip(cut.stages, cut.write, strict=True):
+        proto = onnx.ModelProto.FromString(write_stage(dict.fromkeys(stage.inputs, between)))
         names += [one.name for one in proto.graph.initializer if np.prod(one.dims) >= 16]
     assert len(names) == len(set(names)) > 20
 
