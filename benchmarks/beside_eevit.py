@@ -32,18 +32,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.interval import interval_of  # noqa: E402
 from benchmarks.random_file import random_model, write_plain, write_random  # noqa: E402
 from benchmarks.report_file import Cell, Report, Table, machine  # noqa: E402
 from eevit_ros.model.compute import PROVIDERS  # noqa: E402
 from eevit_ros.model.cores import all_cores  # noqa: E402
 from eevit_ros.model.ort_session import import_onnxruntime  # noqa: E402
+from eevit_ros.reporting.interval import median_interval  # noqa: E402
 from model_export.export.onnx_writer import INT8  # noqa: E402
 from model_export.recipe.recipe import load_recipe  # noqa: E402
 
@@ -148,7 +149,7 @@ def weighted(figures: Round) -> float:
 
 def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[Cell]:
     """Median ratio of two sides' rounds, and the ends of its interval."""
-    return [*interval_of([one / other for one, other in zip(ours, theirs, strict=True)])]
+    return [*median_interval(np.divide(ours, theirs))]
 
 
 def tables(sides: Sequence[Side], found: Mapping[str, Sequence[Round]]) -> list[Table]:
@@ -160,7 +161,7 @@ def tables(sides: Sequence[Side], found: Mapping[str, Sequence[Round]]) -> list[
         return [figures['ms'][layer] for figures in found[name]]
 
     def median(values: Sequence[float]) -> float:
-        return interval_of(values).median
+        return float(np.median(values))
 
     rows: list[list[Cell]] = []
     for layer, share in SHARES.items():

@@ -18,6 +18,7 @@ from importlib import metadata
 from pathlib import Path
 
 from eevit_ros.reporting.host_info import describe_machine
+from eevit_ros.reporting.table import markdown_table
 
 Cell = str | float | int | None
 
@@ -45,7 +46,7 @@ class Report:
     """What one run of a benchmark found.
 
     Attributes:
-        title: Of the Markdown section.
+        title: Heading of the Markdown section.
         machine: Of `machine()`, taken before anything was measured: it tells the load.
         tables: The figures.
         notes: What a reader must know to read them.
@@ -82,9 +83,10 @@ class Report:
         facts = ', '.join(f'{name} {value}' for name, value in self.machine.items())
         lines = [f'    {self.command}', '', f'On: {facts}.', '']
         for table in self.tables:
-            lines += [f'**{table.title}**', '', _row(table.columns)]
-            lines += [_row(['---', *['--:'] * (len(table.columns) - 1)])]
-            lines += [*map(_row, table.rows), '']
+            rows = [[*map(_shown, row)] for row in table.rows]
+            numeric = range(1, len(table.columns))
+            lines += [f'**{table.title}**', '']
+            lines += [markdown_table(table.columns, rows, numeric=numeric), '']
         lines += [f'- {note}' for note in self.notes]
         return '\n'.join(lines).rstrip() + '\n'
 
@@ -100,10 +102,6 @@ def machine(*more: str) -> dict[str, str | int | float]:
     packages = metadata.packages_distributions()
     names = {name for module in (*LIBRARIES, *more) for name in packages.get(module, [])}
     return {**describe_machine(), **{name: metadata.version(name) for name in sorted(names)}}
-
-
-def _row(cells: Sequence[Cell]) -> str:
-    return '| ' + ' | '.join(map(_shown, cells)) + ' |'
 
 
 def _shown(cell: Cell) -> str:

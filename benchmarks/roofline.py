@@ -24,13 +24,13 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.early_exit_speed import plain_proto  # noqa: E402
-from benchmarks.interval import interval_of  # noqa: E402
 from benchmarks.random_file import random_model  # noqa: E402
 from benchmarks.report_file import Cell, Report, Table, machine  # noqa: E402
 from eevit_ros.model.compute import PROVIDERS  # noqa: E402
 from eevit_ros.model.cores import all_cores  # noqa: E402
 from eevit_ros.model.engine import Engine  # noqa: E402
 from eevit_ros.model.ort_session import open_session  # noqa: E402
+from eevit_ros.reporting.interval import median_interval  # noqa: E402
 from model_export.network.macs import count_run  # noqa: E402
 from model_export.recipe.recipe import load_recipe  # noqa: E402
 
@@ -105,15 +105,15 @@ def main() -> None:
         [
             name,
             2 * macs / 1e9,
-            *interval_of(rates[name]),
-            *interval_of([one / best for one, best in zip(rates[name], rates[roof], strict=True)]),
+            *median_interval(rates[name]),
+            *median_interval(np.divide(rates[name], rates[roof])),
         ]
         for name, (_, macs) in work.items()
     ]
     columns = ['', 'GFLOP', 'GFLOP/s', 'low', 'high', 'of the product', 'low', 'high']
     notes = [
         f'{args.rounds} rounds in turn, {args.threads} threads, float32. Low and high: 95 % '
-        'interval of the median by bootstrap over the rounds.'
+        'interval of the median.'
     ]
     report = Report('Roofline', computer, [Table('Work and rate', columns, rows)], notes)
     print(report.write(args.json))

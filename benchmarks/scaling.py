@@ -21,11 +21,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.exit_runs import Run, exit_runs  # noqa: E402
-from benchmarks.interval import Interval, interval_of  # noqa: E402
 from benchmarks.random_file import random_model, write_random  # noqa: E402
 from benchmarks.report_file import Cell, Report, Table, machine  # noqa: E402
 from eevit_ros.model.cores import all_cores  # noqa: E402
 from eevit_ros.model.engine import Engine  # noqa: E402
+from eevit_ros.reporting.interval import Interval, median_interval  # noqa: E402
 from model_export.measuring.timing import frame  # noqa: E402
 from model_export.recipe.recipe import BackboneRecipe, ExitRecipe, Recipe  # noqa: E402
 
@@ -67,7 +67,7 @@ def alternate(runs: Mapping[str, Run], rounds: int) -> dict[str, Interval]:
     for _ in tqdm(range(rounds), 'rounds', leave=False):
         for name, run in runs.items():
             spent_ms[name].append(run())
-    return {name: interval_of(values) for name, values in spent_ms.items()}
+    return {name: median_interval(values) for name, values in spent_ms.items()}
 
 
 def growth(title: str, recipes: Mapping[str, Recipe], args: argparse.Namespace) -> Table:
@@ -114,8 +114,7 @@ def main() -> None:
     ]
     notes = [
         f'{args.rounds} rounds, {args.threads} threads, time in ONNX Runtime. The first three '
-        'tables are full depth, all exit heads included. Low and high: 95 % interval of the median '
-        'by bootstrap.'
+        'tables are full depth, all exit heads included. Low and high: 95 % interval of the median.'
     ]
     report = Report('What grows with what', computer, tables, notes)
     print(report.write(args.json))

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from drive.policy import AT_FLOOR, CONSTANT, FULL, OURS, POLICIES
 from drive.world import DARKNESS
+from eevit_ros.reporting.interval import bootstrap
 
 RESAMPLES = 20_000
 MOST_MISSES = 1 / 2  # of those at full speed
@@ -98,14 +99,5 @@ def _ratio(ours: Counts, other: Counts) -> Counts:
 
 
 def _estimate(statistic: Callable[..., Counts], *samples: Counts) -> dict[str, float]:
-    """Return a statistic over the last axis with its 95 % interval, all samples drawn alike."""
-    count = len(samples[0])
-    draws = np.random.default_rng(0).integers(0, count, (RESAMPLES, count))
-    values = statistic(*(sample[draws] for sample in samples))
-    # No means of two values: one may be infinite.
-    low, high = np.percentile(values, (2.5, 97.5), method='nearest')
-    return {
-        'value': round(float(statistic(*samples)), 4),
-        'low': round(float(low), 4),
-        'high': round(float(high), 4),
-    }
+    found = bootstrap(statistic, *samples, resamples=RESAMPLES, nearest=True)
+    return {name: round(value, 4) for name, value in found._asdict().items()}

@@ -16,6 +16,7 @@ from eevit_ros.nodes.bags import recorder as bag_recorder
 from eevit_ros.parameters import classifier_specs as parameter_specs
 from eevit_ros.parameters import governor_specs
 from eevit_ros.parameters.parameter_spec import Spec
+from eevit_ros.reporting.table import markdown_table
 
 DOCUMENT = Path(__file__).parents[1] / 'docs' / 'parameters.md'
 
@@ -70,11 +71,11 @@ def document() -> str:
 def table(specs: Mapping[str, Spec], *, live: bool = False) -> str:
     """Returns a Markdown table, a row a parameter; with `live` it has that column."""
     columns = ['parameter', 'default', 'allowed', *(['live'] if live else []), '']
-    lines = [columns, ['---'] * len(columns)]
+    rows = []
     for name, spec in specs.items():
         row = [f'`{name}`', code(spec.default), allowed(spec)]
-        lines.append([*row, *(['yes' if spec.live else ''] if live else []), words(spec)])
-    return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
+        rows.append([*row, *(['yes' if spec.live else ''] if live else []), words(spec)])
+    return markdown_table(columns, rows) + '\n'
 
 
 def code(value: object) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
+
+from eevit_ros.reporting.table import markdown_table
 
 Cell: TypeAlias = 'str | int | float | None'
 
@@ -14,7 +15,7 @@ def shown(value: Cell, column: str) -> str:
     if value is None:
         return ''
     if isinstance(value, str):
-        return value.replace('|', '\\|').replace('\n', ' ')
+        return value
     if isinstance(value, int):
         return f'{value:,}'
     if value == 0:
@@ -36,28 +37,19 @@ def section(data: dict[str, Any], level: str, folder: str) -> str:
             [shown(cell, head) for cell, head in zip(row, heads, strict=True)]
             for row in table['rows']
         ]
-        numeric = [
-            bool(table['rows']) and not any(isinstance(row[column], str) for row in table['rows'])
+        numeric = {
+            column
             for column in range(len(heads))
-        ]
-        lines = [
-            f'**{table["title"]}**',
-            '',
-            _row([shown(head, '') for head in heads]),
-            _row(['--:' if right else '---' for right in numeric]),
-            *map(_row, rows),
-        ]
-        parts.append('\n'.join(lines))
+            if rows and not any(isinstance(row[column], str) for row in table['rows'])
+        }
+        parts.append(f'**{table["title"]}**')
+        parts.append(markdown_table(heads, rows, numeric=numeric))
         if table['note']:
             parts.append(table['note'])
     for picture in data['pictures']:
         parts.append(f'![{Path(picture).stem}]({folder}{picture})')
     parts.append(_origin(data))
     return '\n\n'.join(parts) + '\n'
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f'| {" | ".join(cells)} |'
 
 
 def _origin(data: dict[str, Any]) -> str:

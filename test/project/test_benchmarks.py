@@ -8,27 +8,10 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from benchmarks.beside_eevit import LAYERS, PERCENT, Side, forced_by_input, tables
 from benchmarks.eevit.one_round import milliwatts
-from benchmarks.interval import interval_of
 from test.project.documents import ROOT
-
-
-@given(st.lists(st.floats(0.1, 10), min_size=1, max_size=30))
-def test_a_median_lies_in_its_interval(values: list[float]) -> None:
-    found = interval_of(values)
-    assert found.median == pytest.approx(np.median(values))
-    assert min(values) <= found.low <= found.high <= max(values)
-    assert interval_of(values) == found  # the same sample, the same interval
-
-
-def test_few_of_many_rounds_disturbed_do_not_move_it() -> None:
-    calm = [1.0 + 0.001 * n for n in range(40)]
-    found = interval_of([*calm, 50.0, 60.0])
-    assert 1.0 < found.low < found.median < found.high < 1.04
 
 
 def test_the_shares_are_whole() -> None:

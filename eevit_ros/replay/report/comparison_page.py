@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from eevit_ros.replay.report.pictures import thumbnails
 from eevit_ros.replay.report.series import binned
-from eevit_ros.replay.results.comparison import BLOCK_S, Comparison
+from eevit_ros.replay.results.comparison import BLOCK_S, Comparison, shown
 from eevit_ros.replay.running.pipeline import Result, open_again
 from eevit_ros.reporting.markup import (
     clock_time,
@@ -112,10 +112,10 @@ def _differences(comparison: Comparison) -> str:
     a, b = comparison.wrong_distance
     rows = [
         ('frames with different labels', percent(comparison.different)),
-        (f'share of {comparison.measured}, B less A', comparison.accuracy.text('+.2%')),
-        ('latency, A by B (above 1: B is faster)', comparison.latency.text('.3f')),
-        ('multiply-accumulates, A by B', comparison.macs.text('.3f')),
-        ('speed limit, B less A, percent of full speed', comparison.speed_limit.text('+.1f')),
+        (f'share of {comparison.measured}, B less A', shown(comparison.accuracy, '+.2%')),
+        ('latency, A by B (above 1: B is faster)', shown(comparison.latency, '.3f')),
+        ('multiply-accumulates, A by B', shown(comparison.macs, '.3f')),
+        ('speed limit, B less A, percent of full speed', shown(comparison.speed_limit, '+.1f')),
         ('distance driven on wrong answers, A and B', f'{percent(a)} and {percent(b)}'),
     ]
     note = (

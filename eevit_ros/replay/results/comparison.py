@@ -6,7 +6,7 @@ intervals come from a bootstrap over blocks of time (Künsch, 1989), each drawn 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -16,27 +16,13 @@ import pandas as pd
 from eevit_ros.replay.errors import ReplayError
 from eevit_ros.replay.results.frame_table import ANSWERED
 from eevit_ros.replay.running.pipeline import Result
+from eevit_ros.reporting.interval import Interval, bootstrap
 
 BLOCK_S = 1.0
 RESAMPLES = 10_000
 LONGEST_STEP_S = 1.0  # the robot is not taken to drive on through a longer gap in the recording
 
 Values = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A value with its 95 % interval; all None where there is nothing to compare."""
-
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-
-    def text(self, form: str) -> str:
-        """Return it for people; `form` is a format of one number."""
-        if self.value is None or self.low is None or self.high is None:
-            return 'unknown'
-        return f'{self.value:{form}} ({self.low:{form}} to {self.high:{form}})'
 
 
 @dataclass(frozen=True)
@@ -65,17 +51,20 @@ class Comparison:
     blocks: int
     different: float
     against: str
-    accuracy: Estimate
-    latency: Estimate
-    macs: Estimate
-    speed_limit: Estimate
+    accuracy: Interval | None
+    latency: Interval | None
+    macs: Interval | None
+    speed_limit: Interval | None
     wrong_distance: tuple[float | None, float | None]
     table: pd.DataFrame
 
     def to_json(self) -> dict[str, Any]:
         """Return all but the table."""
-        facts = asdict(self)
+        facts = {field.name: getattr(self, field.name) for field in fields(self)}
         del facts['table']
+        for name in ('accuracy', 'latency', 'macs', 'speed_limit'):
+            interval = facts[name]
+            facts[name] = interval._asdict() if interval else dict.fromkeys(Interval._fields)
         return facts
 
     @property
@@ -91,13 +80,18 @@ class Comparison:
             f'{self.frames} frames answered by both ({self.only_a} by A alone, {self.only_b} by B '
             f'alone); intervals of 95 %, from {self.blocks} blocks of {BLOCK_S:g} s',
             f'  different labels           {self.different:.2%}',
-            f'  share of {self.measured}, B less A: {self.accuracy.text("+.2%")}',
-            f'  B is faster (latency)      {self.latency.text(".3f")}x',
-            f'  B is cheaper (MACs)        {self.macs.text(".3f")}x',
-            f'  speed limit, B less A      {self.speed_limit.text("+.1f")} percent of full speed',
+            f'  share of {self.measured}, B less A: {shown(self.accuracy, "+.2%")}',
+            f'  B is faster (latency)      {shown(self.latency, ".3f")}x',
+            f'  B is cheaper (MACs)        {shown(self.macs, ".3f")}x',
+            f'  speed limit, B less A      {shown(self.speed_limit, "+.1f")} percent of full speed',
             f'  distance on wrong answers  A {wrong[0]}, B {wrong[1]} (hypothetical: the camera '
             f'went where the recording robot drove)',
         ]
+
+
+def shown(interval: Interval | None, form: str) -> str:
+    """Return an interval for people; `form` is the format of one number."""
+    return interval.text(form) if interval else 'unknown'
 
 
 def compare_results(a: Result, b: Result) -> Comparison:
@@ -148,28 +142,29 @@ def _blocks(table: pd.DataFrame) -> npt.NDArray[np.int64]:
     return np.asarray(pd.factorize(table['bag'] + ' ' + seconds)[0], np.int64)
 
 
-def _difference(a: Values, b: Values, blocks: npt.NDArray[np.int64]) -> Estimate:
+def _difference(a: Values, b: Values, blocks: npt.NDArray[np.int64]) -> Interval | None:
     return _bootstrap(b - a, np.ones_like(a), blocks)
 
 
-def _quotient(a: Values, b: Values, blocks: npt.NDArray[np.int64]) -> Estimate:
+def _quotient(a: Values, b: Values, blocks: npt.NDArray[np.int64]) -> Interval | None:
     return _bootstrap(a, b, blocks)
 
 
-def _bootstrap(above: Values, below: Values, blocks: npt.NDArray[np.int64]) -> Estimate:
+def _bootstrap(above: Values, below: Values, blocks: npt.NDArray[np.int64]) -> Interval | None:
     """Return sum(above) / sum(below), blocks drawn with replacement."""
     if not len(above) or below.sum() == 0:
-        return Estimate()
-    names, places = np.unique(blocks, return_inverse=True)
+        return None
+    places = np.unique(blocks, return_inverse=True)[1]
     sums = [np.bincount(places, weights=values) for values in (above, below)]
-    rng = np.random.default_rng(0)
-    drawn = np.empty(RESAMPLES)
-    for number in range(RESAMPLES):  # one at a time: memory does not grow with the recording
-        weights = np.bincount(rng.integers(0, len(names), len(names)), minlength=len(names))
-        total = weights @ sums[1]
-        drawn[number] = weights @ sums[0] / total if total else np.nan
-    low, high = np.nanpercentile(drawn, (2.5, 97.5))
-    return Estimate(float(above.sum() / below.sum()), float(low), float(high))
+    return bootstrap(_ratio, *sums, resamples=RESAMPLES)
+
+
+def _ratio(above: Values, below: Values) -> Values:
+    total = below.sum(-1)
+    shares: Values = np.divide(
+        above.sum(-1), total, out=np.full(total.shape, np.nan), where=total != 0
+    )
+    return shares
 
 
 def _wrong_distance(table: pd.DataFrame, side: str) -> float | None:

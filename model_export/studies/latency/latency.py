@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 
 from eevit_ros.model.engine import Engine
 from eevit_ros.reporting import style
+from eevit_ros.reporting.interval import Interval, median_interval
 from model_export.errors import ModelExportError
-from model_export.measuring.intervals import Interval, median_interval
 from model_export.measuring.timing import time_exits
 from model_export.measuring.warm_up import NEAR, THREADS, ColdStart, cold_start
 from model_export.studies.latency.headless import write_headless
@@ -122,11 +122,11 @@ def by_exit(times: Times, layers: tuple[int, ...], kinds: tuple[str, ...]) -> Ta
             (
                 layers[index],
                 kind,
-                str(median_interval(full[:, index])),
-                str(median_interval(bare[:, index])),
+                _shown(full[:, index]),
+                _shown(bare[:, index]),
                 float(np.median(full[:, index] / full[:, -1])),
-                str(median_interval(layer[:, index])),
-                str(median_interval(head[:, index])) if index < len(kinds) else '',
+                _shown(layer[:, index]),
+                _shown(head[:, index]) if index < len(kinds) else '',
             )
         )
     return Table(
@@ -200,6 +200,11 @@ def warm_up(starts: list[tuple[ColdStart, ColdStart]]) -> Table:
     )
 
 
+def _shown(times: Times) -> str:
+    median = median_interval(times)
+    return median.text('.2f' if abs(median.value) >= 1 else '.3f')
+
+
 def _added(cumulative: Times) -> Times:
     """What each step adds within a round: (rounds, E + 1), the first as it is."""
     return np.diff(cumulative, axis=1, prepend=0.0)
@@ -212,8 +217,8 @@ def _draw_exits(times: Times, layers: tuple[int, ...]) -> Figure:
         (('with its heads', style.RATE), ('heads cut out', style.MUTED))
     ):
         found: list[Interval] = [median_interval(column) for column in times[:, which].T]
-        middle = np.array([one.median for one in found])
-        ends = [[one.median - one.low for one in found], [one.high - one.median for one in found]]
+        middle = np.array([one.value for one in found])
+        ends = [[one.value - one.low for one in found], [one.high - one.value for one in found]]
         axes.errorbar(
             layers, middle, yerr=ends, color=colour, marker='o', ms=4, capsize=3, label=name
         )

@@ -8,14 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from eevit_ros.errors import EevitError
 from eevit_ros.model.engine import Engine, forcing
 from harness.paths import ROOT
 from model_export.errors import ModelExportError
-from model_export.measuring.intervals import median_interval
 from model_export.measuring.timing import frame
 from model_export.measuring.warm_up import ColdStart, cold_start
 from model_export.studies.latency.headless import write_headless
@@ -99,20 +96,6 @@ def test_kinds_of_heads_come_from_the_weights_that_fit() -> None:
     assert set(head_kinds(recipe, tuple(range(3, 11)))) == {'lph', 'gah'}
     with pytest.raises(ModelExportError, match='give the weights that it was exported from'):
         head_kinds(recipe, (1, 2))
-
-
-@given(st.lists(st.floats(0.1, 1e4), min_size=1, max_size=60))
-def test_an_interval_holds_its_median(values: list[float]) -> None:
-    found = median_interval(np.array(values))
-    assert min(values) <= found.low <= found.median <= found.high <= max(values)
-
-
-@pytest.mark.parametrize('count', [9, 60])
-def test_intervals_hold_the_true_median_19_times_in_20(count: int) -> None:
-    rng = np.random.default_rng(0)
-    found = [median_interval(rng.exponential(size=count)) for _ in range(2000)]
-    held = np.mean([one.low <= np.log(2) <= one.high for one in found])
-    assert 0.94 <= held <= 0.998
 
 
 def test_runs_until_warm() -> None:

@@ -50,7 +50,6 @@ def noise(pixels: int) -> Figure:
         (-0.0, 'ms', '0'),
         (1234567, 'MACs', '1,234,567'),
         (None, 'ms', ''),
-        ('two\nlines', '', 'two lines'),
     ],
 )
 def test_numbers_are_rounded_by_what_they_are(
