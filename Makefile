@@ -35,7 +35,7 @@ drive:
 
 soak:
 	@$(PYTHON) scripts/setup_env.py --level test --venv $(VENV)
-	@PYTHONPATH=. $(RUN) benchmarks/soak.py $(ARGS)
+	@$(RUN) -m benchmarks.soak $(ARGS)
 
 lint:
 	@$(PYTHON) scripts/setup_env.py --level test --venv $(VENV)
@@ -52,8 +52,8 @@ test: lint
 bench:
 	@$(PYTHON) scripts/setup_env.py --level test --venv $(VENV)
 	@for name in roofline scaling node_cost; do \
-		$(RUN) benchmarks/$$name.py --json docs/benchmarks/$$name.json --document docs/performance.md || exit 1; done
-	@$(RUN) benchmarks/beside_eevit.py --json docs/benchmarks/beside_eevit.json --document docs/performance.md \
+		$(RUN) -m benchmarks.$$name --json docs/benchmarks/$$name.json --document docs/performance.md || exit 1; done
+	@$(RUN) -m benchmarks.beside_eevit --json docs/benchmarks/beside_eevit.json --document docs/performance.md \
 		$(if $(PEER),--peer $(PEER)) $(if $(PEER_PYTHON),--peer-python $(PEER_PYTHON))
 
 test-oldest:

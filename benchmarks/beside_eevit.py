@@ -1,6 +1,6 @@
 """Ours beside the EEViT thesis' exported file: time at every exit, memory, time to load.
 
-    python benchmarks/beside_eevit.py --peer CHECKOUT --peer-python PYTHON
+    python -m benchmarks.beside_eevit --peer CHECKOUT --peer-python PYTHON
 
 Both are ViT-B/16 at 224 x 224 with LGViT's eight exits after layers 4 to 11, 100 classes and random
 weights, and are forced to leave at each exit in turn. Beside them a ViT-B/16 without exits. Each
@@ -36,21 +36,18 @@ import numpy as np
 import onnx
 from tqdm import tqdm
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from benchmarks.random_file import random_model, write_plain, write_random  # noqa: E402
-from benchmarks.report_file import Cell, Report, Table, machine  # noqa: E402
-from eevit_ros.model.compute import PROVIDERS  # noqa: E402
-from eevit_ros.model.cores import all_cores  # noqa: E402
-from eevit_ros.model.ort_session import import_onnxruntime  # noqa: E402
-from eevit_ros.reporting.interval import median_interval  # noqa: E402
-from model_export.export.onnx_writer import INT8  # noqa: E402
-from model_export.recipe.recipe import load_recipe  # noqa: E402
+from benchmarks.random_file import random_model, write_plain, write_random
+from benchmarks.report_file import Cell, Report, Table, machine
+from eevit_ros.model.compute import PROVIDERS
+from eevit_ros.model.cores import all_cores
+from eevit_ros.model.ort_session import import_onnxruntime
+from eevit_ros.reporting.interval import median_interval
+from harness.paths import ROOT
+from model_export.export.onnx_writer import INT8
+from model_export.recipe.recipe import load_recipe
 
 FILES = ROOT / 'build' / 'benchmarks' / 'eevit'
 RECIPE = ROOT / 'config' / 'recipes' / 'lgvit_vit_b16.yaml'
-CHILD = ROOT / 'benchmarks' / 'eevit' / 'one_round.py'
 # Where CIFAR-100's test images left in the thesis, at its threshold of 0.8.
 PERCENT = {4: 43.3, 5: 15.6, 6: 9.4, 7: 8.9, 8: 11.4, 9: 5.0, 10: 2.4, 11: 0.9, 12: 3.1}
 SHARES = {layer: percent / 100 for layer, percent in PERCENT.items()}
@@ -89,7 +86,7 @@ def export_peer(checkout: Path, python: Path) -> Path:
     out = FILES / 'peer.onnx'
     if not out.exists():
         exported = FILES / 'peer_exported.onnx'
-        script = CHILD.with_name('export_peer.py')
+        script = ROOT / 'benchmarks' / 'eevit' / 'export_peer.py'
         print('exporting the peer (about a minute)')
         run([str(python), str(script), str(checkout.resolve()), str(exported)], dict(os.environ))
         forced_by_input(exported, out)
@@ -135,7 +132,8 @@ def measure(sides: Sequence[Side], args: argparse.Namespace) -> dict[str, list[R
     for number in tqdm(range(args.rounds), 'rounds'):
         first = number % len(sides)
         for side in (*sides[first:], *sides[:first]):
-            command = [sys.executable, str(CHILD), side.how, str(side.file), *options]
+            command = [sys.executable, '-m', 'benchmarks.eevit.one_round']
+            command += [side.how, str(side.file), *options]
             figures = json.loads(run(command, environment))
             figures['ms'] = {int(layer): ms for layer, ms in figures['ms'].items()}
             found[side.name].append(figures)

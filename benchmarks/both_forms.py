@@ -1,6 +1,6 @@
 """Whether a model file answers alike as one graph and in stages, on a whole test set.
 
-    python benchmarks/both_forms.py models/eevit_s14_cifar100.onnx --data DATA --out forms.json
+    python -m benchmarks.both_forms models/eevit_s14_cifar100.onnx --data DATA --out forms.json
 
 Prints the images that left at another exit or got another label, the largest difference of a
 probability, and mean milliseconds of both forms, which alternate image by image.
@@ -10,19 +10,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from eevit_ros.model.cores import all_cores  # noqa: E402
-from eevit_ros.model.engine import Engine  # noqa: E402
-from eevit_ros.reporting.host_info import describe_machine  # noqa: E402
-from model_export.data import load_split  # noqa: E402
+from eevit_ros.model.cores import all_cores
+from eevit_ros.model.engine import Engine
+from eevit_ros.reporting.host_info import describe_machine
+from model_export.data import load_split
 
 
 def main() -> None:

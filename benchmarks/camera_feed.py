@@ -1,6 +1,6 @@
 """A camera for benchmarks of the node, as a process of its own.
 
-    python benchmarks/camera_feed.py SIZE FORMAT HZ --ros-args ...
+    python -m benchmarks.camera_feed SIZE FORMAT HZ --ros-args ...
 
 Publishes pictures of the demo bag until it is killed, each stamped as it goes out.
 """
@@ -9,23 +9,18 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import rclpy
 from rclpy.utilities import remove_ros_args
+from sensor_msgs.msg import CompressedImage, Image
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / 'test' / 'eevit_ros')]
-
-from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
-
-from demo.bag import SHIPPED_BAG, read_bag  # noqa: E402
-from eevit_ros.images.raw import decode_compressed  # noqa: E402
-from harness.classifier_peer import compressed_bytes, stamp_now  # noqa: E402
-from harness.ros_process import SENSOR_DATA  # noqa: E402
+from demo.bag import SHIPPED_BAG, read_bag
+from eevit_ros.images.raw import decode_compressed
+from harness.classifier_peer import compressed_bytes, stamp_now
+from harness.ros_process import SENSOR_DATA
 
 TOPIC = '/camera/image_raw'
 SIZES = {'640x480': (480, 640), '1920x1080': (1080, 1920)}

@@ -1,6 +1,6 @@
 """How often the test of distribution shift fires: on test images, on spoilt ones, on a video.
 
-    python benchmarks/distribution_shift.py MODEL.onnx --data DATA [--video FILE]
+    python -m benchmarks.distribution_shift MODEL.onnx --data DATA [--video FILE]
 
 Test images are as those of the calibration, so what fires there is a false alarm. They are drawn
 ten times in random order; the frames of the video come in theirs, each one taken.
@@ -18,14 +18,12 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from eevit_ros.errors import EevitError  # noqa: E402
-from eevit_ros.images.resize import Image  # noqa: E402
-from eevit_ros.model.engine import Engine  # noqa: E402
-from eevit_ros.perception.shift import ShiftMonitor, ShiftSettings  # noqa: E402
-from model_export.data import check_classes, load_split  # noqa: E402
-from model_export.errors import ModelExportError  # noqa: E402
+from eevit_ros.errors import EevitError
+from eevit_ros.images.resize import Image
+from eevit_ros.model.engine import Engine
+from eevit_ros.perception.shift import ShiftMonitor, ShiftSettings
+from model_export.data import check_classes, load_split
+from model_export.errors import ModelExportError
 
 WINDOWS = (50, 100, 200)
 ORDERS = 10

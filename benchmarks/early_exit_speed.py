@@ -1,6 +1,6 @@
 """How much sooner an early-exit model answers than the same backbone without exits.
 
-    python benchmarks/early_exit_speed.py WEIGHTS MODEL.onnx --data DATA
+    python -m benchmarks.early_exit_speed WEIGHTS MODEL.onnx --data DATA
 
 Exports the plain backbone of the saved weights, then runs it, the model at its own thresholds and
 the model at full depth on the same test images in turn, so that a noisy machine treats all alike.
@@ -23,16 +23,14 @@ import onnxruntime
 import torch
 from tqdm import tqdm
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from eevit_ros.errors import EevitError  # noqa: E402
-from eevit_ros.images.resize import Image  # noqa: E402
-from eevit_ros.model.cores import all_cores  # noqa: E402
-from eevit_ros.model.engine import Engine  # noqa: E402
-from model_export.data import check_classes, evaluation_batch, load_split  # noqa: E402
-from model_export.errors import ModelExportError  # noqa: E402
-from model_export.network.backbones import Backbone  # noqa: E402
-from model_export.network.weights import load_model  # noqa: E402
+from eevit_ros.errors import EevitError
+from eevit_ros.images.resize import Image
+from eevit_ros.model.cores import all_cores
+from eevit_ros.model.engine import Engine
+from model_export.data import check_classes, evaluation_batch, load_split
+from model_export.errors import ModelExportError
+from model_export.network.backbones import Backbone
+from model_export.network.weights import load_model
 
 WARM_UP = 10  # frames of each, not counted
 

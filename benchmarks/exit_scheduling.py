@@ -1,6 +1,6 @@
 """Would a robot gain by not asking heads that refused the frame before? Counted, not timed.
 
-    python benchmarks/exit_scheduling.py MODEL.onnx RECORDING [RECORDING ...]
+    python -m benchmarks.exit_scheduling MODEL.onnx RECORDING [RECORDING ...]
 
 Neighbouring frames leave at similar depth, so heads far before the last frame's exit will refuse
 again. Scheduled, a frame asks the head of the last frame's exit, `margin` heads before it, and all
@@ -25,14 +25,12 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from benchmarks.report_file import Cell, Report, Table, machine
+from eevit_ros.errors import EevitError
+from eevit_ros.model.all_exits import AllExits
+from eevit_ros.recordings.open import open_source
+from harness.paths import ROOT
 
-from benchmarks.report_file import Cell, Report, Table, machine  # noqa: E402
-from eevit_ros.errors import EevitError  # noqa: E402
-from eevit_ros.model.all_exits import AllExits  # noqa: E402
-from eevit_ros.recordings.open import open_source  # noqa: E402
-
-ROOT = Path(__file__).resolve().parents[1]
 LATENCY = ROOT / 'docs' / 'studies' / 'latency.json'
 MARGINS = (0, 1, 2, 4, 6)
 EVERY = (5, 30)

@@ -1,6 +1,6 @@
 """How long from a fault to the speed limit's floor, with real processes, on this machine.
 
-    python benchmarks/fault_times.py [--rounds 10] [--json build/benchmarks/fault_times.json]
+    python -m benchmarks.fault_times [--rounds 10] [--json build/benchmarks/fault_times.json]
 
 The faults are those of test/eevit_ros/nodes/test_faults.py, which asserts what is only timed here.
 For a governor that was killed or frozen the time is how long navigation held the old limit: it was
@@ -14,16 +14,12 @@ import json
 import os
 import platform
 import statistics
-import sys
 import tempfile
 from itertools import groupby
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / 'test' / 'eevit_ros')]
-
-from harness.faults import FAULTS, STATED_S, measure  # noqa: E402
-from harness.speed_chain import open_chain  # noqa: E402
+from harness.faults import FAULTS, STATED_S, measure
+from harness.speed_chain import open_chain
 
 COLUMNS = ('least', 'median', 'most', 'received', 'waited')
 

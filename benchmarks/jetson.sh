@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Time, memory and energy of a frame at every exit on a Jetson, beside its power mode and clocks.
 #
-#     python benchmarks/beside_eevit.py --peer CHECKOUT --rounds 1    # on a workstation, for the files
+#     python -m benchmarks.beside_eevit --peer CHECKOUT --rounds 1    # on a workstation, for the files
 #     benchmarks/jetson.sh FOLDER OUT                                 # on the Jetson, a copy of them
 #
 # FOLDER holds what is there of ours.onnx, peer.onnx and plain.onnx (build/benchmarks/eevit). OUT gets
@@ -20,7 +20,8 @@ models=$1
 out=$2
 python=${PYTHON:-python3}
 read -ra providers <<<"${PROVIDERS:-cpu cuda tensorrt}"
-child=$(dirname "${BASH_SOURCE[0]}")/eevit/one_round.py
+checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+export PYTHONPATH=$checkout${PYTHONPATH:+:$PYTHONPATH}
 
 for tool in nvpmodel jetson_clocks tegrastats; do
     if ! command -v "$tool" >/dev/null; then
@@ -51,7 +52,7 @@ measure() { # SIDE FILE PROVIDER ROUND
     fi
     mode=$(nvpmodel -q 2>&1)
     clocks=$(jetson_clocks --show 2>&1)
-    if figures=$("$python" "$child" "$1" "$2" "${options[@]}" --power 'tegrastats --interval 100'); then
+    if figures=$("$python" -m benchmarks.eevit.one_round "$1" "$2" "${options[@]}" --power 'tegrastats --interval 100'); then
         together "$1" "$3" "$mode" "$clocks" <<<"$figures" >"$target"
         echo "$target"
     else

@@ -1,6 +1,6 @@
 """What the node costs beside the network: from the image's callback to the published answer.
 
-    python benchmarks/node_cost.py [--seconds 600] [--json FILE] [--document FILE]
+    python -m benchmarks.node_cost [--seconds 600] [--json FILE] [--document FILE]
 
 The classifier with the demo model and default parameters, and a camera, are processes of their own;
 this one listens to ~/frame. First the node with a stop watch (timed_node.py) and fewer frames than
@@ -23,13 +23,11 @@ from pathlib import Path
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / 'test' / 'eevit_ros')]
-
-from benchmarks.camera_feed import FORMATS, SIZES, TOPIC  # noqa: E402
-from benchmarks.report_file import Cell, Report, Table, machine  # noqa: E402
-from harness.classifier_peer import key_values  # noqa: E402
-from harness.ros_process import NodeProcess, RosPeer  # noqa: E402
+from benchmarks.camera_feed import FORMATS, SIZES, TOPIC
+from benchmarks.report_file import Cell, Report, Table, machine
+from harness.classifier_peer import key_values
+from harness.paths import ROOT
+from harness.ros_process import NodeProcess, RosPeer
 
 MODEL = ROOT / 'models' / 'eevit_s14_cifar100.onnx'
 PROFILE = ROOT / 'config' / 'fastdds_shared_memory.xml'
@@ -93,7 +91,7 @@ def running(
     transport = 'compressed' if kind == 'jpeg' else 'raw'
     ros_args = ['-r', f'image:={TOPIC}', '-p', f'model:={MODEL}']
     ros_args += ['-p', f'image_transport:={transport}']
-    feed = (sys.executable, str(ROOT / 'benchmarks' / 'camera_feed.py'), size, kind, f'{hz:g}')
+    feed = (sys.executable, '-m', 'benchmarks.camera_feed', size, kind, f'{hz:g}')
     with (
         RosPeer() as peer,
         NodeProcess(peer.domain_id, ros_args, folder / 'node.log', node) as process,
@@ -111,7 +109,7 @@ def cost(size: str, kind: str, frames: int, hz: float, folder: Path) -> tuple[li
         A row of `COST`, and how many frames a second that would let it answer.
     """
     out = folder / f'{size}_{kind}.json'
-    timed = (sys.executable, str(ROOT / 'benchmarks' / 'timed_node.py'), str(out))
+    timed = (sys.executable, '-m', 'benchmarks.timed_node', str(out))
     with running(size, kind, hz, folder, timed) as (listener, process):
         listener.hear(frames)
         process.stop()

@@ -1,6 +1,6 @@
 """Where the time of model files goes: ONNX Runtime's own profile, by kind of operator.
 
-    python benchmarks/operators.py models/eevit_s14_cifar100.onnx int8.onnx --data DATA
+    python -m benchmarks.operators models/eevit_s14_cifar100.onnx int8.onnx --data DATA
 
 Every image runs to the end on one CPU thread, through the graph as ONNX Runtime has fused it. The
 profiler itself takes time, most of all beside small operators: compare shares, not milliseconds.
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -19,12 +18,9 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from eevit_ros.images.resize import resize  # noqa: E402
-from eevit_ros.model.check import check_model  # noqa: E402
-from model_export.data import RULE, load_split  # noqa: E402
+from eevit_ros.images.resize import resize
+from eevit_ros.model.check import check_model
+from model_export.data import RULE, load_split
 
 LISTED = 15
 

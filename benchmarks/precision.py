@@ -1,7 +1,7 @@
 """What an int8 file gives up and gains against the fp32 file of the same weights.
 
     python -m model_export export models/weights --data DATA --precision int8 --out int8.onnx
-    python benchmarks/precision.py models/eevit_s14_cifar100.onnx int8.onnx --data DATA
+    python -m benchmarks.precision models/eevit_s14_cifar100.onnx int8.onnx --data DATA
 
 Both files answer the same test images at every exit. From that follow the accuracy of each exit,
 and where images leave: at each file's own thresholds, and with fp32's thresholds on both, which
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +19,17 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from benchmarks.report_file import Cell, Report, Table, machine  # noqa: E402
-from eevit_ros.images.resize import Image  # noqa: E402
-from eevit_ros.model.cores import all_cores  # noqa: E402
-from eevit_ros.model.engine import Engine  # noqa: E402
-from eevit_ros.model.runners import SINGLE, STAGED  # noqa: E402
-from eevit_ros.policies import STATELESS  # noqa: E402
-from eevit_ros.policies.outcome import judge  # noqa: E402
-from eevit_ros.policies.threshold_search import exits_taken  # noqa: E402
-from model_export.data import load_split  # noqa: E402
-from model_export.measuring.answers import Answers, answers  # noqa: E402
+from benchmarks.report_file import Cell, Report, Table, machine
+from eevit_ros.images.resize import Image
+from eevit_ros.model.cores import all_cores
+from eevit_ros.model.engine import Engine
+from eevit_ros.model.runners import SINGLE, STAGED
+from eevit_ros.policies import STATELESS
+from eevit_ros.policies.outcome import judge
+from eevit_ros.policies.threshold_search import exits_taken
+from harness.paths import ROOT
+from model_export.data import load_split
+from model_export.measuring.answers import Answers, answers
 
 
 def main() -> None:

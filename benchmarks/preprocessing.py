@@ -1,6 +1,6 @@
 """How long a frame takes from a message's bytes to the model's input, on this machine.
 
-    python benchmarks/preprocessing.py [--json build/benchmarks/preprocessing.json]
+    python -m benchmarks.preprocessing [--json build/benchmarks/preprocessing.json]
 
 Decoding: every supported encoding, a JPEG and a PNG. Resizing: `images.resize` beside INTER_AREA in
 one go, which it replaces, and INTER_LINEAR without antialiasing. Rounds are interleaved, so that
@@ -13,7 +13,6 @@ import argparse
 import json
 import platform
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -23,10 +22,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from eevit_ros.images.raw import SUPPORTED_ENCODINGS, decode_compressed, decode_image  # noqa: E402
-from eevit_ros.images.resize import Image, ResizeRule, resize  # noqa: E402
+from eevit_ros.images.raw import SUPPORTED_ENCODINGS, decode_compressed, decode_image
+from eevit_ros.images.resize import Image, ResizeRule, resize
 
 SIZES = [(480, 640), (720, 1280), (1080, 1920)]
 INPUT_SIDES = [84, 224]

@@ -1,6 +1,6 @@
 """The CIFAR-100 test set as a bag: does `replay` find the figures of the model's own evaluation?
 
-    python benchmarks/replay_cifar100.py CIFAR_FOLDER [--json build/benchmarks/replay_cifar100.json]
+    python -m benchmarks.replay_cifar100 CIFAR_FOLDER [--json build/benchmarks/replay_cifar100.json]
 
 Writes the 10,000 test images, lossless, into an mcap bag of 11 minutes, replays it, and compares
 accuracy, shares and accuracies per exit with models/eevit_s14_cifar100.json, which
@@ -24,21 +24,19 @@ import numpy as np
 import pandas as pd
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from eevit_ros.model.cores import all_cores  # noqa: E402
-from eevit_ros.model.engine import Engine  # noqa: E402
-from eevit_ros.recordings.bag.types import typestore  # noqa: E402
-from eevit_ros.recordings.open import open_source  # noqa: E402
-from eevit_ros.recordings.truth import open_truth  # noqa: E402
-from eevit_ros.replay.parameters import classifier_settings, governor_settings  # noqa: E402
-from eevit_ros.replay.results.frame_table import LIMIT_COLUMNS, frame_writer, read_frames  # noqa: E402
-from eevit_ros.replay.results.summary import summarise  # noqa: E402
-from eevit_ros.replay.running.latency import open_latency  # noqa: E402
-from eevit_ros.replay.running.run import Replay, Setup  # noqa: E402
-from eevit_ros.reporting.host_info import describe_machine  # noqa: E402
-from model_export.data import load_split  # noqa: E402
+from eevit_ros.model.cores import all_cores
+from eevit_ros.model.engine import Engine
+from eevit_ros.recordings.bag.types import typestore
+from eevit_ros.recordings.open import open_source
+from eevit_ros.recordings.truth import open_truth
+from eevit_ros.replay.parameters import classifier_settings, governor_settings
+from eevit_ros.replay.results.frame_table import LIMIT_COLUMNS, frame_writer, read_frames
+from eevit_ros.replay.results.summary import summarise
+from eevit_ros.replay.running.latency import open_latency
+from eevit_ros.replay.running.run import Replay, Setup
+from eevit_ros.reporting.host_info import describe_machine
+from harness.paths import ROOT
+from model_export.data import load_split
 
 EVALUATION = ROOT / 'models' / 'eevit_s14_cifar100.json'
 IMAGES, TRUTH = '/camera/image_raw/compressed', '/camera/truth'

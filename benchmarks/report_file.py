@@ -38,7 +38,7 @@ def _command() -> str:
     script = Path(sys.argv[0])
     # Where this computer keeps its data is nobody else's business.
     arguments = [Path(text).name if Path(text).is_absolute() else text for text in sys.argv[1:]]
-    return shlex.join(['python', f'{script.parent.name}/{script.name}', *arguments])
+    return shlex.join(['python', '-m', f'{script.parent.name}.{script.stem}', *arguments])
 
 
 @dataclass(frozen=True)

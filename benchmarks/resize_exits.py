@@ -1,6 +1,6 @@
 """How many frames leave elsewhere because they are not shrunk by INTER_AREA in one go.
 
-    python benchmarks/resize_exits.py MODEL.onnx --data CIFAR100 --video FILE
+    python -m benchmarks.resize_exits MODEL.onnx --data CIFAR100 --video FILE
 
 CIFAR-100's test images and the frames of a video, made squares of three sizes, as pixels and as
 JPEG: decoded and resized as the node does it. Writes JSON and Markdown, and the Markdown between
@@ -10,7 +10,6 @@ the comments `resize_exits` of a document.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,14 +17,11 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from benchmarks.report_file import Cell, Report, Table, machine  # noqa: E402
-from eevit_ros.images.raw import decode_compressed  # noqa: E402
-from eevit_ros.images.resize import Image, resize  # noqa: E402
-from eevit_ros.model.engine import Engine  # noqa: E402
-from model_export.data import load_split  # noqa: E402
+from benchmarks.report_file import Cell, Report, Table, machine
+from eevit_ros.images.raw import decode_compressed
+from eevit_ros.images.resize import Image, resize
+from eevit_ros.model.engine import Engine
+from model_export.data import load_split
 
 HEIGHTS = (480, 1080, 2160)
 QUALITY = 90

@@ -1,6 +1,6 @@
 """How near a model comes to what these cores can do at all: a large product of two matrices.
 
-    python benchmarks/roofline.py
+    python -m benchmarks.roofline
 
 The demo model and a ViT-B/16 without exits at full depth, and ONNX Runtime's own float32 product of
 two square matrices, in turn, in one process: GFLOP/s are 2 x MACs / time. Norms, softmax, GELU and
@@ -10,7 +10,6 @@ all that moves data cost time and count as no work.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,19 +19,17 @@ import onnx
 import torch
 from tqdm import tqdm
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from benchmarks.early_exit_speed import plain_proto  # noqa: E402
-from benchmarks.random_file import random_model  # noqa: E402
-from benchmarks.report_file import Cell, Report, Table, machine  # noqa: E402
-from eevit_ros.model.compute import PROVIDERS  # noqa: E402
-from eevit_ros.model.cores import all_cores  # noqa: E402
-from eevit_ros.model.engine import Engine  # noqa: E402
-from eevit_ros.model.ort_session import open_session  # noqa: E402
-from eevit_ros.reporting.interval import median_interval  # noqa: E402
-from model_export.network.macs import count_run  # noqa: E402
-from model_export.recipe.recipe import load_recipe  # noqa: E402
+from benchmarks.early_exit_speed import plain_proto
+from benchmarks.random_file import random_model
+from benchmarks.report_file import Cell, Report, Table, machine
+from eevit_ros.model.compute import PROVIDERS
+from eevit_ros.model.cores import all_cores
+from eevit_ros.model.engine import Engine
+from eevit_ros.model.ort_session import open_session
+from eevit_ros.reporting.interval import median_interval
+from harness.paths import ROOT
+from model_export.network.macs import count_run
+from model_export.recipe.recipe import load_recipe
 
 DEMO = ROOT / 'models' / 'eevit_s14_cifar100.onnx'
 RECIPE = ROOT / 'config' / 'recipes' / 'lgvit_vit_b16.yaml'

@@ -1,6 +1,6 @@
 """What input size, exits and classes cost, and what each exit of the demo model costs.
 
-    python benchmarks/scaling.py
+    python -m benchmarks.scaling
 
 Small random models (a ViT of width 192, 6 layers) in the package's engine, changed in one respect
 at a time; then the demo model, forced to leave at each exit, as one graph and in stages. Within a
@@ -10,24 +10,21 @@ table the variants alternate frame by frame.
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from tqdm import tqdm
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from benchmarks.exit_runs import Run, exit_runs  # noqa: E402
-from benchmarks.random_file import random_model, write_random  # noqa: E402
-from benchmarks.report_file import Cell, Report, Table, machine  # noqa: E402
-from eevit_ros.model.cores import all_cores  # noqa: E402
-from eevit_ros.model.engine import Engine  # noqa: E402
-from eevit_ros.reporting.interval import Interval, median_interval  # noqa: E402
-from model_export.measuring.timing import frame  # noqa: E402
-from model_export.recipe.recipe import BackboneRecipe, ExitRecipe, Recipe  # noqa: E402
+from benchmarks.exit_runs import Run, exit_runs
+from benchmarks.random_file import random_model, write_random
+from benchmarks.report_file import Cell, Report, Table, machine
+from eevit_ros.model.cores import all_cores
+from eevit_ros.model.engine import Engine
+from eevit_ros.reporting.interval import Interval, median_interval
+from harness.paths import ROOT
+from model_export.measuring.timing import frame
+from model_export.recipe.recipe import BackboneRecipe, ExitRecipe, Recipe
 
 DEMO = ROOT / 'models' / 'eevit_s14_cifar100.onnx'
 LAYERS = 6

@@ -1,6 +1,6 @@
 """Both nodes for an hour with a camera twice as fast as they are, and everything else changing.
 
-    python benchmarks/soak.py [--minutes 60] [--json build/benchmarks/soak.json] [--document]
+    python -m benchmarks.soak [--minutes 60] [--json build/benchmarks/soak.json] [--document]
 
 Images of two sizes and several encodings in random order, a truncated one among them; parameters,
 subscribers and lifecycle states change all the time. Ends with 1 where a promise was broken, or
@@ -27,20 +27,20 @@ from typing import Any
 import cv2
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / 'test' / 'eevit_ros')]
+from harness.paths import ROOT
+
 os.environ['FASTRTPS_DEFAULT_PROFILES_FILE'] = str(ROOT / 'config' / 'fastdds_shared_memory.xml')
 
-from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
-from nav2_msgs.msg import SpeedLimit  # noqa: E402
-from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
-from std_msgs.msg import Float32  # noqa: E402
+from diagnostic_msgs.msg import DiagnosticArray
+from nav2_msgs.msg import SpeedLimit
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Float32
 
-from benchmarks.report_file import Cell, Report, Table, machine  # noqa: E402
-from benchmarks.soak_verdict import GROWS, count_verdict, quantile, slope_of  # noqa: E402
-from demo.bag import SHIPPED_BAG, read_bag  # noqa: E402
-from harness.classifier_peer import ClassifierPeer, key_values, stamp_now  # noqa: E402
-from harness.ros_process import NodeProcess, RosPeer  # noqa: E402
+from benchmarks.report_file import Cell, Report, Table, machine
+from benchmarks.soak_verdict import GROWS, count_verdict, quantile, slope_of
+from demo.bag import SHIPPED_BAG, read_bag
+from harness.classifier_peer import ClassifierPeer, key_values, stamp_now
+from harness.ros_process import NodeProcess, RosPeer
 
 SIZES = ((480, 640), (1080, 1920))
 ENCODINGS = {'rgb8': 3, 'bgr8': 3, 'mono8': 1, 'bgra8': 4, 'uyvy': 2}  # channels

@@ -1,6 +1,6 @@
 """The classifier node, with a stop watch at its callback, its decoder and its publishers.
 
-    python benchmarks/timed_node.py OUT.json --ros-args ...
+    python -m benchmarks.timed_node OUT.json --ros-args ...
 
 Runs as the node does until SIGINT, then writes a row for every answered frame, milliseconds.
 """
@@ -13,13 +13,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from eevit_ros import session  # noqa: E402
-from eevit_ros.images.resize import Image, Target  # noqa: E402
-from eevit_ros.nodes.classifier import camera
+from eevit_ros.images.resize import Image, Target
+from eevit_ros.nodes.classifier import activation, camera
 from eevit_ros.nodes.classifier import node as classifier_node
-from eevit_ros.nodes.classifier.publishers import Outputs  # noqa: E402
+from eevit_ros.nodes.classifier.publishers import Outputs
 
 ROWS: list[dict[str, float]] = []
 CAME: dict[int, float] = {}  # by stamp; seconds
@@ -75,7 +72,7 @@ def main() -> int:
     """Run the node, then write the rows; returns the node's exit code."""
     out = Path(sys.argv[1])
     camera.Frame = TimedFrame  # type: ignore[misc]
-    session.Camera = TimedCamera  # type: ignore[attr-defined]
+    activation.Camera = TimedCamera  # type: ignore[attr-defined]
     classifier_node.Outputs = TimedOutputs  # type: ignore[attr-defined]
     code = classifier_node.main(sys.argv[2:])
     out.write_text(json.dumps(ROWS))

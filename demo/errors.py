@@ -1,10 +1,7 @@
-"""The one exception class of the demo."""
+"""The exception of the demo."""
 
 from __future__ import annotations
 
 
 class DemoError(Exception):
-    """The demo cannot go on.
-
-    The message names what was wrong, the value found, and what to do about it.
-    """
+    """The demo cannot go on; the message says what was wrong and what to do about it."""

@@ -15,7 +15,8 @@ from demo import terminal
 from demo.bag import IMAGE_TOPIC
 from demo.errors import DemoError
 from demo.recorder import Recorder
-from harness.processes import check_alive, isolate, running, tail
+from harness.domains import isolate
+from harness.processes import check_alive, running, tail
 
 START_TIMEOUT_S = 60.0
 REPORT_TIMEOUT_S = 30.0

@@ -21,6 +21,7 @@ from demo.recorder import Recorder
 from demo.report import Run, write_html, write_json
 from demo.summary import summarise
 from eevit_ros.reporting.host_info import describe_machine
+from harness.errors import HarnessError
 
 OUTPUT = Path(__file__).parents[1] / 'build' / 'demo'
 SHARED_MEMORY = Path('/dev/shm')
@@ -41,7 +42,11 @@ def main(args: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # who read the output has gone: `make demo | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (DemoError, OSError) as err:  # OSError: the disk is full, a log cannot be written, ...
+    except (
+        DemoError,
+        HarnessError,
+        OSError,
+    ) as err:  # OSError: the disk is full, a log cannot be written, ...
         print(f'\ndemo: {err}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:

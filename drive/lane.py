@@ -20,7 +20,6 @@ from typing import IO, Any
 
 import cv2
 
-from demo.errors import DemoError
 from drive.camera import frame_noise, photograph
 from drive.client import Client
 from drive.errors import DriveError
@@ -28,6 +27,7 @@ from drive.journey import Frame, Journey, drive_at_constant_speed
 from drive.pictures import Image, read_pictures
 from drive.real_nodes import drive_in_real_time, real_nodes
 from drive.world import make_world
+from harness.errors import HarnessError
 
 
 def main() -> int:
@@ -49,7 +49,7 @@ def main() -> int:
             for drive in args.drives:
                 seed, *constant = drive.split(':')
                 _write(out, _drive(client, int(seed), [float(value) for value in constant], out))
-    except (DriveError, DemoError) as err:
+    except (DriveError, HarnessError) as err:
         print(err, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

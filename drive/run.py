@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from demo.errors import DemoError
 from drive import terminal
 from drive.comparison import compare
 from drive.errors import DriveError
@@ -27,7 +26,8 @@ from drive.report import write_report
 from drive.robot import FLOOR, TOP_SPEED_MPS, constant_speed_mps
 from drive.world import LENGTH_M, SEEDS_WITHOUT_REPETITION
 from eevit_ros.reporting.host_info import describe_machine
-from harness.processes import isolate
+from harness.domains import isolate
+from harness.errors import HarnessError
 
 OUTPUT = Path(__file__).parents[1] / 'build' / 'drive'
 SEEDS = 10
@@ -47,7 +47,7 @@ def main(args: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # who read the output has gone: `make drive | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (DriveError, DemoError, OSError) as err:
+    except (DriveError, HarnessError, OSError) as err:
         print(f'\ndrive: {err}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -23,6 +23,7 @@ IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 CLASSIFICATION = 'vision_msgs/msg/Classification'
 START_NS = 1_700_000_000_123_456_789
+DELAY_NS = 5_000_000  # from stamp to log time
 STEP_NS = 66_666_667
 HEIGHT, WIDTH = 12, 16
 
@@ -210,3 +211,30 @@ def write_ros1(path: Path, entries: Sequence[Entry]) -> Path:
                 connections[topic] = writer.add_connection(topic, kind, typestore=ROS1)
             writer.write(connections[topic], log_ns, ROS1.serialize_ros1(message, kind))
     return path
+
+
+def record_images(path: Path, levels: list[int | None]) -> Path:
+    """Write a bag of rgb8 images at 15 Hz, of these brightnesses; None is a broken image."""
+    entries = []
+    for index, level in enumerate(levels):
+        message = image(stamp_of(index), level or 0)
+        if level is None:
+            message.step = 1
+        entries.append((CAMERA, IMAGE, stamp_of(index) + DELAY_NS, message))
+    return write_bag(path, entries)
+
+
+def record_files(path: Path, kinds: list[str]) -> Path:
+    """Write a bag of JPEG and PNG files at 15 Hz, the brightness of each its number."""
+    return write_bag(
+        path,
+        [
+            (
+                f'{CAMERA}/compressed',
+                COMPRESSED,
+                stamp_of(index) + DELAY_NS,
+                compressed(stamp_of(index), index, kind),
+            )
+            for index, kind in enumerate(kinds)
+        ],
+    )

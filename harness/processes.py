@@ -1,21 +1,20 @@
-"""Starting and, whatever happens, ending the demo's processes."""
+"""Child processes that end with their parent, whatever happens."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from demo.errors import DemoError
+from harness.errors import HarnessError
+from harness.paths import ROOT
 
 PATIENCE_S = 5.0  # for a process to end after a signal, before the next stronger one
-PROFILE = Path(__file__).parents[1] / 'config' / 'fastdds_shared_memory.xml'
+PROFILE = ROOT / 'config' / 'fastdds_shared_memory.xml'
 
 
 @contextlib.contextmanager
@@ -24,8 +23,8 @@ def running(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command in a process of its own, its output in `log`, and end it on leaving.
 
-    It has a session of its own, so that Ctrl-C in the terminal reaches only the demo, which then
-    ends it in order; and it dies with the demo should that be killed.
+    It has a session of its own, so that Ctrl-C in the terminal reaches only this process, which
+    then ends it in order; and it dies with this process should that be killed.
 
     Args:
         command: What to run.
@@ -63,9 +62,9 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def check_alive(name: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Raise a DemoError with the end of its log if a process that should run has ended."""
+    """Raise HarnessError with the end of its log if a process that should run has ended."""
     if process.poll() is not None:
-        raise DemoError(
+        raise HarnessError(
             f'the {name} ended with code {process.returncode}. The end of {log}:\n{tail(log)}'
         )
 
@@ -76,36 +75,11 @@ def tail(log: Path, lines: int = 15) -> str:
     return '\n'.join(f'    {line}' for line in text) or '    (empty)'
 
 
-def isolate() -> None:
-    """Give this process and its children a ROS network of their own, on this computer only."""
-    os.environ['ROS_DOMAIN_ID'] = str(_free_domain())
-    if os.environ.get('ROS_DISTRO') == 'humble':
-        os.environ['ROS_LOCALHOST_ONLY'] = '1'
-    else:
-        os.environ.pop('ROS_LOCALHOST_ONLY', None)  # would override the next line
-        os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-
-
 def camera_environment() -> dict[str, str]:
     """Return the environment of the processes that exchange camera frames.
 
     Fast DDS' own shared memory is too small for images: without the profile most frames get lost.
     """
     if not PROFILE.is_file():
-        raise DemoError(f'no DDS profile at {PROFILE}: check it out again')
+        raise HarnessError(f'no DDS profile at {PROFILE}: check it out again')
     return {**os.environ, 'FASTRTPS_DEFAULT_PROFILES_FILE': str(PROFILE)}
-
-
-def _free_domain() -> int:
-    domains = random.sample(range(215, 233), 18)  # above the ports that Linux hands out itself
-    return next((domain for domain in domains if not _in_use(domain)), domains[0])
-
-
-def _in_use(domain: int) -> bool:
-    """Whether the first participant's port of a domain is taken (DDSI-RTPS 2.2, section 9.6.1)."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind(('', 7400 + 250 * domain + 10))
-        except OSError:
-            return True
-    return False

@@ -8,23 +8,21 @@ with RosPeer() as peer, NodeProcess(peer.domain_id, ['-p', 'top_k:=3'], log) as 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
+from harness.domains import THIS_COMPUTER, claim_domain
 from harness.paths import ROOT
 
 T = TypeVar('T')
@@ -38,42 +36,6 @@ PERIOD_S = 0.05
 
 SENSOR_DATA = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-
-# Humble knows only ROS_LOCALHOST_ONLY, which would override the newer variable elsewhere.
-HUMBLE = os.environ.get('ROS_DISTRO') == 'humble'
-THIS_COMPUTER = {
-    'ROS_LOCALHOST_ONLY': '1' if HUMBLE else '0',
-    'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-}
-
-
-def claim_domain() -> tuple[int, IO[str]]:
-    """Return a ROS domain that nobody uses, and the file whose lock keeps other tests off."""
-    for domain_id in range(20, 100):
-        if in_use(domain_id):  # a robot's own nodes, or what a killed test run left behind
-            continue
-        path = Path(tempfile.gettempdir(), f'eevit_ros_test_domain_{domain_id}.lock')
-        try:
-            lock = path.open('w')
-        except OSError:  # another user's
-            continue
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.close()
-        else:
-            return domain_id, lock
-    raise RuntimeError('all ROS domains from 20 to 99 are taken')
-
-
-def in_use(domain_id: int) -> bool:
-    """Whether somebody holds a domain's first port (DDSI-RTPS 2.2, section 9.6.1)."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind(('', 7400 + 250 * domain_id + 10))
-        except OSError:
-            return True
-    return False
 
 
 def node_environment(domain_id: int) -> dict[str, str]:

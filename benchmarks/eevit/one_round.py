@@ -1,6 +1,6 @@
 """One round of one side, in a process of its own: memory and time to load are this side's alone.
 
-    python benchmarks/eevit/one_round.py SIDE FILE [--threads 2] [--runs 2] [--provider cpu]
+    python -m benchmarks.eevit.one_round SIDE FILE [--threads 2] [--runs 2] [--provider cpu]
 
 SIDE is `peer` or `plain`, a file in ONNX Runtime with its default options, or `single` or `staged`,
 a file of ours in the package's engine. All import the same. Prints JSON.
@@ -23,14 +23,11 @@ from typing import Any
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-from benchmarks.exit_runs import Run, exit_runs  # noqa: E402
-from eevit_ros.model.compute import PROVIDERS  # noqa: E402
-from eevit_ros.model.cores import all_cores  # noqa: E402
-from eevit_ros.model.engine import Engine  # noqa: E402
-from eevit_ros.model.ort_session import import_onnxruntime, tensorrt_options  # noqa: E402
+from benchmarks.exit_runs import Run, exit_runs
+from eevit_ros.model.compute import PROVIDERS
+from eevit_ros.model.cores import all_cores
+from eevit_ros.model.engine import Engine
+from eevit_ros.model.ort_session import import_onnxruntime, tensorrt_options
 
 SURE = 100.0  # logit of a class that nothing outweighs
 

@@ -20,7 +20,7 @@ from launch.event_handlers import OnProcessExit  # noqa: E402
 from rosbags.highlevel import AnyReader  # noqa: E402
 
 from eevit_ros import rosbag2  # noqa: E402
-from harness.recordings import CAMERA, record_files, record_images, stamp_of  # noqa: E402
+from harness.bags import CAMERA, record_files, record_images, stamp_of  # noqa: E402
 from harness.ros_process import DEADLINE_S, RosPeer  # noqa: E402
 from harness.tiny_model import write_tiny_model  # noqa: E402
 from launch import LaunchDescription  # noqa: E402

@@ -10,7 +10,8 @@ import yaml
 from rclpy.context import Context
 
 from eevit_ros.parameters.governor_specs import SPECS
-from harness.ros_process import ROOT, RosPeer
+from harness.paths import ROOT
+from harness.ros_process import RosPeer
 
 EXAMPLE = ROOT / 'config' / 'nav2_params_example.yaml'
 

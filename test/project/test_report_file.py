@@ -48,7 +48,7 @@ def test_the_command_does_not_say_where_this_computer_keeps_its_data(
     monkeypatch.setattr(
         sys, 'argv', ['/here/benchmarks/cost.py', '--data', '/there/set', '-n', '3']
     )
-    assert Report('Cost', {}, []).command == 'python benchmarks/cost.py --data set -n 3'
+    assert Report('Cost', {}, []).command == 'python -m benchmarks.cost --data set -n 3'
 
 
 @pytest.mark.parametrize('text', ['', '<!-- cost -->\n', '<!-- /cost -->\n<!-- cost -->\n'])

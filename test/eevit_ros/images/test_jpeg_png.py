@@ -13,7 +13,7 @@ from eevit_ros.errors import EevitError
 from eevit_ros.images import jpeg_png as compressed
 from eevit_ros.images.raw import decode_compressed, decode_image
 from eevit_ros.images.resize import ResizeRule, Target, resize
-from harness.image_bytes import png
+from harness.encoded_images import png
 
 no_deadline = settings(deadline=None)  # a busy machine may stall for seconds
 JPEG = 'rgb8; jpeg compressed bgr8'

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.governor_peer import COMMAND as GOVERNOR
-from harness.ros_process import ROOT, NodeProcess, RosPeer
+from harness.paths import ROOT
+from harness.ros_process import NodeProcess, RosPeer
 from harness.tiny_model import write_tiny_model
 
 POLICY = ROOT / 'config' / 'sros2' / 'policy.xml'

@@ -21,7 +21,8 @@ pytest.importorskip('vision_msgs')
 from sensor_msgs.msg import Image  # noqa: E402
 
 from harness.classifier_peer import ClassifierPeer  # noqa: E402
-from harness.ros_process import ROOT, NodeProcess, RosPeer  # noqa: E402
+from harness.paths import ROOT
+from harness.ros_process import NodeProcess, RosPeer  # noqa: E402
 
 pytestmark = needs_model
 

@@ -15,7 +15,7 @@ pytest.importorskip('rosbags', reason='bags are read with rosbags: pip install r
 from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 
-from harness.recordings import DELAY_NS, pixels, record_files, record_images, stamp_of  # noqa: E402
+from harness.bags import DELAY_NS, pixels, record_files, record_images, stamp_of  # noqa: E402
 from harness.ros_process import SENSOR_DATA, NodeProcess, RosPeer  # noqa: E402
 
 FAST = 'rate:=5.0'

@@ -19,7 +19,7 @@ from service_msgs.msg import ServiceEventInfo  # noqa: E402
 from std_msgs.msg import Float32, UInt8  # noqa: E402
 from vision_msgs.msg import LabelInfo, VisionClass  # noqa: E402
 
-from harness.recordings import CAMERA, DELAY_NS, record_images, stamp_of  # noqa: E402
+from harness.bags import CAMERA, DELAY_NS, record_images, stamp_of  # noqa: E402
 from harness.ros_process import LATCHED, SENSOR_DATA, NodeProcess, RosPeer  # noqa: E402
 from harness.tiny_model import write_tiny_model  # noqa: E402
 

@@ -23,7 +23,8 @@ from harness.classifier_peer import (
     key_values,
     raw_image,
 )
-from harness.ros_process import LATCHED, ROOT, NodeProcess, RosPeer
+from harness.paths import ROOT
+from harness.ros_process import LATCHED, NodeProcess, RosPeer
 from harness.tiny_model import write_tiny_model
 
 DEFAULTS = ['--params-file', str(ROOT / 'config' / 'classifier.yaml')]

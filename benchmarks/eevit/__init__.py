@@ -1,0 +1,1 @@
+"""Our models beside the EEViT thesis code: `beside_eevit` runs these."""
