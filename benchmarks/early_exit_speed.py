@@ -30,7 +30,7 @@ from eevit_ros.model.engine import Engine
 from model_export.data import check_classes, evaluation_batch, load_split
 from model_export.errors import ModelExportError
 from model_export.network.backbones import Backbone
-from model_export.network.weights import load_model
+from model_export.weights.stored import load_model
 
 WARM_UP = 10  # frames of each, not counted
 

@@ -10,10 +10,10 @@ import torch
 from benchmarks.early_exit_speed import plain_proto
 from eevit_ros.model.metadata import ModelMetadata
 from model_export.data import RULE
-from model_export.export.fold import fold
 from model_export.export.onnx_writer import FP32, round_weights_to_half, store_as_half, write
 from model_export.export.precision import to_precision
 from model_export.network.early_exit import EarlyExitViT
+from model_export.network.fold import fold
 from model_export.network.macs import Macs, count_macs
 from model_export.recipe.recipe import Recipe
 

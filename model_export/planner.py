@@ -21,8 +21,8 @@ import torch
 import yaml
 
 from model_export.errors import ModelExportError
-from model_export.export.fold import fold
 from model_export.network.early_exit import EarlyExitViT
+from model_export.network.fold import fold
 from model_export.network.macs import count_run
 from model_export.recipe.checked import read_yaml
 from model_export.recipe.recipe import BackboneRecipe, ExitRecipe, Recipe, recipe_from_dict

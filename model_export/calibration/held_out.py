@@ -13,11 +13,11 @@ from torch import Tensor
 
 from eevit_ros.images.resize import Image
 from model_export.data import Dataset, evaluation_batch, fingerprint
-from model_export.export.fold import check_fold, fold
 from model_export.export.onnx_writer import round_weights_to_half
 from model_export.network.early_exit import EarlyExitViT
+from model_export.network.fold import check_fold, fold
 from model_export.network.predict import logits_of
-from model_export.network.weights import load_model, load_training_data
+from model_export.weights.stored import load_model, load_training_data
 
 CHECKED_IMAGES = 20  # by the export, at every exit
 FEW_IMAGES = 500

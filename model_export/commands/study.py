@@ -83,7 +83,7 @@ def study(args: argparse.Namespace) -> None:
         seeds=tuple(args.seeds),
     )
     if args.study == 'platform' and args.out.suffix == '.json':
-        from model_export.measuring.machines import write_machine
+        from model_export.studies.platform.machines import write_machine
 
         write_machine(inputs)
     elif args.study == 'collect':

@@ -27,20 +27,22 @@ from model_export.data import (
 from model_export.data.values import Values, load_halves
 from model_export.errors import ModelExportError
 from model_export.export.check import check, check_forms
-from model_export.export.fold import divide_by_temperatures
 from model_export.export.onnx_writer import FP32, check_out, round_weights_to_half, write
 from model_export.export.precision import agreement, answer_all, to_logits, to_precision
 from model_export.network.early_exit import EarlyExitViT
+from model_export.network.fold import divide_by_temperatures
 from model_export.network.macs import count_macs
-from model_export.network.weights import load_model, save_weights, trained_on
 from model_export.pretrained import start_from
 from model_export.recipe.recipe import load_recipe
+from model_export.training.schemes import check_stages
 from model_export.training.trainer import Trainer
+from model_export.weights.stored import load_model, save_weights, trained_on
 
 
 def train(recipe_path: Path, data: Path, out: Path, *, init: Path | None) -> None:
     """Train a recipe on the train split of a data set into a run folder, or continue it."""
     recipe = load_recipe(recipe_path)
+    check_stages(recipe)
     torch.manual_seed(recipe.seed)
     model = EarlyExitViT(recipe)  # first: to read the data may take minutes
     if init and (out / 'checkpoint.pt').exists():

@@ -1,4 +1,5 @@
-"""How models are measured: every exit's answers, times, warm-up, machines.
+"""How model files are measured: every exit's answers to a data set, and every exit's time.
 
-May import: calibration, export, training, network, data; the engine of `eevit_ros`.
+May import: network, data, errors; the engine and the policies of `eevit_ros`.
+Face: `answers.answers`, `timing.time_exits`.
 """

@@ -6,9 +6,9 @@ import dataclasses
 from pathlib import Path
 
 from model_export.errors import ModelExportError
-from model_export.network.weights import load_model
 from model_export.pretrained.source import State
 from model_export.recipe.recipe import BackboneRecipe
+from model_export.weights.stored import load_model
 
 
 def is_own(source: Path) -> bool:

@@ -217,17 +217,12 @@ class Recipe:
 def load_recipe(path: Path) -> Recipe:
     """Read a recipe file.
 
+    Whether its training schemes exist is not checked here: `training.schemes.check_stages` does.
+
     Raises:
         ModelExportError: the file is missing, is not YAML, or a value does not fit.
     """
-    recipe = recipe_from_dict(read_yaml(path, 'recipe'))
-    from model_export.training.schemes import (
-        check_stage,  # schemes know models, and models know recipes
-    )
-
-    for number, stage in enumerate(recipe.stages):
-        check_stage(stage, f'stages[{number}]', recipe.task)
-    return recipe
+    return recipe_from_dict(read_yaml(path, 'recipe'))
 
 
 def recipe_from_dict(data: dict[str, Any]) -> Recipe:

@@ -16,7 +16,6 @@ from model_export.data import RULE, evaluation_batch
 from model_export.data.values import load_halves
 from model_export.errors import ModelExportError
 from model_export.export.check import TOLERANCE
-from model_export.export.fold import check_fold, fold
 from model_export.export.onnx_writer import (
     ExportForm,
     check_out,
@@ -26,9 +25,9 @@ from model_export.export.onnx_writer import (
 )
 from model_export.network.classifier import linears
 from model_export.network.early_exit import EarlyExitViT
+from model_export.network.fold import check_fold, fold
 from model_export.network.macs import count_macs
 from model_export.network.predict import logits_of
-from model_export.network.weights import load_model, trained_on
 from model_export.regression.model_file import RegressionMetadata
 from model_export.regression.policy import (
     Floats,
@@ -39,6 +38,7 @@ from model_export.regression.policy import (
     outcome,
 )
 from model_export.regression.session import RegressionSession
+from model_export.weights.stored import load_model, trained_on
 
 
 class RegressionForm(ExportForm):

@@ -1,6 +1,7 @@
-"""All studies by name. A study's module is imported when it runs: torch and matplotlib are slow.
+"""All studies by name, and what each needs.
 
-Each module has `study(inputs: Inputs) -> Study`.
+The study NAME is the function `study(inputs: Inputs) -> Study` of `studies/NAME/study.py`. That
+file is imported when the study runs: torch and matplotlib are slow to import.
 """
 
 from __future__ import annotations
@@ -49,38 +50,31 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Entry:
-    """A study.
+    """What a study is given.
 
     Attributes:
-        module: Under `model_export.studies`.
         needs: The inputs that it must have.
         takes: Further inputs that it uses where they are given.
-        apart: It studies a model of another task, so that `all` leaves it out.
+        apart: Whether it studies a model of another task, so that `all` skips it.
     """
 
-    module: str
     needs: tuple[str, ...]
     takes: tuple[str, ...] = ()
     apart: bool = False
 
-    def load(self) -> Callable[[Inputs], Study]:
-        """Import the study."""
-        run: Callable[[Inputs], Study] = import_module(f'model_export.studies.{self.module}').study
-        return run
-
 
 # In the order of docs/studies.md.
 STUDIES: dict[str, Entry] = {
-    'cost': Entry('cost', ('weights',)),
-    'thresholds': Entry('thresholds', ('model', 'data')),
-    'latency': Entry('latency', ('model',), takes=('weights',)),
-    'platform': Entry('platform', ('model',)),
-    'heads': Entry('heads_grid', ('weights', 'data'), takes=('images', 'epochs')),
-    'placement': Entry('placement', ('weights', 'data'), takes=('images', 'epochs')),
-    'schemes': Entry('schemes', ('plan',), takes=('weights', 'data', 'cache', 'seeds')),
-    'classes': Entry('classes', ('model', 'data')),
-    'looking': Entry('looking', ('model', 'weights', 'data')),
-    'counting': Entry('counting', ('model', 'data'), apart=True),
+    'cost': Entry(('weights',)),
+    'thresholds': Entry(('model', 'data')),
+    'latency': Entry(('model',), takes=('weights',)),
+    'platform': Entry(('model',)),
+    'heads': Entry(('weights', 'data'), takes=('images', 'epochs')),
+    'placement': Entry(('weights', 'data'), takes=('images', 'epochs')),
+    'schemes': Entry(('plan',), takes=('weights', 'data', 'cache', 'seeds')),
+    'classes': Entry(('model', 'data')),
+    'looking': Entry(('model', 'weights', 'data')),
+    'counting': Entry(('model', 'data'), apart=True),
 }
 
 
@@ -100,4 +94,5 @@ def run_study(name: str, inputs: Inputs) -> Study:
     missing = missing_inputs(name, inputs)
     if missing:
         raise ModelExportError(f'study {name} needs --{" --".join(missing)}')
-    return STUDIES[name].load()(inputs)
+    study: Callable[[Inputs], Study] = import_module(f'model_export.studies.{name}.study').study
+    return study(inputs)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from model_export.training.checkpoint import Checkpoint
+from model_export.weights.checkpoint import Checkpoint
 
 
 class RunFolder:

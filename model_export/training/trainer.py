@@ -26,7 +26,6 @@ from model_export.network.early_exit import EarlyExitViT
 from model_export.network.predict import has_bfloat16
 from model_export.recipe.recipe import Recipe, recipe_from_dict, recipe_to_dict
 from model_export.training.augment import check_augmentation
-from model_export.training.checkpoint import Checkpoint, load_checkpoint, load_state
 from model_export.training.ema import MovingAverage
 from model_export.training.features import check_memory
 from model_export.training.optimise import make_optimizer, set_learning_rate, steps_of
@@ -34,6 +33,7 @@ from model_export.training.parallel import Processes
 from model_export.training.run_folder import RunFolder
 from model_export.training.schemes import HeadScheme, Scheme, build_scheme, phase_of
 from model_export.training.sources import Plan, Source, seed_of, source_of
+from model_export.weights.checkpoint import Checkpoint, load_checkpoint, load_state
 
 CHECKPOINT_EVERY_STEPS = 100
 CHECKPOINT_EVERY_S = 120.0  # and this often where steps are slow

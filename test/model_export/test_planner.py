@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from model_export.__main__ import main
 from model_export.errors import ModelExportError
-from model_export.export.fold import fold
 from model_export.network.early_exit import EarlyExitViT
+from model_export.network.fold import fold
 from model_export.network.macs import count_macs
 from model_export.planner import Costs, costs, equal_steps, head_after, leaving, place
 from model_export.recipe.recipe import BackboneRecipe, Recipe, load_recipe, recipe_from_dict

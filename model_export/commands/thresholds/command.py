@@ -22,11 +22,11 @@ from model_export.calibration.choose import (
     why_no_promise,
 )
 from model_export.calibration.held_out import halves
-from model_export.commands.thresholds.reliability import BINS, Reliability, reliability
-from model_export.commands.thresholds.source import Source, of_file, of_run
 from model_export.errors import ModelExportError
 from model_export.measuring.timing import time_exits
 from model_export.studies.report import Study, Table, model_facts, write_study
+from model_export.studies.thresholds.held_out_answers import Source, of_file, of_run
+from model_export.studies.thresholds.reliability import BINS, Reliability, reliability
 
 NAME = 'trade_off'
 SPEEDUPS = (1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
@@ -109,7 +109,7 @@ def _study(
     path: Path,
     times: npt.NDArray[np.float64] | None,
 ) -> Study:
-    from model_export.commands.thresholds.figures import draw_reliability, draw_trade_off
+    from model_export.studies.thresholds.trade_off_figures import draw_reliability, draw_trade_off
 
     first, second = halves(len(source.labels))
     known = source.known(policy_name)

@@ -11,7 +11,7 @@ class ExitHead(nn.Module):
     """Maps the tokens after a layer, class token first, to logits.
 
     The last step of every head is the linear layer `classifier`: the export divides the exit's
-    temperature into it (`export/fold.py`). On a DeiT `build_head` gives every head two of them,
+    temperature into it (`network/fold.py`). On a DeiT `build_head` gives every head two of them,
     for the class token and the distillation token; a head need not know of it. A head of your own
     takes the arguments of `__init__` here, then parameters of its own by name.
     """
@@ -32,7 +32,7 @@ class Neck(nn.Module):
 
     A neck whose last step is linear can split itself into a `trunk` and that `tail`. The mean
     commutes with the tail, so the export folds tail and classifier into one small matrix and the
-    patches never pass through it (`model_export/export/fold.py`). A neck without a tail overrides
+    patches never pass through it (`model_export/network/fold.py`). A neck without a tail overrides
     `forward` alone and works as well, unfolded.
     """
 

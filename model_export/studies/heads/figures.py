@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
 from eevit_ros.reporting.style import INK, MUTED, WRONG, quiet
-
-if TYPE_CHECKING:
-    from model_export.studies.heads.grid import Probe
+from model_export.studies.heads.probes import Probe
 
 
 def grid_figure(

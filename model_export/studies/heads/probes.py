@@ -56,6 +56,27 @@ class Budget:
             raise ModelExportError(f'--epochs must be at least 1. Got {self.epochs}')
 
 
+@dataclass(frozen=True)
+class Probe:
+    """One head after one layer.
+
+    Attributes:
+        head: Name of its kind in recipes.
+        layer: Layer that it follows, counted from 1.
+        head_macs: MACs of the deployed head for one image.
+        macs: MACs of the layers and the head together.
+        parameters: Number of the head's parameters.
+        accuracy: Share of held-out images that it answers correctly.
+    """
+
+    head: str
+    layer: int
+    head_macs: int
+    macs: int
+    parameters: int
+    accuracy: float
+
+
 def budget_of(inputs: Inputs, *, images: int, epochs: int) -> Budget:
     """What the command line asks for, or else the study's own `images` and `epochs`."""
     return Budget(

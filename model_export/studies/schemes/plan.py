@@ -20,7 +20,7 @@ from typing import Any
 from model_export.errors import ModelExportError
 from model_export.recipe.checked import build, read_yaml
 from model_export.recipe.recipe import Recipe, recipe_from_dict
-from model_export.training.schemes import check_stage
+from model_export.training.schemes import check_stages
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,7 @@ def _recipe(file: _File, plan: SystemPlan) -> Recipe:
         )
     except ModelExportError as err:
         raise ModelExportError(f'{where}: {err}') from err
-    for number, stage in enumerate(recipe.stages):
-        check_stage(stage, f'{where}, stages[{number}]')
+    if recipe.task != 'classification':
+        raise ModelExportError(f'{where}: only classifiers are compared. Got task {recipe.task!r}')
+    check_stages(recipe, f'{where}, ')
     return recipe

@@ -23,14 +23,14 @@ from model_export.calibration.choose import Known
 from model_export.calibration.temperatures import calibrated, fit_temperatures
 from model_export.data import Dataset, fingerprint
 from model_export.errors import ModelExportError
-from model_export.export.fold import fold
 from model_export.network.early_exit import EarlyExitViT
+from model_export.network.fold import fold
 from model_export.network.macs import count_macs, macs_alone
 from model_export.network.predict import logits_of
-from model_export.network.weights import load_model
 from model_export.pretrained import start_from
 from model_export.recipe.recipe import Recipe, recipe_to_dict
 from model_export.training.trainer import Trainer
+from model_export.weights.stored import load_model
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from model_export.errors import ModelExportError
 from model_export.network.early_exit import EarlyExitViT
 from model_export.recipe.checked import build
 from model_export.recipe.lookup import find_class
-from model_export.recipe.recipe import StageRecipe
+from model_export.recipe.recipe import Recipe, StageRecipe
 from model_export.training.schemes.backbone import BackboneOnly
 from model_export.training.schemes.base import HeadScheme, Scheme, Seen, phase_of
 from model_export.training.schemes.beem import Beem
@@ -43,7 +43,7 @@ __all__ = [
     'Scheme',
     'Seen',
     'build_scheme',
-    'check_stage',
+    'check_stages',
     'phase_of',
     'register_scheme',
     'scheme_names',
@@ -84,21 +84,23 @@ def scheme_names() -> list[str]:
     return sorted(_SCHEMES)
 
 
-def check_stage(stage: StageRecipe, where: str, task: str = 'classification') -> type[Scheme]:
-    """Refuse a stage, called `where` in the error, whose scheme or parameters are unknown.
+def check_stages(recipe: Recipe, where: str = '') -> None:
+    """Refuse a recipe with a stage that no scheme can train.
 
     Args:
-        stage: The stage.
-        where: What it is called in the error.
-        task: The recipe's.
-
-    Returns:
-        The scheme's class.
+        recipe: The recipe, as it was read.
+        where: What the error calls it, before the number of the stage.
 
     Raises:
-        ModelExportError: so it is, or features are to be cached of a backbone that is trained, or
-            the scheme is for another task.
+        ModelExportError: a stage's scheme or parameters are unknown, its scheme is for another
+            task, or it caches the features of a backbone that it trains.
     """
+    for number, stage in enumerate(recipe.stages):
+        _scheme_class(stage, f'{where}stages[{number}]', recipe.task)
+
+
+def _scheme_class(stage: StageRecipe, where: str, task: str) -> type[Scheme]:
+    """Return the class of a stage's scheme, checked as `check_stages` does."""
     try:
         cls: type[Scheme] = find_class('scheme', stage.scheme, _SCHEMES, (Scheme,))
         if cls.task != task:
@@ -122,7 +124,7 @@ def build_scheme(stage: StageRecipe, model: EarlyExitViT, where: str) -> Scheme:
     Raises:
         ModelExportError: scheme or parameters are unknown, or do not fit the model.
     """
-    cls = check_stage(stage, where, model.recipe.task)
+    cls = _scheme_class(stage, where, model.recipe.task)
     params = build(cls.params_type, where, stage.params)
     try:
         return cls(model, params, stage.label_smoothing)

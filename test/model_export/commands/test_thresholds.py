@@ -19,11 +19,11 @@ from eevit_ros.model.engine import Engine
 from eevit_ros.policies import NAMES, STATELESS
 from eevit_ros.policies.outcome import judge
 from model_export.__main__ import main
-from model_export.commands.thresholds.reliability import BINS, reliability
 from model_export.data import Dataset, fingerprint, load_split
 from model_export.network.measures import measure
-from model_export.network.weights import save_weights
 from model_export.recipe.recipe import Recipe
+from model_export.studies.thresholds.reliability import BINS, reliability
+from model_export.weights.stored import save_weights
 from test.model_export.random_model import random_model
 
 AWAY_FROM_ROUNDING = 1e-4

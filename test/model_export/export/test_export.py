@@ -23,9 +23,9 @@ from eevit_ros.policies.threshold_search import exits_taken
 from model_export.data import RULE
 from model_export.errors import ModelExportError
 from model_export.export.check import TOLERANCE, check
-from model_export.export.fold import divide_by_temperatures, fold
 from model_export.export.onnx_writer import round_weights_to_half, to_onnx, write
 from model_export.network.early_exit import EarlyExitViT
+from model_export.network.fold import divide_by_temperatures, fold
 from model_export.network.macs import count_macs
 from model_export.recipe.recipe import Recipe
 from test.model_export.random_model import CLASSES, random_model

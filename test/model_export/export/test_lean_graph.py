@@ -21,9 +21,9 @@ from eevit_ros.model.engine import Engine
 from eevit_ros.model.metadata import ModelMetadata
 from eevit_ros.policies.base import Probabilities
 from model_export.data import RULE
-from model_export.export.fold import fold
 from model_export.export.onnx_writer import to_onnx, write
 from model_export.network.early_exit import EarlyExitViT
+from model_export.network.fold import fold
 from model_export.network.heads import head_names
 from model_export.network.macs import count_macs
 from model_export.recipe.recipe import BackboneRecipe, ExitRecipe, Recipe

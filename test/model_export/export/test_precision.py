@@ -18,10 +18,10 @@ from eevit_ros.model.metadata import ModelMetadata
 from model_export.__main__ import main
 from model_export.data import RULE
 from model_export.export.check import check_forms
-from model_export.export.fold import fold
 from model_export.export.onnx_writer import write
 from model_export.export.precision import agreement, answer_all, to_logits, to_precision
 from model_export.network.early_exit import EarlyExitViT
+from model_export.network.fold import fold
 from model_export.network.macs import count_macs
 from model_export.recipe.recipe import Recipe
 from test.model_export.random_model import CLASSES, random_model

@@ -8,8 +8,8 @@ import torch
 from eevit_ros.model.engine import Engine
 from harness.paths import ROOT
 from model_export.calibration.temperatures import TEMPERATURES
-from model_export.network.weights import load_model
 from model_export.recipe.recipe import load_recipe
+from model_export.weights.stored import load_model
 
 
 def test_recipe_weights_and_model_file_belong_together() -> None:

@@ -17,11 +17,11 @@ from harness.paths import ROOT
 from model_export.data import RULE
 from model_export.errors import ModelExportError
 from model_export.export.check import check
-from model_export.export.fold import check_fold, divide_by_temperatures, fold
 from model_export.export.onnx_writer import round_weights_to_half, to_onnx
 from model_export.network.backbones import DeiT, build_backbone
 from model_export.network.classifier import AveragedClassifier, linears
 from model_export.network.early_exit import EarlyExitViT
+from model_export.network.fold import check_fold, divide_by_temperatures, fold
 from model_export.network.heads import head_names
 from model_export.network.macs import count_macs
 from model_export.recipe.recipe import (

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from model_export.errors import ModelExportError
-from model_export.export.fold import check_fold, divide_by_temperatures, fold
 from model_export.export.onnx_writer import ExportForm
 from model_export.network.early_exit import EarlyExitViT
+from model_export.network.fold import check_fold, divide_by_temperatures, fold
 from model_export.network.macs import count_macs
 
 FORCED = [

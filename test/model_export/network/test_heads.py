@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from model_export.errors import ModelExportError
-from model_export.export.fold import fold
 from model_export.network.early_exit import EarlyExitViT
+from model_export.network.fold import fold
 from model_export.network.heads import Neck, build_head, neck_names, register_neck
 from model_export.recipe.recipe import BackboneRecipe, ExitRecipe, recipe_from_dict
 

@@ -16,9 +16,9 @@ from eevit_ros.model.metadata import ModelMetadata
 from model_export.data import RULE
 from model_export.errors import ModelExportError
 from model_export.export.check import TOLERANCE, check
-from model_export.export.fold import check_fold, divide_by_temperatures, fold
 from model_export.export.onnx_writer import round_weights_to_half, to_onnx, write
 from model_export.network.early_exit import EarlyExitViT
+from model_export.network.fold import check_fold, divide_by_temperatures, fold
 from model_export.network.heads import (
     ExitHead,
     MeanNeck,

@@ -18,11 +18,11 @@ from eevit_ros.model.metadata import ModelMetadata
 from model_export.data import RULE
 from model_export.errors import ModelExportError
 from model_export.export.check import check
-from model_export.export.fold import check_fold, fold
 from model_export.export.onnx_writer import round_weights_to_half, to_onnx
 from model_export.network.backbones import build_backbone
 from model_export.network.backbones.swin import WindowAttention
 from model_export.network.early_exit import EarlyExitViT
+from model_export.network.fold import check_fold, fold
 from model_export.network.macs import count_macs
 from model_export.pretrained import start_from
 from model_export.recipe.recipe import BackboneRecipe, Recipe, recipe_from_dict

@@ -14,9 +14,9 @@ from onnx import TensorProto, helper, numpy_helper
 from model_export.errors import ModelExportError
 from model_export.network.backbones import ViT
 from model_export.network.early_exit import EarlyExitViT
-from model_export.network.weights import save_weights
 from model_export.pretrained import start_from
 from model_export.recipe.recipe import BackboneRecipe, ExitRecipe, Recipe, recipe_from_dict
+from model_export.weights.stored import save_weights
 
 SOURCE = BackboneRecipe(
     image_size=32, patch_size=4, width=12, layers=2, attention_heads=2, layer_scale=True

@@ -13,6 +13,7 @@ from harness.paths import ROOT
 from model_export.errors import ModelExportError
 from model_export.network.early_exit import EarlyExitViT
 from model_export.recipe.recipe import Recipe, load_recipe, recipe_from_dict, recipe_to_dict
+from model_export.training.schemes import check_stages
 
 
 def stage(**change: Any) -> dict[str, Any]:
@@ -140,7 +141,7 @@ def test_a_wrong_scheme_is_named_before_data_are_read(
     path = tmp_path / 'recipe.yaml'
     path.write_text(yaml.safe_dump({**data, 'stages': [{'scheme': 'backbone'}, entry]}))
     with pytest.raises(ModelExportError, match=message):
-        load_recipe(path)
+        check_stages(load_recipe(path))
 
 
 def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:

@@ -23,13 +23,14 @@ from harness.paths import ROOT
 from model_export.__main__ import main
 from model_export.data.values import load_halves, load_values
 from model_export.errors import ModelExportError
-from model_export.export.fold import fold
+from model_export.network.fold import fold
 from model_export.network.predict import score_per_exit
-from model_export.network.weights import load_model, trained_on
 from model_export.recipe.recipe import Recipe, load_recipe, recipe_from_dict, recipe_to_dict
 from model_export.regression.export import check, give_unit
 from model_export.regression.policy import Known, choose_tolerances, exits_taken, outcome
 from model_export.regression.session import RegressionSession
+from model_export.training.schemes import check_stages
+from model_export.weights.stored import load_model, trained_on
 from test.model_export.random_model import random_model
 
 RECIPE = """
@@ -316,8 +317,8 @@ def test_schemes_are_for_one_task(tmp_path: Path, recipe: Recipe) -> None:
     path = tmp_path / 'recipe.yaml'
     path.write_text(RECIPE.replace('scheme: regression', 'scheme: sdn'))
     with pytest.raises(ModelExportError, match="'sdn' is for task classification, and the task"):
-        load_recipe(path)
+        check_stages(load_recipe(path))
     stages = [{'scheme': 'regression'}]
     path.write_text(yaml.safe_dump({**recipe_to_dict(recipe), 'stages': stages}))
     with pytest.raises(ModelExportError, match="'regression' is for task regression, and the task"):
-        load_recipe(path)
+        check_stages(load_recipe(path))

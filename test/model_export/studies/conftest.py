@@ -11,8 +11,8 @@ import pytest
 from eevit_ros.model.metadata import ModelMetadata
 from model_export.data import RULE, Dataset, fingerprint, load_split
 from model_export.measuring.answers import Answers
-from model_export.network.weights import save_weights
 from model_export.recipe.recipe import Recipe
+from model_export.weights.stored import save_weights
 from test.model_export.random_model import CLASSES, random_model
 
 

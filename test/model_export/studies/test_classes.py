@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_export.measuring.answers import Answers
-from model_export.studies.classes import classes
-from model_export.studies.classes.classes import by_class, later_when_wrong, pearson, study
+from model_export.studies.classes import study as classes
+from model_export.studies.classes.study import by_class, later_when_wrong, pearson, study
 from model_export.studies.classes.superclasses import superclasses, thirds
 from model_export.studies.registry import Inputs
 

@@ -10,12 +10,12 @@ import pytest
 import yaml
 
 from model_export.__main__ import main
-from model_export.export.fold import fold
 from model_export.network.early_exit import EarlyExitViT
+from model_export.network.fold import fold
 from model_export.network.macs import count_macs
 from model_export.recipe.recipe import BackboneRecipe, ExitRecipe, Recipe, recipe_to_dict
-from model_export.studies.cost.cost import study
 from model_export.studies.cost.count import Cost, count
+from model_export.studies.cost.study import study
 from model_export.studies.registry import Inputs
 
 WIDTH, TOKENS, CLASSES = 24, 37, 4  # of the tiny recipe

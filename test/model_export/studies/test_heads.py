@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from model_export.data import Dataset
 from model_export.errors import ModelExportError
-from model_export.export.fold import fold
 from model_export.network.early_exit import EarlyExitViT
+from model_export.network.fold import fold
 from model_export.network.macs import count_macs
 from model_export.recipe.recipe import Recipe
-from model_export.studies.heads import grid as heads_grid
-from model_export.studies.heads.grid import (
+from model_export.studies.heads import study as heads_grid
+from model_export.studies.heads.probes import Budget, features, head_logits, train_head
+from model_export.studies.heads.study import (
     TITLES,
     Probe,
     exit_of,
@@ -27,7 +28,6 @@ from model_export.studies.heads.grid import (
     read_cells,
     study,
 )
-from model_export.studies.heads.probes import Budget, features, head_logits, train_head
 from model_export.studies.registry import Inputs
 from test.model_export.random_model import random_model
 

@@ -14,9 +14,9 @@ from eevit_ros.model.engine import Engine, forcing
 from harness.paths import ROOT
 from model_export.errors import ModelExportError
 from model_export.measuring.timing import frame
-from model_export.measuring.warm_up import ColdStart, cold_start
+from model_export.studies.latency.cold_start import ColdStart, cold_start
 from model_export.studies.latency.headless import write_headless
-from model_export.studies.latency.latency import by_exit, by_group, head_kinds
+from model_export.studies.latency.study import by_exit, by_group, head_kinds
 
 MODEL = ROOT / 'models' / 'eevit_s14_cifar100.onnx'
 LAYERS, KINDS = (2, 3, 5, 6), ('lph', 'lph', 'gah')

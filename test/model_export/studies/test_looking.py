@@ -14,10 +14,10 @@ from model_export.measuring.answers import Answers
 from model_export.measuring.leaving import leaving
 from model_export.network.early_exit import EarlyExitViT
 from model_export.recipe.recipe import BackboneRecipe, ExitRecipe, Recipe
-from model_export.studies.looking import looking
-from model_export.studies.looking.looking import choose, focus, likeness, study
+from model_export.studies.looking import study as looking
 from model_export.studies.looking.maps import attention_rollout, grad_cam, has_rollout
 from model_export.studies.looking.sheet import SIDE, overlay, thumbnail
+from model_export.studies.looking.study import choose, focus, likeness, study
 from model_export.studies.registry import Inputs
 from test.model_export.random_model import random_model
 

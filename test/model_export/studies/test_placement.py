@@ -8,8 +8,8 @@ import torch
 
 from model_export.planner import Costs
 from model_export.recipe.recipe import ExitRecipe
-from model_export.studies.placement.placement import study as placement_study
-from model_export.studies.placement.placement import trade_off
+from model_export.studies.placement.study import study as placement_study
+from model_export.studies.placement.study import trade_off
 from model_export.studies.registry import Inputs
 
 LABELS = torch.arange(200) % 4

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from eevit_ros.model.engine import Engine
 from harness.tiny_model import write_tiny_model  # noqa: E402
 from model_export.errors import ModelExportError
-from model_export.measuring.machines import mixed_percentile, shares
-from model_export.studies.platform.platform import study
+from model_export.studies.platform.machines import mixed_percentile, shares
+from model_export.studies.platform.study import study
 from model_export.studies.registry import Inputs
 
 

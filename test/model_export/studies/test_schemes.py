@@ -8,13 +8,13 @@ import pytest
 import yaml
 
 from model_export.errors import ModelExportError
-from model_export.network.weights import load_model, save_weights
 from model_export.recipe.recipe import Recipe, recipe_from_dict
 from model_export.studies.registry import Inputs
-from model_export.studies.schemes import schemes
+from model_export.studies.schemes import study as schemes
 from model_export.studies.schemes.plan import load_plan
 from model_export.studies.schemes.run import Point, Result, read_result
-from model_export.studies.schemes.schemes import study
+from model_export.studies.schemes.study import study
+from model_export.weights.stored import load_model, save_weights
 from test.model_export.random_model import CLASSES, random_model
 
 BACKBONE = {'image_size': 12, 'patch_size': 4, 'width': 16, 'layers': 3, 'attention_heads': 2}

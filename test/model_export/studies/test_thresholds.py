@@ -13,9 +13,9 @@ from harness.paths import ROOT
 from model_export.errors import ModelExportError
 from model_export.measuring import answers as module
 from model_export.measuring.answers import Answers, answers
-from model_export.studies import thresholds
 from model_export.studies.registry import Inputs
-from model_export.studies.thresholds import fixed_exits, study
+from model_export.studies.thresholds import study as thresholds
+from model_export.studies.thresholds.study import fixed_exits, study
 
 MODEL = ROOT / 'models' / 'eevit_s14_cifar100.onnx'
 LIMIT = 5

@@ -18,8 +18,8 @@ from model_export.errors import ModelExportError
 from model_export.network.early_exit import EarlyExitViT
 from model_export.network.predict import logits_of
 from model_export.recipe.recipe import ExitRecipe, Recipe
-from model_export.training.checkpoint import load_run
 from model_export.training.trainer import Trainer
+from model_export.weights.checkpoint import load_run
 
 RUNS = ('one', 'two')
 

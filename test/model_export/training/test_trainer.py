@@ -20,11 +20,11 @@ from model_export.errors import ModelExportError
 from model_export.network.early_exit import EarlyExitViT
 from model_export.network.predict import accuracy_per_exit, logits_of
 from model_export.recipe.recipe import Recipe, StageRecipe, recipe_from_dict, recipe_to_dict
-from model_export.training.checkpoint import load_checkpoint, load_run
 from model_export.training.features import compute_features
 from model_export.training.run_folder import RunFolder
 from model_export.training.schemes import HeadScheme, Scheme, build_scheme
 from model_export.training.trainer import Trainer
+from model_export.weights.checkpoint import load_checkpoint, load_run
 
 
 class Killed(Exception):

@@ -20,7 +20,7 @@ from eevit_ros.reporting import style
 from eevit_ros.reporting.interval import Interval, median_interval
 from model_export.errors import ModelExportError
 from model_export.measuring.timing import time_exits
-from model_export.measuring.warm_up import NEAR, THREADS, ColdStart, cold_start
+from model_export.studies.latency.cold_start import NEAR, THREADS, ColdStart, cold_start
 from model_export.studies.latency.headless import write_headless
 from model_export.studies.registry import Inputs
 from model_export.studies.report import Cell, Study, Table, model_facts
@@ -94,7 +94,7 @@ def head_kinds(weights: Path | None, exit_layers: tuple[int, ...]) -> tuple[str,
     """
     if weights is None:
         return ('head',) * len(exit_layers)
-    from model_export.studies.cost.cost import load
+    from model_export.studies.cost.study import load
 
     exits = load(weights).recipe.exits
     if tuple(one.layer for one in exits) != exit_layers:

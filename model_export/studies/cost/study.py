@@ -7,13 +7,14 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from eevit_ros.reporting import style
-from model_export.export.fold import fold
 from model_export.network.early_exit import EarlyExitViT
-from model_export.network.weights import load_model
+from model_export.network.fold import fold
 from model_export.recipe.recipe import load_recipe
 from model_export.studies.cost.count import ORDER, Cost, Costs, count, places, total
 from model_export.studies.registry import Inputs
 from model_export.studies.report import Cell, Study, Table, model_facts
+from model_export.training.schemes import check_stages
+from model_export.weights.stored import load_model
 
 COLOURS = {
     'embedding': '#c9d1da',
@@ -33,8 +34,8 @@ usual, and have 0 here. A ViT's final classifier reads the class token alone, so
 computes little more than that row.
 
 Deployed heads are *folded*: a neck's linear tail and the classifier become one matrix that is
-applied to the mean instead of to every patch (`export/fold.py`). All heads together come to
-{trained:.1%} of the backbone's MACs as trained, and to {folded:.1%} as deployed.
+applied to the mean instead of to every patch (`model_export/network/fold.py`). All heads together
+come to {trained:.1%} of the backbone's MACs as trained, and to {folded:.1%} as deployed.
 """
 
 
@@ -65,7 +66,9 @@ def load(path: Path) -> EarlyExitViT:
         ModelExportError: it is none of them.
     """
     if path.suffix in ('.yaml', '.yml'):
-        return EarlyExitViT(load_recipe(path)).eval()
+        recipe = load_recipe(path)
+        check_stages(recipe)
+        return EarlyExitViT(recipe).eval()
     return load_model(path)[0]
 
 

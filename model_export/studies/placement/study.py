@@ -22,13 +22,13 @@ from model_export.calibration.choose import Known, Target, choose
 from model_export.calibration.temperatures import calibrated, fit_temperatures
 from model_export.errors import ModelExportError
 from model_export.network.heads import build_head
-from model_export.network.weights import load_model, load_training_data
 from model_export.planner import SCHEMES, Costs, costs, place
 from model_export.planner import leaving as macs_leaving
 from model_export.recipe.recipe import ExitRecipe
 from model_export.studies.heads.probes import Budget, budget_of, features, head_logits, train_head
 from model_export.studies.registry import Inputs
 from model_export.studies.report import Cell, Study, Table, model_facts
+from model_export.weights.stored import load_model, load_training_data
 
 IMAGES, EPOCHS = 3000, 6  # five minutes on one core of a PC
 HELD_OUT = 2000  # images of the held-out ones: half chooses thresholds, half measures

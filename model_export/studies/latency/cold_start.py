@@ -1,6 +1,6 @@
 """One cold start of a model, measured from inside a fresh process.
 
-    python -m model_export.measuring.warm_up MODEL.onnx RUNS
+    python -m model_export.studies.latency.cold_start MODEL.onnx RUNS
 
 prints one line of JSON; `latency.py` starts it several times. Nothing heavy is imported before the
 clock runs.
@@ -60,7 +60,13 @@ def cold_start(model: Path, runs: int) -> tuple[ColdStart, ColdStart]:
     Raises:
         ModelExportError: the process failed; with what it said last.
     """
-    command = [sys.executable, '-m', 'model_export.measuring.warm_up', str(model), str(runs)]
+    command = [
+        sys.executable,
+        '-m',
+        'model_export.studies.latency.cold_start',
+        str(model),
+        str(runs),
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         said = done.stderr.strip().splitlines()[-1:] or ['nothing']

@@ -16,11 +16,11 @@ from model_export.errors import ModelExportError
 from model_export.measuring.answers import Answers, answers
 from model_export.measuring.leaving import Leaving, leaving
 from model_export.network.early_exit import EarlyExitViT
-from model_export.network.weights import load_model
 from model_export.studies.looking.maps import attention_rollout, grad_cam, has_rollout
 from model_export.studies.looking.sheet import Tile, overlay, sheet, thumbnail
 from model_export.studies.registry import Inputs
 from model_export.studies.report import Study, Table, model_facts
+from model_export.weights.stored import load_model
 
 MEASURED = 100  # images for the table; the sheets show six
 FOCUS = 0.25  # of the patches

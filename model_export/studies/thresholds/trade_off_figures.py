@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from eevit_ros.policies.outcome import Outcome
 from eevit_ros.reporting import style
-from model_export.commands.thresholds.reliability import BINS, Reliability
+from model_export.studies.thresholds.reliability import BINS, Reliability
 
 
 def draw_trade_off(

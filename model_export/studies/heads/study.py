@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,10 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from model_export.export.fold import fold
 from model_export.network.early_exit import EarlyExitViT
+from model_export.network.fold import fold
 from model_export.network.heads import build_head
 from model_export.network.macs import count_run
-from model_export.network.weights import load_model, load_training_data
 from model_export.planner import costs
 from model_export.recipe.recipe import BackboneRecipe, ExitRecipe
 from model_export.studies.heads.figures import front_figure, grid_figure
@@ -29,6 +28,7 @@ from model_export.studies.heads.probes import (
     BATCH,
     LEARNING_RATE,
     Budget,
+    Probe,
     budget_of,
     features,
     head_logits,
@@ -36,6 +36,7 @@ from model_export.studies.heads.probes import (
 )
 from model_export.studies.registry import Inputs
 from model_export.studies.report import Cell, Study, Table, model_facts
+from model_export.weights.stored import load_model, load_training_data
 
 IMAGES, EPOCHS = 3000, 2  # a quarter of an hour on one core of a PC
 HELD_OUT = 1000  # images of the held-out ones that score a head
@@ -51,27 +52,6 @@ TITLES = {
     'lph': 'LGViT LPH',
     'gah': 'LGViT GAH',
 }
-
-
-@dataclass(frozen=True)
-class Probe:
-    """One head after one layer.
-
-    Attributes:
-        head: As recipes name it.
-        layer: From 1.
-        head_macs: MACs of the head in its deployed form, one image.
-        macs: Those of the layers and the head together.
-        parameters: Of the head.
-        accuracy: Share of held-out images it answers rightly.
-    """
-
-    head: str
-    layer: int
-    head_macs: int
-    macs: int
-    parameters: int
-    accuracy: float
 
 
 def study(inputs: Inputs) -> Study:

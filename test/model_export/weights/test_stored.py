@@ -13,7 +13,7 @@ from model_export.data import Dataset, fingerprint
 from model_export.errors import ModelExportError
 from model_export.network.early_exit import EarlyExitViT
 from model_export.network.heads import _NECKS, LocalPerceptionNeck, MeanNeck
-from model_export.network.weights import check_same_data, load_model, save_weights, trained_on
+from model_export.weights.stored import check_same_data, load_model, save_weights, trained_on
 from test.model_export.random_model import CLASSES
 
 DATA = '240 images, labels 0123456789abcdef'
@@ -22,7 +22,7 @@ DATA = '240 images, labels 0123456789abcdef'
 def test_a_saved_model_is_loaded_as_it_was(
     model: EarlyExitViT, images: torch.Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('model_export.network.weights.FILE_BYTES', 20_000)
+    monkeypatch.setattr('model_export.weights.stored.FILE_BYTES', 20_000)
     save_weights(model, CLASSES, DATA, tmp_path)
     assert len(list(tmp_path.iterdir())) > 1
     loaded, names = load_model(tmp_path)
@@ -45,7 +45,7 @@ def test_damaged_weights_are_named(model: EarlyExitViT, tmp_path: Path) -> None:
 def test_an_incomplete_or_mixed_set_of_files_is_refused(
     model: EarlyExitViT, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extra: bool
 ) -> None:
-    monkeypatch.setattr('model_export.network.weights.FILE_BYTES', 20_000)
+    monkeypatch.setattr('model_export.weights.stored.FILE_BYTES', 20_000)
     save_weights(model, CLASSES, DATA, tmp_path)
     first = min(tmp_path.iterdir())
     if extra:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from eevit_ros.model.engine import Engine
 from eevit_ros.reporting import style
 from model_export.errors import ModelExportError
-from model_export.measuring.machines import FOLDER, read_machine, shares, write_machine
+from model_export.studies.platform.machines import FOLDER, read_machine, shares, write_machine
 from model_export.studies.registry import Inputs
 from model_export.studies.report import Cell, Study, Table, model_facts
 

@@ -18,7 +18,7 @@ from eevit_ros.policies.threshold_search import CANDIDATES, exits_taken
 from eevit_ros.reporting import style
 from model_export.measuring.answers import Answers, answers
 from model_export.network.macs import macs_alone
-from model_export.studies.latency.latency import exit_times
+from model_export.studies.latency.study import exit_times
 from model_export.studies.registry import Inputs
 from model_export.studies.report import Study, Table, model_facts
 

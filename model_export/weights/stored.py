@@ -25,7 +25,7 @@ from model_export.data import (
 from model_export.errors import ModelExportError
 from model_export.network.early_exit import EarlyExitViT
 from model_export.recipe.recipe import Recipe, recipe_from_dict, recipe_to_dict
-from model_export.training.checkpoint import load_checkpoint, load_run, load_state
+from model_export.weights.checkpoint import load_checkpoint, load_run, load_state
 
 FILE_BYTES = 25_000_000
 

@@ -1,0 +1,1 @@
+"""Study `thresholds`, on the test set, and the trade-off that the command `thresholds` shows."""
