@@ -19,7 +19,7 @@ from launch.actions import RegisterEventHandler  # noqa: E402
 from launch.event_handlers import OnProcessExit  # noqa: E402
 from rosbags.highlevel import AnyReader  # noqa: E402
 
-from eevit_ros import rosbag2  # noqa: E402
+from eevit_ros.launching import rosbag2_cli  # noqa: E402
 from harness.bags import CAMERA, record_files, record_images, stamp_of  # noqa: E402
 from harness.ros_process import DEADLINE_S, RosPeer  # noqa: E402
 from harness.tiny_model import write_tiny_model  # noqa: E402
@@ -193,7 +193,7 @@ def test_refuses_what_makes_no_sense_before_anything_starts(peer, arguments, cha
     assert 'Traceback' not in output
 
 
-@pytest.mark.skipif(rosbag2.is_installed(), reason='rosbag2 is installed')
+@pytest.mark.skipif(rosbag2_cli.is_installed(), reason='rosbag2 is installed')
 def test_says_that_rosbag2_is_missing(peer, arguments):
     code, output = ros2_launch(LAUNCH_FILE, {**arguments, 'player': 'rosbag2'})
 
@@ -201,7 +201,7 @@ def test_says_that_rosbag2_is_missing(peer, arguments):
     assert 'player: rosbag2 is not installed: install it, or take player:=eevit' in output
 
 
-@pytest.mark.skipif(not rosbag2.is_installed(), reason='rosbag2 is not installed')
+@pytest.mark.skipif(not rosbag2_cli.is_installed(), reason='rosbag2 is not installed')
 def test_rosbag2_plays_and_records(peer, arguments):
     code, output = ros2_launch(LAUNCH_FILE, {**arguments, 'player': 'auto', 'topic': CAMERA})
 
@@ -211,7 +211,7 @@ def test_rosbag2_plays_and_records(peer, arguments):
     assert len(answers) > len(LEVELS) // 2
 
 
-@pytest.mark.skipif(not rosbag2.is_installed(), reason='rosbag2 is not installed')
+@pytest.mark.skipif(not rosbag2_cli.is_installed(), reason='rosbag2 is not installed')
 def test_rosbag2_plays_no_other_transport_than_was_recorded(peer, arguments):
     code, output = ros2_launch(
         LAUNCH_FILE, {**arguments, 'player': 'rosbag2', 'transport': 'compressed'}
