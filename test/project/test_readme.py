@@ -5,6 +5,9 @@ from __future__ import annotations
 import doctest
 import hashlib
 import json
+import re
+
+import pytest
 
 from eevit_ros.speed.rate import RateSettings
 from test.project.documents import ROOT
@@ -35,6 +38,12 @@ def test_figures_are_those_of_the_shipped_file() -> None:
         assert f'MACs {figures["speedup_macs"]:.2f}x' in text
     for row in figures['exits']:
         assert f'| {row["layer"]} | {row["share"]:.1%} | {row["accuracy"]:.1%} |' in card
-    first, last = figures['exits'][0], figures['exits'][-1]
-    assert f'{100 * first["accuracy"]:.1f} % after layer {first["layer"]}' in README
-    assert f'{100 * last["accuracy"]:.1f} % after' in README
+
+
+@pytest.mark.parametrize('path', ['README.md', 'docs/python.md'])
+def test_the_python_of_a_page_runs(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    blocks = re.findall(r'^```python\n(.*?)^```', (ROOT / path).read_text(), re.M | re.S)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, path, 'exec'), {})
