@@ -16,49 +16,75 @@ COMMANDS = ('none', 'twist', 'twist_stamped')
 _LIMIT = LimitSettings()
 
 SPECS: dict[str, Spec] = {
-    'publish_hz': Spec(10.0, 'How often the limit is published, Hz.', 5.0, 100.0),
-    'floor': Spec(_LIMIT.floor, 'Limit after any fault, share of full speed.', LOWEST_FLOOR, 1.0),
+    'publish_hz': Spec(
+        10.0,
+        'How often the limit is published, Hz; a falling limit is also published at once.',
+        5.0,
+        100.0,
+    ),
+    'floor': Spec(
+        _LIMIT.floor,
+        "Limit after any fault, share of full speed; never 0, which Nav2 reads as 'no limit'. "
+        "Lower rates are raised to it; a zone may be lower. Set it and the classifier's rate.floor "
+        'together.',
+        LOWEST_FLOOR,
+        1.0,
+    ),
     'stale_after_s': Spec(
         _LIMIT.stale_after_s,
-        'Without an adaptive rate for this long, seconds, the limit is the floor.',
+        'Without an adaptive rate for this long, seconds, the limit drops to the floor. The '
+        'classifier sends at least 10 a second.',
         0.05,
         10.0,
     ),
     'fresh_messages': Spec(
-        _LIMIT.fresh_messages, 'Good messages in a row that end a fault.', 1, 1000
+        _LIMIT.fresh_messages,
+        'Good messages in a row that end a fault; until then the limit stays at the floor.',
+        1,
+        1000,
     ),
     'recover_per_s': Spec(
         _LIMIT.recover_per_s,
-        'Steepest rise after a fault, share of full speed per second.',
+        'Fastest rise of the limit after a fault, share of full speed per second.',
         0.001,
         100.0,
     ),
     'unit': Spec(
-        'percentage', 'What speed_limit holds: percent of full speed, or m/s.', choices=UNITS
+        'percentage',
+        "Unit of speed_limit: percent of the controller's full speed, or m/s.",
+        choices=UNITS,
     ),
     'max_speed_mps': Spec(
         _LIMIT.max_speed_mps,
-        'Full speed of the robot, m/s; needed for limits in m/s. 0: unknown.',
+        "Full speed of the robot, m/s; needed for every limit in m/s, a zone's too. 0: unknown.",
         0.0,
         1000.0,
     ),
     'limit_sources': Spec(
         ['filter_speed_limit'],
-        'Topics of other speed limits (nav2_msgs/SpeedLimit), such as zones; the lowest counts.',
+        'Topics of other speed limits (nav2_msgs/SpeedLimit), such as zones; the lowest counts. '
+        'Remap the other publisher to one of these: on speed_limit itself the last writer wins. '
+        'Empty: none.',
     ),
     'initial_zone_limit': Spec(
         _LIMIT.initial_zone_limit,
-        'Limit of each of them until its first message, percent.',
+        'Limit of each source until its first message, percent. A filter publishes only when its '
+        'limit changes, so a governor restarted inside a zone does not know it: lower this if '
+        'zones must hold through a restart.',
         LOWEST_PERCENT,
         100.0,
     ),
     'command': Spec(
         'none',
-        'Type of the velocity commands to scale from cmd_vel_in to cmd_vel_out.',
+        'Type of the velocity commands that are scaled from cmd_vel_in to cmd_vel_out, for robots '
+        'without Nav2.',
         choices=COMMANDS,
     ),
     'command_timeout_s': Spec(
-        0.5, 'Without a command for this long, seconds, zero velocity goes out.', 0.05, 10.0
+        0.5,
+        'Without a command for this long, seconds, zero velocity is sent until the next one.',
+        0.05,
+        10.0,
     ),
 }
 

@@ -61,11 +61,12 @@ def test_every_page_is_in_the_site_and_the_site_has_no_other() -> None:
     assert sorted(listed) == sorted(name(path) for path in DOCUMENTS)
 
 
-def test_the_page_of_parameters_is_up_to_date() -> None:
+def test_generated_files_are_up_to_date() -> None:
     pytest.importorskip('rclpy')
-    from scripts.document_parameters import DOCUMENT, document
+    from scripts.generate import FILES
 
-    assert DOCUMENT.read_text() == document(), 'run: python -m scripts.document_parameters'
+    outdated = [path for path, text in FILES.items() if (ROOT / path).read_text() != text()]
+    assert not outdated, 'run: python -m scripts.generate'
 
 
 def test_launch_arguments() -> None:

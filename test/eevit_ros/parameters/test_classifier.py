@@ -1,4 +1,4 @@
-"""Parameters: what may be given, and that the commented file says what the node assumes."""
+"""Parameters: what may be given, and that the shipped file holds the defaults."""
 
 from __future__ import annotations
 
@@ -34,35 +34,6 @@ def flat(values: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, Any
 def test_the_file_holds_every_parameter_with_its_default() -> None:
     values = yaml.safe_load(FILE.read_text())['/**']['ros__parameters']
     assert dict(flat(values)) == DEFAULTS
-
-
-def comments(lines: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield each parameter's name with the comment above it or beside it."""
-    group, above = '', ''
-    for line in lines:
-        indent = len(line) - len(line.lstrip())
-        name, colon, rest = line.strip().partition(':')
-        if name.startswith('#'):
-            above = f'{above} {line.strip(" #")}'
-        elif colon and indent >= 4:
-            value, _, beside = rest.partition('#')
-            group = '' if indent == 4 else group
-            if value.strip():
-                yield group + name, f'{above} {beside}'
-            else:
-                group = f'{name}.'
-            above = ''
-        else:
-            above = ''
-
-
-def test_the_files_comments_name_choices_and_what_is_live() -> None:
-    found = dict(comments(FILE.read_text().splitlines()))
-    assert found.keys() == SPECS.keys()
-    for name, spec in SPECS.items():
-        assert ('(live)' in found[name]) == spec.live, name
-        missing = [choice for choice in spec.choices if choice not in found[name]]
-        assert not missing, f'{name}: {missing}'
 
 
 def test_defaults_make_settings() -> None:

@@ -1,0 +1,156 @@
+"""The nodes' parameters in docs/parameters.md and config/*.yaml, from their specs."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator, Mapping
+
+import yaml
+
+from eevit_ros.nodes.bags import player, recorder
+from eevit_ros.parameters import classifier_specs, governor_specs
+from eevit_ros.parameters.parameter_spec import Spec
+from eevit_ros.reporting.table import markdown_table
+
+PAGE = """\
+# Parameters
+
+Written by `python -m scripts.generate` from the code: change it there. `ros2 param describe NODE
+NAME` says the same on the robot. With a wrong value a node does not start: exit code 2, the
+parameter's name and what is allowed. While the node runs, a wrong value is refused.
+
+## classifier
+
+[config/classifier.yaml](../config/classifier.yaml) holds them all with comments. Those marked live
+change while the node runs (`ros2 param set /classifier thresholds 0.9`); the others are fixed while
+it is configured. It is a lifecycle node: with `autostart: false` in the file it waits for `ros2
+lifecycle set /classifier configure`, then `activate`; another model is `deactivate`, `cleanup`,
+`ros2 param set /classifier model FILE`, `configure` and `activate` away.
+
+QoS of the camera's topic: `qos_overrides.<topic>.subscription.{{reliability,depth,history}}`, with
+the resolved topic: `/camera/image_raw`, or `/camera/image_raw/compressed` with that transport.
+
+{classifier}
+## speed_governor
+
+[config/speed_governor.yaml](../config/speed_governor.yaml) holds them with comments; all are read
+at start. `floor` and the classifier's `rate.floor` belong together: see
+[navigation.md](navigation.md#the-floor).
+
+{governor}
+## bag_player
+
+Read at start; see [recording.md](recording.md#without-rosbag2).
+
+{player}
+## bag_recorder
+
+Read at start.
+
+{recorder}"""
+
+CLASSIFIER_YAML = """\
+# Parameters of the classifier node, with their defaults. Those marked live change while it runs:
+#   ros2 param set /classifier thresholds 0.9
+# The others are fixed while the node is configured.
+# Written by `python -m scripts.generate` from eevit_ros/parameters/.
+/**:
+  ros__parameters:
+{parameters}
+    # QoS of the image subscription, by the camera's full topic name (with image_transport
+    # compressed: /camera/image_raw/compressed); read at activation.
+    # qos_overrides:
+    #   /camera/image_raw:
+    #     subscription:
+    #       reliability: best_effort
+    #       depth: 5
+"""
+
+GOVERNOR_YAML = """\
+# Parameters of the speed governor, with their defaults. All are read at start.
+# Written by `python -m scripts.generate` from eevit_ros/parameters/.
+/**:
+  ros__parameters:
+{parameters}"""
+
+GROUPS = {
+    'rate': 'The adaptive rate, from 1 down to the floor (docs/adaptive_rate.md).',
+    'shift': "Whether the answers still look like the calibration's (docs/distribution_shift.md).",
+}
+
+
+def page() -> str:
+    """Return docs/parameters.md."""
+    return PAGE.format(
+        classifier=table(classifier_specs.SPECS, live=True),
+        governor=table(governor_specs.SPECS),
+        player=table(player.SPECS),
+        recorder=table(recorder.SPECS),
+    )
+
+
+def classifier_yaml() -> str:
+    """Return config/classifier.yaml."""
+    return CLASSIFIER_YAML.format(parameters=yaml_body(classifier_specs.SPECS))
+
+
+def governor_yaml() -> str:
+    """Return config/speed_governor.yaml."""
+    return GOVERNOR_YAML.format(parameters=yaml_body(governor_specs.SPECS))
+
+
+def table(specs: Mapping[str, Spec], *, live: bool = False) -> str:
+    """Return a Markdown table, a row a parameter; with `live` it has that column."""
+    columns = ['parameter', 'default', 'allowed', *(['live'] if live else []), '']
+    rows = []
+    for name, spec in specs.items():
+        row = [f'`{name}`', f'`{as_yaml(spec.default)}`', allowed(spec, '`')]
+        rows.append([*row, *(['yes' if spec.live else ''] if live else []), words(spec)])
+    return markdown_table(columns, rows) + '\n'
+
+
+def words(spec: Spec) -> str:
+    """Return the description; documents become links, and ~ and $ do not mean Markdown's."""
+    text = re.sub(r'\bdocs/(\w+\.md)', r'[\1](\1)', spec.description)
+    return re.sub(r'[~$][\w./]*(?<!\.)', r'`\g<0>`', text)
+
+
+def yaml_body(specs: Mapping[str, Spec]) -> str:
+    """Return the parameters as YAML: the description above each, what it may be beside it."""
+    lines: list[str] = []
+    current = ''
+    for name, spec in specs.items():
+        group, _, short = name.rpartition('.')
+        indent = ' ' * (6 if group else 4)
+        if group != current:
+            lines += ['', *comment(GROUPS[group], '    '), f'    {group}:']
+            current = group
+        notes = '; '.join(note for note in ('live' * spec.live, allowed(spec)) if note)
+        lines += comment(spec.description, indent)
+        lines.append(
+            f'{indent}{short}: {as_yaml(spec.default)}' + (f'  # {notes}' if notes else '')
+        )
+    return '\n'.join(lines) + '\n'
+
+
+def comment(text: str, indent: str) -> Iterator[str]:
+    """Yield a text as lines of a YAML comment."""
+    yield from textwrap.wrap(
+        text, 100, initial_indent=f'{indent}# ', subsequent_indent=f'{indent}# ',
+        break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def as_yaml(value: object) -> str:
+    """Return a value as YAML writes it in a line."""
+    text = yaml.safe_dump(value, default_flow_style=True, width=1000)
+    return text.removesuffix('...\n').strip()
+
+
+def allowed(spec: Spec, quote: str = '') -> str:
+    """Return range or choices of a parameter, '' if any value of its type is allowed."""
+    if spec.choices:
+        several = 'one or more of ' if isinstance(spec.default, list) else ''
+        return several + ', '.join(f'{quote}{choice}{quote}' for choice in spec.choices)
+    return '' if spec.low is None else f'{spec.low:.7g} to {spec.high:.7g}'
