@@ -43,7 +43,7 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 'params_file',
                 default_value=PARAMS_FILE,
-                description='Parameters of the node; the arguments given here win over it.',
+                description='Parameter file of the node; arguments given here override it.',
             ),
             DeclareLaunchArgument(
                 'namespace', default_value='', description='Namespace of the node and its topics.'
@@ -52,20 +52,19 @@ def generate_launch_description() -> LaunchDescription:
                 'log_level',
                 default_value='info',
                 choices=['debug', 'info', 'warn', 'error', 'fatal'],
-                description='Least severe messages that are shown.',
+                description='Lowest severity that is logged.',
             ),
             DeclareLaunchArgument(
                 'respawn',
                 default_value='true',
                 choices=['true', 'false'],
-                description='Start the node again, after 2 s, when it crashed.',
+                description='Restart the node 2 s after a crash.',
             ),
             DeclareLaunchArgument(
                 'dds_profile',
                 default_value=DDS_PROFILE,
-                description='Fast DDS profile of the node, or none. The default gives way to a '
-                'FASTRTPS_DEFAULT_PROFILES_FILE in the environment. The camera driver needs '
-                'the profile too.',
+                description='Fast DDS profile of the node, or none. A FASTRTPS_DEFAULT_PROFILES_FILE in '
+                'the environment overrides the default. The camera driver needs it too.',
             ),
             OpaqueFunction(function=start_classifier),
         ]
@@ -73,11 +72,10 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def start_classifier(context: LaunchContext) -> list[Node]:
-    """Make the node from the arguments.
+    """Return the classifier, configured by the arguments.
 
     Raises:
-        FileNotFoundError: params_file or dds_profile is no file (launch and Fast DDS would go on
-            without it).
+        FileNotFoundError: params_file or dds_profile is no file.
     """
     given = context.launch_configurations
     explicit = {
@@ -98,8 +96,7 @@ def start_classifier(context: LaunchContext) -> list[Node]:
             respawn=LaunchConfiguration('respawn'),
             respawn_delay=2.0,
             on_exit=respawn_only_crashes(
-                'the classifier could not configure, its last error says why: '
-                'it is not started again'
+                'the classifier could not configure (see its last error): it is not restarted'
             ),
         )
     ]

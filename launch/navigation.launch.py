@@ -55,8 +55,8 @@ def generate_launch_description() -> LaunchDescription:
             ),
             # An error after the classifier has started would end the launch and leave it running.
             OpaqueFunction(function=check_params_file),
-            # Not scoped: it declares the rest of what start_governor reads, and its arguments can
-            # be given to this file.
+            # Not scoped: it declares the other arguments that start_governor reads, so they can be
+            # given to this file.
             IncludeLaunchDescription(PythonLaunchDescriptionSource(CLASSIFY)),
             OpaqueFunction(function=start_governor),
         ]
@@ -64,16 +64,16 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def check_params_file(context: LaunchContext) -> None:
-    """Check it before anything starts.
+    """Check governor_params_file before anything starts.
 
     Raises:
-        FileNotFoundError: governor_params_file is no file.
+        FileNotFoundError: It is no file.
     """
     existing_file('governor_params_file', context.launch_configurations)
 
 
 def start_governor(context: LaunchContext) -> list[Node]:
-    """Make the node from the arguments."""
+    """Return the governor, configured by the arguments."""
     given = context.launch_configurations
     explicit = {'command': given['command']} if given['command'] else {}
     return [
@@ -89,11 +89,11 @@ def start_governor(context: LaunchContext) -> list[Node]:
             ros_arguments=['--log-level', given['log_level']],
             output='screen',
             respawn=LaunchConfiguration('respawn'),
-            # Until it is back, the robot goes on at the last limit.
+            # Until it is back, the robot keeps to the last limit.
             respawn_delay=0.2,
             on_exit=respawn_only_crashes(
-                'the speed governor refused its parameters, its last error says why: '
-                'it is not started again and NOTHING LIMITS THE SPEED'
+                'the speed governor refused its parameters (see its last error): it is not '
+                'restarted and NOTHING LIMITS THE SPEED'
             ),
         )
     ]

@@ -1,4 +1,4 @@
-"""Play a recording into the classifier and the speed governor, and record what they say.
+"""Play a recording into the classifier and the speed governor, and record their answers.
 
 ros2 launch eevit_ros replay.launch.py bag:=path/to/bag
 """
@@ -20,7 +20,7 @@ from launch_ros.parameter_descriptions import ParameterValue
 
 from eevit_ros.launching import rosbag2_cli as rosbag2
 from eevit_ros.launching.dds_profile import dds_environment, default_profile
-from eevit_ros.launching.replay import Replay
+from eevit_ros.launching.replay import LaunchedReplay
 from eevit_ros.nodes.bags import player as bag_player
 from eevit_ros.nodes.bags import recorder as bag_recorder
 from eevit_ros.replay.errors import ReplayError
@@ -32,7 +32,7 @@ NAVIGATION = str(SHARE / 'launch' / 'navigation.launch.py')
 
 def generate_launch_description() -> LaunchDescription:
     """Declare what navigation.launch.py does not, include it, and start player and recorder."""
-    replay = Replay()
+    replay = LaunchedReplay()
     return LaunchDescription(
         [
             DeclareLaunchArgument(
@@ -51,7 +51,7 @@ def generate_launch_description() -> LaunchDescription:
                 'recorded with rosbag2, which can play no other; else raw.',
             ),
             DeclareLaunchArgument(
-                'rate', default_value='1.0', description='How many times as fast as recorded.'
+                'rate', default_value='1.0', description='Playback speed; 1 is the recorded pace.'
             ),
             DeclareLaunchArgument(
                 'output',
@@ -62,14 +62,14 @@ def generate_launch_description() -> LaunchDescription:
                 'player',
                 default_value='auto',
                 choices=['auto', 'rosbag2', 'eevit'],
-                description="Who plays and records: rosbag2, or this package's own bag_player and "
-                'bag_recorder. auto: rosbag2 for its bags, where it is installed.',
+                description="What plays and records: rosbag2, or this package's own bag_player and "
+                'bag_recorder. auto: rosbag2 for its own bags, if it is installed.',
             ),
             # An error after a process was started would end the launch and leave it running.
             OpaqueFunction(function=prepare),
             *replay.handlers(),
             SetParameter('use_sim_time', True),
-            # Not scoped: it declares the rest of what is read here, and its arguments can be given
+            # Not scoped: it declares the other arguments that are read here, so they can be given
             # to this file.
             IncludeLaunchDescription(PythonLaunchDescriptionSource(NAVIGATION)),
             OpaqueFunction(function=start, args=[replay]),
@@ -78,10 +78,10 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def prepare(context: LaunchContext) -> None:
-    """Check the arguments, and settle what depends on the bag.
+    """Check the arguments, and choose player and transport by the bag.
 
     Raises:
-        ReplayError: The bag cannot be played so, or the output exists.
+        ReplayError: The bag cannot be played as asked, or the output exists.
     """
     given = context.launch_configurations
     bag, output = (Path(given[name]).expanduser() for name in ('bag', 'output'))
@@ -102,10 +102,10 @@ def prepare(context: LaunchContext) -> None:
 
 
 def check_rate(text: str) -> None:
-    """Check it as the player does, but before anything starts.
+    """Check the rate as the player does, but before anything starts.
 
     Raises:
-        ReplayError: It is no number, or out of range.
+        ReplayError: The rate is no number, or out of range.
     """
     spec = bag_player.SPECS['rate']
     try:
@@ -117,30 +117,30 @@ def check_rate(text: str) -> None:
 
 
 def prepare_rosbag2(bag: Path, given: dict[str, str]) -> None:
-    """Find out what rosbag2 is to play.
+    """Set topic and transport as rosbag2 will play them.
 
     Raises:
-        ReplayError: It cannot.
+        ReplayError: rosbag2 is not installed, or cannot play what is asked.
     """
     if not rosbag2.is_installed():
-        raise ReplayError('player: rosbag2 is not installed: install it, or take player:=eevit')
+        raise ReplayError('player: rosbag2 is not installed: install it, or use player:=eevit')
     given['topic'], recorded = rosbag2.recorded_images(bag, given['topic'])
     if given['transport'] not in ('', recorded):
         raise ReplayError(
-            f'transport: {given["topic"]} was recorded {recorded}, and rosbag2 plays what was '
-            f'recorded. Got {given["transport"]!r}: leave it away, or take player:=eevit'
+            f'transport: {given["topic"]} was recorded {recorded}, and rosbag2 plays only what was '
+            f'recorded. Got {given["transport"]!r}: omit it, or use player:=eevit'
         )
     given['transport'] = recorded
 
 
-def start(context: LaunchContext, replay: Replay) -> list[LaunchDescriptionEntity]:
+def start(context: LaunchContext, replay: LaunchedReplay) -> list[LaunchDescriptionEntity]:
     """Start recorder and player."""
     given = context.launch_configurations
     images = full_name(given['image'], given)
     if given['transport'] == 'compressed':
         images += '/compressed'
     frames = full_name('classifier/frame', given)
-    environment = dds_environment(given, default_profile(SHARE))  # the sender's counts
+    environment = dds_environment(given, default_profile(SHARE))  # of the sender
     output = Path(given['output']).expanduser()
     if given['player'] == 'eevit':
         player, recorder = own_player(given, frames, environment), own_recorder(given, output)
@@ -161,14 +161,14 @@ def start(context: LaunchContext, replay: Replay) -> list[LaunchDescriptionEntit
     recorder = ExecuteProcess(
         name='rosbag2_recorder', cmd=rosbag2.record_command(output, topics), output='screen'
     )
-    # Started paused: its recorder, too, listens only once it has heard the time.
+    # Started paused: rosbag2's recorder, too, subscribes only once it has received the time.
     resume = ExecuteProcess(name='rosbag2_resume', cmd=rosbag2.RESUME, output='log')
     replay.watch(player=player, recorder=recorder)
-    return [recorder, player, replay.when_heard([images, frames], resume)]
+    return [recorder, player, replay.when_subscribed([images, frames], resume)]
 
 
 def own_player(given: dict[str, str], frames: str, environment: dict[str, str]) -> Node:
-    """Make the node that plays, once the recorder listens to the answers, too."""
+    """Return the node that plays, once the recorder has subscribed to the answers."""
     texts = {name: ParameterValue(given[name], value_type=str) for name in ('bag', 'topic')}
     own = {
         'transport': given['transport'],
@@ -189,7 +189,7 @@ def own_player(given: dict[str, str], frames: str, environment: dict[str, str]) 
 
 
 def own_recorder(given: dict[str, str], output: Path) -> Node:
-    """Make the node that records."""
+    """Return the node that records."""
     return Node(
         package='eevit_ros',
         executable='bag_recorder',

@@ -1,4 +1,4 @@
-"""Which Fast DDS profile a launched process gets."""
+"""The Fast DDS profile of a launched process."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 
 
 def default_profile(share: Path) -> str:
-    """Return the profile in the package's share folder."""
+    """Return the path of the profile in the package's share folder."""
     return str(share / 'config' / 'fastdds_shared_memory.xml')
 
 
 def dds_environment(given: Mapping[str, str], default: str) -> dict[str, str]:
-    """Return what points Fast DDS to the profile; the user's own environment beats our default.
+    """Return the variables that name the profile; the user's own environment beats our default.
 
     Raises:
         FileNotFoundError: The launch argument dds_profile is no file.

@@ -1,4 +1,4 @@
-"""How a launched replay begins and ends; only launch/replay.launch.py imports it."""
+"""How launch/replay.launch.py starts its processes and ends them in order."""
 
 from __future__ import annotations
 
@@ -20,57 +20,57 @@ from launch_ros.ros_adapters import get_ros_node
 
 from eevit_ros.replay.errors import ReplayError
 
-LOOK_AROUND_S = 0.2
+POLL_S = 0.2
 LINGERING_S = 1.0  # for the answer to the last image
 
 
-class Replay:
-    """Ends player first, then the nodes, recorder last.
+class LaunchedReplay:
+    """Ends the player first, then the nodes, then the recorder.
 
-    Whatever ends by itself before the player is done ends the replay, too, and makes it a failure.
+    A process that ends before the player is done ends the replay and makes it a failure.
     """
 
     def __init__(self) -> None:
-        """Nothing runs yet."""
+        """Start with no process running."""
         self._player: ExecuteLocal | None = None
         self._recorder: ExecuteLocal | None = None
-        self._helper: ExecuteLocal | None = None
+        self._resume: ExecuteLocal | None = None
         self._running: list[ExecuteLocal] = []
         self._is_ending = False
         self._failure = ''
 
     def handlers(self) -> list[RegisterEventHandler]:
-        """Return what must come before all processes that belong to the replay."""
+        """Return the handlers, which must come before every process of the replay."""
         return [
             RegisterEventHandler(OnProcessStart(on_start=self._started)),
             RegisterEventHandler(OnProcessExit(on_exit=self._exited)),
         ]
 
     def watch(self, *, player: ExecuteLocal, recorder: ExecuteLocal) -> None:
-        """Take the processes that decide when it ends.
+        """Take the processes that decide when the replay ends.
 
         Args:
-            player: Ends when all was played.
-            recorder: Runs until it is told to end.
+            player: Ends when everything was played.
+            recorder: Runs until it is shut down.
         """
         self._player, self._recorder = player, recorder
 
-    def when_heard(self, topics: Sequence[str], helper: ExecuteLocal) -> OpaqueFunction:
-        """Return what starts a process once each of the topics has a listener.
+    def when_subscribed(self, topics: Sequence[str], resume: ExecuteLocal) -> OpaqueFunction:
+        """Return an action that starts a process once every topic has a subscriber.
 
         Args:
-            topics: Their full names.
-            helper: The process; it may end without ending the replay.
+            topics: Full names of the topics.
+            resume: The process; it may end without ending the replay.
         """
-        self._helper = helper
+        self._resume = resume
 
         def look(context: LaunchContext) -> Iterable[LaunchDescriptionEntity] | None:
             if self._is_ending:
                 return None
             node = get_ros_node(context)
             if all(node.count_subscribers(topic) for topic in topics):
-                return [helper]
-            return [TimerAction(period=LOOK_AROUND_S, actions=[OpaqueFunction(function=look)])]
+                return [resume]
+            return [TimerAction(period=POLL_S, actions=[OpaqueFunction(function=look)])]
 
         return OpaqueFunction(function=look)
 
@@ -80,10 +80,10 @@ class Replay:
     def _exited(
         self, event: ProcessExited, context: LaunchContext
     ) -> Iterable[LaunchDescriptionEntity] | None:
-        if event.action not in self._running:  # started before the replay was: none of ours
+        if event.action not in self._running:  # it was started before the replay
             return None
         self._running.remove(event.action)
-        if context.is_shutdown or (event.action is self._helper and event.returncode == 0):
+        if context.is_shutdown or (event.action is self._resume and event.returncode == 0):
             return None
         first, self._is_ending = not self._is_ending, True
         early = first and event.action is not self._player

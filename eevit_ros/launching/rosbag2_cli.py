@@ -1,4 +1,4 @@
-"""What a launched replay asks of rosbag2 where that is installed: only its command line is used."""
+"""rosbag2 in a launched replay, through its command line alone."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ TRANSPORTS = {
     'sensor_msgs/msg/CompressedImage': 'compressed',
 }
 CLOCK_HZ = 100
-# The player was started paused: its clock stands at the start of the bag.
+# The player starts paused: its clock stands at the start of the bag.
 RESUME = 'ros2 service call /rosbag2_player/resume rosbag2_interfaces/srv/Resume'.split()
 
 
 def is_installed() -> bool:
-    """Whether `ros2 bag` is there."""
+    """Return whether `ros2 bag` is installed."""
     return all(importlib.util.find_spec(name) is not None for name in ('ros2bag', 'rosbag2_py'))
 
 
 def is_bag(path: Path) -> bool:
-    """Whether it is a bag as rosbag2 writes it: a folder with metadata."""
+    """Return whether the path is a bag as rosbag2 writes it: a folder with metadata."""
     return (path / 'metadata.yaml').is_file()
 
 
 def recorded_images(path: Path, topic: str) -> tuple[str, str]:
-    """Return on which topic a bag has images, and by which transport: 'raw' or 'compressed'.
+    """Return the topic of a bag's images and their transport, 'raw' or 'compressed'.
 
     Args:
         path: Folder of the bag.
-        topic: The wanted one, '' where there is only one.
+        topic: Topic to take; '' for the only one with images.
 
     Raises:
-        ReplayError: The metadata cannot be read, or the topic is not clear.
+        ReplayError: The metadata cannot be read, or no single topic fits.
     """
     metadata = path / 'metadata.yaml'
     try:
@@ -45,7 +45,7 @@ def recorded_images(path: Path, topic: str) -> tuple[str, str]:
         entries = content['rosbag2_bagfile_information']['topics_with_message_count']
         topics = [entry['topic_metadata'] for entry in entries]
         kinds = {str(topic['name']): str(topic['type']) for topic in topics}
-    except Exception as err:  # no such file, no YAML, another structure: all the same here
+    except Exception as err:  # missing, not YAML, another structure: one message fits all
         raise ReplayError(f'{metadata} cannot be read ({type(err).__name__}: {err})') from err
     found = {name: TRANSPORTS[kind] for name, kind in kinds.items() if kind in TRANSPORTS}
     named = ', '.join(found) or 'none'
@@ -59,13 +59,13 @@ def recorded_images(path: Path, topic: str) -> tuple[str, str]:
 
 
 def play_command(bag: Path, topic: str, target: str, rate: str) -> list[str]:
-    """Return what plays one topic of a bag, paused at first, with the recorded time on /clock.
+    """Return the command that plays one topic of a bag, paused at first, with /clock.
 
     Args:
         bag: Folder of the bag.
-        topic: What was recorded; all else in the bag, old answers too, is left out.
-        target: On which topic it goes out.
-        rate: How many times as fast as recorded.
+        topic: Recorded topic; nothing else in the bag is played, so no old answers either.
+        target: Topic to play it on.
+        rate: Playback speed; 1 is the recorded pace.
     """
     command = ['ros2', 'bag', 'play', str(bag), '--start-paused', '--disable-keyboard-controls']
     return [
@@ -76,5 +76,5 @@ def play_command(bag: Path, topic: str, target: str, rate: str) -> list[str]:
 
 
 def record_command(output: Path, topics: Sequence[str]) -> list[str]:
-    """Return what records topics into a new bag, by the time on /clock."""
+    """Return the command that records topics into a new bag, stamped with the time on /clock."""
     return ['ros2', 'bag', 'record', '--use-sim-time', '-o', str(output), *topics]

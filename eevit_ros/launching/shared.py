@@ -1,4 +1,4 @@
-"""What the launch files share; it needs `launch`, so no node imports it."""
+"""Helpers of all launch files."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def existing_file(argument: str, given: Mapping[str, str]) -> str:
 def respawn_only_crashes(
     refused: str,
 ) -> Callable[[ProcessExited, LaunchContext], EmitEvent | None]:
-    """Return an `on_exit` that leaves only crashes to `respawn`, which takes any exit for one.
+    """Return an `on_exit` that keeps `respawn` from restarting a node that did not crash.
 
-    Whatever else was launched goes on without the node.
+    Everything else that was launched goes on without the node.
 
     Args:
-        refused: What to say when the node refused its parameters.
+        refused: The error to log when the node refused its parameters.
     """
 
     def after_exit(event: ProcessExited, context: LaunchContext) -> EmitEvent | None:

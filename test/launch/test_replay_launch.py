@@ -198,7 +198,7 @@ def test_says_that_rosbag2_is_missing(peer, arguments):
     code, output = ros2_launch(LAUNCH_FILE, {**arguments, 'player': 'rosbag2'})
 
     assert code == 1
-    assert 'player: rosbag2 is not installed: install it, or take player:=eevit' in output
+    assert 'player: rosbag2 is not installed: install it, or use player:=eevit' in output
 
 
 @pytest.mark.skipif(not rosbag2_cli.is_installed(), reason='rosbag2 is not installed')

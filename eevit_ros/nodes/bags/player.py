@@ -1,7 +1,7 @@
-"""The node `bag_player`: plays a recording into the live node, at the times it was recorded at.
+"""The node `bag_player`: plays a recording into the running nodes at its recorded pace.
 
-Bags, videos and folders of pictures, without rosbag2. Images go out with their recorded stamps and
-/clock tells the recorded time, so that nodes with use_sim_time see ages as they were.
+Bags, videos and folders of pictures, without rosbag2. Images keep their recorded stamps and /clock
+carries the recorded time, so nodes with use_sim_time see the ages that they would have seen live.
 """
 
 from __future__ import annotations
@@ -35,24 +35,25 @@ SPECS: dict[str, Spec] = {
     'topic': Spec('', "Topic of a bag's images. Empty: the only one."),
     'transport': Spec(
         'raw',
-        'raw: sensor_msgs/Image on `image`. compressed: recorded JPEG and PNG files as they are, '
-        'on `image`/compressed.',
+        'raw: sensor_msgs/Image on `image`. compressed: the recorded JPEG and PNG files, '
+        'unchanged, on `image`/compressed.',
         choices=TRANSPORTS,
     ),
-    'rate': Spec(1.0, 'How many times as fast as recorded.', 0.01, 100.0),
+    'rate': Spec(1.0, 'Playback speed; 1 is the recorded pace.', 0.01, 100.0),
     'wait_for': Spec(
-        '', 'Topic that must have a listener before playing begins, as the images must: a recorder.'
+        '',
+        'Topic that also needs a subscriber, such as a recorder, before playing starts.',
     ),
 }
 
 EXIT_FAILED = 1
-LISTENER_TIMEOUT_S = 600.0  # TensorRT may be building an engine
-LOOK_AROUND_S = 0.05
-# DDS tells a publisher of a listener before the listener knows the publisher.
+SUBSCRIBER_TIMEOUT_S = 600.0  # TensorRT may be building an engine
+POLL_S = 0.05
+# DDS shows a publisher its subscriber before the subscriber knows the publisher.
 SETTLING_S = 0.5
-LINGERING_S = 1.0  # on the clock, for the last answer
-FRAME_ID = 'camera'  # a recorded frame does not say its own
-# Reliable, so that it fits a listener of either kind.
+LINGERING_S = 1.0  # /clock goes on for the last answer
+FRAME_ID = 'camera'  # a source's frames carry no frame_id
+# Reliable, which matches reliable and best-effort subscribers.
 QOS = QoSProfile(depth=5)
 
 
@@ -78,7 +79,7 @@ class BagPlayer(Node):
         self._rate: float = values['rate']
         self._compressed = values['transport'] == 'compressed'
         self._wait_for: str = values['wait_for']
-        # Before the images: a listener then knows this publisher before that one.
+        # Created before the images' publisher, so that a subscriber discovers the clock first.
         self._clock_publisher = self.create_publisher(Clock, '/clock', 10)
         topic = self.resolve_topic_name('image')
         if self._compressed:
@@ -87,61 +88,61 @@ class BagPlayer(Node):
             self._images = self.create_publisher(Image, topic, QOS)
 
     def play(self, source: Source, stop: threading.Event) -> None:
-        """Play a recording from start to end, once somebody listens to the images.
+        """Play a recording from start to end, once the images have a subscriber.
 
         Raises:
             EevitError: It could not be played to its end; says why.
         """
-        log = self.get_logger()
         frames = iter(source)
         first = next(frames, None)
         if first is None:
-            raise EevitError('; '.join([f'{self.bag} holds no image', *source.problems]))
-        of = '' if source.frames is None else f' of {source.frames}'
-        sent = 0
-        with RecordedTime(first.received_ns, self._rate, self._send_clock) as clock:
-            self._wait_for_listeners(stop)
+            raise EevitError('; '.join([f'{self.bag} contains no images', *source.problems]))
+        log = self.get_logger()
+        total = '' if source.frames is None else f' of {source.frames}'
+        with RecordedTime(first.received_ns, self._rate, self._publish_clock) as clock:
+            self._wait_for_subscribers(stop)
             log.info(f'playing {self.bag} {source.topic} on {self._images.topic_name}')
-            clock.go()
+            clock.start()
+            published = 0
             for frame in itertools.chain([first], frames):
                 message = self._message(frame)
                 if not clock.wait_until(frame.received_ns, stop):
-                    raise EevitError(f'stopped before the end, after {sent}{of} images')
+                    raise EevitError(f'stopped before the end, after {published}{total} images')
                 if message is not None:
                     self._images.publish(message)
-                    sent += 1
+                    published += 1
             for problem in source.problems:
                 log.warning(problem)
-            if not sent:
-                raise EevitError(f'none of the images of {self.bag} can be played')
-            log.info(f'played {sent}{of} images')
+            if not published:
+                raise EevitError(f'no image in {self.bag} can be played')
+            log.info(f'played {published}{total} images')
             stop.wait(LINGERING_S)
 
-    def _wait_for_listeners(self, stop: threading.Event) -> None:
-        started_s = time.monotonic()
-        said = ''
-        while unheard := self._unheard():
-            if time.monotonic() - started_s > LISTENER_TIMEOUT_S:
+    def _wait_for_subscribers(self, stop: threading.Event) -> None:
+        deadline_s = time.monotonic() + SUBSCRIBER_TIMEOUT_S
+        logged = ''
+        while topic := self._topic_without_subscriber():
+            if time.monotonic() > deadline_s:
                 raise EevitError(
-                    f'nobody listens to {unheard} after {LISTENER_TIMEOUT_S:.0f} s: start the '
+                    f'no subscriber on {topic} after {SUBSCRIBER_TIMEOUT_S:.0f} s: start the '
                     "classifier, and check the remapping of 'image' and its image_transport"
                 )
-            if unheard != said:
-                self.get_logger().info(f'waiting for somebody who listens to {unheard}')
-                said = unheard
-            if stop.wait(LOOK_AROUND_S):
-                raise EevitError('stopped before anybody listened')
+            if topic != logged:
+                self.get_logger().info(f'waiting for subscribers on {topic}')
+                logged = topic
+            if stop.wait(POLL_S):
+                raise EevitError('stopped while waiting for subscribers')
         stop.wait(SETTLING_S)
 
-    def _unheard(self) -> str:
-        """Return the topic that still needs a listener, '' for none."""
-        listeners = {self._images.topic_name: self._images.get_subscription_count()}
+    def _topic_without_subscriber(self) -> str:
+        """Return the first topic that still needs a subscriber, '' if none does."""
+        counts = {self._images.topic_name: self._images.get_subscription_count()}
         if self._wait_for:
-            listeners[self._wait_for] = self.count_subscribers(self._wait_for)
-        return next((topic for topic, count in listeners.items() if not count), '')
+            counts[self._wait_for] = self.count_subscribers(self._wait_for)
+        return next((topic for topic, count in counts.items() if not count), '')
 
     def _message(self, frame: SourceFrame) -> Image | CompressedImage | None:
-        """Return what to publish for a frame; None, with a warning, for a broken one."""
+        """Return the message for a frame; None, with a warning, if it cannot be decoded."""
         if self._compressed and frame.format:
             message = CompressedImage(header=_header(frame), format=frame.format)
             message.data.frombytes(frame.data)
@@ -150,16 +151,15 @@ class BagPlayer(Node):
         try:
             pixels = frame.decode()
         except EevitError as err:
-            self.get_logger().warning(f'{where}, is left out: {err}')
+            self.get_logger().warning(f'{where}, skipped: {err}')
             return None
         if self._compressed:
             raise EevitError(
-                f'{where}, was recorded as neither JPEG nor PNG: it can be played with transport '
-                'raw alone'
+                f'{where}, was recorded as neither JPEG nor PNG: play it with transport raw'
             )
         return _raw(frame, pixels)
 
-    def _send_clock(self, time_ns: int) -> None:
+    def _publish_clock(self, time_ns: int) -> None:
         message = Clock()
         message.clock.sec, message.clock.nanosec = divmod(time_ns, 1_000_000_000)
         self._clock_publisher.publish(message)
@@ -183,7 +183,7 @@ def main(args: list[str] | None = None) -> int:
     """Play a recording to its end, or until SIGINT or SIGTERM.
 
     Returns:
-        The exit code: 0 when all was played, 1 when not, 2 when a parameter is wrong.
+        The exit code: 0 if the whole recording was played, 1 if not, 2 if a parameter is wrong.
     """
     return node_process.run('bag_player', _run, args)
 
@@ -193,7 +193,9 @@ def _run(stop: threading.Event) -> int:
     try:
         from eevit_ros.recordings.open import open_source
     except ImportError as err:
-        log.fatal(f'{err}: playing needs more packages: pip install rosbags mcap zstandard')
+        log.fatal(
+            f'{err}: playing needs more packages; install them: pip install rosbags mcap zstandard'
+        )
         return EXIT_FAILED
     try:
         node = BagPlayer()

@@ -1,4 +1,4 @@
-"""The time of a recording, going by again: what a player publishes on /clock."""
+"""A recording's time, running again: what the player publishes on /clock."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ TICK_S = 0.01
 
 
 class RecordedTime:
-    """Recorded time on the steady clock; use it in a `with` statement.
+    """Recorded time driven by the steady clock; use it in a `with` statement.
 
-    It stands at the start until `go`, and is told every 10 ms of the steady clock from a thread of
-    its own: decoding a picture does not hold it up.
+    It stands still until `start`. A thread of its own publishes it every 10 ms, so that decoding a
+    picture does not delay it.
     """
 
-    def __init__(self, start_ns: int, rate: float, tell: Callable[[int], None]) -> None:
-        """Prepare to run.
+    def __init__(self, start_ns: int, rate: float, publish: Callable[[int], None]) -> None:
+        """Prepare the clock; entering the `with` statement starts publishing.
 
         Args:
-            start_ns: Where it stands first, nanoseconds.
-            rate: How many times as fast as the steady clock it runs.
-            tell: Is called with the time, nanoseconds, which never goes back.
+            start_ns: Time at which it stands first, nanoseconds.
+            rate: Speed relative to the steady clock.
+            publish: Called with the time, nanoseconds, which never goes back.
         """
-        self._start_ns, self._rate, self._tell = start_ns, rate, tell
+        self._start_ns, self._rate, self._publish = start_ns, rate, publish
         self._started_s: float | None = None
         self._ended = threading.Event()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name='recorded time')
 
     def __enter__(self) -> RecordedTime:
-        """Begin to tell the time."""
+        """Start publishing."""
         self._thread.start()
         return self
 
@@ -42,33 +42,32 @@ class RecordedTime:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Tell it no more."""
+        """Stop publishing."""
         self._ended.set()
         self._thread.join()
 
-    def go(self) -> None:
-        """Let it run."""
+    def start(self) -> None:
+        """Let the time run."""
         self._started_s = time.monotonic()
 
     def wait_until(self, time_ns: int, stop: threading.Event) -> bool:
-        """Wait for a time, and tell it; return whether it came before `stop` was set.
+        """Wait for a time and publish the time then; return False if `stop` was set before it.
 
-        It may be over already: then it is later that is told.
+        A time that has passed is not waited for.
         """
         left_s = (time_ns - self._now_ns()) * 1e-9 / self._rate
         if stop.wait(max(0.0, left_s)):
             return False
-        self.tick()
+        self._tick()
         return True
-
-    def tick(self) -> None:
-        """Tell the time now."""
-        with self._lock:  # an older time must not follow a newer one
-            self._tell(self._now_ns())
 
     def _run(self) -> None:
         while not self._ended.wait(TICK_S):
-            self.tick()
+            self._tick()
+
+    def _tick(self) -> None:
+        with self._lock:  # an older time must not follow a newer one
+            self._publish(self._now_ns())
 
     def _now_ns(self) -> int:
         if self._started_s is None:

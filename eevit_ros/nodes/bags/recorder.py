@@ -1,8 +1,8 @@
-"""The node `bag_recorder`: writes what classifier and governor say into an mcap bag.
+"""The node `bag_recorder`: writes the topics of classifier and governor into an mcap bag.
 
-For replays, where there is no rosbag2: it listens reliably, so that nothing is missing in the bag.
-On a robot take rosbag2 (docs/recording.md). Log time is the node's clock at receipt: the recorded
-time with use_sim_time.
+For replays without rosbag2: its subscriptions are reliable where the publishers are, so the bag
+misses nothing. On a robot use rosbag2 (docs/recording.md). Log time is the node's clock at receipt,
+with use_sim_time the recorded time.
 """
 
 from __future__ import annotations
@@ -51,15 +51,19 @@ SPECS: dict[str, Spec] = {
 }
 
 EXIT_FAILED = 1
-LOOK_AROUND_S = 0.1
-DRAIN_S = 0.3  # at the end, for what was said just before
+POLL_S = 0.1
+DRAIN_S = 0.3  # at the end, for messages still on their way
 DEPTH = 1000
 
 
 class BagRecorder(Node):
-    """Subscribes to each topic once it has a publisher, as that offers it.
+    """Subscribes to each topic once it has a publisher, with that publisher's QoS.
 
-    With use_sim_time not before the time was heard on /clock, as rosbag2's recorder does.
+    With use_sim_time it waits for /clock first, as rosbag2's recorder does.
+
+    Attributes:
+        output: Folder of the bag.
+        failures: What could not be recorded, for people.
     """
 
     def __init__(self) -> None:
@@ -73,7 +77,7 @@ class BagRecorder(Node):
         if not output:
             raise EevitError("parameter 'output' must be the path of a new folder. Got ''")
         if not topics:
-            raise EevitError("parameter 'topics' must name a topic or more. Got none")
+            raise EevitError("parameter 'topics' must name at least one topic. Got none")
         self.output = Path(output).expanduser()
         try:
             self._topics = [self.resolve_topic_name(topic) for topic in topics]
@@ -81,42 +85,42 @@ class BagRecorder(Node):
             raise EevitError(
                 f"parameter 'topics' must be a list of topics. Got {topics!r}: {err}"
             ) from err
-        self._missing = set(self._topics)
+        self._unsubscribed = set(self._topics)
         self.failures: list[str] = []
 
     def start(self, bag: RawBag) -> None:
-        """Record into `bag` while the node is spun."""
+        """Record into `bag` while the node spins."""
         self._bag = bag
         self.create_timer(
-            LOOK_AROUND_S, self._look_around, clock=Clock(clock_type=ClockType.STEADY_TIME)
+            POLL_S, self._subscribe_to_new, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
         self.get_logger().info(f'recording into {self.output}')
 
-    def say_farewell(self) -> None:
-        """Say what was recorded and what was not."""
+    def log_result(self) -> None:
+        """Log what was recorded, and add to `failures` if that is nothing."""
         counts = self._bag.counts
-        if not self._knows_time():
+        if not self._has_time():
             self.failures.append(
-                'nothing was recorded: use_sim_time is set, and nobody told the time on /clock'
+                'nothing was recorded: use_sim_time is set, and no time came on /clock'
             )
         elif not any(counts.values()):
-            self.failures.append(f'nothing was recorded: nothing came on {", ".join(self._topics)}')
+            self.failures.append(f'nothing was recorded: no messages on {", ".join(self._topics)}')
         else:
             silent = [topic for topic in self._topics if not counts.get(topic)]
             if silent:
-                self.get_logger().warning(f'nothing came on {", ".join(silent)}')
+                self.get_logger().warning(f'no messages on {", ".join(silent)}')
             self.get_logger().info(f'{sum(counts.values())} messages in {self.output}')
 
-    def _knows_time(self) -> bool:
-        """Whether simulated time has begun, or there is another one."""
+    def _has_time(self) -> bool:
+        """Return whether the clock runs; with use_sim_time not before /clock."""
         return bool(self.get_clock().now().nanoseconds)
 
-    def _look_around(self) -> None:
-        if not self._knows_time():
-            return  # a player that waits for this listener knows by it that its time is heard
-        for topic in sorted(self._missing):
+    def _subscribe_to_new(self) -> None:
+        if not self._has_time():
+            return  # a player that waits for this subscriber thus knows that its clock arrives
+        for topic in sorted(self._unsubscribed):
             if publishers := self.get_publishers_info_by_topic(topic):
-                self._missing.remove(topic)
+                self._unsubscribed.remove(topic)
                 try:
                     self._subscribe(topic, publishers)
                 except EevitError as err:
@@ -152,7 +156,7 @@ def _message_type(topic: str, kind: str) -> Any:
         return getattr(importlib.import_module(f'{package}.msg'), name)
     except (ImportError, AttributeError) as err:
         raise EevitError(
-            f'{topic} cannot be recorded: its type {kind} is not installed here ({err})'
+            f'{topic} cannot be recorded: its type {kind} is not installed ({err})'
         ) from err
 
 
@@ -160,7 +164,7 @@ def main(args: list[str] | None = None) -> int:
     """Record until SIGINT or SIGTERM.
 
     Returns:
-        The exit code: 0, 1 when something could not be recorded, 2 when a parameter is wrong.
+        The exit code: 0, 1 if something could not be recorded, 2 if a parameter is wrong.
     """
     return node_process.run('bag_recorder', _run, args)
 
@@ -170,7 +174,7 @@ def _run(stop: threading.Event) -> int:
     try:
         from eevit_ros.recordings.bag.writer import RawBag
     except ImportError as err:
-        log.fatal(f'{err}: recording needs more packages: pip install rosbags')
+        log.fatal(f'{err}: recording needs more packages; install them: pip install rosbags')
         return EXIT_FAILED
     try:
         node = BagRecorder()
@@ -184,7 +188,7 @@ def _run(stop: threading.Event) -> int:
         with contextlib.closing(bag):
             node.start(bag)
             _spin(executor, stop)
-        node.say_farewell()
+        node.log_result()
     except OSError as err:
         node.failures.append(f'{node.output} cannot be written: {err}')
     finally:

@@ -49,7 +49,7 @@ def nanoseconds(stamp) -> int:
 
 
 def until_ended(peer, node: NodeProcess) -> int:
-    """Listen until it has ended, and its last words were heard."""
+    """Listen until it has ended."""
     peer.until(lambda: node.process.poll() is not None, 'the end of the player')
     return node.process.returncode
 
@@ -71,8 +71,8 @@ def test_plays_images_with_their_stamps_and_the_recorded_time(peer, player, tmp_
 
     times = [nanoseconds(m.clock) for m in clock]
     assert times == sorted(times)
-    assert times[0] == stamp_of(0) + DELAY_NS  # it stands there until somebody listens
-    # Between images too: told more often than they come. It goes on after the last of them.
+    assert times[0] == stamp_of(0) + DELAY_NS  # it stands there until it has subscribers
+    # Published between images too, and after the last of them.
     assert len(set(times)) > 2 * len(levels)
     assert times[-1] > stamp_of(len(levels) - 1) + DELAY_NS
     assert 'played 10 of 10 images' in node.output()
@@ -93,7 +93,7 @@ def test_plays_files_as_they_are_where_the_topic_was_remapped_to(peer, player, t
     assert [nanoseconds(m.header.stamp) for m in images] == [stamp_of(i) for i in range(3)]
 
 
-def test_leaves_out_a_broken_image_and_names_it(peer, player, tmp_path):
+def test_skips_a_broken_image_and_names_it(peer, player, tmp_path):
     bag = record_images(tmp_path / 'bag', [0, None, 2])
     with peer.listening(Image, '/image') as images:
         node = player(f'bag:={bag}', FAST)
@@ -101,14 +101,14 @@ def test_leaves_out_a_broken_image_and_names_it(peer, player, tmp_path):
         peer.until(lambda: len(images) == 2, 'the last image')
 
     assert [nanoseconds(m.header.stamp) for m in images] == [stamp_of(0), stamp_of(2)]
-    assert 'image 1, stamped 1700000000.190123456, is left out: ' in node.output()
+    assert 'image 1, stamped 1700000000.190123456, skipped: ' in node.output()
     assert 'played 2 of 3 images' in node.output()
 
 
 @pytest.mark.parametrize(
     ('levels', 'transport', 'reason'),
     [
-        ([None, None], 'raw', 'none of the images of {bag} can be played'),
+        ([None, None], 'raw', 'no image in {bag} can be played'),
         ([0, 1], 'compressed', 'recorded as neither JPEG nor PNG'),
     ],
 )
@@ -130,7 +130,7 @@ def test_waits_for_the_recorder_too(peer, player, tmp_path):
     bag = record_images(tmp_path / 'bag', [0, 1, 2])
     with peer.listening(Image, '/image') as images:
         node = player(f'bag:={bag}', FAST, 'wait_for:=answers')
-        node.wait_for_output('waiting for somebody who listens to answers')
+        node.wait_for_output('waiting for subscribers on answers')
         assert not images
         with peer.listening(Clock, '/answers'):
             assert until_ended(peer, node) == 0, node.output()
@@ -148,17 +148,17 @@ def test_stopped_before_the_end_it_says_so(peer, player, tmp_path):
     assert 'of 30 images' in node.output()
 
 
-def test_does_not_wait_for_ever_for_a_listener(peer, tmp_path):
+def test_does_not_wait_for_ever_for_a_subscriber(peer, tmp_path):
     bag = record_images(tmp_path / 'bag', [0])
     impatient = (
-        'from eevit_ros import bag_player; bag_player.LISTENER_TIMEOUT_S = 0.2; '
-        'raise SystemExit(bag_player.main())'
+        'from eevit_ros.nodes.bags import player; player.SUBSCRIBER_TIMEOUT_S = 0.2; '
+        'raise SystemExit(player.main())'
     )
     command = (sys.executable, '-c', impatient)
     arguments = ['-p', f'bag:={bag}']
     with NodeProcess(peer.domain_id, arguments, tmp_path / 'player.log', command) as node:
         assert node.wait() == 1
-        assert 'nobody listens to /image after 0 s: start the classifier' in node.output()
+        assert 'no subscriber on /image after 0 s: start the classifier' in node.output()
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ def test_leaves_no_bag_where_nothing_came(peer, recorder, tmp_path):
     node.wait_for_output('recording into')
 
     assert node.stop() == 1
-    assert 'nothing was recorded: nothing came on /rate' in node.output()
+    assert 'nothing was recorded: no messages on /rate' in node.output()
     assert not (tmp_path / 'bag').exists()
 
 
