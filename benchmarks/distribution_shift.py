@@ -79,8 +79,8 @@ def alarms(engine: Engine, settings: ShiftSettings, answers: Answers) -> tuple[i
             raise EevitError(monitor.state)
         for exit_index, confidence in answers[first : first + settings.window]:
             monitor.answer(exit_index, confidence, 0.0)
-        assert monitor.verdict
-        shifted += monitor.verdict.shifted
+        assert monitor.last
+        shifted += monitor.last.shifted
         count += 1
     return shifted, count
 

@@ -16,7 +16,7 @@ from typing import Any
 from eevit_ros.images.resize import Image, Target
 from eevit_ros.nodes.classifier import activation, camera
 from eevit_ros.nodes.classifier import node as classifier_node
-from eevit_ros.nodes.classifier.publishers import Outputs
+from eevit_ros.nodes.classifier.publishers import Publishers
 
 ROWS: list[dict[str, float]] = []
 CAME: dict[int, float] = {}  # by stamp; seconds
@@ -43,13 +43,13 @@ class TimedFrame(camera.Frame):
         return image
 
 
-class TimedOutputs(Outputs):
+class TimedPublishers(Publishers):
     """Notes when a frame's answer was out."""
 
-    def send_answer(self, header: Any, result: Any, record: Any, classification: Any) -> None:
-        """See `Outputs`."""
-        super().send_answer(header, result, record, classification)
-        done = time.perf_counter()
+    def send_answer(self, header: Any, image: Any, record: Any, **options: Any) -> None:
+        """See `Publishers`."""
+        super().send_answer(header, image, record, **options)
+        done, result = time.perf_counter(), record.result
         came = CAME.pop(header.stamp.sec * 1_000_000_000 + header.stamp.nanosec)
         taken, decoded = TAKEN[0]
         own = (done - came) * 1e3 - result.inference_ms
@@ -73,7 +73,7 @@ def main() -> int:
     out = Path(sys.argv[1])
     camera.Frame = TimedFrame  # type: ignore[misc]
     activation.Camera = TimedCamera  # type: ignore[attr-defined]
-    classifier_node.Outputs = TimedOutputs  # type: ignore[attr-defined]
+    classifier_node.Publishers = TimedPublishers  # type: ignore[attr-defined]
     code = classifier_node.main(sys.argv[2:])
     out.write_text(json.dumps(ROWS))
     return code

@@ -12,7 +12,7 @@ from rclpy.context import Context
 from rclpy.node import Node
 
 from eevit_ros.errors import EevitError
-from eevit_ros.nodes import classifier_parameters as parameters
+from eevit_ros.nodes.classifier.node import declare_parameters, read_parameters
 from eevit_ros.parameters.classifier import Settings
 from fuzz.parameters import CONFIG, check, made_file
 
@@ -33,8 +33,8 @@ def prepare(folder: Path) -> Callable[[Random], None]:
             raise EevitError(str(err)) from err
         try:
             node = Node('classifier', context=context, enable_rosout=False)
-            parameters.declare(node)
-            check(Settings.from_values(parameters.read(node)))
+            declare_parameters(node)
+            check(Settings.from_values(read_parameters(node)))
             node.destroy_node()
         finally:
             rclpy.shutdown(context=context)

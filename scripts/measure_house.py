@@ -2,9 +2,9 @@
 
 build/venv/bin/python -m scripts.measure_house
 
-Files are those that git tracks. A frame's way is measured in a real `ClassifierNode` with the tests'
-tiny model: the subscription's callback gets a raw image, and whatever runs is noted, in this and in
-the inference thread, until the answer is published and the thread ends.
+Files are those that git tracks. A frame's way is measured in a real `ClassifierNode` with the
+tests' tiny model: the subscription's callback gets a raw image, and whatever runs is noted, in this
+and in the inference thread, until the answer is published and the thread ends.
 
 Counted are the functions of `eevit_ros` that are entered from another file (or by a library): where
 a reader has to turn to another file. Each counts once. What they call within their own file is
@@ -139,7 +139,8 @@ def main() -> int:
     files: dict[str, list[str]] = {}
     for code in walk.entered:
         file = str(Path(code.co_filename).relative_to(ROOT))
-        files.setdefault(file, []).append(code.co_qualname)
+        name = getattr(code, 'co_qualname', code.co_name)  # Python 3.10 knows the short one alone
+        files.setdefault(file, []).append(name)
     helpers = len(walk.helpers.keys() - walk.entered.keys())
     print(
         f'\none frame: {len(walk.entered)} functions in {len(files)} files, '

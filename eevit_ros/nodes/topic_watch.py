@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rclpy.node import Node
 from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 
-from eevit_ros.nodes.lasting import Lasting
-
 GHOST_S = 30.0
-"""A killed process has left the graph by then: DDS keeps it for a lease of 20 s at most."""
+"""A killed process has left the graph by then: DDS keeps its entry for 20 s at most."""
 
 NAMELESS_S = 2.0
 """A node's name may reach the graph that much later than its publisher."""
@@ -22,8 +20,27 @@ UNKNOWN = '_NODE_NAME_UNKNOWN_'  # says rmw
 NAMELESS = 'a publisher without a ROS node'
 
 
+class Lasting:
+    """Tells what lasts from what comes and goes; reads no clock."""
+
+    def __init__(self, after_s: float) -> None:
+        """Take as lasting what has been present for `after_s` seconds."""
+        self._after_s = after_s
+        self._since_s: dict[str, float] = {}
+
+    def update(self, present: Iterable[str], now_s: float) -> list[str]:
+        """Return which of what is present now has been so for long, sorted.
+
+        Args:
+            present: All that is present. Update often: a break between two updates goes unnoticed.
+            now_s: Steady clock, seconds.
+        """
+        self._since_s = {what: self._since_s.get(what, now_s) for what in present}
+        return sorted(what for what, s in self._since_s.items() if now_s - s >= self._after_s)
+
+
 class TopicWatch:
-    """Looks at the publishers of a topic, several times a second."""
+    """Watches the publishers of a topic; ask it several times a second."""
 
     def __init__(
         self,
@@ -45,15 +62,15 @@ class TopicWatch:
     def names(self) -> list[str]:
         """Return the full names of the nodes that publish there.
 
-        A process that was killed stays in the graph for a while, so one of a node's two publishers
-        may be a ghost: a node counts once.
+        Each name counts once: a second publisher of that name may be the stale entry of a killed
+        process.
         """
         return sorted({_name(info) for info in self._publishers()})
 
     def twins(self) -> list[str]:
-        """Return the names under which there are several publishers, none of which is a ghost."""
+        """Return the names that two publishers have had for `GHOST_S`, so that neither is stale."""
         counts = Counter(_name(info) for info in self._publishers())
-        return self._twins.of((name for name, n in counts.items() if n > 1), self._clock())
+        return self._twins.update((name for name, n in counts.items() if n > 1), self._clock())
 
     def count(self) -> int:
         """Return how many publishers there are."""
@@ -66,15 +83,15 @@ class TopicWatch:
     def _publishers(self) -> Sequence[Any]:
         found: Sequence[Any] = self._node.get_publishers_info_by_topic(self._topic)
         nameless = [UNKNOWN] if any(info.node_name == UNKNOWN for info in found) else []
-        if self._nameless.of(nameless, self._clock()):
+        if self._nameless.update(nameless, self._clock()):
             return found
         return [info for info in found if info.node_name != UNKNOWN]
 
     def _why(self, info: Any) -> str:
         if info.topic_type != self._type_name:
             return f'{_name(info)} publishes {info.topic_type} and not {self._type_name}'
-        verdict, reason = qos_check_compatible(info.qos_profile, self._qos)
-        if verdict != QoSCompatibility.ERROR:
+        fits, reason = qos_check_compatible(info.qos_profile, self._qos)
+        if fits != QoSCompatibility.ERROR:
             return ''
         reason = reason.replace('ERROR: ', '').rstrip(';')
         return f'the QoS of {_name(info)} does not fit ({reason})'

@@ -6,7 +6,7 @@ import math
 import re
 import sys
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from eevit_ros.errors import EevitError
 from eevit_ros.model.compute import Say, check_cache_dir
 from eevit_ros.model.engine import Engine
 from eevit_ros.parameters.classifier_specs import SPECS
+from eevit_ros.perception.perception import PerceptionSettings
 from eevit_ros.perception.shift import ShiftSettings
 from eevit_ros.speed.rate import RateSettings
 
@@ -43,9 +44,7 @@ class Settings:
     budget_ms: float
     class_ids: str
     frozen_after_frames: int
-    blind_below_contrast: float
-    rate: RateSettings
-    shift: ShiftSettings
+    perception: PerceptionSettings
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Settings:
@@ -65,11 +64,20 @@ class Settings:
             'model': Path(values['model']).expanduser() if values['model'] else demo_model(),
             'thresholds': _thresholds(values['thresholds']),
             'cache_dir': check_cache_dir(values['cache_dir']),
-            'rate': RateSettings(**rate),
-            'shift': ShiftSettings(**_group(values, 'shift.')),
+            'perception': PerceptionSettings(
+                RateSettings(**rate),
+                ShiftSettings(**_group(values, 'shift.')),
+                values['blind_below_contrast'],
+            ),
         }
         as_they_are = {f.name: values[f.name] for f in fields(cls) if f.name not in made}
         return cls(**made, **as_they_are)
+
+    def ids_of(self, class_names: Sequence[str]) -> tuple[str, ...]:
+        """Return what `class_id` holds by class index: the names, or the indices as text."""
+        if self.class_ids == 'name':
+            return tuple(class_names)
+        return tuple(str(index) for index in range(len(class_names)))
 
 
 def check_value(name: str, value: object) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from eevit_ros.model.compute import EXECUTIONS, PROVIDERS
 from eevit_ros.model.host_policy import EXIT_POLICIES, OWN
 from eevit_ros.parameters.parameter_spec import Spec
-from eevit_ros.perception.shift import WINDOWS, ShiftSettings
-from eevit_ros.speed.rate import LOWEST_FLOOR, MAPPINGS, PHYSICAL_RANGE, RateSettings
+from eevit_ros.perception.perception import PerceptionSettings
+from eevit_ros.perception.shift import WINDOWS
+from eevit_ros.speed.rate import LOWEST_FLOOR, MAPPINGS, PHYSICAL_RANGE
 
 TRANSPORTS = ('raw', 'compressed')
 CLASS_IDS = ('name', 'index')
 
-_RATE = RateSettings()
-_SHIFT = ShiftSettings()
+_PERCEPTION = PerceptionSettings()
+_RATE, _SHIFT = _PERCEPTION.rate, _PERCEPTION.shift
 
 SPECS: dict[str, Spec] = {
     'model': Spec(
@@ -100,7 +101,7 @@ SPECS: dict[str, Spec] = {
         1_000_000,
     ),
     'blind_below_contrast': Spec(
-        2.0,
+        _PERCEPTION.blind_below_contrast,
         'Frames with less contrast than this (standard deviation of brightness, `contrast` in '
         '/diagnostics) count as blind: a covered lens, darkness, a bare wall. They drop the rate '
         'to the floor. 0: off.',

@@ -1,28 +1,42 @@
 """What a frame shows, and what that means for the robot. Without ROS.
 
-The node's session and the replay of bags both run this, so that a frame gets the same answer and,
-at the same times, the same rate from either.
+Node and replay both run this, so that a frame gets the same answer and, at the same times, the same
+rate and the same record from either.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from eevit_ros.images.resize import Image
 from eevit_ros.model.engine import Engine, ExitResult
-from eevit_ros.parameters.classifier import Settings
-from eevit_ros.perception.blind_camera import contrast
-from eevit_ros.perception.shift import ShiftMonitor
-from eevit_ros.speed.rate import Answer, RateLaw
+from eevit_ros.perception.camera_health import MISMATCH, contrast, frame_age_ms
+from eevit_ros.perception.shift import ShiftMonitor, ShiftSettings
+from eevit_ros.speed.rate import Answer, RateLaw, RateSettings
 
 
 @dataclass(frozen=True)
-class Look:
+class PerceptionSettings:
+    """How answers become a rate, and which frames count for it.
+
+    Attributes:
+        rate: Rate law.
+        shift: Watch over distribution shift.
+        blind_below_contrast: Frames of less contrast count as blind, 0..127.5; 0 for none.
+    """
+
+    rate: RateSettings = field(default_factory=RateSettings)
+    shift: ShiftSettings = field(default_factory=ShiftSettings)
+    blind_below_contrast: float = 2.0
+
+
+@dataclass(frozen=True)
+class Observation:
     """What one frame shows.
 
     Attributes:
-        result: The network's answer.
-        contrast: Of the frame, 0..127.5.
+        result: Answer of the network.
+        contrast: Standard deviation of the frame's brightness, 0..127.5.
         blind: Whether that is so little that the frame shows nothing, whatever the network says.
     """
 
@@ -31,58 +45,109 @@ class Look:
     blind: bool
 
 
+@dataclass(frozen=True)
+class FrameRecord:
+    """What is published and recorded of one frame.
+
+    Attributes:
+        result: Answer of the network.
+        adaptive_rate: Rate after this frame, 0..1.
+        age_ms: Milliseconds from the image's stamp to the answer; None for a clock mismatch.
+        drops: Frames replaced by newer ones so far.
+        model_hash: SHA-256 of the model file (hexadecimal).
+    """
+
+    result: ExitResult
+    adaptive_rate: float
+    age_ms: float | None
+    drops: int
+    model_hash: str
+
+    def values(self) -> dict[str, str]:
+        """Return the values of ~/frame by name, in the order of the message."""
+        result = self.result
+        return {
+            'label': result.class_name,
+            'exit_layer': str(result.exit_layer),
+            'depth': f'{result.depth:.6f}',
+            'confidence': f'{result.confidence:.6f}',
+            'adaptive_rate': f'{self.adaptive_rate:.6f}',
+            'preprocess_ms': f'{result.preprocess_ms:.3f}',
+            'inference_ms': f'{result.inference_ms:.3f}',
+            'age_ms': MISMATCH if self.age_ms is None else f'{self.age_ms:.3f}',
+            'drops': str(self.drops),
+            'model_hash': self.model_hash,
+        }
+
+
 class Perception:
     """One camera's engine, rate law and watch over distribution shift.
 
-    `look` takes as long as the network does. All else is quick; where threads share it, under one
-    lock. Times are seconds of one steady clock.
+    `observe` takes as long as the network does. All else is quick; where threads share it, call it
+    under one lock. Times are seconds of one steady clock.
 
     Attributes:
-        shift: Compares the answers with the model's calibration.
+        shift: Comparison of the answers with the model's calibration.
     """
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
-        """Start at the floor, with nothing answered yet."""
+    def __init__(self, engine: Engine, settings: PerceptionSettings | None = None) -> None:
+        """Start at the floor, before the first answer."""
         self._engine = engine
-        self._settings = settings
-        self._law = RateLaw(settings.rate)
-        self.shift = self._watch_shift()
+        self._settings = settings or PerceptionSettings()
+        self._law = RateLaw(self._settings.rate)
+        self._watch_shift()
 
-    def change(self, settings: Settings) -> None:
-        """Take changed live parameters; a changed rate law goes on from the floor."""
+    def change(self, settings: PerceptionSettings) -> None:
+        """Take changed settings, and the engine's thresholds if they have changed.
+
+        A changed rate law starts at the floor, a changed watch over shift with an empty window.
+        """
         before, self._settings = self._settings, settings
         if settings.rate != before.rate:
             self._law = RateLaw(settings.rate)
-        if (settings.thresholds, settings.shift) != (before.thresholds, before.shift):
-            self.shift = self._watch_shift()
+        if settings.shift != before.shift or self._engine.thresholds != self._thresholds:
+            self._watch_shift()
 
-    def look(self, image: Image) -> Look:
+    def observe(self, image: Image) -> Observation:
         """Classify a frame, uint8 (H, W, 3) RGB.
 
         Raises:
             EevitError: It cannot be classified.
         """
-        seen = contrast(image)
+        found = contrast(image)
         result = self._engine.run(image)
-        return Look(result, seen, seen < self._settings.blind_below_contrast)
+        return Observation(result, found, found < self._settings.blind_below_contrast)
 
-    def judge(self, look: Look, *, age_ms: float | None, now_s: float, doubtful: bool) -> float:
-        """Take an answer; return the adaptive rate.
+    def record(
+        self,
+        observation: Observation,
+        *,
+        stamp_ns: int,
+        now_ns: int,
+        now_s: float,
+        doubtful: bool,
+        drops: int,
+    ) -> FrameRecord:
+        """Let the rate follow an observation; return the frame's record.
 
         Args:
-            look: What the frame shows.
-            age_ms: From the frame's stamp to now; None where clocks do not agree.
-            now_s: Time of the answer.
-            doubtful: Whether the frame may be an old one (frozen camera, held-up process): its
+            observation: What the frame shows.
+            stamp_ns: Stamp of the frame, nanoseconds.
+            now_ns: Time of the answer on the clock of the stamps, nanoseconds.
+            now_s: Time of the answer on the steady clock, seconds.
+            doubtful: Whether the frame may be an old one (frozen camera, stalled process): its
                 answer must not make the robot faster.
+            drops: Frames replaced by newer ones so far.
         """
-        if doubtful or look.blind:
-            return self._law.fault(now_s)
-        result = look.result
-        age_s = None if age_ms is None else age_ms * 1e-3
-        rate = self._law.answer(Answer(result.depth, result.confidence, age_s), now_s)
-        self.shift.answer(result.exit_index, result.confidence, now_s)
-        return self._law.fault(now_s) if self.shift.slows else rate
+        result, age_ms = observation.result, frame_age_ms(stamp_ns, now_ns)
+        if doubtful or observation.blind:
+            rate = self._law.fault(now_s)
+        else:
+            age_s = None if age_ms is None else age_ms * 1e-3
+            rate = self._law.answer(Answer(result.depth, result.confidence, age_s), now_s)
+            if self.shift.answer(result.exit_index, result.confidence, now_s):
+                rate = self._law.fault(now_s)
+        return FrameRecord(result, rate, age_ms, drops, self._engine.sha256)
 
     def fault(self, now_s: float) -> float:
         """Take a frame that gave no answer; return the adaptive rate, the floor."""
@@ -92,8 +157,8 @@ class Perception:
         """Return the adaptive rate of this moment."""
         return self._law.at(now_s)
 
-    def _watch_shift(self) -> ShiftMonitor:
-        engine = self._engine
-        return ShiftMonitor(
-            self._settings.shift, engine.metadata, engine.thresholds, engine.exit_policy
+    def _watch_shift(self) -> None:
+        engine, self._thresholds = self._engine, self._engine.thresholds
+        self.shift = ShiftMonitor(
+            self._settings.shift, engine.metadata, self._thresholds, engine.exit_policy
         )

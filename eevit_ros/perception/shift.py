@@ -51,7 +51,7 @@ class ShiftSettings:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ShiftState:
     """What one window showed.
 
     Attributes:
@@ -72,11 +72,11 @@ class ShiftMonitor:
 
     Attributes:
         why_not: Why nothing is compared; '' if something is.
-        verdict: Of the last complete window; None before the first.
+        last: State of the last complete window; None before the first.
     """
 
     why_not: str
-    verdict: Verdict | None
+    last: ShiftState | None
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class ShiftMonitor:
         ]
         self._window = np.zeros(shape, np.int64)
         self._taken_s = -math.inf
-        self.verdict = None
+        self.last = None
         self.why_not = self._obstacle(metadata, thresholds, exit_policy)
 
     @property
@@ -111,27 +111,27 @@ class ShiftMonitor:
         """In words: 'no', 'yes', 'not known yet', or 'not tested: ' and why."""
         if self.why_not:
             return f'not tested: {self.why_not}'
-        if self.verdict is None:
+        if self.last is None:
             return 'not known yet'
-        return 'yes' if self.verdict.shifted else 'no'
+        return 'yes' if self.last.shifted else 'no'
 
     @property
     def facts(self) -> dict[str, str]:
         """What diagnostics show: the state and the p-values of the last window."""
-        verdict = self.verdict
+        last = self.last
         return {
             'shift': self.state,
-            'shift_exit_p': f'{verdict.exit_p:.3g}' if verdict else 'unknown',
-            'shift_confidence_p': f'{verdict.confidence_p:.3g}' if verdict else 'unknown',
+            'shift_exit_p': f'{last.exit_p:.3g}' if last else 'unknown',
+            'shift_confidence_p': f'{last.confidence_p:.3g}' if last else 'unknown',
         }
 
     @property
     def warning(self) -> str:
         """What differs and what it means, for people; '' unless the last window is shifted."""
-        if self.verdict is None or not self.verdict.shifted:
+        if self.last is None or not self.last.shifted:
             return ''
         return (
-            f'distribution shift: {self.verdict.difference} in the last {self._settings.window} '
+            f'distribution shift: {self.last.difference} in the last {self._settings.window} '
             'answers; these images are not like those of the calibration, so expect more wrong '
             'answers than were measured, also confident ones'
             + ('; the rate is at the floor (shift.slows)' if self.slows else '')
@@ -140,24 +140,27 @@ class ShiftMonitor:
     @property
     def slows(self) -> bool:
         """Whether the rate is to be at the floor now."""
-        return self._settings.slows and self.verdict is not None and self.verdict.shifted
+        return self._settings.slows and self.last is not None and self.last.shifted
 
-    def answer(self, exit_index: int, confidence: float, now_s: float) -> None:
+    def answer(self, exit_index: int, confidence: float, now_s: float) -> bool:
         """Take an answer, unless the last one taken is younger than `every_s`.
 
         Args:
-            exit_index: Where the image left, 0..E.
-            confidence: Of the answer, 0..1.
+            exit_index: Exit at which the image left, 0..E.
+            confidence: Confidence of the answer, 0..1.
             now_s: Steady clock, seconds.
+
+        Returns:
+            Whether the rate is to be at the floor, as `slows`.
         """
-        if self.why_not or now_s - self._taken_s < self._settings.every_s:
-            return
-        self._taken_s = now_s
-        bin_index = min(int(confidence * CONFIDENCE_BINS), CONFIDENCE_BINS - 1)
-        self._window[exit_index, bin_index] += 1
-        if self._window.sum() == self._settings.window:
-            self.verdict = self._compare()
-            self._window = np.zeros_like(self._window)
+        if not self.why_not and now_s - self._taken_s >= self._settings.every_s:
+            self._taken_s = now_s
+            bin_index = min(int(confidence * CONFIDENCE_BINS), CONFIDENCE_BINS - 1)
+            self._window[exit_index, bin_index] += 1
+            if self._window.sum() == self._settings.window:
+                self.last = self._compare()
+                self._window = np.zeros_like(self._window)
+        return self.slows
 
     def _obstacle(
         self, metadata: ModelMetadata, thresholds: Sequence[float], exit_policy: str | None
@@ -176,7 +179,7 @@ class ShiftMonitor:
             return f'{self._settings.window} answers a window are too few for this model'
         return ''
 
-    def _compare(self) -> Verdict:
+    def _compare(self) -> ShiftState:
         exit_p, confidence_p = (
             test.p_value(self._window.sum(axis))
             for test, axis in zip(self._tests, (1, 0), strict=True)
@@ -184,7 +187,7 @@ class ShiftMonitor:
         shifted = min(exit_p, confidence_p) < self._settings.false_alarm / 2
         layer, confidence = self._means(self._window)
         known_layer, known_confidence = self._means(self._calibration)
-        return Verdict(
+        return ShiftState(
             shifted,
             exit_p,
             confidence_p,

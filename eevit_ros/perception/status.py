@@ -9,15 +9,15 @@ OK, WARN, ERROR = 0, 1, 2
 
 
 @dataclass(frozen=True)
-class Report:
+class Status:
     """One diagnostics status: level, one line for people, values for tools."""
 
     level: int
     message: str
     values: dict[str, str]
 
-    def and_warning(self, text: str) -> Report:
-        """Return it with one problem more; as it is if there is none."""
+    def with_warning(self, text: str) -> Status:
+        """Return it with one more problem; unchanged where `text` is ''."""
         if not text:
             return self
         message = text if self.level == OK else f'{self.message}; {text}'

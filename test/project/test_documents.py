@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from eevit_ros.model.engine import ExitResult
-from eevit_ros.perception.frame_record import FrameRecord, frame_values
-from eevit_ros.perception.statistics import Publishers, Statistics
+from eevit_ros.perception.camera_health import CameraHealth
+from eevit_ros.perception.perception import FrameRecord
+from eevit_ros.perception.statistics import PublisherCount, Statistics
 from eevit_ros.speed.rate import RateSettings
 from test.project.documents import ROOT, launch_arguments, rows
 
@@ -89,12 +90,12 @@ def test_values_of_a_frame_are_all_listed() -> None:
         class_index=0, class_name='a', confidence=1.0, probabilities=np.ones(1, np.float32),
         exit_index=0, exit_layer=1, depth=0.1, preprocess_ms=1.0, inference_ms=1.0,
     )  # fmt: skip
-    assert _names(rows(TOPICS, 'value')) == list(frame_values(result, FrameRecord(1.0, 1.0, 0, '')))
+    assert _names(rows(TOPICS, 'value')) == list(FrameRecord(result, 1.0, 1.0, 0, '').values())
 
 
 def test_values_of_diagnostics_are_all_listed() -> None:
     report = Statistics(0.0, RateSettings()).report(
-        1.0, publishers=Publishers('/image'), drops=0, facts={}
+        1.0, camera=CameraHealth(10, 0.0), publishers=PublisherCount('/image'), drops=0, facts={}
     )
     assert set(report.values) <= set(_names(rows(TOPICS, 'values')))
 

@@ -11,22 +11,19 @@ from rclpy.lifecycle import LifecycleNode
 
 from eevit_ros.errors import EevitError
 from eevit_ros.model.engine import Engine
-from eevit_ros.nodes.classifier import messages
 from eevit_ros.nodes.classifier.camera import Camera, Frame
-from eevit_ros.nodes.classifier.publishers import Outputs
-from eevit_ros.nodes.status_log import LOG_PERIOD_S, ReportLog
+from eevit_ros.nodes.classifier.publishers import Publishers
+from eevit_ros.nodes.status_log import LOG_PERIOD_S, StatusLog
 from eevit_ros.parameters.classifier import Settings
-from eevit_ros.perception.frame_age import frame_age_ms
-from eevit_ros.perception.frame_record import FrameRecord
 from eevit_ros.perception.perception import Perception
-from eevit_ros.perception.process_stall import HoldUp
+from eevit_ros.perception.process_stall import ProcessStall
 from eevit_ros.perception.statistics import Statistics
 
 RATE_PERIOD_S = 0.1
-REPORT_PERIOD_S = 1.0
+STATUS_PERIOD_S = 1.0
 
 
-class Session:
+class Activation:
     """Answers frames in a thread of its own, so that inference blocks no callback.
 
     The executor's thread receives images, publishes the rate and the diagnostics, and serves
@@ -34,34 +31,30 @@ class Session:
     """
 
     def __init__(
-        self, node: LifecycleNode, engine: Engine, settings: Settings, outputs: Outputs
+        self, node: LifecycleNode, engine: Engine, settings: Settings, publishers: Publishers
     ) -> None:
         """Subscribe and start answering."""
         self._node = node
         self._engine = engine
         self._settings = settings
-        self._outputs = outputs
-        self._perception = Perception(engine, settings)
+        self._publishers = publishers
+        self._perception = Perception(engine, settings.perception)
         # Held while the rate is published, too: an older one must not follow a newer one.
         self._lock = threading.Lock()
-        self._statistics = Statistics(time.monotonic(), settings.rate)
-        self._hold_up = HoldUp(
-            settings.rate.stale_after_s, time.monotonic(), self._statistics.held_up
-        )
+        rate, now_s = settings.perception.rate, time.monotonic()
+        self._statistics = Statistics(now_s, rate)
+        self._stall = ProcessStall(rate.stale_after_s, now_s, self._statistics.stalled)
         self._camera = Camera(
-            node,
-            settings.image_transport,
-            settings.frozen_after_frames,
-            self._statistics,
-            self._hold_up,
+            node, settings.image_transport, settings.frozen_after_frames, self._stall
         )
-        self._log = ReportLog(node.get_logger(), self._camera.topic)
+        self._log = StatusLog(node.get_logger(), self._camera.topic)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timers = [
             node.create_timer(RATE_PERIOD_S, self._send_rate, clock=steady),
-            node.create_timer(REPORT_PERIOD_S, self._send_report, clock=steady),
+            node.create_timer(STATUS_PERIOD_S, self._send_status, clock=steady),
         ]
-        outputs.send_label_info(engine.metadata.class_names)
+        publishers.send_label_info(engine.metadata.class_names)
+        self._class_ids = settings.ids_of(engine.metadata.class_names)
         self._worker = threading.Thread(target=self._work, name='inference')
         self._worker.start()
         node.get_logger().info(f'waiting for images on {self._camera.topic}')
@@ -80,12 +73,12 @@ class Session:
         """Let changed live parameters take effect."""
         self._settings = settings
         with self._lock:
-            self._perception.change(settings)
-        self._statistics.rate = settings.rate
-        self._hold_up.longest_s = settings.rate.stale_after_s
+            self._perception.change(settings.perception)
+        self._statistics.rate = settings.perception.rate
+        self._stall.longest_s = settings.perception.rate.stale_after_s
 
     def _work(self) -> None:
-        while (frame := self._camera.slot.get()) is not None:
+        while (frame := self._camera.newest.get()) is not None:
             try:
                 self._answer(frame)
             except EevitError as err:
@@ -97,50 +90,48 @@ class Session:
                 self._bad_frame(f'{type(err).__name__}: {err}')
 
     def _answer(self, frame: Frame) -> None:
-        header, settings = frame.message.header, self._settings
         image = frame.decode(self._engine.target)
-        look = self._perception.look(image)
-        result = look.result
-        age_ms = frame_age_ms(frame.stamp_ns, self._node.get_clock().now().nanoseconds)
+        observation = self._perception.observe(image)
+        now_ns = self._node.get_clock().now().nanoseconds
         with self._lock:
             now_s = time.monotonic()
-            rate = self._perception.judge(
-                look, age_ms=age_ms, now_s=now_s, doubtful=frame.frozen or frame.waited
+            record = self._perception.record(
+                observation,
+                stamp_ns=frame.stamp_ns,
+                now_ns=now_ns,
+                now_s=now_s,
+                doubtful=frame.frozen or frame.waited,
+                drops=self._camera.newest.drops,
             )
-            self._outputs.send_rate(rate)
-        self._statistics.answered(result, age_ms, now_s)
-        self._statistics.saw(look.contrast, blind=look.blind)
-        if frame.waited:
-            self._statistics.waited()
-        record = FrameRecord(rate, age_ms, self._camera.slot.drops, self._engine.sha256)
-        classification = messages.classification(
-            header,
-            result,
-            self._engine.metadata.class_names,
-            top_k=settings.top_k,
-            class_ids=settings.class_ids,
+            self._publishers.send_rate(record.adaptive_rate)
+        self._statistics.answered(observation, record, now_s, waited=frame.waited)
+        self._publishers.send_answer(
+            frame.message.header,
+            image,
+            record,
+            class_ids=self._class_ids,
+            top_k=self._settings.top_k,
         )
-        self._outputs.send_answer(header, result, record, classification)
-        self._outputs.send_annotated(header, image, result, rate)
 
     def _bad_frame(self, error: str) -> None:
         self._statistics.bad_frame(error)
         with self._lock:
-            self._outputs.send_rate(self._perception.fault(time.monotonic()))
+            self._publishers.send_rate(self._perception.fault(time.monotonic()))
 
     def _send_rate(self) -> None:
-        self._hold_up.see(time.monotonic())
+        self._stall.update(time.monotonic())
         with self._lock:
-            self._outputs.send_rate(self._perception.rate_at(time.monotonic()))
+            self._publishers.send_rate(self._perception.rate_at(time.monotonic()))
 
-    def _send_report(self) -> None:
+    def _send_status(self) -> None:
         with self._lock:
             rate = self._perception.rate_at(time.monotonic())
             shift, warning = self._perception.shift.facts, self._perception.shift.warning
-        report = self._statistics.report(
+        status = self._statistics.report(
             time.monotonic(),
+            camera=self._camera.health,
             publishers=self._camera.publishers(),
-            drops=self._camera.slot.drops,
+            drops=self._camera.newest.drops,
             facts={
                 'adaptive_rate': f'{rate:.3f}',
                 'provider': self._engine.provider,
@@ -155,5 +146,5 @@ class Session:
                 **shift,
             },
         )
-        self._outputs.send_report(report.and_warning(warning), self._camera.topic)
-        self._log.say(report, lasting=warning)
+        self._publishers.send_status(status.with_warning(warning), self._camera.topic)
+        self._log.write(status, lasting=warning)

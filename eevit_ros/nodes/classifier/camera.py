@@ -1,9 +1,10 @@
-"""The image subscription: what comes in, waits in the slot, or does not come."""
+"""The image subscription: what comes in, waits for the network, or does not come."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from queue import Queue
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
@@ -15,10 +16,9 @@ from eevit_ros.images.raw import decode_compressed, decode_image_message
 from eevit_ros.images.resize import Image as Pixels
 from eevit_ros.images.resize import Target
 from eevit_ros.nodes.topic_watch import TopicWatch
-from eevit_ros.perception.frame_slot import FrameSlot
-from eevit_ros.perception.frozen_camera import FrozenCamera
-from eevit_ros.perception.process_stall import HoldUp
-from eevit_ros.perception.statistics import Publishers, Statistics
+from eevit_ros.perception.camera_health import CameraHealth
+from eevit_ros.perception.process_stall import ProcessStall
+from eevit_ros.perception.statistics import PublisherCount
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
@@ -31,12 +31,19 @@ TYPE_NAMES = {'raw': 'sensor_msgs/msg/Image', 'compressed': 'sensor_msgs/msg/Com
 
 @dataclass(frozen=True)
 class Frame:
-    """A message as it came, and why its answer must not make the robot faster."""
+    """A message as it came, and why its answer must not make the robot faster.
 
-    message: Any  # sensor_msgs/Image or CompressedImage
+    Attributes:
+        message: The sensor_msgs/Image or CompressedImage.
+        stamp_ns: Stamp of its header, nanoseconds.
+        frozen: Whether the camera repeats itself.
+        waited: Whether it may have waited in a queue while this process stalled.
+    """
+
+    message: Any
     stamp_ns: int
-    frozen: bool  # the camera repeats itself
-    waited: bool  # in a queue while this process was held up, perhaps
+    frozen: bool
+    waited: bool
 
     def decode(self, target: Target) -> Pixels:
         """Return it as uint8 (H, W, 3) RGB; a JPEG much larger than `target` at a reduced size.
@@ -49,21 +56,38 @@ class Frame:
         return decode_image_message(self.message)
 
 
+class NewestFrame(Queue[Frame | None]):
+    """A queue of one place, in which a newer frame replaces the one that waits.
+
+    A longer queue would answer about the past whenever the network is slower than the camera.
+
+    Attributes:
+        drops: Frames that were replaced.
+    """
+
+    drops = 0
+
+    def _put(self, item: Frame | None) -> None:  # of `Queue`, called under its lock
+        self.drops += len(self.queue)
+        self.queue.clear()
+        self.queue.append(item)
+
+
 class Camera:
-    """Subscribes, counts, and keeps the newest frame in `slot`.
+    """Subscribes, watches how frames come in, and keeps the newest.
 
     The topic is the resolved name of `image`, plus `/compressed` for that transport, as
     image_transport does it: users remap `image` alone. QoS is sensor data's, overridable by the
     parameters `qos_overrides.<topic>.subscription.{reliability,depth,history}`.
+
+    Attributes:
+        topic: Full name of the image topic.
+        newest: The frame that waits for the network; None ends the work.
+        health: What the frames say of the camera. Read it in the executor's thread.
     """
 
     def __init__(
-        self,
-        node: LifecycleNode,
-        transport: str,
-        frozen_after: int,
-        statistics: Statistics,
-        hold_up: HoldUp,
+        self, node: LifecycleNode, transport: str, frozen_after: int, stall: ProcessStall
     ) -> None:
         """Subscribe now.
 
@@ -71,16 +95,14 @@ class Camera:
             node: Its executor calls back.
             transport: 'raw' or 'compressed'.
             frozen_after: Repetitions in a row that mean a frozen camera.
-            statistics: Counts what arrives and what got lost.
-            hold_up: Tells whether frames had to wait for this process.
+            stall: Tells whether frames had to wait for this process.
         """
         suffix = '' if transport == 'raw' else f'/{transport}'
         self.topic: str = node.resolve_topic_name('image') + suffix
-        self.slot: FrameSlot[Frame] = FrameSlot()
+        self.newest = NewestFrame()
+        self.health = CameraHealth(frozen_after, time.monotonic())
         self._node = node
-        self._frozen = FrozenCamera(frozen_after)
-        self._statistics = statistics
-        self._hold_up = hold_up
+        self._stall = stall
         try:
             self._subscription = self._subscribe(TYPES[transport], message_lost=self._on_lost)
         except UnsupportedEventTypeError:  # not every middleware tells
@@ -88,14 +110,14 @@ class Camera:
         qos = self._subscription.qos_profile
         self._watch = TopicWatch(node, self.topic, TYPE_NAMES[transport], qos)
 
-    def publishers(self) -> Publishers:
-        """Who publishes on the topic now."""
-        return Publishers(self.topic, self._watch.count(), self._watch.unheard())
+    def publishers(self) -> PublisherCount:
+        """Return who publishes on the topic now."""
+        return PublisherCount(self.topic, self._watch.count(), self._watch.unheard())
 
     def close(self) -> None:
-        """Take no more frames and release whoever waits for one."""
-        self.slot.close()
+        """Take no more frames, discard the one that waits, and end the work."""
         self._node.destroy_subscription(self._subscription)
+        self.newest.put(None)
 
     def _subscribe(self, message_type: Any, **events: Any) -> Any:
         return self._node.create_subscription(
@@ -111,9 +133,9 @@ class Camera:
         stamp = message.header.stamp
         stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
         now_s = time.monotonic()
-        frozen = self._frozen.see(stamp_ns, message.data)
-        self._statistics.received(stamp_ns, now_s, repeats=self._frozen.repeats, frozen=frozen)
-        self.slot.put(Frame(message, stamp_ns, frozen, self._hold_up.see(now_s)))
+        self.health.update(stamp_ns, message.data, now_s)
+        waited = self._stall.update(now_s)
+        self.newest.put(Frame(message, stamp_ns, self.health.frozen, waited))
 
     def _on_lost(self, event: Any) -> None:
-        self._statistics.lost(event.total_count_change)
+        self.health.lost += event.total_count_change

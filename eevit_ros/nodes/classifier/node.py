@@ -14,21 +14,22 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.logging import get_logger
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from eevit_ros.errors import EevitError
 from eevit_ros.model.engine import Engine
-from eevit_ros.nodes import classifier_parameters as parameters
 from eevit_ros.nodes import process as node_process
-from eevit_ros.nodes.classifier.activation import Session
-from eevit_ros.nodes.classifier.publishers import Outputs
+from eevit_ros.nodes.classifier.activation import Activation
+from eevit_ros.nodes.classifier.publishers import Publishers
+from eevit_ros.nodes.declare import declare
 from eevit_ros.nodes.process import EXIT_NOT_CONFIGURED, SPIN_S
 from eevit_ros.parameters.classifier import Settings, check_value, open_engine
 from eevit_ros.parameters.classifier_specs import SPECS
 
 
 class ClassifierNode(LifecycleNode):
-    """Configured, it holds a model; active, it answers images. The rest is `Session`."""
+    """Configured, it holds a model; active, it answers images by an `Activation`."""
 
     def __init__(self) -> None:
         """Declare parameters and publishers.
@@ -37,11 +38,11 @@ class ClassifierNode(LifecycleNode):
             EevitError: A parameter was given a wrong type or a value out of range.
         """
         super().__init__('classifier')
-        parameters.declare(self)
-        self._outputs = Outputs(self)
+        declare_parameters(self)
+        self._own_publishers = Publishers(self)
         self._settings: Settings | None = None
         self._engine: Engine | None = None
-        self._session: Session | None = None
+        self._activation: Activation | None = None
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._rclpy_change_state = self._service_change_state.callback
         self._service_change_state.callback = self._on_change_state
@@ -59,12 +60,12 @@ class ClassifierNode(LifecycleNode):
         return outcome
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Fall silent; the model stays loaded."""
-        self._stop_session()
+        """Stop publishing; the model stays loaded."""
+        self._stop_answering()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Let go of the model."""
+        """Free the model."""
         self.release()
         return super().on_cleanup(state)
 
@@ -74,19 +75,19 @@ class ClassifierNode(LifecycleNode):
         return super().on_shutdown(state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Back to unconfigured."""
+        """Return to unconfigured."""
         self.release()
         return super().on_error(state)
 
     def release(self) -> None:
-        """Stop answering and let go of the model; harmless when there is none."""
-        self._stop_session()
+        """Stop answering and free the model, if there is one."""
+        self._stop_answering()
         self._engine = self._settings = None
 
     def _on_change_state(
         self, request: ChangeState.Request, response: ChangeState.Response
     ) -> ChangeState.Response:
-        # rclpy raises at a request out of turn ('configure' while active), which ends the process.
+        # rclpy raises for a request out of turn ('configure' while active), which ends the process.
         try:
             return self._rclpy_change_state(request, response)
         except rclpy_implementation.RCLError as err:
@@ -97,7 +98,7 @@ class ClassifierNode(LifecycleNode):
             return response
 
     def _attempt(self, transition: str, action: Callable[[], None]) -> TransitionCallbackReturn:
-        # rclpy turns an exception in a transition into an error without a word about its reason.
+        # rclpy turns an exception in a transition into an error state and drops the reason.
         try:
             action()
         except EevitError as err:
@@ -109,7 +110,7 @@ class ClassifierNode(LifecycleNode):
         return TransitionCallbackReturn.FAILURE
 
     def _configure(self) -> None:
-        settings = Settings.from_values(parameters.read(self))
+        settings = Settings.from_values(read_parameters(self))
         engine = open_engine(settings, lambda text: self.get_logger().info(text))
         engine.warm_up()
         self._settings, self._engine = settings, engine
@@ -126,13 +127,13 @@ class ClassifierNode(LifecycleNode):
 
     def _activate(self) -> None:
         if self._engine is None or self._settings is None:
-            raise EevitError('there is no model; configure first')
-        self._session = Session(self, self._engine, self._settings, self._outputs)
+            raise EevitError('no model is loaded: configure the node first')
+        self._activation = Activation(self, self._engine, self._settings, self._own_publishers)
 
-    def _stop_session(self) -> None:
-        if self._session is not None:
-            self._session.stop()
-            self._session = None
+    def _stop_answering(self) -> None:
+        if self._activation is not None:
+            self._activation.stop()
+            self._activation = None
 
     def _on_set_parameters(self, changed: Sequence[Parameter]) -> SetParametersResult:
         try:
@@ -149,7 +150,7 @@ class ClassifierNode(LifecycleNode):
             check_value(name, value)
         if self._engine is None or self._settings is None:
             return
-        present = parameters.read(self)
+        present = read_parameters(self)
         for name, value in changes.items():
             if not SPECS[name].live and value != present[name]:
                 raise EevitError(
@@ -159,16 +160,36 @@ class ClassifierNode(LifecycleNode):
         settings = Settings.from_values({**present, **changes})
         if 'thresholds' in changes:
             self._engine.thresholds = settings.thresholds or self._engine.default_thresholds
-        if self._session is not None:
-            self._session.change(settings)
+        if self._activation is not None:
+            self._activation.change(settings)
         self._settings = settings
+
+
+def declare_parameters(node: Node) -> None:
+    """Declare the classifier's parameters.
+
+    Raises:
+        EevitError: A given value has the wrong type or is out of range; names the parameter.
+    """
+    for name, spec in SPECS.items():
+        value = declare(node, name, spec)
+        # An empty list has no element to tell its type by: ROS tools would call it not set.
+        if name == 'thresholds' and value in (None, []):
+            node.set_parameters([Parameter(name, Parameter.Type.DOUBLE_ARRAY, [])])
+        elif value is None:
+            raise EevitError(f"parameter '{name}' must not be empty. Got nothing or an empty list")
+
+
+def read_parameters(node: Node) -> dict[str, Any]:
+    """Return the declared parameters' values by name."""
+    return {name: node.get_parameter(name).value for name in SPECS}
 
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM.
 
     Returns:
-        The exit code: 0, or 2 when the model or a parameter refuses to configure with `autostart`.
+        The exit code: 0, or 2 when `autostart` fails because the model or a parameter is wrong.
     """
     return node_process.run('classifier', _run, args)
 

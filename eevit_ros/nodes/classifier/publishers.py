@@ -1,7 +1,8 @@
-"""The topics that the node publishes on; all silent while it is not active."""
+"""What the node publishes: its publishers, and the messages made of plain results."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -9,20 +10,23 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Float32, Header, UInt8
-from vision_msgs.msg import Classification, LabelInfo
+from vision_msgs.msg import Classification, LabelInfo, ObjectHypothesis, VisionClass
 
 from eevit_ros.images.resize import Image
 from eevit_ros.model.engine import ExitResult
-from eevit_ros.nodes.classifier import messages
 from eevit_ros.nodes.classifier.annotate import annotate
-from eevit_ros.perception.frame_record import FrameRecord
-from eevit_ros.perception.status import Report
+from eevit_ros.nodes.status_log import status_message
+from eevit_ros.perception.perception import FrameRecord
+from eevit_ros.perception.status import OK, Status
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
-class Outputs:
-    """Lifecycle publishers of one node, for the executor's and the inference thread."""
+class Publishers:
+    """Lifecycle publishers of one node, for the executor's and the inference thread.
+
+    All are silent while the node is inactive.
+    """
 
     def __init__(self, node: LifecycleNode) -> None:
         """Create the publishers; the node's activation enables them."""
@@ -43,32 +47,70 @@ class Outputs:
     def send_answer(
         self,
         header: Header,
-        result: ExitResult,
+        image: Image,
         record: FrameRecord,
-        classification: Classification,
+        class_ids: Sequence[str],
+        top_k: int,
     ) -> None:
-        """Publish a frame's answer under the image's header; its rate goes out by `send_rate`."""
-        self._classification.publish(classification)
+        """Publish a frame's answer under the image's header; its rate goes out by `send_rate`.
+
+        Args:
+            header: The image's header.
+            image: The image, uint8 (H, W, 3) RGB, drawn on only where someone subscribes.
+            record: The answer.
+            class_ids: What `class_id` holds, by class index.
+            top_k: How many classes go out.
+        """
+        result = record.result
+        self._classification.publish(classification(header, result, class_ids, top_k))
         self._exit_layer.publish(UInt8(data=result.exit_layer))
-        self._frame.publish(messages.frame(header, self._source, result, record))
+        self._frame.publish(frame(header, self._source, record))
+        if self._annotated.get_subscription_count() > 0:
+            self._annotated.publish(jpeg(header, annotate(image, result, record.adaptive_rate)))
 
     def send_rate(self, rate: float) -> None:
         """Publish the adaptive rate."""
         self._rate.publish(Float32(data=rate))
 
-    def send_annotated(self, header: Header, image: Image, result: ExitResult, rate: float) -> None:
-        """Draw and publish the picture for people, if there is anybody to look."""
-        if self._annotated.get_subscription_count() > 0:
-            self._annotated.publish(messages.jpeg(header, annotate(image, result, rate)))
+    def send_label_info(self, names: Sequence[str]) -> None:
+        """Publish the class names, latched for later subscribers."""
+        self._label_info.publish(label_info(self._now(), names))
 
-    def send_label_info(self, names: tuple[str, ...]) -> None:
-        """Publish the class names, kept for whoever comes later."""
-        self._label_info.publish(messages.label_info(self._now(), names))
-
-    def send_report(self, report: Report, hardware_id: str) -> None:
-        """Publish the node's own status."""
-        source = f'{self._source}: perception'
-        self._diagnostics.publish(messages.diagnostics(self._now(), source, report, hardware_id))
+    def send_status(self, status: Status, hardware_id: str) -> None:
+        """Publish the node's own status on /diagnostics."""
+        message = status_message(f'{self._source}: perception', status, hardware_id)
+        self._diagnostics.publish(DiagnosticArray(header=self._now(), status=[message]))
 
     def _now(self) -> Header:
         return Header(stamp=self._node.get_clock().now().to_msg())
+
+
+def classification(
+    header: Header, result: ExitResult, class_ids: Sequence[str], top_k: int
+) -> Classification:
+    """Return the `top_k` most probable classes, best first, named by `class_ids`."""
+    results = [
+        ObjectHypothesis(class_id=class_ids[index], score=score)
+        for index, score in result.top(top_k)
+    ]
+    return Classification(header=header, results=results)
+
+
+def frame(header: Header, source: str, record: FrameRecord) -> DiagnosticArray:
+    """Return the stamped record of one frame; `source` is the node's name without first slash."""
+    status = Status(OK, record.result.class_name, record.values())
+    message = status_message(f'{source}: frame', status, header.frame_id)
+    return DiagnosticArray(header=header, status=[message])
+
+
+def label_info(header: Header, names: Sequence[str]) -> LabelInfo:
+    """Return the class names by index."""
+    classes = [VisionClass(class_id=i, class_name=name) for i, name in enumerate(names)]
+    return LabelInfo(header=header, class_map=classes)
+
+
+def jpeg(header: Header, data: bytes) -> CompressedImage:
+    """Return a JPEG as a message."""
+    message = CompressedImage(header=header, format='rgb8; jpeg compressed bgr8')
+    message.data.frombytes(data)  # assigning bytes to `data` copies twice
+    return message

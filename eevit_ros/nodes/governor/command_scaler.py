@@ -14,13 +14,13 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Header
 
 from eevit_ros.nodes.topic_watch import TopicWatch
-from eevit_ros.perception.process_stall import HoldUp
+from eevit_ros.perception.process_stall import ProcessStall
 
 TYPES = {'twist': Twist, 'twist_stamped': TwistStamped}
 NEWEST = QoSProfile(depth=1)
 # Best effort hears every publisher.
 COMMAND_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-SHORTEST_HOLD_UP_S = 0.5  # the node looks at the clock five times a second or more often
+SHORTEST_STALL_S = 0.5  # the node looks at the clock five times a second or more often
 
 
 def scaled(twist: Twist, share: float) -> Twist | None:
@@ -59,7 +59,7 @@ class CommandScaler:
         self._sent_share = 0.0
         self._bad = 0
         self._is_bad = False  # the last command
-        self._hold_up = HoldUp(max(timeout_s, SHORTEST_HOLD_UP_S), time.monotonic())
+        self._stall = ProcessStall(max(timeout_s, SHORTEST_STALL_S), time.monotonic())
         message_type = TYPES[kind]
         self.publisher: Publisher = node.create_publisher(message_type, 'cmd_vel_out', NEWEST)
         node.create_subscription(message_type, 'cmd_vel_in', self._on_command, COMMAND_QOS)
@@ -69,7 +69,7 @@ class CommandScaler:
 
     def tick(self) -> None:
         """Do what time asks for, to be called at least five times a second."""
-        self._hold_up.see(time.monotonic())
+        self._stall.update(time.monotonic())
         self.slow_down()
         if self._last is not None and self._is_over():
             self.stop()
@@ -102,7 +102,7 @@ class CommandScaler:
 
     def _on_command(self, message: Any) -> None:
         now_s = time.monotonic()
-        if self._hold_up.see(now_s):
+        if self._stall.update(now_s):
             return  # it may have waited for this process: nobody knows how old it is
         self._last, self._last_s = message, now_s
         self._is_bad = not self._send()

@@ -14,23 +14,27 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
+from rclpy.exceptions import NameValidationException
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.expand_topic_name import expand_topic_name
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.logging import get_logger
 from rclpy.node import Node
+from rclpy.validate_full_topic_name import validate_full_topic_name
 from std_msgs.msg import Float32, Header
 
 from eevit_ros.errors import EevitError
 from eevit_ros.nodes import process as node_process
+from eevit_ros.nodes.declare import declare
 from eevit_ros.nodes.governor.command_scaler import CommandScaler
 from eevit_ros.nodes.governor.floor_hearing import FloorHearing
 from eevit_ros.nodes.governor.inputs import LIMIT_QOS, LimitInputs
 from eevit_ros.nodes.governor.nav2 import NO_NAV2, SpeedLimitMessage
 from eevit_ros.nodes.process import EXIT_NOT_CONFIGURED, SPIN_S
-from eevit_ros.nodes.status_log import ReportLog
-from eevit_ros.nodes.status_message import status
+from eevit_ros.nodes.status_log import StatusLog, status_message
 from eevit_ros.parameters.governor import GovernorSettings
-from eevit_ros.perception.status import ERROR, OK, WARN, Report
+from eevit_ros.parameters.governor_specs import SPECS
+from eevit_ros.perception.status import ERROR, OK, WARN, Status
 from eevit_ros.speed.limit import (
     DEEP,
     FRESH,
@@ -66,7 +70,7 @@ class SpeedGovernor(Node):
             EevitError: A parameter is wrong; names it.
         """
         super().__init__('speed_governor')
-        self._settings = GovernorSettings.of(self)
+        self._settings = read_settings(self)
         output = self.resolve_topic_name('speed_limit')
         sources = [self.resolve_topic_name(topic) for topic in self._settings.limit_sources]
         if output in sources:
@@ -98,7 +102,7 @@ class SpeedGovernor(Node):
         self._inputs = LimitInputs(
             self, self._limit, sources=sources, output=output, heard=self._on_heard
         )
-        self._log = ReportLog(self.get_logger(), self._inputs.rate_topic)
+        self._log = StatusLog(self.get_logger(), self._inputs.rate_topic)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(1 / self._settings.publish_hz, self._tick, clock=steady)
         self.create_timer(REPORT_PERIOD_S, self._report, clock=steady)
@@ -152,15 +156,15 @@ class SpeedGovernor(Node):
 
     def _report(self) -> None:
         report = self._judge(self._sent)
-        self._log.say(report)
+        self._log.write(report)
         self._publish(report)
 
-    def _publish(self, report: Report) -> None:
+    def _publish(self, report: Status) -> None:
         name = f'{self.get_fully_qualified_name().lstrip("/")}: speed limit'
-        message = status(name, report, self._inputs.rate_topic)
+        message = status_message(name, report, self._inputs.rate_topic)
         self._diagnostics.publish(DiagnosticArray(header=self._header(), status=[message]))
 
-    def _judge(self, limit: Limit) -> Report:
+    def _judge(self, limit: Limit) -> Status:
         problems = [(LEVELS[limit.reason], limit.text)]
         if silence := self._inputs.silence():
             problems.append((OK, silence))
@@ -171,7 +175,7 @@ class SpeedGovernor(Node):
         problems += self._unlistened()
         level = max(level for level, _ in problems)
         message = f'{limit.reason}: {"; ".join(text for _, text in problems)}'
-        return Report(level, message, self._values(limit))
+        return Status(level, message, self._values(limit))
 
     def _unlistened(self) -> list[tuple[int, str]]:
         """Say who should listen and does not, a warning only where nobody listens to anything."""
@@ -199,6 +203,25 @@ class SpeedGovernor(Node):
 
     def _header(self) -> Header:
         return Header(stamp=self.get_clock().now().to_msg())
+
+
+def read_settings(node: Node) -> GovernorSettings:
+    """Declare the parameters and read them, once.
+
+    Raises:
+        EevitError: A value is wrong; names the parameter.
+    """
+    settings = GovernorSettings.from_values(
+        {name: declare(node, name, spec, read_only=True) for name, spec in SPECS.items()}
+    )
+    for topic in settings.limit_sources:
+        try:
+            validate_full_topic_name(expand_topic_name(topic, 'node', '/'))
+        except (NameValidationException, ValueError) as err:
+            raise EevitError(
+                f"parameter 'limit_sources' must be a list of topics. Got {topic!r}: {err}"
+            ) from err
+    return settings
 
 
 def main(args: list[str] | None = None) -> int:

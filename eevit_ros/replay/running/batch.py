@@ -171,8 +171,8 @@ def _do(job: Job, progress: bool) -> Done:
                 job.folder / BAG,
                 image_topic=source.topic,
                 names=engine.metadata.class_names,
+                class_ids=settings.ids_of(engine.metadata.class_names),
                 top_k=settings.top_k,
-                class_ids=settings.class_ids,
             )
             stack.enter_context(bag)
 

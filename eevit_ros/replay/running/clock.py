@@ -20,7 +20,7 @@ def unhurried(frames: Iterable[SourceFrame]) -> Iterator[Start]:
 
 
 def live(frames: Iterable[SourceFrame], free_ns: Callable[[], int]) -> Iterator[Start]:
-    """Answer what the node's one slot lets through (`frame_slot`): the newest frame wins.
+    """Answer what the node's queue of one place lets through: the newest frame wins.
 
     Args:
         frames: In the order of their arrival.

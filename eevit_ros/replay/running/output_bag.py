@@ -15,8 +15,7 @@ import numpy as np
 from rosbags.interfaces import Connection
 
 from eevit_ros.images.resize import Image
-from eevit_ros.model.engine import ExitResult
-from eevit_ros.perception.frame_record import FrameRecord, frame_title, frame_values, ranking
+from eevit_ros.perception.perception import FrameRecord
 from eevit_ros.perception.status import OK
 from eevit_ros.recordings.bag.types import typestore
 from eevit_ros.recordings.bag.writer import RawBag
@@ -45,20 +44,26 @@ class OutputBag:
     """
 
     def __init__(
-        self, path: Path, *, image_topic: str, names: Sequence[str], top_k: int, class_ids: str
+        self,
+        path: Path,
+        *,
+        image_topic: str,
+        names: Sequence[str],
+        class_ids: Sequence[str],
+        top_k: int,
     ) -> None:
         """Prepare to write.
 
         Args:
             path: Folder of the bag; it must not exist yet.
-            image_topic: Of the source; '' where it has none.
-            names: Of the classes, by index.
+            image_topic: Topic of the source's images; '' where it has none.
+            names: Names of the classes, by index.
+            class_ids: What `class_id` holds, by index.
             top_k: How many classes an answer names.
-            class_ids: 'name' or 'index': what `class_id` holds.
         """
         self._path = path
         self._image_topic = picture_topic(image_topic)
-        self._names, self._top_k, self._class_ids = names, top_k, class_ids
+        self._names, self._class_ids, self._top_k = names, class_ids, top_k
         self._types = typestore()
         self._connections: dict[str, Connection] = {}
         self._named_classes = False
@@ -67,7 +72,7 @@ class OutputBag:
         """Create the bag and its topics.
 
         Raises:
-            ReplayError: There is something at the path already.
+            RecordingError: There is something at the path already.
         """
         self._bag = RawBag(self._path)
         for topic, kind in (
@@ -113,32 +118,32 @@ class OutputBag:
             data=np.frombuffer(data, np.uint8),
         )
 
-    def answer(
-        self, frame: SourceFrame, result: ExitResult, record: FrameRecord, time_ns: int
-    ) -> None:
-        """Write what the node says of a frame, when it says it; the rate is left to `limit`."""
-        header = self._header(frame.stamp_ns)
+    def answer(self, frame: SourceFrame, record: FrameRecord, time_ns: int) -> None:
+        """Write what the node publishes of a frame, at its time; the rate is left to `limit`."""
+        header, result = self._header(frame.stamp_ns), record.result
         self._put(
             f'/{NODE}/classification',
             time_ns,
             header=header,
             results=[
-                self._make('vision_msgs/msg/ObjectHypothesis', class_id=class_id, score=score)
-                for class_id, score in ranking(
-                    result, self._names, top_k=self._top_k, class_ids=self._class_ids
+                self._make(
+                    'vision_msgs/msg/ObjectHypothesis',
+                    class_id=self._class_ids[index],
+                    score=score,
                 )
+                for index, score in result.top(self._top_k)
             ],
         )
         self._put(f'/{NODE}/exit_layer', time_ns, data=result.exit_layer)
         status = self._make(
             'diagnostic_msgs/msg/DiagnosticStatus',
             level=OK,
-            name=frame_title(NODE),
+            name=f'{NODE}: frame',
             message=result.class_name,
             hardware_id=FRAME_ID,
             values=[
                 self._make('diagnostic_msgs/msg/KeyValue', key=key, value=value)
-                for key, value in frame_values(result, record).items()
+                for key, value in record.values().items()
             ],
         )
         self._put(f'/{NODE}/frame', time_ns, header=header, status=[status])

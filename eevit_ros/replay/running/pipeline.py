@@ -105,7 +105,7 @@ def replay(plan: Plan, folder: Path) -> Result:
         'clock': 'real-time' if plan.how.real_time else 'as-fast-as-possible',
         'latency': latency_text(plan.how.latency),
         'parameters': {name: str(value) for name, value in plan.given.items()},
-        'min_confidence': plan.how.settings.rate.min_confidence,
+        'min_confidence': plan.how.settings.perception.rate.min_confidence,
         'governor': asdict(plan.how.governor),
         'truth': plan.how.truth or ('names of folders' if (frames['truth'] != '').any() else ''),
         'reference': plan.how.reference,

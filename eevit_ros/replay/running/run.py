@@ -11,10 +11,8 @@ from eevit_ros.errors import EevitError
 from eevit_ros.images.resize import Image
 from eevit_ros.model.engine import Engine
 from eevit_ros.parameters.classifier import Settings
-from eevit_ros.perception.frame_age import frame_age_ms
-from eevit_ros.perception.frame_record import FrameRecord
-from eevit_ros.perception.frozen_camera import FrozenCamera
-from eevit_ros.perception.perception import Look, Perception
+from eevit_ros.perception.camera_health import FrozenCamera
+from eevit_ros.perception.perception import Observation, Perception
 from eevit_ros.recordings.source import Source, SourceFrame
 from eevit_ros.recordings.truth import Truth
 from eevit_ros.replay.results.frame_table import ANSWERED, BAD, DROPPED, FrameRow, FrameWriter
@@ -77,7 +75,7 @@ class Replay:
         self._truth = truth
         self._rows = rows
         self._bag = bag
-        self._perception = Perception(setup.engine, setup.settings)
+        self._perception = Perception(setup.engine, setup.settings.perception)
         self._robot = Robot(self._perception, setup.governor, on_tick)
         self._frozen = FrozenCamera(setup.settings.frozen_after_frames)
         self._free_ns = 0
@@ -96,7 +94,7 @@ class Replay:
         if self._setup.real_time:
             starts = live(self._source, lambda: self._free_ns)
         for frame, start_ns in starts:
-            frozen = self._frozen.see(frame.stamp_ns, frame.data)
+            frozen = self._frozen.update(frame.stamp_ns, frame.data)
             if start_ns is None:
                 self._drops += 1
                 self._picture(frame)
@@ -114,7 +112,7 @@ class Replay:
         begin_s = time.perf_counter()
         try:
             image = frame.decode(self._setup.engine.target)
-            look = self._perception.look(image)
+            observation = self._perception.observe(image)
         except EevitError as err:
             now_ns = self._free_ns = max(self._free_ns, start_ns)
             self._robot.until(now_ns)
@@ -128,15 +126,20 @@ class Replay:
         latency_ms = self._setup.latency(self._source.name, frame.index, measured_ms)
         # Answers do not overtake each other.
         now_ns = self._free_ns = max(self._free_ns, start_ns + round(latency_ms * 1e6))
-        age_ms = frame_age_ms(frame.stamp_ns, now_ns)
         self._robot.until(now_ns)
-        rate = self._perception.judge(look, age_ms=age_ms, now_s=seconds(now_ns), doubtful=frozen)
+        record = self._perception.record(
+            observation,
+            stamp_ns=frame.stamp_ns,
+            now_ns=now_ns,
+            now_s=seconds(now_ns),
+            doubtful=frozen,
+            drops=self._drops,
+        )
+        result, rate = record.result, record.adaptive_rate
         percent = self._robot.hear(rate, now_ns)
-        result = look.result
         self._picture(frame, image)
         if self._bag is not None:
-            record = FrameRecord(rate, age_ms, self._drops, self._setup.engine.sha256)
-            self._bag.answer(frame, result, record, now_ns)
+            self._bag.answer(frame, record, now_ns)
             self._bag.limit(now_ns, rate, percent)
         self._write(
             frame,
@@ -151,17 +154,18 @@ class Replay:
             macs=self._setup.engine.metadata.macs[result.exit_index],
             adaptive_rate=rate,
             latency_ms=latency_ms,
-            age_ms=age_ms,
-            notes=self._notes(look, frozen),
+            age_ms=record.age_ms,
+            notes=self._notes(observation, frozen),
         )
 
     def _reference(self, image: Image) -> str:
         return self._setup.engine.run_to_the_end(image).class_name if self._setup.reference else ''
 
-    def _notes(self, look: Look, frozen: bool) -> str:
-        unsure = look.result.confidence < self._setup.settings.rate.min_confidence
+    def _notes(self, observation: Observation, frozen: bool) -> str:
+        least = self._setup.settings.perception.rate.min_confidence
+        unsure = observation.result.confidence < least
         notes = {
-            'blind': look.blind,
+            'blind': observation.blind,
             'frozen': frozen,
             'unsure': unsure,
             'shifted': bool(self._perception.shift.warning),

@@ -1,16 +1,16 @@
-"""What of a node's reports is said on the console, and how often."""
+"""What of a node's status is logged, and how often."""
 
 from __future__ import annotations
 
 import pytest
 
-from eevit_ros.perception.status import ERROR, OK, WARN, Report
+from eevit_ros.perception.status import ERROR, OK, WARN, Status
 
-ReportLog = pytest.importorskip('eevit_ros.nodes.status_log').ReportLog
+status_log = pytest.importorskip('eevit_ros.nodes.status_log')
 
-WELL = Report(OK, '20 frames answered', {})
-LOST = Report(WARN, 'lost 4', {})
-SILENT = Report(ERROR, 'no image', {})
+WELL = Status(OK, '20 frames answered', {})
+LOST = Status(WARN, 'lost 4', {})
+SILENT = Status(ERROR, 'no image', {})
 
 
 class Console:
@@ -33,11 +33,11 @@ class Console:
         return True
 
 
-def said(*news: tuple[Report, str]) -> list[str]:
+def said(*news: tuple[Status, str]) -> list[str]:
     console = Console()
-    log = ReportLog(console, '/camera')
-    for report, lasting in news:
-        log.say(report, lasting)
+    log = status_log.StatusLog(console, '/camera')
+    for status, lasting in news:
+        log.write(status, lasting)
     return console.lines
 
 
@@ -66,3 +66,11 @@ def test_while_it_lasts_other_problems_are_told_and_not_all_is_well() -> None:
         'warning /camera: lost 4',
         'info /camera: all is well again',
     ]
+
+
+def test_a_status_message_carries_all_of_it() -> None:
+    status = Status(ERROR, 'no image', {'received': '3'})
+    message = status_log.status_message('classifier: perception', status, '/camera')
+    assert (message.name, message.hardware_id) == ('classifier: perception', '/camera')
+    assert (message.level, message.message) == (b'\x02', 'no image')
+    assert [(item.key, item.value) for item in message.values] == [('received', '3')]

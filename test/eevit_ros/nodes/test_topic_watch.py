@@ -1,10 +1,12 @@
-"""Who publishes on a topic: several under one name, and those without a name."""
+"""Who publishes on a topic: several under one name, and those without a name; and what lasts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from nav2_msgs.msg import SpeedLimit as SpeedLimitMessage
 from rclpy.qos import QoSProfile
 from rclpy.topic_endpoint_info import TopicEndpointInfo
@@ -12,7 +14,14 @@ from std_msgs.msg import Float32
 
 from eevit_ros.nodes import topic_watch
 from eevit_ros.nodes.governor.inputs import LimitInputs
-from eevit_ros.nodes.topic_watch import GHOST_S, NAMELESS, NAMELESS_S, UNKNOWN, TopicWatch
+from eevit_ros.nodes.topic_watch import (
+    GHOST_S,
+    NAMELESS,
+    NAMELESS_S,
+    UNKNOWN,
+    Lasting,
+    TopicWatch,
+)
 from eevit_ros.speed.limit import WRONG, LimitSettings, SpeedLimit
 from harness.ros_process import RosPeer
 
@@ -100,3 +109,31 @@ def test_two_of_one_name_are_a_fault_of_the_rate_and_of_the_limit(
     assert limit.at(0.0).text.startswith(f'several publishers named /test_peer are on {topic}')
     for publisher in publishers:
         peer.node.destroy_publisher(publisher)
+
+
+def test_what_is_the_case_without_a_break_lasts_from_its_time_on() -> None:
+    lasting = Lasting(30.0)
+    assert lasting.update(['a'], 100.0) == []
+    assert lasting.update(['b', 'a'], 129.9) == []
+    assert lasting.update(['b', 'a'], 130.0) == ['a']
+    assert lasting.update(['b', 'a'], 160.0) == ['a', 'b']
+
+
+def test_a_break_starts_it_anew() -> None:
+    lasting = Lasting(30.0)
+    lasting.update(['a'], 100.0)
+    lasting.update([], 129.0)
+    assert lasting.update(['a'], 131.0) == []
+    assert lasting.update(['a'], 161.0) == ['a']
+
+
+@given(st.lists(st.tuples(st.floats(0, 10), st.booleans()), max_size=50))
+def test_it_lasts_exactly_when_every_update_for_that_long_has_found_it(
+    updates: list[tuple[float, bool]],
+) -> None:
+    lasting, now_s, since_s = Lasting(5.0), 0.0, None
+    for wait_s, is_there in updates:
+        now_s += wait_s
+        since_s = (now_s if since_s is None else since_s) if is_there else None
+        expected = ['a'] if since_s is not None and now_s - since_s >= 5.0 else []
+        assert lasting.update(['a'] if is_there else [], now_s) == expected

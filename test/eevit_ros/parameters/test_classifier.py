@@ -41,7 +41,7 @@ def test_defaults_make_settings() -> None:
     assert settings.model == demo_model()
     assert settings.model.name == 'eevit_s14_cifar100.onnx'
     assert settings.thresholds == ()
-    assert settings.rate == RateSettings()
+    assert settings.perception.rate == RateSettings()
 
 
 def test_a_model_may_lie_in_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,4 +136,4 @@ def test_every_mapping_must_be_a_known_one(value: list[str]) -> None:
 
 def test_mappings_may_be_any_of_the_known_ones() -> None:
     settings = Settings.from_values({**DEFAULTS, 'rate.mappings': list(MAPPINGS)})
-    assert settings.rate.mappings == MAPPINGS
+    assert settings.perception.rate.mappings == MAPPINGS

@@ -48,8 +48,8 @@ def alarms(shares: npt.NDArray[np.float64], *, count: int, size: int, false_alar
     shifted = 0
     for table in windows(shares, count, size):
         feed(found, table)
-        assert found.verdict
-        shifted += found.verdict.shifted
+        assert found.last
+        shifted += found.last.shifted
     return shifted
 
 
@@ -84,9 +84,9 @@ def test_confidences_that_fall_at_the_same_exits_are_found() -> None:
     found = monitor()
     less_sure = np.roll(SHARES, -2, axis=1)
     feed(found, windows(less_sure, 1, 100)[0])
-    assert found.verdict and found.verdict.shifted
-    assert found.verdict.exit_p > 0.001 > found.verdict.confidence_p
-    assert 'confidence lower (mean 0.6' in found.verdict.difference
+    assert found.last and found.last.shifted
+    assert found.last.exit_p > 0.001 > found.last.confidence_p
+    assert 'confidence lower (mean 0.6' in found.last.difference
 
 
 def test_the_difference_is_said_in_words() -> None:
@@ -115,7 +115,7 @@ def test_a_verdict_is_that_of_the_last_complete_window() -> None:
     bad_but_one[2, 2] = 99
     assert found.state == 'not known yet'
     feed(found, bad_but_one)
-    assert found.state == 'not known yet' and found.verdict is None
+    assert found.state == 'not known yet' and found.last is None
     found.answer(2, 0.25, 0.0)
     assert found.state == 'yes'
     feed(found, good)
@@ -139,7 +139,7 @@ def test_full_confidence_is_of_the_last_bin() -> None:
     found = monitor(window=20)
     for _ in range(20):
         found.answer(0, 1.0, 0.0)
-    assert found.verdict and '(mean 0.95,' in found.verdict.difference
+    assert found.last and '(mean 0.95,' in found.last.difference
 
 
 @pytest.mark.parametrize(('slows', 'shifted'), [(True, True), (True, False), (False, True)])
@@ -171,7 +171,7 @@ def test_no_verdict_without_a_reference(
     for _ in range(20):
         found.answer(2, 0.25, 0.0)
     assert found.state.startswith('not tested: ') and why in found.state
-    assert found.verdict is None and not found.slows
+    assert found.last is None and not found.slows
 
 
 def test_thresholds_are_compared_as_the_network_does() -> None:

@@ -29,7 +29,7 @@ def test_the_shipped_classifier_file_holds_the_defaults() -> None:
     from_file, given = classifier_settings(CONFIG / 'classifier.yaml', [])
     defaults, nothing = classifier_settings(None, [])
     assert from_file == defaults
-    assert from_file.rate == RateSettings()
+    assert from_file.perception.rate == RateSettings()
     assert given['rate.floor'] == 0.2 and nothing == {}
 
 
@@ -45,7 +45,7 @@ def test_the_nodes_section_is_read_in_whatever_namespace(file: Path, node: str) 
         'other:\n  ros__parameters:\n    top_k: 4\n'
     )
     settings, given = classifier_settings(file, [])
-    assert (settings.top_k, settings.rate.floor) == (3, 0.3)
+    assert (settings.top_k, settings.perception.rate.floor) == (3, 0.3)
     assert given == {'top_k': 3, 'rate.floor': 0.3}
 
 
@@ -78,7 +78,10 @@ def test_thresholds_take_every_form_that_the_node_takes(
     ('text', 'attack_s'), [('1', 1.0), ('0.25', 0.25), ('1e-1', 0.1), ('2.5e-1', 0.25)]
 )
 def test_numbers_take_every_form_that_people_write(text: str, attack_s: float) -> None:
-    assert classifier_settings(None, [f'rate.attack_s:={text}'])[0].rate.attack_s == attack_s
+    assert (
+        classifier_settings(None, [f'rate.attack_s:={text}'])[0].perception.rate.attack_s
+        == attack_s
+    )
 
 
 def test_a_path_may_hold_what_separates_names_from_values() -> None:

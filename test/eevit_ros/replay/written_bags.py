@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from rosbags.highlevel import AnyReader
 from eevit_ros.errors import EevitError
 from eevit_ros.images.resize import Image
 from eevit_ros.model.engine import ExitResult
-from eevit_ros.perception.frame_record import FrameRecord
+from eevit_ros.perception.perception import FrameRecord
 from eevit_ros.recordings.source import SourceFrame
 from eevit_ros.replay.running.output_bag import OutputBag
 
@@ -29,7 +29,7 @@ RESULT = ExitResult(
     preprocess_ms=1.0,
     inference_ms=20.0,
 )
-RECORD = FrameRecord(adaptive_rate=0.25, age_ms=31.25, drops=7, model_hash='ab' * 32)
+RECORD = FrameRecord(RESULT, adaptive_rate=0.25, age_ms=31.25, drops=7, model_hash='ab' * 32)
 
 
 def refuse() -> Image:
@@ -43,8 +43,10 @@ def frame(
     return SourceFrame(index, received, received - 5_000_000, data, kind, decode)
 
 
-def open_bag(path: Path, topic: str = '/front/image_raw', class_ids: str = 'name') -> OutputBag:
-    return OutputBag(path, image_topic=topic, names=NAMES, top_k=2, class_ids=class_ids)
+def open_bag(
+    path: Path, topic: str = '/front/image_raw', class_ids: Sequence[str] = NAMES
+) -> OutputBag:
+    return OutputBag(path, image_topic=topic, names=NAMES, class_ids=class_ids, top_k=2)
 
 
 def read(path: Path) -> dict[str, list[tuple[int, Any]]]:
@@ -57,10 +59,10 @@ def read(path: Path) -> dict[str, list[tuple[int, Any]]]:
     return found
 
 
-def write_two_frames(path: Path, class_ids: str = 'name') -> None:
+def write_two_frames(path: Path, class_ids: Sequence[str] = NAMES) -> None:
     with open_bag(path, class_ids=class_ids) as bag:
         for index in range(2):
             one = frame(index, b'\xff\xd8 a jpeg', 'jpeg')
             bag.picture(one)
-            bag.answer(one, RESULT, RECORD, one.received_ns + 20_000_000)
+            bag.answer(one, RECORD, one.received_ns + 20_000_000)
             bag.limit(one.received_ns + 20_000_000, 0.25, 25.0)

@@ -111,7 +111,7 @@ def test_the_rate_rises_for_easy_frames_falls_for_hard_ones_and_when_the_camera_
     raw.until_rate(lambda rate: rate == pytest.approx(0.2), None)
     report = raw.until_report('no image on /camera/image_raw for')
     assert report.status[0].level == b'\x02'
-    assert '1 publisher(s) there are silent' in report.status[0].message
+    assert 'its 1 publisher(s) are silent' in report.status[0].message
 
 
 def test_diagnostics_tell_what_the_node_did(raw: ClassifierPeer) -> None:

@@ -90,10 +90,10 @@ def test_answers_to_what_waited_for_a_held_up_process_do_not_count_and_it_says_s
     node.peer.until(lambda: time.monotonic() > over_s, 'a second')
     node.process.process.send_signal(signal.SIGCONT)
     report = node.until_report(
-        'this process was held up for', lambda: node.camera.publish(raw_image(WHITE))
+        'this process stalled for', lambda: node.camera.publish(raw_image(WHITE))
     )
     assert report.status[0].level >= b'\x01'
-    assert 'answer(s) do not count' in report.status[0].message
+    assert 'answer(s) are ignored' in report.status[0].message
     assert int(key_values(report)['hold_ups']) > 0
     assert node.set_parameters(rate__stale_after_s=3.0) == ''
     node.until_rate(lambda rate: rate > 0.9, lambda: raw_image(WHITE))

@@ -1,13 +1,13 @@
-"""Which frames a live node answers: against a simulation, step by step, of its real slot."""
+"""Which frames a live node answers: against a simulation, step by step, of its real queue."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eevit_ros.perception.frame_slot import FrameSlot
 from eevit_ros.recordings.source import SourceFrame
 from eevit_ros.replay.running.clock import live, unhurried
 from test.eevit_ros.replay.made_replays import made_frame
@@ -41,15 +41,16 @@ def worked_through(times: Sequence[int], takes: Sequence[int]) -> Starts:
 
 
 def simulated(times: Sequence[int], takes: Sequence[int]) -> Starts:
-    """Let a worker and the node's slot go through time, nanosecond by nanosecond."""
-    slot: FrameSlot[int] = FrameSlot()
+    """Let a worker and the node's queue go through time, nanosecond by nanosecond."""
+    camera = pytest.importorskip('eevit_ros.nodes.classifier.camera', reason='needs rclpy')
+    newest = camera.NewestFrame()
     started: dict[int, int] = {}
     waiting, busy_until = False, 0
 
     def work(now: int) -> None:
         nonlocal waiting, busy_until
         if waiting and busy_until <= now:
-            frame = slot.get()
+            frame = newest.get()
             assert frame is not None
             waiting, busy_until = False, now + takes[frame]
             started[frame] = now
@@ -58,17 +59,17 @@ def simulated(times: Sequence[int], takes: Sequence[int]) -> Starts:
         work(now)
         for index, time in enumerate(times):
             if time == now:
-                slot.put(index)
+                newest.put(index)
                 waiting = True
                 work(now)
     while waiting:
         work(busy_until)
-    assert len(started) + slot.drops == len(times)
+    assert len(started) + newest.drops == len(times)
     return [(index, started.get(index)) for index in range(len(times))]
 
 
 @given(SCHEDULES)
-def test_live_answers_what_the_nodes_slot_lets_through(schedule: list[tuple[int, int]]) -> None:
+def test_live_answers_what_the_nodes_queue_lets_through(schedule: list[tuple[int, int]]) -> None:
     times, takes = arrivals(schedule), [take for _, take in schedule]
     assert worked_through(times, takes) == simulated(times, takes)
 

@@ -11,7 +11,7 @@ from rosbags.highlevel import AnyReader
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.resize import Image
-from eevit_ros.replay.errors import ReplayError
+from eevit_ros.recordings.errors import RecordingError
 from eevit_ros.replay.running.output_bag import picture_topic
 from test.eevit_ros.replay.written_bags import (
     NAMES,
@@ -106,8 +106,8 @@ def test_what_the_node_says_stands_beside_the_pictures(tmp_path: Path) -> None:
     assert (time_ns, limit.percentage, limit.speed_limit) == (answered_ns, True, 25.0)
 
 
-def test_class_ids_may_be_indices(tmp_path: Path) -> None:
-    write_two_frames(tmp_path / 'bag', class_ids='index')
+def test_class_ids_may_be_others_than_the_names(tmp_path: Path) -> None:
+    write_two_frames(tmp_path / 'bag', class_ids=('0', '1', '2'))
     ((_, message), _) = read(tmp_path / 'bag')['/classifier/classification']
     assert [result.class_id for result in message.results] == ['1', '0']
 
@@ -117,7 +117,7 @@ def test_ros_reads_what_the_node_itself_would_have_sent(tmp_path: Path) -> None:
     pytest.importorskip('vision_msgs.msg')
     from std_msgs.msg import Float32, Header, UInt8
 
-    from eevit_ros.nodes.classifier import messages
+    from eevit_ros.nodes.classifier import publishers
 
     write_two_frames(tmp_path / 'bag')
     sent: dict[str, Any] = {}
@@ -128,14 +128,12 @@ def test_ros_reads_what_the_node_itself_would_have_sent(tmp_path: Path) -> None:
                 sent.setdefault(connection.topic, serialization.deserialize_message(raw, kind))
     header = Header(frame_id='camera')
     header.stamp.sec, header.stamp.nanosec = divmod(START_NS - 5_000_000, 1_000_000_000)
-    assert sent['/classifier/classification'] == messages.classification(
-        header, RESULT, NAMES, top_k=2, class_ids='name'
-    )
-    assert sent['/classifier/frame'] == messages.frame(header, 'classifier', RESULT, RECORD)
+    assert sent['/classifier/classification'] == publishers.classification(header, RESULT, NAMES, 2)
+    assert sent['/classifier/frame'] == publishers.frame(header, 'classifier', RECORD)
     assert sent['/classifier/exit_layer'] == UInt8(data=6)
     assert sent['/classifier/adaptive_rate'] == Float32(data=0.25)
     info = sent['/classifier/label_info']
-    assert info == messages.label_info(info.header, NAMES)
+    assert info == publishers.label_info(info.header, NAMES)
     assert bytes(sent['/front/image_raw/compressed'].data) == b'\xff\xd8 a jpeg'
     assert sent['/front/image_raw/compressed'].header == header
 
@@ -165,7 +163,7 @@ def test_an_older_answer_may_follow_a_newer_picture(tmp_path: Path) -> None:
         first, second = frame(0, b'one', 'jpeg'), frame(1, b'two', 'jpeg')
         bag.picture(first)
         bag.picture(second)
-        bag.answer(first, RESULT, RECORD, first.received_ns + 1)
+        bag.answer(first, RECORD, first.received_ns + 1)
     with AnyReader([tmp_path / 'bag']) as reader:
         times = [time_ns for _, time_ns, _ in reader.messages()]
     assert times == sorted(times)
@@ -173,5 +171,5 @@ def test_an_older_answer_may_follow_a_newer_picture(tmp_path: Path) -> None:
 
 def test_a_bag_is_not_written_over_another(tmp_path: Path) -> None:
     write_two_frames(tmp_path / 'bag')
-    with pytest.raises(ReplayError, match='exists already'), open_bag(tmp_path / 'bag'):
+    with pytest.raises(RecordingError, match='exists already'), open_bag(tmp_path / 'bag'):
         pass

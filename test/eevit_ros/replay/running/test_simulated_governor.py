@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from eevit_ros.model.engine import Engine
-from eevit_ros.perception.perception import Look, Perception
+from eevit_ros.perception.perception import Observation, Perception
 from eevit_ros.replay.parameters import classifier_settings
 from eevit_ros.replay.running.simulated_governor import Robot, seconds
 from eevit_ros.speed.limit import LimitSettings, SpeedLimit
@@ -22,21 +22,33 @@ def engine(tiny_path: Path) -> Engine:
     return Engine(tiny_path)
 
 
+def rate_after(perception: Perception, observation: Observation, now_ns: int) -> float:
+    """Let a frame be answered that is 20 ms old; return the rate."""
+    record = perception.record(
+        observation,
+        stamp_ns=now_ns - 20 * MS,
+        now_ns=now_ns,
+        now_s=seconds(now_ns),
+        doubtful=False,
+        drops=0,
+    )
+    return record.adaptive_rate
+
+
 class Drive:
     """A robot and answers for it; `sure` is an easy frame's."""
 
     def __init__(self, engine: Engine, governor: LimitSettings = GOVERNOR) -> None:
         self.ticks: list[Tick] = []
         settings, _ = classifier_settings(None, [])
-        self.perception = Perception(engine, settings)
+        self.perception = Perception(engine, settings.perception)
         self.robot = Robot(self.perception, governor, lambda *tick: self.ticks.append(Tick(*tick)))
-        self.sure: Look = self.perception.look(picture(255, 0))
+        self.sure: Observation = self.perception.observe(picture(255, 0))
 
     def answer(self, time_ns: int) -> float:
         """Let an easy frame be answered; return the limit."""
         self.robot.until(time_ns)
-        rate = self.perception.judge(self.sure, age_ms=20.0, now_s=seconds(time_ns), doubtful=False)
-        return self.robot.hear(rate, time_ns)
+        return self.robot.hear(rate_after(self.perception, self.sure, time_ns), time_ns)
 
     def answers(self, count: int, first_ns: int) -> list[float]:
         return [self.answer(first_ns + index * STEP_NS) for index in range(count)]
@@ -113,8 +125,8 @@ def test_a_pause_of_years_is_little_work_and_ends_at_the_floor(engine: Engine) -
 
 def _every_tick(engine: Engine, governor: LimitSettings, goes_on: int) -> dict[int, float]:
     """Drive as in the test, but let no tick of the pause out."""
-    perception = Perception(engine, classifier_settings(None, [])[0])
-    sure = perception.look(picture(255, 0))
+    perception = Perception(engine, classifier_settings(None, [])[0].perception)
+    sure = perception.observe(picture(255, 0))
     limit, said = SpeedLimit(governor), {}
     limit.floor_was_heard = True
     answers = [first + index * STEP_NS for first in (FIRST_NS, goes_on) for index in range(60)]
@@ -124,6 +136,5 @@ def _every_tick(engine: Engine, governor: LimitSettings, goes_on: int) -> dict[i
             limit.see_rate(perception.rate_at(seconds(now)), seconds(now))
             said[now] = limit.at(seconds(now)).percent
             now += TICK_NS
-        rate = perception.judge(sure, age_ms=20.0, now_s=seconds(answered), doubtful=False)
-        limit.see_rate(rate, seconds(answered))
+        limit.see_rate(rate_after(perception, sure, answered), seconds(answered))
     return said

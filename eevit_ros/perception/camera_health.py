@@ -1,0 +1,191 @@
+"""What the frames say of the camera: how fast they come, how old, whether they repeat or are blank.
+
+A network may be sure, and sure early, of a picture that shows nothing, or of one that is old.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from eevit_ros.images.resize import Image
+
+CELLS = 8
+"""Cells a side, each of which is averaged, so that the sensor's noise is no contrast."""
+
+SAMPLES = 8
+"""Least pixels a side of a cell that are averaged; all pixels of a large image take too long."""
+
+OLDEST_MS = 10_000.0
+MISMATCH = 'clock mismatch'
+
+WINDOW = 60
+ENOUGH = 20
+NEAR = 0.15
+"""How far, in periods, an interval may be from a whole number of periods."""
+
+BURST_S = 0.008
+"""Shorter intervals come from a driver that catches up, not from a camera's clock."""
+
+SHORTEST = 0.15
+"""This share of the intervals, the shortest, is taken to have lost no frame."""
+
+REGULAR = 0.8
+"""Stamps tell the period when at least this share of the intervals are whole multiples of it."""
+
+
+def contrast(image: Image) -> float:
+    """Return the standard deviation of an RGB frame's brightness, coarsely: 0 (even) to 127.5."""
+    height, width = image.shape[:2]
+    step = max(1, min(height, width) // (CELLS * SAMPLES))
+    grey = cv2.cvtColor(np.ascontiguousarray(image[::step, ::step]), cv2.COLOR_RGB2GRAY)
+    # In floating point: rounded to whole numbers, an even grey between two of them has contrast.
+    cells = min(CELLS, grey.shape[1]), min(CELLS, grey.shape[0])
+    mean = cv2.resize(grey.astype(np.float32), cells, interpolation=cv2.INTER_AREA)
+    return float(mean.std())
+
+
+def frame_age_ms(stamp_ns: int, now_ns: int) -> float | None:
+    """Return the milliseconds from a frame's stamp to now.
+
+    Args:
+        stamp_ns: The header's stamp, nanoseconds.
+        now_ns: Now, on the clock that stamps the frames, nanoseconds.
+
+    Returns:
+        The age; None when the two clocks do not agree: a stamp of zero, in the future, or older
+        than `OLDEST_MS`.
+    """
+    age_ms = (now_ns - stamp_ns) * 1e-6
+    return age_ms if stamp_ns != 0 and 0.0 <= age_ms <= OLDEST_MS else None
+
+
+class FrozenCamera:
+    """Counts frames in a row that repeat the one before: the same stamp, or the same bytes.
+
+    A real sensor's noise never repeats, so a few equal frames are enough to tell. One is not: a
+    frame may be delivered twice, and a simulated camera that stands still renders equal pictures.
+
+    Attributes:
+        repeats: Repetitions in a row so far.
+    """
+
+    def __init__(self, limit: int) -> None:
+        """Watch a camera that counts as frozen after `limit` repetitions in a row, at least 1."""
+        self._limit = limit
+        self._stamp_ns = 0
+        self._data: array[int] | bytes = b''
+        self.repeats = 0
+
+    def update(self, stamp_ns: int, data: array[int] | bytes) -> bool:
+        """Compare a frame with the one before.
+
+        Args:
+            stamp_ns: The header's stamp, nanoseconds; 0 means that the driver sets none.
+            data: The image's bytes, kept (not copied) until the next call. Comparing costs one
+                memcmp, which ends at the first byte that differs.
+
+        Returns:
+            Whether the camera is frozen.
+        """
+        same_stamp = stamp_ns != 0 and stamp_ns == self._stamp_ns
+        same_data = len(data) > 0 and data == self._data
+        self.repeats = self.repeats + 1 if same_stamp or same_data else 0
+        self._stamp_ns, self._data = stamp_ns, data
+        return self.repeats >= self._limit
+
+
+class CameraRate:
+    """Compares the stamps of the frames that arrived with each other.
+
+    When frames are lost on the way, the shortest intervals between stamps still show the camera's
+    period, and the others are whole multiples of it. Where they are not, the stamps jitter (many
+    drivers stamp at receipt) and tell nothing. Stamps alone are used, not receipt times, so that a
+    bag played slowly does not look like loss. A loss of exactly every second frame cannot be seen
+    this way.
+    """
+
+    def __init__(self) -> None:
+        """Start before the first frame."""
+        self._received_s: deque[float] = deque(maxlen=WINDOW)
+        self._stamps_ns: deque[int] = deque(maxlen=WINDOW)
+
+    def update(self, stamp_ns: int, now_s: float) -> None:
+        """Take a frame's stamp (nanoseconds) and its time of receipt (steady clock, seconds)."""
+        self._stamps_ns.append(stamp_ns)
+        self._received_s.append(now_s)
+
+    def received_hz(self, now_s: float) -> float:
+        """Return the frames per second over the window up to now; 0 before the second frame."""
+        if len(self._received_s) < 2:
+            return 0.0
+        # Up to now, so that the figure sinks when the camera stops.
+        span = max(now_s, self._received_s[-1]) - self._received_s[0]
+        return (len(self._received_s) - 1) / span if span > 0 else 0.0
+
+    def camera_hz(self) -> float | None:
+        """Return the camera's rate by its stamps; None when they do not tell."""
+        period = self._period_s(self._intervals_s())
+        return None if period is None else 1.0 / period
+
+    def gap_share(self) -> float:
+        """Return the share of intervals that lack a frame or more; 0 when stamps do not tell."""
+        intervals = self._intervals_s()
+        period = self._period_s(intervals)
+        return 0.0 if period is None else float(np.mean(np.round(intervals / period) >= 2))
+
+    def _intervals_s(self) -> npt.NDArray[np.float64]:
+        stamps_s = np.array(self._stamps_ns, np.int64).astype(np.float64) * 1e-9
+        intervals = np.diff(stamps_s)
+        return np.asarray(intervals[intervals > BURST_S], np.float64)
+
+    @staticmethod
+    def _period_s(intervals: npt.NDArray[np.float64]) -> float | None:
+        if len(intervals) < ENOUGH:
+            return None
+        shortest = float(np.quantile(intervals, SHORTEST))
+        period = float(np.median(intervals[np.abs(intervals / shortest - 1.0) < 0.2]))
+        periods = intervals / period
+        regular = np.mean(np.abs(periods - np.round(periods)) < NEAR)
+        return period if regular >= REGULAR else None
+
+
+class CameraHealth:
+    """One camera's frames as they come in, and what got lost on the way. For one thread.
+
+    Attributes:
+        received: Frames that came in.
+        received_s: When the last one did, steady clock, seconds; at first when the watch began.
+        lost: Messages that the middleware says it lost.
+        frozen: Whether the camera repeats itself.
+        rate: How fast frames come.
+    """
+
+    def __init__(self, frozen_after: int, now_s: float) -> None:
+        """Start to watch.
+
+        Args:
+            frozen_after: Repetitions in a row that make the camera count as frozen, at least 1.
+            now_s: Steady clock, seconds.
+        """
+        self._repetition = FrozenCamera(frozen_after)
+        self.received = self.lost = 0
+        self.received_s = now_s
+        self.frozen = False
+        self.rate = CameraRate()
+
+    @property
+    def repeats(self) -> int:
+        """Repetitions of the same frame in a row."""
+        return self._repetition.repeats
+
+    def update(self, stamp_ns: int, data: array[int] | bytes, now_s: float) -> None:
+        """Take a frame: its stamp, its bytes (see `FrozenCamera.update`), and when it came."""
+        self.received += 1
+        self.received_s = now_s
+        self.frozen = self._repetition.update(stamp_ns, data)
+        self.rate.update(stamp_ns, now_s)
