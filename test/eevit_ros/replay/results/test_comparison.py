@@ -132,7 +132,7 @@ def test_without_truth_right_means_as_at_full_depth_of_a(tmp_path: Path) -> None
 def test_without_anything_to_go_by_nobody_is_right_or_wrong(tmp_path: Path) -> None:
     rows = [frame_row(i) for i in range(4)]
     found = compared(tmp_path, rows, rows)
-    assert (found.against, found.accuracy.value) == ('', None)
+    assert (found.against, found.accuracy) == ('', None)
     assert found.wrong_distance == (None, None)
     assert any('B less A: unknown' in line for line in found.lines())
 
@@ -147,7 +147,7 @@ def test_frames_without_truth_do_not_count_as_wrong(tmp_path: Path) -> None:
 
 def test_latencies_of_nothing_have_no_ratio(tmp_path: Path) -> None:
     rows = [frame_row(i, latency_ms=0.0) for i in range(4)]
-    assert compared(tmp_path, rows, rows).latency.value is None
+    assert compared(tmp_path, rows, rows).latency is None
 
 
 def test_the_distance_on_wrong_answers_is_that_of_a_table_added_up_by_hand(tmp_path: Path) -> None:
