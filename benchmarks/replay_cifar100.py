@@ -29,11 +29,11 @@ from eevit_ros.model.engine import Engine
 from eevit_ros.recordings.bag.types import typestore
 from eevit_ros.recordings.open import open_source
 from eevit_ros.recordings.truth import open_truth
+from eevit_ros.replay.options import ReplayOptions
 from eevit_ros.replay.parameters import classifier_settings, governor_settings
 from eevit_ros.replay.results.frame_table import LIMIT_COLUMNS, frame_writer, read_frames
 from eevit_ros.replay.results.summary import summarise
-from eevit_ros.replay.running.latency import open_latency
-from eevit_ros.replay.running.run import Replay, Setup
+from eevit_ros.replay.running.recording import RecordingReplay
 from eevit_ros.reporting.host_info import describe_machine
 from harness.paths import ROOT
 from model_export.data import load_split
@@ -100,7 +100,7 @@ def replay(folder: Path) -> tuple[dict[str, Any], list[Any], list[Any]]:
     settings, _ = classifier_settings(None, [])
     engine = Engine(settings.model, threads=all_cores())
     engine.warm_up()
-    setup = Setup(engine, settings, governor_settings(None), open_latency('measured'))
+    options = ReplayOptions(settings, governor_settings(None))
     source = open_source(folder / 'bag', None)
     marks: list[tuple[int, float, float]] = []
     begin_s = time.perf_counter()
@@ -118,7 +118,7 @@ def replay(folder: Path) -> tuple[dict[str, Any], list[Any], list[Any]]:
     table = folder / 'frames.csv'
     with frame_writer(table) as rows:
         truth = open_truth(TRUTH, source)
-        Replay(setup, source, truth, rows, lambda *tick: None).run(on_frame)
+        RecordingReplay(engine, options, source, truth, rows, lambda *tick: None).run(on_frame)
     meta = engine.metadata
     model = {'layers': meta.layers, 'exit_layers': meta.exit_layers,
              'backbone_macs': meta.backbone_macs}  # fmt: skip

@@ -8,6 +8,7 @@ from eevit_ros.recordings.bag.files import is_bag
 from eevit_ros.recordings.bag.source import BagSource
 from eevit_ros.recordings.errors import RecordingError
 from eevit_ros.recordings.folder import PICTURE_SUFFIXES, FolderSource
+from eevit_ros.recordings.natural_order import natural_key
 from eevit_ros.recordings.source import Source
 from eevit_ros.recordings.video import VIDEO_SUFFIXES, VideoSource
 
@@ -16,6 +17,14 @@ _ACCEPTED = (
     f'a video ({", ".join(VIDEO_SUFFIXES)}) '
     f'or a folder of pictures ({", ".join(PICTURE_SUFFIXES)}), flat or one sub-folder a class'
 )
+
+
+def find_recordings(path: Path) -> list[Path]:
+    """Return the recordings that a path stands for: itself, or all of those in a folder."""
+    if not path.is_dir() or is_bag(path):
+        return [path]
+    inside = sorted(path.iterdir(), key=natural_key)
+    return [p for p in inside if is_bag(p) or p.suffix.lower() in VIDEO_SUFFIXES] or [path]
 
 
 def open_source(path: Path, topic: str | None) -> Source:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from eevit_ros.errors import EevitError
+from eevit_ros.replay.exit_codes import FAILED, LEFT_OUT, NOT_MET, OK, STOPPED
 
-OK, FAILED, LEFT_OUT, NOT_MET, STOPPED = 0, 1, 3, 4, 130
 EXTRAS = {'cv2': 'opencv', 'onnxruntime': 'cpu'}  # that bring a package; all others: replay
 EXIT_CODES = (
     f'exit code: {OK} all was evaluated and every requirement met; {FAILED} nothing could be done; '

@@ -7,16 +7,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from eevit_ros.replay.cli import LEFT_OUT, NOT_MET, OK
 from eevit_ros.replay.errors import ReplayError
-from eevit_ros.replay.options import How
+from eevit_ros.replay.exit_codes import LEFT_OUT, NOT_MET, OK
+from eevit_ros.replay.options import ReplayOptions
 from eevit_ros.replay.parameters import classifier_settings, governor_settings
 from eevit_ros.replay.report.comparison_page import write_comparison
+from eevit_ros.replay.report.foxglove import write_layout
+from eevit_ros.replay.report.page import write_report
 from eevit_ros.replay.results.comparison import compare_results
-from eevit_ros.replay.results.gate import check_names, judge, parse_requirement, write_junit
+from eevit_ros.replay.results.gate import (
+    check_names,
+    check_requirements,
+    parse_requirement,
+    write_junit,
+)
 from eevit_ros.replay.results.summary import metric_names
+from eevit_ros.replay.running.batch import BAG
 from eevit_ros.replay.running.latency import open_latency
-from eevit_ros.replay.running.pipeline import Plan, replay, report
+from eevit_ros.replay.running.output_bag import picture_topic
+from eevit_ros.replay.running.pipeline import SOURCES, replay
 from eevit_ros.replay.tuning import tune_thresholds
 
 
@@ -26,36 +35,41 @@ def run(options: argparse.Namespace) -> int:
     check_names(requirements, metric_names())
     if options.parquet:
         _check_parquet()
-    plan = _plan(options, options.params, _assignments(options))
-    result = replay(plan, options.out)
-    page = report(result, plan, options.out)
+    result = replay(
+        options.paths, _options(options, options.params, _assignments(options)), options.out
+    )
+    page = write_report(options.out, result, options.topic)
+    if options.output_bag:
+        for source in result.facts['sources']:
+            write_layout(
+                options.out / SOURCES / source['name'] / BAG, picture_topic(source['topic'])
+            )
     if options.parquet:
         result.frames.to_parquet(options.out / 'frames.parquet', index=False)
-    outcomes = judge(requirements, result.summary['metrics'])
+    checked = check_requirements(requirements, result.summary['metrics'])
     if options.junit:
         options.junit.parent.mkdir(parents=True, exist_ok=True)
-        write_junit(options.junit, outcomes, result.problems)
+        write_junit(options.junit, checked, result.problems)
     _print_metrics(result.summary['metrics'])
-    for outcome in outcomes:
-        print(f'  {outcome}')
+    for requirement in checked:
+        print(f'  {requirement}')
     _print_end(result.problems, f'open {page.absolute().as_uri()} in a browser')
-    if not all(outcome.met for outcome in outcomes):
+    if not all(requirement.met for requirement in checked):
         return NOT_MET
     return LEFT_OUT if result.problems else OK
 
 
 def compare(options: argparse.Namespace) -> int:
     """Replay twice and compare frame by frame."""
-    plans = [_plan(options, *_side(given)) for given in (options.a, options.b)]
-    results = [
-        replay(plan, options.out / side) for plan, side in zip(plans, ('a', 'b'), strict=True)
-    ]
-    for result, plan, side in zip(results, plans, ('a', 'b'), strict=True):
-        report(result, plan, options.out / side)
-    comparison = compare_results(*results)
-    page = write_comparison(options.out, comparison, *results, topic=options.topic)
+    # Both are checked before either is replayed.
+    sides = {side: _options(options, *_side(getattr(options, side))) for side in ('a', 'b')}
+    a, b = (replay(options.paths, sides[side], options.out / side) for side in sides)
+    for result, side in zip((a, b), sides, strict=True):
+        write_report(options.out / side, result, options.topic)
+    comparison = compare_results(a, b)
+    page = write_comparison(options.out, comparison, a, b, topic=options.topic)
     print('\n'.join(comparison.lines()))
-    problems = list(dict.fromkeys(problem for result in results for problem in result.problems))
+    problems = list(dict.fromkeys([*a.problems, *b.problems]))
     _print_end(problems, f'open {page.absolute().as_uri()} in a browser')
     return LEFT_OUT if problems else OK
 
@@ -77,12 +91,14 @@ def tune(options: argparse.Namespace) -> int:
     return LEFT_OUT if tuning.problems else OK
 
 
-def _plan(options: argparse.Namespace, params: Path | None, assignments: Sequence[str]) -> Plan:
+def _options(
+    options: argparse.Namespace, params: Path | None, assignments: Sequence[str]
+) -> ReplayOptions:
     if options.workers < 1:
         raise ReplayError(f'--workers must be 1 or more. Got {options.workers}')
     open_latency(options.latency)  # refused now, not by every recording
     settings, given = classifier_settings(params, assignments)
-    how = How(
+    return ReplayOptions(
         settings=settings,
         governor=governor_settings(options.governor_params),
         topic=options.topic,
@@ -91,8 +107,10 @@ def _plan(options: argparse.Namespace, params: Path | None, assignments: Sequenc
         real_time=options.real_time,
         reference=options.reference == 'full',
         output_bag=getattr(options, 'output_bag', False),
+        given=given,
+        workers=options.workers,
+        cluster=options.cluster,
     )
-    return Plan(tuple(options.paths), given, how, options.workers, options.cluster)
 
 
 def _assignments(options: argparse.Namespace) -> list[str]:

@@ -1,27 +1,32 @@
-"""How a recording is replayed: what every recording of a batch has in common."""
+"""How recordings are replayed: the command line's options, checked."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from eevit_ros.parameters.classifier import Settings
 from eevit_ros.speed.limit import LimitSettings
 
 
 @dataclass(frozen=True)
-class How:
-    """The command line's options that decide what comes out, checked.
+class ReplayOptions:
+    """Options that all recordings of a replay share.
 
     Attributes:
         settings: Parameters of the classifier.
-        governor: Those of the governor.
-        topic: Of the images; None finds it.
-        truth: As `truth.open_truth` takes it.
-        latency: As `latency.open_latency` takes it.
-        real_time: Drop what a live node would drop.
-        reference: Run every frame at full depth, too.
-        output_bag: Write a bag of each recording, with the node's topics.
+        governor: Parameters of the speed governor.
+        topic: Topic of the images; None takes the only one.
+        truth: Where the labels come from, see `truth.open_truth`.
+        latency: Time that a frame keeps the network busy, see `latency.open_latency`.
+        real_time: Whether to drop the frames that a live node would drop.
+        reference: Whether to run every answered frame at full depth, too.
+        output_bag: Whether to write a bag of each recording, with the node's topics.
+        given: Classifier parameters that were set on the command line, for the report.
+        workers: Processes on this computer.
+        cluster: Address of a Dask scheduler to use instead; '' for none.
     """
 
     settings: Settings
@@ -32,9 +37,12 @@ class How:
     real_time: bool = False
     reference: bool = False
     output_bag: bool = False
+    given: Mapping[str, Any] = field(default_factory=dict)
+    workers: int = 1
+    cluster: str = ''
 
-    def anywhere(self) -> How:
-        """Name every file from the root: workers elsewhere have another working folder."""
+    def absolute(self) -> ReplayOptions:
+        """Return the options with absolute paths: workers may run in another folder."""
         return replace(
             self,
             settings=replace(self.settings, model=self.settings.model.absolute()),
@@ -44,5 +52,5 @@ class How:
 
 
 def _absolute(text: str) -> str:
-    """Return a file's path from the root; whatever is no file as it is."""
+    """Return the absolute path of a file; any other text as it is."""
     return str(Path(text).absolute()) if Path(text).is_file() else text

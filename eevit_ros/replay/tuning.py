@@ -20,10 +20,10 @@ from eevit_ros.policies import STATELESS
 from eevit_ros.policies.outcome import Outcome, outcome
 from eevit_ros.policies.threshold_search import choose_thresholds, exits_taken
 from eevit_ros.recordings.errors import RecordingError
-from eevit_ros.recordings.open import open_source
+from eevit_ros.recordings.open import find_recordings, open_source
 from eevit_ros.recordings.truth import open_truth, unknown_classes
 from eevit_ros.replay.errors import ReplayError
-from eevit_ros.replay.running.batch import find_sources, load_engine
+from eevit_ros.replay.running.batch import load_engine
 
 FILE = 'thresholds.yaml'
 BLOCK_NS = 10_000_000_000  # neighbouring frames look alike: halves are made of blocks
@@ -157,7 +157,7 @@ def _one_pass(
     index_of = {name: index for index, name in enumerate(engine.metadata.class_names)}
     measures, answers, shown, halves, problems = [], [], [], [], []
     named: set[str] = set()
-    for path in (found for given in paths for found in find_sources(given)):
+    for path in (found for given in paths for found in find_recordings(given)):
         try:
             source = open_source(path, topic)
             labels = open_truth(truth, source)

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from eevit_ros.replay.report.pictures import thumbnails
+from eevit_ros.replay.report.pictures import reopen, thumbnails
 from eevit_ros.replay.report.series import binned
 from eevit_ros.replay.results.comparison import BLOCK_S, Comparison, shown
-from eevit_ros.replay.running.pipeline import Result, open_again
+from eevit_ros.replay.results.result import Result
 from eevit_ros.reporting.markup import (
     clock_time,
     number,
@@ -68,7 +68,7 @@ def write_comparison(
     comparison.table.to_csv(folder / 'comparison.csv', index=False)
     rows = _disagreements(comparison.table)
     wanted = {(str(row['bag']), int(row['index'])) for row in rows}
-    pictures = thumbnails(open_again(a.facts, topic), wanted)
+    pictures = thumbnails(reopen(a.facts, topic), wanted)
     cards = '\n'.join(_card(comparison.table, row, pictures) for row in rows)
     nothing = paragraph('Both answered alike.')
     page = Template(PAGE.read_text('utf-8')).substitute(

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from eevit_ros.replay.results.verdict import Mask, Verdict, judge
+from eevit_ros.replay.results.correctness import Correctness, Mask, mark_correct
 from eevit_ros.reporting.style import DARK, INK, MUTED, RATE, RIGHT, WRONG, quiet
 
 SIZE = (4.6, 3.1)
@@ -23,13 +23,13 @@ UNCERTAIN_BELOW = 20  # frames: their share says little
 def exit_histogram(frames: pd.DataFrame, facts: Mapping[str, Any]) -> Figure:
     """Draw where frames left, coloured by right and wrong where that is known."""
     figure, axes = _figure('Where frames left', 'frames')
-    layers, verdict = int(facts['model']['layers']), judge(frames)
+    layers, correctness = int(facts['model']['layers']), mark_correct(frames)
     below = np.zeros(layers)
-    for mask, colour, name in _groups(verdict):
+    for mask, colour, name in _groups(correctness):
         counts = _by_layer(frames, mask, layers)
         axes.bar(_numbers(layers), counts, bottom=below, color=colour, width=0.78, label=name)
         below += counts
-    _legend_of(axes, verdict, below)
+    _legend_of(axes, correctness, below)
     _layer_ticks(axes, layers)
     return figure
 
@@ -66,15 +66,15 @@ def latency_by_exit(frames: pd.DataFrame, facts: Mapping[str, Any]) -> Figure:
 
 def accuracy_by_exit(frames: pd.DataFrame, facts: Mapping[str, Any]) -> Figure:
     """Draw the share of right answers of each exit beside their mean confidence."""
-    verdict = judge(frames)
-    agreement = verdict.against == 'reference'
+    correctness = mark_correct(frames)
+    agreement = correctness.against == 'reference'
     title = 'As at full depth, by exit' if agreement else 'Right answers by exit'
     figure, axes = _figure(title, '%')
     layers = int(facts['model']['layers'])
-    right = _by_layer(frames, verdict.right, layers)
-    total = right + _by_layer(frames, verdict.wrong, layers)
+    right = _by_layer(frames, correctness.right, layers)
+    total = right + _by_layer(frames, correctness.wrong, layers)
     weights = np.nan_to_num(frames['confidence'].to_numpy(np.float64))
-    sure = _by_layer(frames, verdict.right | verdict.wrong, layers, weights)
+    sure = _by_layer(frames, correctness.right | correctness.wrong, layers, weights)
     known = total > 0
     numbers, share = _numbers(layers)[known], 100 * right[known] / total[known]
     for few, name in ((False, ''), (True, f'fewer than {UNCERTAIN_BELOW} frames')):
@@ -97,16 +97,16 @@ def accuracy_by_exit(frames: pd.DataFrame, facts: Mapping[str, Any]) -> Figure:
 def confidence_histogram(frames: pd.DataFrame) -> Figure:
     """Draw how confident right and wrong answers were."""
     figure, axes = _figure('Confidence', 'frames')
-    verdict, confidence = judge(frames), frames['confidence'].to_numpy(np.float64)
+    correctness, confidence = mark_correct(frames), frames['confidence'].to_numpy(np.float64)
     edges = np.linspace(0, 1, 26)
     below = np.zeros(len(edges) - 1)
-    for mask, colour, name in _groups(verdict):
+    for mask, colour, name in _groups(correctness):
         counts, _ = np.histogram(confidence[mask], edges)
         axes.bar(
             edges[:-1], counts, bottom=below, width=0.036, align='edge', color=colour, label=name
         )
         below += counts
-    _legend_of(axes, verdict, below)
+    _legend_of(axes, correctness, below)
     axes.set_xlim(0, 1)
     axes.set_xlabel('confidence of the answer')
     return figure
@@ -121,18 +121,18 @@ def _figure(title: str, unit: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _groups(verdict: Verdict) -> list[tuple[Mask, str, str]]:
+def _groups(correctness: Correctness) -> list[tuple[Mask, str, str]]:
     """Return mask, colour and name of the groups that there are."""
-    names = verdict.words
-    groups = [(verdict.right, RIGHT, names[0]), (verdict.wrong, WRONG, names[1])]
-    unknown = 'without truth' if verdict.against == 'truth' else 'not compared'
-    groups.append((verdict.unknown, MUTED if verdict.against else DARK, unknown))
+    names = correctness.words
+    groups = [(correctness.right, RIGHT, names[0]), (correctness.wrong, WRONG, names[1])]
+    unknown = 'without truth' if correctness.against == 'truth' else 'not compared'
+    groups.append((correctness.unknown, MUTED if correctness.against else DARK, unknown))
     return [group for group in groups if group[0].any()]
 
 
-def _legend_of(axes: Axes, verdict: Verdict, heights: npt.NDArray[np.float64]) -> None:
+def _legend_of(axes: Axes, correctness: Correctness, heights: npt.NDArray[np.float64]) -> None:
     top = max(1.0, float(heights.max()))
-    if verdict.against:
+    if correctness.against:
         axes.legend(frameon=False, loc='upper left')
         top *= 1.3  # room for it
     axes.set_ylim(0, 1.05 * top)

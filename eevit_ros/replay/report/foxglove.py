@@ -5,23 +5,21 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from eevit_ros.replay.running.output_bag import picture_topic
-
 LAYOUT = Path(__file__).with_name('foxglove_layout.json')
 
 
-def write_layout(folder: Path, image_topic: str) -> Path:
+def write_layout(folder: Path, picture_topic: str) -> Path:
     """Write foxglove_layout.json, to be opened by Foxglove's 'Import from file'.
 
     Args:
         folder: Where it goes.
-        image_topic: Of the source; '' where it has none.
+        picture_topic: Topic of the pictures in the bag.
 
     Returns:
         Its path.
     """
     layout = json.loads(LAYOUT.read_text('utf-8'))
-    layout['configById']['Image!camera']['imageMode']['imageTopic'] = picture_topic(image_topic)
+    layout['configById']['Image!camera']['imageMode']['imageTopic'] = picture_topic
     path = folder / LAYOUT.name
     path.write_text(json.dumps(layout, indent=2) + '\n', 'utf-8')
     return path

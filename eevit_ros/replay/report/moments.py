@@ -9,7 +9,7 @@ import pandas as pd
 
 from eevit_ros.replay.report.pictures import DEEPEST, DIFFERENT, SLOWEST, UNSURE, WRONG, pick
 from eevit_ros.replay.report.tables import seconds_into
-from eevit_ros.replay.results.verdict import Verdict
+from eevit_ros.replay.results.correctness import Correctness
 from eevit_ros.reporting.markup import clock_time, number, paragraph, percent, section, text
 
 TITLES = {
@@ -23,11 +23,11 @@ TITLES = {
 Pictures = Mapping[tuple[str, int], bytes]
 
 
-def moments(frames: pd.DataFrame, pictures: Pictures, verdict: Verdict) -> str:
+def moments(frames: pd.DataFrame, pictures: Pictures, correctness: Correctness) -> str:
     """Return the moments that `pick` chooses, each with its picture; '' if there are none."""
     parts = []
     for kind, rows in pick(frames).items():
-        cards = '\n'.join(_card(frames, row, pictures, verdict) for row in rows)
+        cards = '\n'.join(_card(frames, row, pictures, correctness) for row in rows)
         parts.append(f'<h3>{text(TITLES[kind])}</h3>\n<div class="film">\n{cards}\n</div>')
     if not parts:
         return ''
@@ -35,14 +35,14 @@ def moments(frames: pd.DataFrame, pictures: Pictures, verdict: Verdict) -> str:
     return section('Moments to look at', paragraph(words), *parts)
 
 
-def _card(frames: pd.DataFrame, row: int, pictures: Pictures, verdict: Verdict) -> str:
+def _card(frames: pd.DataFrame, row: int, pictures: Pictures, correctness: Correctness) -> str:
     frame = frames.iloc[row]
     bag, index, label = str(frame['bag']), int(frame['index']), frame['label']
     picture = '<div class="none">no picture</div>'
     if (bag, index) in pictures:
         data = base64.b64encode(pictures[bag, index]).decode()
         picture = f'<img alt="" src="data:image/jpeg;base64,{data}">'
-    shade = 'right' if verdict.right[row] else 'wrong' if verdict.wrong[row] else ''
+    shade = 'right' if correctness.right[row] else 'wrong' if correctness.wrong[row] else ''
     others = ''
     if frame['truth'] not in ('', label):
         others += f'<i>is {text(frame["truth"])}</i>'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -14,6 +14,7 @@ import pandas as pd
 
 from eevit_ros.replay.report import figures
 from eevit_ros.replay.report.moments import moments
+from eevit_ros.replay.report.pictures import reopen, thumbnails, wanted
 from eevit_ros.replay.report.tables import (
     class_table,
     exit_table,
@@ -22,7 +23,8 @@ from eevit_ros.replay.report.tables import (
     source_table,
 )
 from eevit_ros.replay.report.timeline import timeline
-from eevit_ros.replay.results.verdict import Verdict, judge
+from eevit_ros.replay.results.correctness import Correctness, mark_correct
+from eevit_ros.replay.results.result import Result
 from eevit_ros.reporting.markup import clock_time, number, paragraph, percent, problem_list, text
 from eevit_ros.reporting.style import to_svg
 
@@ -41,56 +43,53 @@ CLOCKS = {
 }
 
 
-def write_json(
-    folder: Path, summary: Mapping[str, Any], facts: Mapping[str, Any], problems: Sequence[str]
-) -> Path:
-    """Write report.json; a number that is none becomes null.
+def write_report(folder: Path, result: Result, topic: str | None) -> Path:
+    """Write report.json and report.html, and return the path of the latter.
 
-    Returns:
-        Its path.
+    Args:
+        folder: Where they go.
+        result: Of a replay.
+        topic: Topic of the images; the recordings are read once more for pictures.
     """
+    write_json(folder, result)
+    pictures = thumbnails(reopen(result.facts, topic), wanted(result.frames))
+    return write_page(folder, result, pictures)
+
+
+def write_json(folder: Path, result: Result) -> Path:
+    """Write report.json, with null for NaN and infinity, and return its path."""
     path = folder / 'report.json'
-    report = {'summary': summary, 'facts': facts, 'problems': list(problems)}
+    report = {
+        'summary': result.summary,
+        'facts': result.facts,
+        'problems': result.problems,
+    }
     written = json.dumps(_plain(report), indent=1, allow_nan=False, ensure_ascii=False)
     path.write_text(written + '\n', 'utf-8')
     return path
 
 
-def write_report(
-    folder: Path,
-    frames: pd.DataFrame,
-    limits: pd.DataFrame,
-    summary: Mapping[str, Any],
-    facts: Mapping[str, Any],
-    problems: Sequence[str],
-    pictures: Mapping[tuple[str, int], bytes],
-) -> Path:
-    """Write report.html.
+def write_page(folder: Path, result: Result, pictures: Mapping[tuple[str, int], bytes]) -> Path:
+    """Write report.html and return its path.
 
     Args:
         folder: Where it goes.
-        frames: A frame table; it may be empty.
-        limits: Columns bag, time_ns, adaptive_rate, speed_limit_percent.
-        summary: 'metrics', 'exits', 'classes' and 'sources'.
-        facts: Under which conditions it came about.
-        problems: What was left out, for people.
-        pictures: As of `pictures.thumbnails`, of the moments that `pictures.pick` chooses.
-
-    Returns:
-        Its path.
+        result: Of a replay; it may have no frames.
+        pictures: JPEG files by recording and index, of the moments that `pictures.pick` chooses.
     """
-    verdict = judge(frames)
+    frames, summary, facts = result.frames, result.summary, result.facts
+    correctness = mark_correct(frames)
     names = [source['name'] for source in summary['sources']]
     page = Template(PAGE.read_text('utf-8')).substitute(
         style=STYLE.read_text('utf-8'),
         title=text(names[0] if len(names) == 1 else f'{len(names)} recordings'),
         intro=text(_intro(summary, facts)),
         clock=text(_clock(facts)),
-        problems=problem_list(problems),
+        problems=problem_list(result.problems),
         headlines=_headlines(summary['metrics'], facts),
-        timeline=to_svg(timeline(frames, limits, facts)) if len(frames) else _nothing(),
-        plots=_plots(frames, facts, verdict),
-        moments=moments(frames, pictures, verdict),
+        timeline=to_svg(timeline(frames, result.limits, facts)) if len(frames) else _nothing(),
+        plots=_plots(frames, facts, correctness),
+        moments=moments(frames, pictures, correctness),
         exits=exit_table(summary['exits']),
         classes=class_table(summary['classes']),
         sources=source_table(summary['sources']),
@@ -146,11 +145,11 @@ def _nothing() -> str:
     return paragraph('There is no frame to draw.')
 
 
-def _plots(frames: pd.DataFrame, facts: Mapping[str, Any], verdict: Verdict) -> str:
-    if not verdict.answered.any():
+def _plots(frames: pd.DataFrame, facts: Mapping[str, Any], correctness: Correctness) -> str:
+    if not correctness.answered.any():
         return ''
     drawn = [figures.exit_histogram(frames, facts), figures.latency_by_exit(frames, facts)]
-    if verdict.against:
+    if correctness.against:
         drawn.append(figures.accuracy_by_exit(frames, facts))
     drawn.append(figures.confidence_histogram(frames))
     boxes = '\n'.join(f'<section>{to_svg(figure)}</section>' for figure in drawn)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,9 +12,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from eevit_ros.images.resize import Image
+from eevit_ros.recordings.open import open_source
 from eevit_ros.recordings.source import Source
 from eevit_ros.replay.errors import ReplayError
-from eevit_ros.replay.results.verdict import judge
+from eevit_ros.replay.results.correctness import mark_correct
 
 SLOWEST, DEEPEST, UNSURE = 'slowest', 'deepest', 'least certain'
 WRONG, DIFFERENT = 'wrong and most certain', 'not as at full depth, most certain'
@@ -35,16 +38,16 @@ def pick(frames: pd.DataFrame) -> dict[str, list[int]]:
         Positions in the table, the most extreme first. A kind of which there is none, or that
         all answers share alike, is left out.
     """
-    verdict = judge(frames)
+    correctness = mark_correct(frames)
     confidence = _numbers(frames, 'confidence')
     layer = _numbers(frames, 'exit_layer')
     latency = _numbers(frames, 'latency_ms')
-    wrong = DIFFERENT if verdict.against == 'reference' else WRONG
+    wrong = DIFFERENT if correctness.against == 'reference' else WRONG
     kinds = {
-        SLOWEST: (-latency, verdict.answered & _differs(latency)),
-        DEEPEST: (np.nan_to_num(confidence) - 2 * layer, verdict.answered & _differs(layer)),
-        UNSURE: (confidence, verdict.answered),
-        wrong: (-confidence, verdict.wrong),
+        SLOWEST: (-latency, correctness.answered & _differs(latency)),
+        DEEPEST: (np.nan_to_num(confidence) - 2 * layer, correctness.answered & _differs(layer)),
+        UNSURE: (confidence, correctness.answered),
+        wrong: (-confidence, correctness.wrong),
     }
     bags = pd.factorize(frames['bag'])[0]
     times = frames['received_ns'].to_numpy(np.int64)
@@ -62,6 +65,21 @@ def wanted(frames: pd.DataFrame) -> set[tuple[str, int]]:
     bags, indices = frames['bag'], frames['index']
     rows = {row for rows in pick(frames).values() for row in rows}
     return {(str(bags.iloc[row]), int(indices.iloc[row])) for row in rows}
+
+
+def reopen(facts: Mapping[str, Any], topic: str | None) -> list[Source]:
+    """Open the recordings of a finished replay once more, under the names they had.
+
+    Args:
+        facts: Facts of the replay; 'sources' holds path and name of each recording.
+        topic: Topic of the images; None takes the only one.
+    """
+    sources = []
+    for about in facts['sources']:
+        source = open_source(Path(about['path']), topic)
+        source.name = about['name']
+        sources.append(source)
+    return sources
 
 
 def thumbnails(

@@ -19,8 +19,8 @@ from matplotlib.ticker import MaxNLocator
 from eevit_ros.replay.report.series import BINS, WINDOW, bin_edges, binned, running_mean
 from eevit_ros.replay.report.strokes import dots, vertical
 from eevit_ros.replay.report.time_axis import Numbers, TimeAxis
+from eevit_ros.replay.results.correctness import Correctness, Mask, mark_correct
 from eevit_ros.replay.results.frame_table import BAD, DROPPED
-from eevit_ros.replay.results.verdict import Mask, Verdict, judge
 from eevit_ros.reporting.style import DARK, GRID, INK, MUTED, RATE, RIGHT, WRONG
 
 DOTS = 2000
@@ -41,10 +41,10 @@ def timeline(frames: pd.DataFrame, limits: pd.DataFrame, facts: Mapping[str, Any
         limits: Columns bag, time_ns, adaptive_rate, speed_limit_percent.
         facts: Of the replay; here its model's layers and exit layers.
     """
-    axis, verdict = TimeAxis(frames), judge(frames)
+    axis, correctness = TimeAxis(frames), mark_correct(frames)
     one_by_one = len(frames) <= DOTS and len(axis.stretches) <= MOST_NAMES
     panels: dict[str, float] = {'depth': 2.6}
-    if verdict.against and not one_by_one:
+    if correctness.against and not one_by_one:
         panels['wrong'] = 0.6
     left_out = np.asarray(frames['status'].isin([DROPPED, BAD]), np.bool_)
     if left_out.any():
@@ -54,11 +54,13 @@ def timeline(frames: pd.DataFrame, limits: pd.DataFrame, facts: Mapping[str, Any
     grid = figure.add_gridspec(len(panels), 1, height_ratios=list(panels.values()), hspace=0.02)
     axes = {name: figure.add_subplot(grid[row]) for row, name in enumerate(panels)}
 
-    _draw_depth(axes['depth'], frames, axis, verdict, facts, one_by_one)
+    _draw_depth(axes['depth'], frames, axis, correctness, facts, one_by_one)
     if 'wrong' in axes:
-        known = verdict.right | verdict.wrong
-        _draw_shares(axes['wrong'], axis, known, (verdict.wrong, WRONG))
-        axes['wrong'].set_ylabel('wrong' if verdict.against == 'truth' else 'not as at\nfull depth')
+        known = correctness.right | correctness.wrong
+        _draw_shares(axes['wrong'], axis, known, (correctness.wrong, WRONG))
+        axes['wrong'].set_ylabel(
+            'wrong' if correctness.against == 'truth' else 'not as at\nfull depth'
+        )
     if 'left out' in axes:
         _draw_left_out(axes['left out'], frames, axis, one_by_one)
     _draw_rate(axes['rate'], frames, limits, axis)
@@ -72,26 +74,26 @@ def _draw_depth(
     axes: Axes,
     frames: pd.DataFrame,
     axis: TimeAxis,
-    verdict: Verdict,
+    correctness: Correctness,
     facts: Mapping[str, Any],
     one_by_one: bool,
 ) -> None:
     layers = int(facts['model']['layers'])
     exits = frames['exit_layer'].to_numpy(np.float64)
     if one_by_one:
-        right, wrong = verdict.words
+        right, wrong = correctness.words
         for mask, colour, name in (
-            (verdict.unknown, MUTED, 'no truth' if verdict.against else 'answer'),
-            (verdict.right, RIGHT, right),
-            (verdict.wrong, WRONG, wrong),
+            (correctness.unknown, MUTED, 'no truth' if correctness.against else 'answer'),
+            (correctness.right, RIGHT, right),
+            (correctness.wrong, WRONG, wrong),
         ):
             if mask.any():
                 dots(axes, axis.places[mask], exits[mask], axis.end, colour, name)
-        x, mean = _mean_of_parts(axis, exits, verdict.answered)
+        x, mean = _mean_of_parts(axis, exits, correctness.answered)
         axes.plot(x, mean, color=INK, lw=1.4, label=f'mean of {WINDOW} answers', zorder=4)
     else:
-        _draw_shares_of_layers(axes, axis, exits, verdict.answered, layers)
-        bins = binned(axis.places[verdict.answered], exits[verdict.answered], axis.end)
+        _draw_shares_of_layers(axes, axis, exits, correctness.answered, layers)
+        bins = binned(axis.places[correctness.answered], exits[correctness.answered], axis.end)
         x, mean = _with_breaks(bins.middles, bins.mean, axis.breaks(axis.end / BINS, silences=True))
         axes.plot(x, mean, color=INK, lw=1.3, label='mean; the darker, the more frames')
     shown = sorted({*facts['model']['exit_layers'], layers})
@@ -105,7 +107,7 @@ def _draw_depth(
     axes.set_ylabel('exit layer')
     axes.grid(axis='y', color=GRID, lw=0.8)
     axes.set_axisbelow(True)
-    if verdict.answered.any():
+    if correctness.answered.any():
         _legend(axes)
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from eevit_ros.replay.errors import ReplayError
 from eevit_ros.replay.results.frame_table import ANSWERED
-from eevit_ros.replay.running.pipeline import Result
+from eevit_ros.replay.results.result import Result
 from eevit_ros.reporting.interval import Interval, bootstrap
 
 BLOCK_S = 1.0
@@ -105,8 +105,8 @@ def compare_results(a: Result, b: Result) -> Comparison:
     table = sides[0].merge(sides[1], on=keys, suffixes=('_a', '_b'), validate='one_to_one')
     if table.empty:
         raise ReplayError('the two replays have no answered frame in common: nothing to compare')
-    judges = (name for name in ('truth', 'reference') if (table[f'{name}_a'] != '').any())
-    against = next(judges, '')
+    known_by = [name for name in ('truth', 'reference') if (table[f'{name}_a'] != '').any()]
+    against = known_by[0] if known_by else ''
     blocks = _blocks(table)
     expected = table[f'{against}_a' if against else 'truth_a'].astype(str)
     known = (expected != '').to_numpy()

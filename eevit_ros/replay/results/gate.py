@@ -36,7 +36,7 @@ class Requirement:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RequirementResult:
     """What became of a requirement; the value is None where there was nothing to measure."""
 
     requirement: Requirement
@@ -71,16 +71,16 @@ def parse_requirement(text: str) -> Requirement:
     )
 
 
-def judge(
+def check_requirements(
     requirements: Sequence[Requirement], metrics: Mapping[str, float | None]
-) -> list[Outcome]:
+) -> list[RequirementResult]:
     """Compare.
 
     Raises:
         ReplayError: A requirement names no metric.
     """
     check_names(requirements, metrics)
-    return [Outcome(one, metrics[one.metric]) for one in requirements]
+    return [RequirementResult(one, metrics[one.metric]) for one in requirements]
 
 
 def check_names(requirements: Sequence[Requirement], metrics: Collection[str]) -> None:
@@ -97,12 +97,12 @@ def check_names(requirements: Sequence[Requirement], metrics: Collection[str]) -
             )
 
 
-def write_junit(path: Path, outcomes: Sequence[Outcome], problems: Sequence[str]) -> None:
+def write_junit(path: Path, results: Sequence[RequirementResult], problems: Sequence[str]) -> None:
     """Write a test case a requirement, and one that says whether all input could be evaluated."""
     suite = ElementTree.Element('testsuite', name='eevit_ros replay')
-    for outcome in outcomes:
-        failure = '' if outcome.met else str(outcome)
-        _case(suite, str(outcome.requirement), failure)
+    for result in results:
+        failure = '' if result.met else str(result)
+        _case(suite, str(result.requirement), failure)
     _case(suite, 'all input was evaluated', '\n'.join(problems))
     failed = [case for case in suite if case.find('failure') is not None]
     suite.set('tests', str(len(suite)))

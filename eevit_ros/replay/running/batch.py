@@ -23,17 +23,13 @@ from tqdm import tqdm
 from eevit_ros.errors import EevitError
 from eevit_ros.model.engine import Engine
 from eevit_ros.parameters.classifier import Settings, open_engine
-from eevit_ros.recordings.bag.files import is_bag
-from eevit_ros.recordings.natural_order import natural_key
 from eevit_ros.recordings.open import open_source
 from eevit_ros.recordings.truth import open_truth
-from eevit_ros.recordings.video import VIDEO_SUFFIXES
 from eevit_ros.replay.errors import ReplayError
-from eevit_ros.replay.options import How
+from eevit_ros.replay.options import ReplayOptions
 from eevit_ros.replay.results.frame_table import LIMIT_COLUMNS, frame_writer
-from eevit_ros.replay.running.latency import open_latency
 from eevit_ros.replay.running.output_bag import OutputBag
-from eevit_ros.replay.running.run import Replay, Setup
+from eevit_ros.replay.running.recording import RecordingReplay
 
 DONE, HALF_DONE = 'done.json', 'done.part'
 FRAMES, LIMITS, BAG = 'frames.csv', 'limits.csv', 'bag'
@@ -44,23 +40,25 @@ class Job:
     """One recording and all that decides what comes out; goes to another process as it is.
 
     Attributes:
-        name: Of the recording, unique in its batch.
-        path: Of the recording.
-        folder: For what comes out.
-        how: To replay it.
-        model_sha256: Of the model file that `how.settings` name.
+        name: Name of the recording, unique in its batch.
+        path: The recording.
+        folder: Where the results go.
+        options: Shared by all jobs.
+        model_sha256: SHA-256 of the model file (hexadecimal).
     """
 
     name: str
     path: Path
     folder: Path
-    how: How
+    options: ReplayOptions
     model_sha256: str
 
     def key(self) -> str:
-        """Return what tells this job's result from any other's."""
-        facts = asdict(replace(self, folder=Path()))
-        files = [_stat(path) for path in (self.path, self.how.truth, self.how.latency) if path]
+        """Return a hash of everything that decides the result."""
+        decisive = replace(self.options, given={}, workers=1, cluster='')
+        facts = asdict(replace(self, folder=Path(), options=decisive))
+        inputs = (self.path, self.options.truth, self.options.latency)
+        files = [_stat(path) for path in inputs if path]
         return hashlib.sha256(repr((facts, files, _code())).encode()).hexdigest()
 
 
@@ -75,14 +73,6 @@ class Done:
 
     source: dict[str, Any]
     problems: list[str]
-
-
-def find_sources(path: Path) -> list[Path]:
-    """Return the recordings that a path stands for: itself, or all of those in a folder."""
-    if not path.is_dir() or is_bag(path):
-        return [path]
-    inside = sorted(path.iterdir(), key=natural_key)
-    return [p for p in inside if is_bag(p) or p.suffix.lower() in VIDEO_SUFFIXES] or [path]
 
 
 def run_batch(
@@ -144,19 +134,11 @@ def merge(jobs: Sequence[Job], folder: Path) -> None:
 
 
 def _do(job: Job, progress: bool) -> Done:
-    how, settings = job.how, job.how.settings
-    source = open_source(job.path, how.topic)
+    options, settings = job.options, job.options.settings
+    source = open_source(job.path, options.topic)
     source.name = job.name
-    truth = open_truth(how.truth, source)
+    truth = open_truth(options.truth, source)
     engine = load_engine(settings)
-    setup = Setup(
-        engine=engine,
-        settings=settings,
-        governor=how.governor,
-        latency=open_latency(how.latency),
-        real_time=how.real_time,
-        reference=how.reference,
-    )
     if job.folder.exists():
         _clear(job.folder)  # of other settings, or half done
     job.folder.mkdir(parents=True)
@@ -166,7 +148,7 @@ def _do(job: Job, progress: bool) -> Done:
         table = csv.writer(limits, lineterminator='\n')
         table.writerow(LIMIT_COLUMNS)
         bag = None
-        if how.output_bag:
+        if options.output_bag:
             bag = OutputBag(
                 job.folder / BAG,
                 image_topic=source.topic,
@@ -186,7 +168,7 @@ def _do(job: Job, progress: bool) -> Done:
         bar = stack.enter_context(
             tqdm(total=source.frames, desc=job.name, unit=' frames', disable=quiet)
         )
-        Replay(setup, source, truth, rows, on_tick, bag).run(bar.update)
+        RecordingReplay(engine, options, source, truth, rows, on_tick, bag).run(bar.update)
     about = {
         'name': job.name,
         'path': str(job.path),

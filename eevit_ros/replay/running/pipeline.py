@@ -1,32 +1,26 @@
-"""From paths to a result folder: replay, merge, summarise, report."""
+"""From paths to a result folder: replay, merge, summarise."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
 
-from eevit_ros.recordings.open import open_source
-from eevit_ros.recordings.source import Source
+from eevit_ros.recordings.open import find_recordings
 from eevit_ros.recordings.truth import unknown_classes
 from eevit_ros.replay.errors import ReplayError
-from eevit_ros.replay.options import How
-from eevit_ros.replay.report.foxglove import write_layout
-from eevit_ros.replay.report.page import write_json, write_report
-from eevit_ros.replay.report.pictures import thumbnails, wanted
+from eevit_ros.replay.options import ReplayOptions
 from eevit_ros.replay.results.frame_table import BAD, read_frames, read_limits
+from eevit_ros.replay.results.result import Result
 from eevit_ros.replay.results.summary import summarise
 from eevit_ros.replay.running.batch import (
-    BAG,
     FRAMES,
     LIMITS,
     Done,
     Job,
-    find_sources,
     load_engine,
     merge,
     run_batch,
@@ -37,44 +31,19 @@ from eevit_ros.reporting.host_info import describe_machine
 SOURCES = 'sources'  # sub-folder of a result folder: one folder a recording
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What to replay and how; the command line's options, checked.
+def replay(paths: Sequence[Path], options: ReplayOptions, folder: Path) -> Result:
+    """Replay into `folder`; a recording that is finished there is not replayed again.
 
-    Attributes:
+    Args:
         paths: Recordings, or folders of them.
-        given: Parameters of the classifier that were given, for the report.
-        how: To replay each.
-        workers: Processes side by side.
-        cluster: Address of a Dask scheduler; '' for this computer.
-    """
-
-    paths: tuple[Path, ...]
-    given: dict[str, Any]
-    how: How
-    workers: int = 1
-    cluster: str = ''
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a replay came to; all but the tables is in report.json."""
-
-    frames: pd.DataFrame
-    limits: pd.DataFrame
-    summary: dict[str, Any]
-    facts: dict[str, Any]
-    problems: list[str]
-
-
-def replay(plan: Plan, folder: Path) -> Result:
-    """Replay into `folder`; what is there already, under the same settings, is not done again.
+        options: How to replay each; another option, file or model starts it anew.
+        folder: Made if missing.
 
     Raises:
         EevitError: The model, a parameter or every recording is wrong.
     """
-    engine = load_engine(plan.how.settings)
-    jobs = _jobs(plan, folder, engine.sha256)
+    engine = load_engine(options.settings)
+    jobs = _jobs(paths, options, folder, engine.sha256)
     folder.mkdir(parents=True, exist_ok=True)
     quiet = True if len(jobs) == 1 else None  # None: on a terminal alone
     with tqdm(total=len(jobs), desc='recordings', unit='', disable=quiet) as bar:
@@ -84,7 +53,7 @@ def replay(plan: Plan, folder: Path) -> Result:
             if not done.source and len(jobs) > 1:
                 bar.write('; '.join(done.problems))
 
-        results = run_batch(jobs, workers=plan.workers, cluster=plan.cluster, on_done=on_done)
+        results = run_batch(jobs, workers=options.workers, cluster=options.cluster, on_done=on_done)
     problems = [problem for done in results for problem in done.problems]
     done_jobs = [job for job, done in zip(jobs, results, strict=True) if done.source]
     if not done_jobs:
@@ -102,13 +71,13 @@ def replay(plan: Plan, folder: Path) -> Result:
             'backbone_macs': meta.backbone_macs,
         },
         'provider': engine.provider,
-        'clock': 'real-time' if plan.how.real_time else 'as-fast-as-possible',
-        'latency': latency_text(plan.how.latency),
-        'parameters': {name: str(value) for name, value in plan.given.items()},
-        'min_confidence': plan.how.settings.perception.rate.min_confidence,
-        'governor': asdict(plan.how.governor),
-        'truth': plan.how.truth or ('names of folders' if (frames['truth'] != '').any() else ''),
-        'reference': plan.how.reference,
+        'clock': 'real-time' if options.real_time else 'as-fast-as-possible',
+        'latency': latency_text(options.latency),
+        'parameters': {name: str(value) for name, value in options.given.items()},
+        'min_confidence': options.settings.perception.rate.min_confidence,
+        'governor': asdict(options.governor),
+        'truth': options.truth or ('names of folders' if (frames['truth'] != '').any() else ''),
+        'reference': options.reference,
         'machine': describe_machine(),
         'sources': [done.source for done in results if done.source],
     }
@@ -116,39 +85,10 @@ def replay(plan: Plan, folder: Path) -> Result:
     return Result(frames, limits, summarise(frames, limits, facts), facts, problems)
 
 
-def report(result: Result, plan: Plan, folder: Path) -> Path:
-    """Write the page, its data, and what goes with output bags; return the page."""
-    pictures = thumbnails(open_again(result.facts, plan.how.topic), wanted(result.frames))
-    write_json(folder, result.summary, result.facts, result.problems)
-    if plan.how.output_bag:
-        for source in result.facts['sources']:
-            write_layout(folder / SOURCES / source['name'] / BAG, source['topic'])
-    return write_report(
-        folder,
-        result.frames,
-        result.limits,
-        result.summary,
-        result.facts,
-        result.problems,
-        pictures,
-    )
-
-
-def open_again(facts: dict[str, Any], topic: str | None) -> list[Source]:
-    """Return the recordings of a result, opened once more, under the names they had."""
-    sources = []
-    for about in facts['sources']:
-        source = open_source(Path(about['path']), topic)
-        source.name = about['name']
-        sources.append(source)
-    return sources
-
-
-def _jobs(plan: Plan, folder: Path, sha256: str) -> list[Job]:
-    paths = [source.absolute() for path in plan.paths for source in find_sources(path)]
-    how = plan.how.anywhere()
+def _jobs(paths: Sequence[Path], options: ReplayOptions, folder: Path, sha256: str) -> list[Job]:
+    options = options.absolute()
     jobs: dict[str, Job] = {}
-    for path in paths:
+    for path in (found.absolute() for given in paths for found in find_recordings(given)):
         stem = path.resolve().name
         name, number = stem, 2
         while name in jobs:
@@ -157,7 +97,7 @@ def _jobs(plan: Plan, folder: Path, sha256: str) -> list[Job]:
             name=name,
             path=path,
             folder=folder.absolute() / SOURCES / name,
-            how=how,
+            options=options,
             model_sha256=sha256,
         )
     return list(jobs.values())

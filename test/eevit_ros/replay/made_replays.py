@@ -16,10 +16,10 @@ from eevit_ros.images.resize import Image
 from eevit_ros.model.engine import Engine
 from eevit_ros.recordings.source import SourceFrame
 from eevit_ros.recordings.truth import open_truth
+from eevit_ros.replay.options import ReplayOptions
 from eevit_ros.replay.parameters import classifier_settings
 from eevit_ros.replay.results.frame_table import FrameRow, FrameWriter
-from eevit_ros.replay.running.latency import open_latency
-from eevit_ros.replay.running.run import Replay, Setup
+from eevit_ros.replay.running.recording import RecordingReplay
 from eevit_ros.speed.limit import LimitSettings
 
 WHITE, MIDDLE, BLACK = 255, 130, 0  # leave the tiny model after layer 1, 2, 4 of 4
@@ -112,17 +112,12 @@ def replayed(
 ) -> Outcome:
     """Replay frames; `parameters` are NAME:=VALUE."""
     settings, _ = classifier_settings(None, parameters)
-    setup = Setup(
-        engine=engine,
-        settings=settings,
-        governor=governor or LimitSettings(),
-        latency=open_latency(latency),
-        **options,
-    )
+    shared = ReplayOptions(settings, governor or LimitSettings(), latency=latency, **options)
     source, file, ticks = MadeSource(frames), io.StringIO(), []
     rows = _KeepingWriter(file)
-    replay = Replay(
-        setup, source, open_truth(None, source), rows, lambda *tick: ticks.append(Tick(*tick))
+    truth = open_truth(None, source)
+    replay = RecordingReplay(
+        engine, shared, source, truth, rows, lambda *tick: ticks.append(Tick(*tick))
     )
     replay.run(on_frame)
     return Outcome(rows.rows, ticks, file.getvalue())

@@ -16,9 +16,10 @@ from eevit_ros.policies.threshold_search import choose_thresholds, exits_taken
 from eevit_ros.recordings.open import open_source
 from eevit_ros.replay.cli import main
 from eevit_ros.replay.errors import ReplayError
-from eevit_ros.replay.options import How
+from eevit_ros.replay.options import ReplayOptions
 from eevit_ros.replay.parameters import classifier_settings
-from eevit_ros.replay.running.pipeline import Plan, Result, replay
+from eevit_ros.replay.results.result import Result
+from eevit_ros.replay.running.pipeline import replay
 from eevit_ros.replay.tuning import Proposal, Tuning, tune_thresholds
 from eevit_ros.speed.limit import LimitSettings
 from harness.bags import (
@@ -73,8 +74,10 @@ def run(bag: Path, proposal: Proposal, folder: Path, *, reference: bool = False)
     settings, given = classifier_settings(
         None, [f'model:={MODEL}', 'provider:=cpu', f'thresholds:=[{values}]']
     )
-    how = How(settings, LimitSettings(), truth=TRUTH, latency='20', reference=reference)
-    return replay(Plan((bag,), given, how), folder)
+    options = ReplayOptions(
+        settings, LimitSettings(), truth=TRUTH, latency='20', reference=reference, given=given
+    )
+    return replay([bag], options, folder)
 
 
 @pytest.mark.parametrize('which', [0, 1, -1])

@@ -9,6 +9,7 @@ from typing import Any
 from rosbags.rosbag2 import Reader
 
 from eevit_ros.replay.report.foxglove import LAYOUT, write_layout
+from eevit_ros.replay.running.output_bag import picture_topic
 from test.eevit_ros.replay.written_bags import read, write_two_frames
 
 
@@ -42,14 +43,14 @@ def follow(message: Any, path: str) -> Any:
 
 
 def test_each_panel_has_a_place(tmp_path: Path) -> None:
-    layout = json.loads(write_layout(tmp_path, '/front/image_raw').read_text())
+    layout = json.loads(write_layout(tmp_path, picture_topic('/front/image_raw')).read_text())
     assert sorted(panels(layout['layout'])) == sorted(layout['configById'])
     assert {'globalVariables', 'userNodes', 'playbackConfig'} <= layout.keys()
 
 
 def test_every_path_leads_to_something_in_the_output_bag(tmp_path: Path) -> None:
     write_two_frames(tmp_path / 'bag')
-    layout = json.loads(write_layout(tmp_path, '/front/image_raw').read_text())
+    layout = json.loads(write_layout(tmp_path, picture_topic('/front/image_raw')).read_text())
     found = read(tmp_path / 'bag')
     shown = list(paths(layout['configById']))
     for path in shown:
@@ -62,7 +63,7 @@ def test_every_path_leads_to_something_in_the_output_bag(tmp_path: Path) -> None
 
 def test_the_layout_of_the_package_stays_as_it_is(tmp_path: Path) -> None:
     before = LAYOUT.read_text()
-    path = write_layout(tmp_path, '')
+    path = write_layout(tmp_path, picture_topic(''))
     assert path.name == 'foxglove_layout.json'
     assert json.loads(path.read_text()) == json.loads(before)
     assert LAYOUT.read_text() == before

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eevit_ros.replay.report.page import write_json, write_report
+from eevit_ros.replay.report.page import write_json, write_page
 from eevit_ros.replay.report.pictures import thumbnail, wanted
 from eevit_ros.replay.results.frame_table import BAD, DROPPED, FrameRow
+from eevit_ros.replay.results.result import Result
 from eevit_ros.replay.results.summary import summarise
 from eevit_ros.reporting.markup import clock_time, number
 from test.eevit_ros.replay.made_frames import drive, facts, frame_row, limits_of, table, unanswered
@@ -29,7 +30,7 @@ def page(folder: Path, rows: list[FrameRow], problems: tuple[str, ...] = (), **c
     jpeg = thumbnail(np.full((30, 40, 3), 90, np.uint8))
     pictures = dict.fromkeys(wanted(frames), jpeg)
     summary = summarise(frames, limits, conditions)
-    path = write_report(folder, frames, limits, summary, conditions, problems, pictures)
+    path = write_page(folder, Result(frames, limits, summary, conditions, list(problems)), pictures)
     assert path == folder / 'report.html'
     return path.read_text('utf-8')
 
@@ -157,7 +158,9 @@ def test_a_moment_without_its_picture_says_so(tmp_path: Path) -> None:
     rows = drive(50)
     frames, limits = table(tmp_path, rows), limits_of(rows)
     summary = summarise(frames, limits, facts())
-    content = write_report(tmp_path, frames, limits, summary, facts(), [], {}).read_text('utf-8')
+    content = write_page(tmp_path, Result(frames, limits, summary, facts(), []), {}).read_text(
+        'utf-8'
+    )
     assert 'no picture' in content
     assert '<img' not in content
 
@@ -238,7 +241,8 @@ def test_a_poor_replay_still_gives_a_page(tmp_path: Path, rows: list[FrameRow]) 
 
 def test_the_json_is_valid_without_nan(tmp_path: Path) -> None:
     summary = {'metrics': {'accuracy': float('nan'), 'frames': np.int64(3), 'x': np.float32('inf')}}
-    path = write_json(tmp_path, summary, facts(), ['a problem'])
+    empty = pd.DataFrame()
+    path = write_json(tmp_path, Result(empty, empty, summary, facts(), ['a problem']))
 
     def refuse(name: str) -> None:
         raise AssertionError(name)

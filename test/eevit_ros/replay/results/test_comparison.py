@@ -18,8 +18,8 @@ from eevit_ros.replay.errors import ReplayError
 from eevit_ros.replay.results import comparison
 from eevit_ros.replay.results.comparison import Comparison, compare_results
 from eevit_ros.replay.results.frame_table import DROPPED, FrameRow
+from eevit_ros.replay.results.result import Result
 from eevit_ros.replay.results.summary import summarise
-from eevit_ros.replay.running.pipeline import Result
 from harness.bags import images, write_bag
 from harness.tiny_model import write_tiny_model
 from test.eevit_ros.replay.made_frames import (

@@ -9,10 +9,10 @@ import pytest
 
 from eevit_ros.replay.errors import ReplayError
 from eevit_ros.replay.results.gate import (
-    Outcome,
     Requirement,
+    RequirementResult,
     check_names,
-    judge,
+    check_requirements,
     parse_requirement,
     write_junit,
 )
@@ -54,15 +54,15 @@ def test_what_is_no_requirement_is_refused_with_an_example(text: str) -> None:
     ],
 )  # fmt: skip
 def test_a_requirement_holds_or_not(text: str, met: bool) -> None:
-    (outcome,) = judge([parse_requirement(text)], METRICS)
-    assert outcome.met is met
+    (result,) = check_requirements([parse_requirement(text)], METRICS)
+    assert result.met is met
 
 
 @pytest.mark.parametrize('comparison', ['>=', '<=', '>', '<', '=='])
 def test_a_figure_that_is_not_known_meets_nothing(comparison: str) -> None:
-    (outcome,) = judge([parse_requirement(f'agreement{comparison}0')], METRICS)
-    assert not outcome.met
-    assert str(outcome) == f'NOT MET  agreement{comparison}0: unknown'
+    (result,) = check_requirements([parse_requirement(f'agreement{comparison}0')], METRICS)
+    assert not result.met
+    assert str(result) == f'NOT MET  agreement{comparison}0: unknown'
 
 
 @pytest.mark.parametrize(
@@ -73,8 +73,8 @@ def test_a_requirement_is_shown_as_it_was_given(text: str) -> None:
 
 
 def test_a_close_miss_does_not_look_like_a_hit() -> None:
-    outcome = Outcome(parse_requirement('accuracy>=0.8'), 0.79999999)
-    assert str(outcome) == 'NOT MET  accuracy>=0.8: 0.79999999'
+    result = RequirementResult(parse_requirement('accuracy>=0.8'), 0.79999999)
+    assert str(result) == 'NOT MET  accuracy>=0.8: 0.79999999'
 
 
 def test_an_unknown_metric_is_told_with_all_that_there_are() -> None:
@@ -84,16 +84,18 @@ def test_an_unknown_metric_is_told_with_all_that_there_are() -> None:
     assert 'accuracy, agreement, frames, latency_p99_ms' in str(refused.value)
 
 
-def junit(folder: Path, outcomes: list[Outcome], problems: list[str]) -> ElementTree.Element:
-    write_junit(folder / 'junit.xml', outcomes, problems)
+def junit(
+    folder: Path, results: list[RequirementResult], problems: list[str]
+) -> ElementTree.Element:
+    write_junit(folder / 'junit.xml', results, problems)
     return ElementTree.parse(folder / 'junit.xml').getroot()
 
 
 def test_the_junit_file_has_a_case_a_requirement_and_one_for_the_input(tmp_path: Path) -> None:
-    outcomes = judge(
+    results = check_requirements(
         [parse_requirement(text) for text in ('accuracy>=0.9', 'latency_p99_ms<=50')], METRICS
     )
-    suite = junit(tmp_path, outcomes, [])
+    suite = junit(tmp_path, results, [])
     assert suite.tag == 'testsuite'
     assert (suite.get('tests'), suite.get('failures'), suite.get('errors')) == ('3', '1', '0')
     cases = {case.get('name'): case for case in suite.findall('testcase')}

@@ -14,13 +14,15 @@ from typing import Any
 import pytest
 
 from eevit_ros.model.engine import Engine
+from eevit_ros.recordings.open import find_recordings
 from eevit_ros.replay.errors import ReplayError
-from eevit_ros.replay.options import How
+from eevit_ros.replay.options import ReplayOptions
 from eevit_ros.replay.parameters import classifier_settings
+from eevit_ros.replay.results.result import Result
 from eevit_ros.replay.results.summary import summarise
 from eevit_ros.replay.running import batch
-from eevit_ros.replay.running.batch import Job, find_sources, run_batch
-from eevit_ros.replay.running.pipeline import Plan, Result, replay
+from eevit_ros.replay.running.batch import Job, run_batch
+from eevit_ros.replay.running.pipeline import replay
 from eevit_ros.speed.limit import LimitSettings
 from harness.bags import images, storage_file, write_bag
 from harness.paths import ROOT
@@ -39,14 +41,12 @@ def bags(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make(tmp_path: Path, tiny_path: Path) -> Callable[..., Result]:
-    """Replay into `out`; keywords are those of a plan, `parameters` are NAME:=VALUE."""
+    """Replay into `out`; keywords are those of ReplayOptions, `parameters` are NAME:=VALUE."""
 
     def replayed(*paths: Path, parameters: tuple[str, ...] = (), **more: Any) -> Result:
         settings, given = classifier_settings(None, [f'model:={tiny_path}', *parameters])
-        how = How(settings, LimitSettings(), latency='20')
-        plan = Plan(paths, given, how)
-        side_by_side = {name: more.pop(name) for name in ('workers', 'cluster') if name in more}
-        return replay(replace(plan, how=replace(how, **more), **side_by_side), tmp_path / 'out')
+        options = ReplayOptions(settings, LimitSettings(), latency='20', given=given)
+        return replay(paths, replace(options, **more), tmp_path / 'out')
 
     return replayed
 
@@ -76,7 +76,7 @@ def test_a_folder_of_recordings_stands_for_all_of_them(tmp_path: Path) -> None:
     (folder / 'film.mp4').touch()
     (folder / 'notes.txt').touch()
     (folder / 'empty').mkdir()
-    names = [path.name for path in find_sources(folder)]
+    names = [path.name for path in find_recordings(folder)]
     assert names == ['film.mp4', 'run_9', 'run_10', 'single.bag']
 
 
@@ -85,7 +85,7 @@ def test_anything_else_stands_for_itself(tmp_path: Path) -> None:
     pictures.mkdir()
     (pictures / 'cat').mkdir()
     for path in (bag, pictures, tmp_path / 'nowhere', bag / 'bag.mcap'):
-        assert find_sources(path) == [path]
+        assert find_recordings(path) == [path]
 
 
 def test_tables_are_merged_and_summed_up_as_one(make: Replayed, bags: Path, tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_what_is_done_is_not_done_again(
     def refuse(*_: object) -> None:
         raise AssertionError('a recording is replayed again')
 
-    monkeypatch.setattr(batch, 'Replay', refuse)
+    monkeypatch.setattr(batch, 'RecordingReplay', refuse)
     again = make(bags)
     assert tables() == before
     assert again.summary == first.summary
@@ -302,9 +302,9 @@ def test_a_stopped_batch_goes_on_where_it_was(
             raise KeyboardInterrupt
         return replay_class(*_, **__)
 
-    replay_class = batch.Replay
+    replay_class = batch.RecordingReplay
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(batch, 'Replay', interrupted)
+        patch.setattr(batch, 'RecordingReplay', interrupted)
         make(bags)
     before = tables()
     result = make(bags)
@@ -321,7 +321,7 @@ def test_a_recording_that_ends_its_worker_is_left_out(
     bags: Path, tmp_path: Path, tiny_path: Path
 ) -> None:
     settings, _ = classifier_settings(None, [f'model:={tiny_path}'])
-    about = (How(settings, LimitSettings()), Engine(tiny_path).sha256)
+    about = (ReplayOptions(settings, LimitSettings()), Engine(tiny_path).sha256)
     jobs = [
         kind(name, bags / name, tmp_path / 'out' / name, *about)
         for kind, name in ((Job, 'run_1'), (Deadly, 'run_2'), (Job, 'run_3'))

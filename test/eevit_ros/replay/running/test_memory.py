@@ -12,10 +12,10 @@ import pytest
 from eevit_ros.model.engine import Engine
 from eevit_ros.recordings.source import SourceFrame
 from eevit_ros.recordings.truth import open_truth
+from eevit_ros.replay.options import ReplayOptions
 from eevit_ros.replay.parameters import classifier_settings
 from eevit_ros.replay.results.frame_table import frame_writer
-from eevit_ros.replay.running.latency import open_latency
-from eevit_ros.replay.running.run import Replay, Setup
+from eevit_ros.replay.running.recording import RecordingReplay
 from eevit_ros.speed.limit import LimitSettings
 from test.eevit_ros.replay.made_replays import (
     BLACK,
@@ -37,7 +37,7 @@ def test_memory_does_not_grow_with_the_recording(
 ) -> None:
     engine = Engine(tiny_path)
     settings, _ = classifier_settings(None, ['shift.every_s:=0.0'])
-    setup = Setup(engine, settings, LimitSettings(), open_latency('90'), real_time=real_time)
+    options = ReplayOptions(settings, LimitSettings(), latency='90', real_time=real_time)
     seen: list[int] = []
 
     def camera() -> Iterator[SourceFrame]:
@@ -63,8 +63,8 @@ def test_memory_does_not_grow_with_the_recording(
 
     try:
         with frame_writer(tmp_path / 'frames.csv') as rows:
-            replay = Replay(setup, source, open_truth(str(truth), source), rows, on_tick)
-            replay.run()
+            labels = open_truth(str(truth), source)
+            RecordingReplay(engine, options, source, labels, rows, on_tick).run()
     finally:
         tracemalloc.stop()
     assert rows.count == COUNT

@@ -14,7 +14,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Correctness:
     """What is known of each row of a frame table.
 
     Attributes:
@@ -41,17 +41,19 @@ class Verdict:
         return same if self.against == 'reference' else ('right', 'wrong')
 
 
-def judge(frames: pd.DataFrame) -> Verdict:
-    """Compare the answers of a frame table with its best judge."""
+def mark_correct(frames: pd.DataFrame) -> Correctness:
+    """Compare the answers with the truth, or without any truth with the full-depth answers."""
     answered = np.asarray(frames['status'] == ANSWERED, np.bool_)
     label = _text(frames, 'label')
     for against in ('truth', 'reference'):
         shown = _text(frames, against)
         known = answered & (shown != '')
         if known.any():
-            return Verdict(against, answered, known & (label == shown), known & (label != shown))
+            return Correctness(
+                against, answered, known & (label == shown), known & (label != shown)
+            )
     none = np.zeros(len(frames), np.bool_)
-    return Verdict('', answered, none, none)
+    return Correctness('', answered, none, none)
 
 
 def _text(frames: pd.DataFrame, column: str) -> npt.NDArray[np.object_]:

@@ -4,47 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.resize import Image
 from eevit_ros.model.engine import Engine
-from eevit_ros.parameters.classifier import Settings
 from eevit_ros.perception.camera_health import FrozenCamera
 from eevit_ros.perception.perception import Observation, Perception
 from eevit_ros.recordings.source import Source, SourceFrame
 from eevit_ros.recordings.truth import Truth
+from eevit_ros.replay.options import ReplayOptions
 from eevit_ros.replay.results.frame_table import ANSWERED, BAD, DROPPED, FrameRow, FrameWriter
 from eevit_ros.replay.running.clock import live, unhurried
-from eevit_ros.replay.running.latency import Latency
+from eevit_ros.replay.running.latency import open_latency
 from eevit_ros.replay.running.output_bag import OutputBag
 from eevit_ros.replay.running.simulated_governor import Robot, Tick, seconds
-from eevit_ros.speed.limit import LimitSettings
 
 
-@dataclass(frozen=True)
-class Setup:
-    """What a replay runs, and how.
-
-    Attributes:
-        engine: The model, loaded.
-        settings: Parameters of the classifier.
-        governor: Those of the speed governor.
-        latency: How long a frame keeps the network busy.
-        real_time: Drop what a live node would drop; else answer every frame.
-        reference: Run every answered frame at full depth, too.
-    """
-
-    engine: Engine
-    settings: Settings
-    governor: LimitSettings
-    latency: Latency
-    real_time: bool = False
-    reference: bool = False
-
-
-class Replay:
+class RecordingReplay:
     """One recording, replayed from the start by a node that has just been activated.
 
     The recording's arrival times stand for the node's steady clock, and for the clock that stamps
@@ -53,7 +30,8 @@ class Replay:
 
     def __init__(
         self,
-        setup: Setup,
+        engine: Engine,
+        options: ReplayOptions,
         source: Source,
         truth: Truth,
         rows: FrameWriter,
@@ -63,21 +41,24 @@ class Replay:
         """Prepare.
 
         Args:
-            setup: What runs.
-            source: Read once.
+            engine: The model, loaded.
+            options: Parameters of both nodes, clock and latency.
+            source: The recording; read once.
             truth: What its frames show.
-            rows: Takes a row for each of its frames.
-            on_tick: Takes rate and limit ten times a second.
-            bag: Takes pictures and answers.
+            rows: Takes a row for each frame.
+            on_tick: Called ten times a second with rate and limit.
+            bag: Takes pictures and answers; None writes no bag.
         """
-        self._setup = setup
+        self._engine = engine
+        self._options = options
+        self._latency = open_latency(options.latency)
         self._source = source
         self._truth = truth
         self._rows = rows
         self._bag = bag
-        self._perception = Perception(setup.engine, setup.settings.perception)
-        self._robot = Robot(self._perception, setup.governor, on_tick)
-        self._frozen = FrozenCamera(setup.settings.frozen_after_frames)
+        self._perception = Perception(engine, options.settings.perception)
+        self._robot = Robot(self._perception, options.governor, on_tick)
+        self._frozen = FrozenCamera(options.settings.frozen_after_frames)
         self._free_ns = 0
         self._drops = 0
         self._unwritten = 0
@@ -91,7 +72,7 @@ class Replay:
                 fails on, are rows.
         """
         starts = unhurried(self._source)
-        if self._setup.real_time:
+        if self._options.real_time:
             starts = live(self._source, lambda: self._free_ns)
         for frame, start_ns in starts:
             frozen = self._frozen.update(frame.stamp_ns, frame.data)
@@ -111,7 +92,7 @@ class Replay:
     def _answer(self, frame: SourceFrame, start_ns: int, frozen: bool) -> None:
         begin_s = time.perf_counter()
         try:
-            image = frame.decode(self._setup.engine.target)
+            image = frame.decode(self._engine.target)
             observation = self._perception.observe(image)
         except EevitError as err:
             now_ns = self._free_ns = max(self._free_ns, start_ns)
@@ -123,7 +104,7 @@ class Replay:
             self._write(frame, BAD, now_ns, percent, adaptive_rate=rate, notes=str(err))
             return
         measured_ms = (time.perf_counter() - begin_s) * 1e3
-        latency_ms = self._setup.latency(self._source.name, frame.index, measured_ms)
+        latency_ms = self._latency(self._source.name, frame.index, measured_ms)
         # Answers do not overtake each other.
         now_ns = self._free_ns = max(self._free_ns, start_ns + round(latency_ms * 1e6))
         self._robot.until(now_ns)
@@ -151,7 +132,7 @@ class Replay:
             confidence=result.confidence,
             exit_layer=result.exit_layer,
             depth=result.depth,
-            macs=self._setup.engine.metadata.macs[result.exit_index],
+            macs=self._engine.metadata.macs[result.exit_index],
             adaptive_rate=rate,
             latency_ms=latency_ms,
             age_ms=record.age_ms,
@@ -159,10 +140,10 @@ class Replay:
         )
 
     def _reference(self, image: Image) -> str:
-        return self._setup.engine.run_to_the_end(image).class_name if self._setup.reference else ''
+        return self._engine.run_to_the_end(image).class_name if self._options.reference else ''
 
     def _notes(self, observation: Observation, frozen: bool) -> str:
-        least = self._setup.settings.perception.rate.min_confidence
+        least = self._options.settings.perception.rate.min_confidence
         unsure = observation.result.confidence < least
         notes = {
             'blind': observation.blind,
