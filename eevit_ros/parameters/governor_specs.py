@@ -7,6 +7,7 @@ from typing import Any
 
 from eevit_ros.errors import EevitError
 from eevit_ros.parameters.parameter_spec import Spec
+from eevit_ros.parameters.topics import OTHER_LIMIT
 from eevit_ros.speed.limit import LOWEST_PERCENT, LimitSettings
 from eevit_ros.speed.rate import LOWEST_FLOOR
 
@@ -61,7 +62,7 @@ SPECS: dict[str, Spec] = {
         1000.0,
     ),
     'limit_sources': Spec(
-        ['filter_speed_limit'],
+        [OTHER_LIMIT.name],
         'Topics of other speed limits (nav2_msgs/SpeedLimit), such as zones; the lowest counts. '
         'Remap the other publisher to one of these: on speed_limit itself the last writer wins. '
         'Empty: none.',

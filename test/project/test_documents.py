@@ -75,16 +75,6 @@ def test_launch_arguments() -> None:
     assert list(rows(text, 'launch argument')) == launch_arguments('classify.launch.py')
 
 
-def test_the_classifier_s_topics_are_all_listed() -> None:
-    source = (ROOT / 'eevit_ros' / 'nodes' / 'classifier' / 'publishers.py').read_text()
-    published = re.findall(r"publisher\((\w+), '([^']+)'", source)
-    assert published
-    table = rows(TOPICS, 'topic')
-    assert list(table)[1:] == [topic for _, topic in published]
-    for message_type, topic in published:
-        assert table[topic][0].endswith(f'/{message_type}'), topic
-
-
 def test_values_of_a_frame_are_all_listed() -> None:
     result = ExitResult(
         class_index=0, class_name='a', confidence=1.0, probabilities=np.ones(1, np.float32),

@@ -8,7 +8,6 @@ with use_sim_time the recorded time.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import sys
 import threading
 import time
@@ -27,7 +26,9 @@ from eevit_ros.errors import EevitError
 from eevit_ros.nodes import process as node_process
 from eevit_ros.nodes.declare import declare
 from eevit_ros.nodes.process import EXIT_NOT_CONFIGURED, SPIN_S
+from eevit_ros.nodes.ros_topics import message_class
 from eevit_ros.parameters.parameter_spec import Spec
+from eevit_ros.parameters.topics import RECORDED
 
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
@@ -37,15 +38,7 @@ if TYPE_CHECKING:
 SPECS: dict[str, Spec] = {
     'output': Spec('', 'Folder of the bag; it must not exist yet. ~ is the home folder.'),
     'topics': Spec(
-        [
-            'classifier/classification',
-            'classifier/exit_layer',
-            'classifier/adaptive_rate',
-            'classifier/frame',
-            'classifier/label_info',
-            'speed_limit',
-            '/diagnostics',
-        ],
+        [topic.relative_name for topic in RECORDED],
         'Topics to record.',
     ),
 }
@@ -151,9 +144,8 @@ def _all(publishers: list[Any], policy: str, value: Any) -> bool:
 
 
 def _message_type(topic: str, kind: str) -> Any:
-    package, _, name = kind.partition('/msg/')
     try:
-        return getattr(importlib.import_module(f'{package}.msg'), name)
+        return message_class(kind)
     except (ImportError, AttributeError) as err:
         raise EevitError(
             f'{topic} cannot be recorded: its type {kind} is not installed ({err})'

@@ -8,14 +8,16 @@ from queue import Queue
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CompressedImage
 
 from eevit_ros.images.raw import decode_compressed, decode_image_message
 from eevit_ros.images.resize import Image as Pixels
 from eevit_ros.images.resize import Target
+from eevit_ros.nodes.ros_topics import message_class, qos_profile
 from eevit_ros.nodes.topic_watch import TopicWatch
+from eevit_ros.parameters.classifier_specs import TRANSPORTS
+from eevit_ros.parameters.topics import IMAGE
 from eevit_ros.perception.camera_health import CameraHealth
 from eevit_ros.perception.process_stall import ProcessStall
 from eevit_ros.perception.statistics import PublisherCount
@@ -25,8 +27,7 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
 
-TYPES = {'raw': Image, 'compressed': CompressedImage}
-TYPE_NAMES = {'raw': 'sensor_msgs/msg/Image', 'compressed': 'sensor_msgs/msg/CompressedImage'}
+TYPES = dict(zip(TRANSPORTS, IMAGE.types, strict=True))
 
 
 @dataclass(frozen=True)
@@ -98,17 +99,18 @@ class Camera:
             stall: Tells whether frames had to wait for this process.
         """
         suffix = '' if transport == 'raw' else f'/{transport}'
-        self.topic: str = node.resolve_topic_name('image') + suffix
+        self.topic: str = node.resolve_topic_name(IMAGE.name) + suffix
         self.newest = NewestFrame()
         self.health = CameraHealth(frozen_after, time.monotonic())
         self._node = node
         self._stall = stall
+        type_name = TYPES[transport]
         try:
-            self._subscription = self._subscribe(TYPES[transport], message_lost=self._on_lost)
+            self._subscription = self._subscribe(type_name, message_lost=self._on_lost)
         except UnsupportedEventTypeError:  # not every middleware tells
-            self._subscription = self._subscribe(TYPES[transport])
+            self._subscription = self._subscribe(type_name)
         qos = self._subscription.qos_profile
-        self._watch = TopicWatch(node, self.topic, TYPE_NAMES[transport], qos)
+        self._watch = TopicWatch(node, self.topic, type_name, qos)
 
     def publishers(self) -> PublisherCount:
         """Return who publishes on the topic now."""
@@ -119,12 +121,12 @@ class Camera:
         self._node.destroy_subscription(self._subscription)
         self.newest.put(None)
 
-    def _subscribe(self, message_type: Any, **events: Any) -> Any:
+    def _subscribe(self, type_name: str, **events: Any) -> Any:
         return self._node.create_subscription(
-            message_type,
+            message_class(type_name),
             self.topic,
             self._on_image,
-            QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT),
+            qos_profile(IMAGE),
             event_callbacks=SubscriptionEventCallbacks(**events),
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )

@@ -7,7 +7,6 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Float32, Header, UInt8
 from vision_msgs.msg import Classification, LabelInfo, ObjectHypothesis, VisionClass
@@ -15,11 +14,11 @@ from vision_msgs.msg import Classification, LabelInfo, ObjectHypothesis, VisionC
 from eevit_ros.images.resize import Image
 from eevit_ros.model.engine import ExitResult
 from eevit_ros.nodes.classifier.annotate import annotate
+from eevit_ros.nodes.ros_topics import message_class, qos_profile
 from eevit_ros.nodes.status_log import status_message
+from eevit_ros.parameters import topics
 from eevit_ros.perception.perception import FrameRecord
 from eevit_ros.perception.status import OK, Status
-
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class Publishers:
@@ -33,16 +32,17 @@ class Publishers:
         self._node = node
         self._source: str = node.get_fully_qualified_name().lstrip('/')
 
-        def publisher(message_type: Any, topic: str, qos: QoSProfile | int = 10) -> Any:
-            return node.create_lifecycle_publisher(message_type, topic, qos)
+        def publisher(topic: topics.Topic) -> Any:
+            kind = message_class(topic.types[0])
+            return node.create_lifecycle_publisher(kind, topic.name, qos_profile(topic))
 
-        self._classification = publisher(Classification, '~/classification')
-        self._exit_layer = publisher(UInt8, '~/exit_layer')
-        self._rate = publisher(Float32, '~/adaptive_rate')
-        self._frame = publisher(DiagnosticArray, '~/frame')
-        self._label_info = publisher(LabelInfo, '~/label_info', LATCHED)
-        self._annotated = publisher(CompressedImage, '~/annotated/compressed', 1)
-        self._diagnostics = publisher(DiagnosticArray, '/diagnostics')
+        self._classification = publisher(topics.CLASSIFICATION)
+        self._exit_layer = publisher(topics.EXIT_LAYER)
+        self._rate = publisher(topics.ADAPTIVE_RATE)
+        self._frame = publisher(topics.FRAME)
+        self._label_info = publisher(topics.LABEL_INFO)
+        self._annotated = publisher(topics.ANNOTATED)
+        self._diagnostics = publisher(topics.DIAGNOSTICS)
 
     def send_answer(
         self,

@@ -10,16 +10,14 @@ from typing import Any
 from geometry_msgs.msg import Twist, TwistStamped, Vector3
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Header
 
+from eevit_ros.nodes.ros_topics import qos_profile
 from eevit_ros.nodes.topic_watch import TopicWatch
+from eevit_ros.parameters.topics import COMMAND, SCALED_COMMAND
 from eevit_ros.perception.process_stall import ProcessStall
 
 TYPES = {'twist': Twist, 'twist_stamped': TwistStamped}
-NEWEST = QoSProfile(depth=1)
-# Best effort hears every publisher.
-COMMAND_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 SHORTEST_STALL_S = 0.5  # the node looks at the clock five times a second or more often
 
 
@@ -61,11 +59,14 @@ class CommandScaler:
         self._is_bad = False  # the last command
         self._stall = ProcessStall(max(timeout_s, SHORTEST_STALL_S), time.monotonic())
         message_type = TYPES[kind]
-        self.publisher: Publisher = node.create_publisher(message_type, 'cmd_vel_out', NEWEST)
-        node.create_subscription(message_type, 'cmd_vel_in', self._on_command, COMMAND_QOS)
+        self.publisher: Publisher = node.create_publisher(
+            message_type, SCALED_COMMAND.name, qos_profile(SCALED_COMMAND)
+        )
+        qos = qos_profile(COMMAND)
+        node.create_subscription(message_type, COMMAND.name, self._on_command, qos)
         type_name = f'geometry_msgs/msg/{message_type.__name__}'
-        topic = node.resolve_topic_name('cmd_vel_in')
-        self._watch = TopicWatch(node, topic, type_name, COMMAND_QOS)
+        topic = node.resolve_topic_name(COMMAND.name)
+        self._watch = TopicWatch(node, topic, type_name, qos)
 
     def tick(self) -> None:
         """Do what time asks for, to be called at least five times a second."""

@@ -8,21 +8,17 @@ from functools import partial
 from typing import Any
 
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 from std_msgs.msg import Float32
 
 from eevit_ros.nodes.governor.nav2 import SpeedLimitMessage
+from eevit_ros.nodes.ros_topics import qos_profile
 from eevit_ros.nodes.topic_watch import TopicWatch
+from eevit_ros.parameters import topics
 from eevit_ros.speed.limit import SpeedLimit
 
-# Best effort hears every publisher. Depth 1: what waited in a queue while this process was held
-# up must not count as fresh messages.
-RATE_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-# As Nav2's controller server subscribes, and its speed filter publishes.
-LIMIT_QOS = QoSProfile(depth=10)
-
-RATE_TYPE, LIMIT_TYPE = 'std_msgs/msg/Float32', 'nav2_msgs/msg/SpeedLimit'
+RATE_QOS, LIMIT_QOS = qos_profile(topics.RATE_INPUT), qos_profile(topics.OTHER_LIMIT)
+(RATE_TYPE,), (LIMIT_TYPE,) = topics.RATE_INPUT.types, topics.OTHER_LIMIT.types
 
 
 class LimitInputs:
@@ -46,7 +42,7 @@ class LimitInputs:
             output: Full name of the topic that only this node may publish on.
             heard: Called after every message.
         """
-        self.rate_topic: str = node.resolve_topic_name('adaptive_rate')
+        self.rate_topic: str = node.resolve_topic_name(topics.RATE_INPUT.name)
         self._own_name: str = node.get_fully_qualified_name()
         self._limit = limit
         self._output = output
@@ -55,7 +51,7 @@ class LimitInputs:
         # Humble's rclpy calls back with the message alone.
         numbered = hasattr(Subscription, 'CallbackType')
         callback: Any = self._on_numbered_rate if numbered else self._on_rate
-        node.create_subscription(Float32, 'adaptive_rate', callback, RATE_QOS)
+        node.create_subscription(Float32, topics.RATE_INPUT.name, callback, RATE_QOS)
         for topic in sources:
             on_zone = partial(self._on_zone, topic)
             node.create_subscription(SpeedLimitMessage, topic, on_zone, LIMIT_QOS)

@@ -28,10 +28,12 @@ from eevit_ros.nodes import process as node_process
 from eevit_ros.nodes.declare import declare
 from eevit_ros.nodes.governor.command_scaler import CommandScaler
 from eevit_ros.nodes.governor.floor_hearing import FloorHearing
-from eevit_ros.nodes.governor.inputs import LIMIT_QOS, LimitInputs
+from eevit_ros.nodes.governor.inputs import LimitInputs
 from eevit_ros.nodes.governor.nav2 import NO_NAV2, SpeedLimitMessage
 from eevit_ros.nodes.process import EXIT_NOT_CONFIGURED, SPIN_S
+from eevit_ros.nodes.ros_topics import qos_profile
 from eevit_ros.nodes.status_log import StatusLog, status_message
+from eevit_ros.parameters import topics
 from eevit_ros.parameters.governor import GovernorSettings
 from eevit_ros.parameters.governor_specs import SPECS
 from eevit_ros.perception.status import ERROR, OK, WARN, Status
@@ -71,7 +73,7 @@ class SpeedGovernor(Node):
         """
         super().__init__('speed_governor')
         self._settings = read_settings(self)
-        output = self.resolve_topic_name('speed_limit')
+        output = self.resolve_topic_name(topics.SPEED_LIMIT.name)
         sources = [self.resolve_topic_name(topic) for topic in self._settings.limit_sources]
         if output in sources:
             raise EevitError(
@@ -85,12 +87,15 @@ class SpeedGovernor(Node):
         self._sent = Limit(FULL_PERCENT, STARTUP, '')
         self._started_s = time.monotonic()
 
-        self._scale = self.create_publisher(Float32, '~/speed_scale', LIMIT_QOS)
-        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        def publisher(message_type: Any, topic: topics.Topic) -> Any:
+            return self.create_publisher(message_type, topic.name, qos_profile(topic))
+
+        self._scale = publisher(Float32, topics.SPEED_SCALE)
+        self._diagnostics = publisher(DiagnosticArray, topics.GOVERNOR_DIAGNOSTICS)
         self._control: list[Any] = []  # the outputs whose listeners drive
         self._speed_limit: Any = None
         if SpeedLimitMessage is not None:
-            self._speed_limit = self.create_publisher(SpeedLimitMessage, 'speed_limit', LIMIT_QOS)
+            self._speed_limit = publisher(SpeedLimitMessage, topics.SPEED_LIMIT)
             self._control.append(self._speed_limit)
         self._command: CommandScaler | None = None
         if self._settings.command != 'none':

@@ -15,6 +15,8 @@ import numpy as np
 from rosbags.interfaces import Connection
 
 from eevit_ros.images.resize import Image
+from eevit_ros.parameters import topics
+from eevit_ros.parameters.topics import CLASSIFIER_NODE, Topic
 from eevit_ros.perception.perception import FrameRecord
 from eevit_ros.perception.status import OK
 from eevit_ros.recordings.bag.types import typestore
@@ -22,10 +24,16 @@ from eevit_ros.recordings.bag.writer import RawBag
 from eevit_ros.recordings.source import SourceFrame
 from eevit_ros.replay.errors import ReplayError
 
-NODE = 'classifier'
-LIMIT_TOPIC = '/speed_limit'
 NO_TOPIC = '/camera/image_raw'
 QUALITY = 90
+TOPICS = (
+    topics.CLASSIFICATION,
+    topics.EXIT_LAYER,
+    topics.ADAPTIVE_RATE,
+    topics.FRAME,
+    topics.LABEL_INFO,
+    topics.SPEED_LIMIT,
+)
 # A recorded frame does not say its header's frame id; Foxglove wants one.
 FRAME_ID = 'camera'
 
@@ -75,17 +83,12 @@ class OutputBag:
             RecordingError: There is something at the path already.
         """
         self._bag = RawBag(self._path)
-        for topic, kind in (
-            (self._image_topic, 'sensor_msgs/msg/CompressedImage'),
-            (f'/{NODE}/classification', 'vision_msgs/msg/Classification'),
-            (f'/{NODE}/exit_layer', 'std_msgs/msg/UInt8'),
-            (f'/{NODE}/adaptive_rate', 'std_msgs/msg/Float32'),
-            (f'/{NODE}/frame', 'diagnostic_msgs/msg/DiagnosticArray'),
-            (f'/{NODE}/label_info', 'vision_msgs/msg/LabelInfo'),
-            (LIMIT_TOPIC, 'nav2_msgs/msg/SpeedLimit'),
-        ):
-            latched = topic.endswith('/label_info')
-            self._connections[topic] = self._bag.add(topic, kind, latched=latched)
+        kind = topics.IMAGE.types[1]
+        self._connections[self._image_topic] = self._bag.add(self._image_topic, kind, latched=False)
+        for topic in TOPICS:
+            self._connections[topic.full_name] = self._bag.add(
+                topic.full_name, topic.types[0], latched=topic.latched
+            )
         return self
 
     def __exit__(
@@ -122,7 +125,7 @@ class OutputBag:
         """Write what the node publishes of a frame, at its time; the rate is left to `limit`."""
         header, result = self._header(frame.stamp_ns), record.result
         self._put(
-            f'/{NODE}/classification',
+            topics.CLASSIFICATION,
             time_ns,
             header=header,
             results=[
@@ -134,11 +137,11 @@ class OutputBag:
                 for index, score in result.top(self._top_k)
             ],
         )
-        self._put(f'/{NODE}/exit_layer', time_ns, data=result.exit_layer)
+        self._put(topics.EXIT_LAYER, time_ns, data=result.exit_layer)
         status = self._make(
             'diagnostic_msgs/msg/DiagnosticStatus',
             level=OK,
-            name=f'{NODE}: frame',
+            name=f'{CLASSIFIER_NODE}: frame',
             message=result.class_name,
             hardware_id=FRAME_ID,
             values=[
@@ -146,7 +149,7 @@ class OutputBag:
                 for key, value in record.values().items()
             ],
         )
-        self._put(f'/{NODE}/frame', time_ns, header=header, status=[status])
+        self._put(topics.FRAME, time_ns, header=header, status=[status])
 
     def limit(self, time_ns: int, adaptive_rate: float, percent: float) -> None:
         """Write what node and governor let the robot do: after each frame, and from their timers.
@@ -156,9 +159,9 @@ class OutputBag:
             adaptive_rate: 0..1.
             percent: The speed limit; 100 is full speed.
         """
-        self._put(f'/{NODE}/adaptive_rate', time_ns, data=float(adaptive_rate))
+        self._put(topics.ADAPTIVE_RATE, time_ns, data=float(adaptive_rate))
         self._put(
-            LIMIT_TOPIC,
+            topics.SPEED_LIMIT,
             time_ns,
             header=self._header(time_ns, frame_id=''),
             percentage=True,
@@ -171,13 +174,13 @@ class OutputBag:
             for index, name in enumerate(self._names)
         ]
         header = self._header(time_ns, frame_id='')
-        self._put(f'/{NODE}/label_info', time_ns, header=header, class_map=classes, threshold=0.0)
+        self._put(topics.LABEL_INFO, time_ns, header=header, class_map=classes, threshold=0.0)
 
-    def _put(self, topic: str, time_ns: int, **fields: Any) -> None:
+    def _put(self, topic: Topic | str, time_ns: int, **fields: Any) -> None:
         if not self._named_classes:  # the node names its classes before it says anything else
             self._named_classes = True
             self._put_label_info(time_ns)
-        connection = self._connections[topic]
+        connection = self._connections[topic if isinstance(topic, str) else topic.full_name]
         message = self._make(connection.msgtype, **fields)
         raw = self._types.serialize_cdr(message, connection.msgtype)
         self._bag.write(connection, time_ns, bytes(raw))

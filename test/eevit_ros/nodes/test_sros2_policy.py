@@ -1,4 +1,4 @@
-"""The example policy allows what the running nodes need, and nothing beside it."""
+"""Table of topics and example policy: what the running nodes have, and nothing beside it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
-from harness.governor_peer import COMMAND as GOVERNOR
+from eevit_ros.parameters.topics import CLASSIFIER, GOVERNOR, Topic
+from harness.governor_peer import COMMAND as GOVERNOR_COMMAND
 from harness.paths import ROOT
 from harness.ros_process import NodeProcess, RosPeer
 from harness.tiny_model import write_tiny_model
@@ -62,12 +64,27 @@ def in_the_graph(peer: RosPeer, node: str) -> dict[str, set[str]]:
     return {what: {name for name, _ in ask(node, '/')} for what, ask in asks.items()}
 
 
+def offered(peer: RosPeer, topic: Topic) -> tuple[str, bool, bool]:
+    """Type of a topic as its node publishes it, and whether best effort and latched."""
+    (info,) = (
+        info
+        for info in peer.node.get_publishers_info_by_topic(topic.full_name)
+        if info.node_name == topic.node
+    )
+    qos = info.qos_profile
+    return (
+        info.topic_type,
+        qos.reliability == ReliabilityPolicy.BEST_EFFORT,
+        qos.durability == DurabilityPolicy.TRANSIENT_LOCAL,
+    )
+
+
 @pytest.mark.parametrize('node', ['classifier', 'speed_governor'])
-def test_the_policy_names_what_the_running_node_has(node: str, tmp_path: Path) -> None:
+def test_policy_and_table_say_what_the_running_node_has(node: str, tmp_path: Path) -> None:
     model = write_tiny_model(tmp_path / 'tiny.onnx')
     starts = {
         'classifier': (['-r', 'image:=/camera/image_raw', '-p', f'model:={model}'], ()),
-        'speed_governor': (['-r', 'adaptive_rate:=/classifier/adaptive_rate'], (GOVERNOR,)),
+        'speed_governor': (['-r', 'adaptive_rate:=/classifier/adaptive_rate'], (GOVERNOR_COMMAND,)),
     }
     arguments, command = starts[node]
     policy = allowed(node)
@@ -82,6 +99,10 @@ def test_the_policy_names_what_the_running_node_has(node: str, tmp_path: Path) -
 
         peer.until(is_complete, 'all that the policy allows', node=p)
         graph = in_the_graph(peer, node)
+        topics = {'classifier': CLASSIFIER, 'speed_governor': GOVERNOR}[node]
+        for topic in topics:
+            if not (topic.subscribed or topic.optional):
+                assert offered(peer, topic) == (topic.types[0], topic.best_effort, topic.latched)
     assert {what: graph[what] - policy[what] for what in graph} == {what: set() for what in graph}
 
 

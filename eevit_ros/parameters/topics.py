@@ -1,0 +1,199 @@
+"""The topics of both nodes as data: name, type, QoS, meaning. Without ROS.
+
+Publishers, subscriptions, the recorders' lists, the replay's output bag, the SROS2 policy and
+docs/topics.md all read them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CLASSIFIER_NODE, GOVERNOR_NODE = 'classifier', 'speed_governor'
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic of a node.
+
+    Attributes:
+        node: Name of the node.
+        name: Name as the node gives it: ~/ for its own, / for everybody's, else in its namespace.
+        types: ROS type, 'package/msg/Name'; several where a parameter chooses.
+        meaning: What it carries, in Markdown.
+        subscribed: Whether the node subscribes; else it publishes.
+        depth: Messages that are kept.
+        best_effort: Whether messages may get lost; else the middleware sends them again.
+        latched: Whether later subscribers get the last message.
+        overridable: Whether parameters override the QoS.
+        recorded: Whether the recorders take it.
+        optional: Whether the node has it only with a parameter other than the default.
+    """
+
+    node: str
+    name: str
+    types: tuple[str, ...]
+    meaning: str
+    subscribed: bool = False
+    depth: int = 10
+    best_effort: bool = False
+    latched: bool = False
+    overridable: bool = False
+    recorded: bool = False
+    optional: bool = False
+
+    @property
+    def relative_name(self) -> str:
+        """Name in the node's namespace: 'classifier/frame'."""
+        return self.name.replace('~', self.node)
+
+    @property
+    def full_name(self) -> str:
+        """Name of a node without namespace: '/classifier/frame'."""
+        return f'/{self.relative_name.lstrip("/")}'
+
+
+IMAGE = Topic(
+    CLASSIFIER_NODE,
+    'image',
+    ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'),
+    'the camera',
+    subscribed=True,
+    depth=5,
+    best_effort=True,
+    overridable=True,
+)
+CLASSIFICATION = Topic(
+    CLASSIFIER_NODE,
+    '~/classification',
+    ('vision_msgs/msg/Classification',),
+    "the best `top_k` classes, best first; the header is the image's. `class_id` is the name, or "
+    'the index with `class_ids: index`; `score` is the calibrated probability, 0 to 1',
+    recorded=True,
+)
+EXIT_LAYER = Topic(
+    CLASSIFIER_NODE,
+    '~/exit_layer',
+    ('std_msgs/msg/UInt8',),
+    'layers that ran for this frame, 1 to all',
+    recorded=True,
+)
+ADAPTIVE_RATE = Topic(
+    CLASSIFIER_NODE,
+    '~/adaptive_rate',
+    ('std_msgs/msg/Float32',),
+    '1 = nominal rate, down to `rate.floor`, never 0; with every answer, and at 10 Hz',
+    recorded=True,
+)
+FRAME = Topic(
+    CLASSIFIER_NODE,
+    '~/frame',
+    ('diagnostic_msgs/msg/DiagnosticArray',),
+    'one stamped record a frame, [below](#the-record-of-a-frame)',
+    recorded=True,
+)
+LABEL_INFO = Topic(
+    CLASSIFIER_NODE,
+    '~/label_info',
+    ('vision_msgs/msg/LabelInfo',),
+    'class names by index',
+    depth=1,
+    latched=True,
+    recorded=True,
+)
+ANNOTATED = Topic(
+    CLASSIFIER_NODE,
+    '~/annotated/compressed',
+    ('sensor_msgs/msg/CompressedImage',),
+    'JPEG for people; drawn only while someone subscribes',
+    depth=1,
+)
+DIAGNOSTICS = Topic(
+    CLASSIFIER_NODE,
+    '/diagnostics',
+    ('diagnostic_msgs/msg/DiagnosticArray',),
+    'status `<node>: perception`, at 1 Hz, [below](#diagnostics)',
+    recorded=True,
+)
+CLASSIFIER = (
+    IMAGE,
+    CLASSIFICATION,
+    EXIT_LAYER,
+    ADAPTIVE_RATE,
+    FRAME,
+    LABEL_INFO,
+    ANNOTATED,
+    DIAGNOSTICS,
+)
+
+RATE_INPUT = Topic(
+    GOVERNOR_NODE,
+    'adaptive_rate',
+    ADAPTIVE_RATE.types,
+    'of the classifier; the launch file remaps it',
+    subscribed=True,
+    # Depth 1: what waited in a queue while the process stalled must not count as fresh messages.
+    depth=1,
+    best_effort=True,  # hears every publisher
+)
+# As Nav2's controller server subscribes, and its speed filter publishes.
+OTHER_LIMIT = Topic(
+    GOVERNOR_NODE,
+    'filter_speed_limit',
+    ('nav2_msgs/msg/SpeedLimit',),
+    'other limits, named by `limit_sources`',
+    subscribed=True,
+)
+COMMAND = Topic(
+    GOVERNOR_NODE,
+    'cmd_vel_in',
+    ('geometry_msgs/msg/Twist', 'geometry_msgs/msg/TwistStamped'),
+    'with `command`: velocities to scale',
+    subscribed=True,
+    depth=1,
+    best_effort=True,
+    optional=True,
+)
+SPEED_LIMIT = Topic(
+    GOVERNOR_NODE,
+    'speed_limit',
+    ('nav2_msgs/msg/SpeedLimit',),
+    'percent of full speed, never 0, or m/s with `unit: mps`; at `publish_hz`, and at once when it '
+    'falls',
+    recorded=True,
+)
+SCALED_COMMAND = Topic(
+    GOVERNOR_NODE,
+    'cmd_vel_out',
+    COMMAND.types,
+    'with `command`: the scaled velocities, of the type of `cmd_vel_in`',
+    depth=1,
+    optional=True,
+)
+SPEED_SCALE = Topic(
+    GOVERNOR_NODE,
+    '~/speed_scale',
+    ('std_msgs/msg/Float32',),
+    'the limit as a share, 0 to 1',
+)
+GOVERNOR_DIAGNOSTICS = Topic(
+    GOVERNOR_NODE,
+    DIAGNOSTICS.name,
+    DIAGNOSTICS.types,
+    'status `<node>: speed limit`, at 1 Hz and when the reason changes',
+    recorded=True,
+)
+GOVERNOR = (
+    RATE_INPUT,
+    OTHER_LIMIT,
+    COMMAND,
+    SPEED_LIMIT,
+    SCALED_COMMAND,
+    SPEED_SCALE,
+    GOVERNOR_DIAGNOSTICS,
+)
+
+RECORDED = (
+    *(topic for topic in (*CLASSIFIER, *GOVERNOR) if topic.recorded and topic.name[0] != '/'),
+    DIAGNOSTICS,  # of both
+)
+"""What the recorders take, each topic once."""
