@@ -38,8 +38,7 @@ from tqdm import tqdm
 
 from benchmarks.random_file import random_model, write_plain, write_random
 from benchmarks.report_file import Cell, Report, Table, machine
-from eevit_ros.model.compute import PROVIDERS
-from eevit_ros.model.cores import all_cores
+from eevit_ros.model.compute import PROVIDERS, all_cores
 from eevit_ros.model.ort_session import import_onnxruntime
 from eevit_ros.reporting.interval import median_interval
 from harness.paths import ROOT

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from eevit_ros.model.cores import all_cores
+from eevit_ros.model.compute import Compute, all_cores
 from eevit_ros.model.engine import Engine
 from eevit_ros.reporting.host_info import describe_machine
 from model_export.data import load_split
@@ -30,7 +30,7 @@ def main() -> None:
     args = parser.parse_args()
     machine = describe_machine()
     engines = {
-        form: Engine(args.model, execution=form, threads=all_cores())
+        form: Engine(args.model, compute=Compute(execution=form, threads=all_cores()))
         for form in ('single', 'staged')
     }
     for engine in engines.values():

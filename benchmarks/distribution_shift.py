@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.resize import Image
+from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine
 from eevit_ros.perception.shift import ShiftMonitor, ShiftSettings
 from model_export.data import check_classes, load_split
@@ -98,7 +99,9 @@ def frames(video: Path) -> list[Image]:
 
 def measure(model: Path, data: Path, video: Path | None) -> dict[str, dict[int, tuple[int, int]]]:
     """Return how many of how many windows fire, by what was looked at and window."""
-    engine = Engine(model, provider='cpu', threads=1)  # untimed: leave the other cores alone
+    engine = Engine(
+        model, compute=Compute(provider='cpu', threads=1)
+    )  # untimed: leave the other cores alone
     test = load_split(data, 'test', engine.metadata.input_height)
     check_classes(test, engine.metadata.class_names, data)
     rng = np.random.default_rng(0)

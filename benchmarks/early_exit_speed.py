@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.resize import Image
-from eevit_ros.model.cores import all_cores
+from eevit_ros.model.compute import Compute, all_cores
 from eevit_ros.model.engine import Engine
 from model_export.data import check_classes, evaluation_batch, load_split
 from model_export.errors import ModelExportError
@@ -94,7 +94,7 @@ def measure(weights: Path, model: Path, data: Path, images: int, threads: int, o
     threads = threads or all_cores()
     out.parent.mkdir(parents=True, exist_ok=True)
     trained, class_names = load_model(weights)
-    engine = Engine(model, provider='cpu', threads=threads)
+    engine = Engine(model, compute=Compute(provider='cpu', threads=threads))
     if engine.metadata.class_names != class_names:
         raise ModelExportError(f'{model} was not exported from {weights}: it has other classes')
     size = engine.metadata.input_height

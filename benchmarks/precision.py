@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from benchmarks.report_file import Cell, Report, Table, machine
 from eevit_ros.images.resize import Image
-from eevit_ros.model.cores import all_cores
+from eevit_ros.model.compute import Compute, all_cores
 from eevit_ros.model.engine import Engine
 from eevit_ros.model.runners import SINGLE, STAGED
 from eevit_ros.policies import STATELESS
@@ -104,14 +104,14 @@ def _same(pair: list[npt.NDArray[np.int64]]) -> Any:
 
 def _timed(files: tuple[Path, Path], form: str, threads: int, images: Image) -> list[list[Cell]]:
     """Mean milliseconds of both files, in turn."""
-    engines = [Engine(path, execution=form, threads=threads) for path in files]
+    engines = [Engine(path, compute=Compute(execution=form, threads=threads)) for path in files]
     for engine in engines:
         engine.warm_up()
     spent_ms = np.zeros((2, 2))  # at its thresholds, at full depth; file
     for image in tqdm(images, f'{form}: both files', unit='image'):
         for which, engine in enumerate(engines):
             spent_ms[0, which] += engine.run(image).inference_ms
-            spent_ms[1, which] += engine.run_to_the_end(image).inference_ms
+            spent_ms[1, which] += engine.run(image, full_depth=True).inference_ms
     own_ms, full_ms = (spent_ms / len(images)).tolist()
     return [
         _ratio(f'ms, own thresholds, {form}', *own_ms),

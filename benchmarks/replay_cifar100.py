@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-from eevit_ros.model.cores import all_cores
+from eevit_ros.model.compute import Compute, all_cores
 from eevit_ros.model.engine import Engine
 from eevit_ros.recordings.bag.types import typestore
 from eevit_ros.recordings.open import open_source
@@ -98,7 +98,7 @@ def write_bag(path: Path, cifar: Path) -> None:
 def replay(folder: Path) -> tuple[dict[str, Any], list[Any], list[Any]]:
     """Replay the bag; return metrics, exits, and (frames, frames per second, MiB) on the way."""
     settings, _ = classifier_settings(None, [])
-    engine = Engine(settings.model, threads=all_cores())
+    engine = Engine(settings.model, compute=Compute(threads=all_cores()))
     engine.warm_up()
     options = ReplayOptions(settings, governor_settings(None))
     source = open_source(folder / 'bag', None)

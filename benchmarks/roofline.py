@@ -22,8 +22,7 @@ from tqdm import tqdm
 from benchmarks.early_exit_speed import plain_proto
 from benchmarks.random_file import random_model
 from benchmarks.report_file import Cell, Report, Table, machine
-from eevit_ros.model.compute import PROVIDERS
-from eevit_ros.model.cores import all_cores
+from eevit_ros.model.compute import Compute, all_cores
 from eevit_ros.model.engine import Engine
 from eevit_ros.model.ort_session import open_session
 from eevit_ros.reporting.interval import median_interval
@@ -51,7 +50,8 @@ def product(side: int, threads: int) -> tuple[Run, int]:
     proto = onnx.helper.make_model(
         graph, ir_version=10, opset_imports=[onnx.helper.make_opsetid('', 20)]
     )
-    session = open_session(proto.SerializeToString(), [PROVIDERS['cpu']], threads)
+    compute = Compute(provider='cpu', threads=threads)
+    session = open_session(proto.SerializeToString(), compute)
     return lambda: session.run(None, {'left': left}), side**3
 
 
@@ -60,7 +60,8 @@ def plain_vit(threads: int) -> tuple[Run, int]:
     backbone = random_model(load_recipe(RECIPE)).backbone
     size = backbone.recipe.image_size
     image = np.random.default_rng(0).integers(0, 256, (1, size, size, 3), np.uint8)
-    session = open_session(plain_proto(backbone).SerializeToString(), [PROVIDERS['cpu']], threads)
+    compute = Compute(provider='cpu', threads=threads)
+    session = open_session(plain_proto(backbone).SerializeToString(), compute)
     with torch.no_grad():
         macs = count_run(backbone, torch.from_numpy(image))
     return lambda: session.run(None, {'image': image}), macs
@@ -68,10 +69,10 @@ def plain_vit(threads: int) -> tuple[Run, int]:
 
 def demo_model(threads: int) -> tuple[Run, int]:
     """The demo model to its end, and its MACs, heads included."""
-    engine = Engine(DEMO, provider='cpu', threads=threads)
+    engine = Engine(DEMO, compute=Compute(provider='cpu', threads=threads))
     height, width = engine.metadata.input_height, engine.metadata.input_width
     image = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
-    return lambda: engine.run_to_the_end(image), engine.metadata.macs[-1]
+    return lambda: engine.run(image, full_depth=True), engine.metadata.macs[-1]
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from benchmarks.exit_runs import Run, exit_runs
 from benchmarks.random_file import random_model, write_random
 from benchmarks.report_file import Cell, Report, Table, machine
-from eevit_ros.model.cores import all_cores
+from eevit_ros.model.compute import Compute, all_cores
 from eevit_ros.model.engine import Engine
 from eevit_ros.reporting.interval import Interval, median_interval
 from harness.paths import ROOT
@@ -45,14 +45,14 @@ def to_the_end(made: Recipe, threads: int) -> tuple[float, Run]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'random.onnx'
         macs = write_random(random_model(made), path)
-        engine = Engine(path, provider='cpu', threads=threads)
+        engine = Engine(path, compute=Compute(provider='cpu', threads=threads))
     picture = frame(engine)
-    return macs.leaving[-1] / 1e6, lambda: engine.run_to_the_end(picture).inference_ms
+    return macs.leaving[-1] / 1e6, lambda: engine.run(picture, full_depth=True).inference_ms
 
 
 def demo_exits(form: str, threads: int) -> dict[int, Run]:
     """The demo model in a form: a run for each exit, by the layers that it runs."""
-    engine = Engine(DEMO, provider='cpu', threads=threads, execution=form)
+    engine = Engine(DEMO, compute=Compute(provider='cpu', threads=threads, execution=form))
     return exit_runs(engine)
 
 

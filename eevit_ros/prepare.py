@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from eevit_ros.errors import EevitError
-from eevit_ros.model.compute import EXECUTIONS, PROVIDERS, check_cache_dir
+from eevit_ros.model.compute import EXECUTIONS, PROVIDERS, Compute
 from eevit_ros.model.engine import Engine
 from eevit_ros.parameters.classifier import demo_model
 
@@ -36,24 +36,23 @@ def main(args: Sequence[str] | None = None) -> int:
 def _prepare(options: argparse.Namespace) -> None:
     start_s = time.perf_counter()
 
-    def say(text: str) -> None:
+    def log(text: str) -> None:
         print(f'[{time.perf_counter() - start_s:7.1f} s] {text}', flush=True)
 
     model = options.model.expanduser()
-    engine = Engine(
-        model,
+    compute = Compute(
         provider=options.provider,
         execution=options.execution,
         tensorrt_fp16=not options.fp32,
-        cache_dir=check_cache_dir(options.cache_dir),
-        say=say,
+        cache_dir=options.cache_dir,
     )
-    say(f'{engine.metadata.name} ({model}) is open on {engine.provider}, {engine.execution}')
+    engine = Engine(model, compute=compute, log=log)
+    log(f'{engine.metadata.name} ({model}) is open on {engine.provider}, {engine.execution}')
     engine.warm_up()
-    say(f'{len(engine.metadata.answer_layers)} exits have answered')
+    log(f'{len(engine.metadata.answer_layers)} exits have answered')
     if engine.provider_note:
         print(f'prepare: WARNING: {engine.provider_note}', file=sys.stderr)
-    say(_outcome(engine))
+    log(_outcome(engine))
 
 
 def _outcome(engine: Engine) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 
 from eevit_ros.errors import EevitError
+from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine
 from eevit_ros.parameters.classifier import demo_model
 from fuzz import Wrong
@@ -49,7 +50,9 @@ def prepare(folder: Path) -> Callable[[Random], None]:
 
 def use(path: Path, execution: str) -> None:
     """Load a model and check whatever it answers."""
-    engine = Engine(path, provider='cpu', threads=1, execution=execution, spin=False)
+    engine = Engine(
+        path, compute=Compute(provider='cpu', threads=1, execution=execution, spin=False)
+    )
     engine.warm_up()
     meta = engine.metadata
     for image in IMAGES:

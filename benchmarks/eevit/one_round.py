@@ -24,8 +24,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.exit_runs import Run, exit_runs
-from eevit_ros.model.compute import PROVIDERS
-from eevit_ros.model.cores import all_cores
+from eevit_ros.model.compute import PROVIDERS, Compute, all_cores
 from eevit_ros.model.engine import Engine
 from eevit_ros.model.ort_session import import_onnxruntime, tensorrt_options
 
@@ -34,15 +33,14 @@ SURE = 100.0  # logit of a class that nothing outweighs
 
 def open_engine(args: argparse.Namespace) -> dict[int, Run]:
     """Our file, forced by thresholds: what to run, by the layers that it runs."""
-    engine = Engine(
-        args.file,
+    compute = Compute(
         provider=args.provider,
         threads=args.threads,
         execution=args.side,
         tensorrt_fp16=args.fp16,
-        cache_dir=args.cache_dir,
+        cache_dir=str(args.cache_dir.absolute()),
     )
-    return exit_runs(engine)
+    return exit_runs(Engine(args.file, compute=compute))
 
 
 def open_session(args: argparse.Namespace) -> Any:
@@ -54,7 +52,8 @@ def open_session(args: argparse.Namespace) -> Any:
     provider: Any = PROVIDERS[args.provider]
     if args.provider == 'tensorrt':
         args.cache_dir.mkdir(parents=True, exist_ok=True)
-        provider = (provider, tensorrt_options(args.cache_dir, fp16=args.fp16, prefix=args.side))
+        compute = Compute(tensorrt_fp16=args.fp16)
+        provider = (provider, tensorrt_options(compute, args.cache_dir, args.side))
     session = ort.InferenceSession(
         str(args.file), options, providers=[provider, 'CPUExecutionProvider']
     )

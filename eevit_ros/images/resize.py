@@ -108,14 +108,27 @@ def resize(image: Image, height: int, width: int, rule: ResizeRule) -> Image:
 
     Returns:
         uint8 (height, width, 3), contiguous.
+
+    Raises:
+        EevitError: The image is no such array, or OpenCV cannot resize it.
     """
-    if image.strides[2] < 0:  # a view of BGR: resized as it lies, for OpenCV would copy all of it
-        return np.ascontiguousarray(resize(image[:, :, ::-1], height, width, rule)[:, :, ::-1])
-    if rule.mode == 'center_crop':
-        image = _center_crop(image, height, width)
-    elif rule.mode == 'letterbox':
-        return _letterbox(image, height, width, rule)
-    return _scale(image, height, width, rule)
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
+        kind = getattr(image, 'dtype', type(image).__name__)
+        raise EevitError(f'image must be a uint8 array (H, W, 3). Got {kind}')
+    if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise EevitError(f'image must be a uint8 array (H, W, 3). Got shape {image.shape}')
+    bgr = image.strides[2] < 0  # a view: resized as it lies, for OpenCV would copy all of it
+    pixels = image[:, :, ::-1] if bgr else image
+    try:
+        if rule.mode == 'letterbox':
+            pixels = _letterbox(pixels, height, width, rule)
+        else:
+            if rule.mode == 'center_crop':
+                pixels = _center_crop(pixels, height, width)
+            pixels = _scale(pixels, height, width, rule)
+    except cv2.error as err:
+        raise EevitError(f'OpenCV cannot resize an image of shape {image.shape}: {err}') from err
+    return np.ascontiguousarray(pixels[:, :, ::-1]) if bgr else pixels
 
 
 def check_size(height: int, width: int) -> None:

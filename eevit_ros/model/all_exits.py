@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,14 +12,11 @@ import numpy.typing as npt
 from eevit_ros.errors import EevitError
 from eevit_ros.images.resize import Image, resize
 from eevit_ros.model.check import read_model
-from eevit_ros.model.compute import PROVIDERS
+from eevit_ros.model.compute import STAGED, Compute, all_cores
 from eevit_ros.model.ort_session import open_session
 from eevit_ros.model.runners import StagedRunner
 from eevit_ros.policies import build_policy
 from eevit_ros.policies.outcome import judge
-
-if TYPE_CHECKING:
-    import onnxruntime as ort
 
 Probabilities = npt.NDArray[np.float32]
 
@@ -51,18 +48,15 @@ class AllExits:
 
         Args:
             model: The `.onnx` file.
-            threads: CPU threads; 0 lets ONNX Runtime choose.
+            threads: CPU threads; 0 uses all cores of this process.
 
         Raises:
             EevitError: It is not one of ours, or cannot be cut into stages.
         """
-
-        def make_session(graph: bytes) -> ort.InferenceSession:
-            return open_session(graph, [PROVIDERS['cpu']], threads, spin=False)
-
+        compute = Compute(provider='cpu', threads=threads or all_cores(), execution=STAGED)
         data = read_model(model)
         try:
-            self._runner = StagedRunner(data, make_session, 'cpu')
+            self._runner = StagedRunner(data, partial(open_session, compute=compute), 'cpu')
         except EevitError as err:
             raise EevitError(f'{model}: {err}') from err
         self.metadata = self._runner.metadata

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from eevit_ros.errors import EevitError
+from eevit_ros.model.compute import SINGLE, Log
 from eevit_ros.model.metadata import ModelMetadata
-from eevit_ros.model.runners import SINGLE, Runner, StagedRunner
+from eevit_ros.model.runners import Runner, StagedRunner
 from eevit_ros.policies import NAMES, Anytime, Policy, build_policy
 
 OWN, ANYTIME = 'own', 'anytime'
@@ -31,27 +32,43 @@ def check_choice(exit_policy: str, budget_ms: float, execution: str) -> None:
         )
 
 
-def policy_of(runner: Runner, exit_policy: str, budget_ms: float) -> Policy | None:
+def policy_of(
+    runner: Runner, exit_policy: str, budget_ms: float, too_short: Log | None = None
+) -> Policy | None:
     """Build the policy; None stands for the file's own.
 
+    Args:
+        runner: The loaded model.
+        exit_policy: One of `EXIT_POLICIES`.
+        budget_ms: Time of exit policy 'anytime' for one frame, milliseconds.
+        too_short: Told if the first exit takes longer than that, and every frame then leaves there;
+            None refuses.
+
     Raises:
-        EevitError: The budget is shorter than the first exit takes.
+        EevitError: The budget is too short.
     """
     if not isinstance(runner, StagedRunner) or exit_policy == OWN:
         return None
-    if exit_policy == ANYTIME:
-        accuracy = runner.metadata.accuracy
-        return Anytime.on_the_robot(runner.spent_ms(), budget_ms, accuracy)
-    return build_policy(exit_policy, runner.metadata.accuracy)
+    accuracy = runner.metadata.accuracy
+    if exit_policy != ANYTIME:
+        return build_policy(exit_policy, accuracy)
+    spent_ms = runner.spent_ms()
+    if too_short and spent_ms[0] > budget_ms:
+        too_short(
+            f'budget_ms {budget_ms:g} is too short here: the first exit answers after '
+            f'{spent_ms[0]:.3g} ms, and every frame leaves there'
+        )
+        budget_ms = spent_ms[0]
+    return Anytime.on_the_robot(spent_ms, budget_ms, accuracy)
 
 
 def file_thresholds(metadata: ModelMetadata, exit_policy: str) -> tuple[float, ...]:
-    """Return the file's thresholds, where they mean something under this policy.
+    """Return the file's thresholds.
 
     Raises:
-        EevitError: They do not; some must be given.
+        EevitError: They belong to another policy's measure.
     """
-    # The measure of anytime is the largest probability, too.
+    # Anytime compares the largest probability, as softmax does.
     measure = {OWN: metadata.policy, ANYTIME: 'softmax'}.get(exit_policy, exit_policy)
     if measure == metadata.policy:
         return metadata.default_thresholds

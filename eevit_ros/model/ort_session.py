@@ -1,19 +1,16 @@
-"""Making a session of ONNX Runtime, with the options that a provider needs."""
+"""ONNX Runtime sessions, with the options that each provider needs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from eevit_ros.errors import EevitError
-from eevit_ros.model.compute import PROVIDERS
+from eevit_ros.model.compute import PROVIDERS, Compute
 
 if TYPE_CHECKING:
     import onnxruntime as ort
-
-Options = Mapping[str, Any]
 
 
 def import_onnxruntime() -> ModuleType:
@@ -33,15 +30,71 @@ def import_onnxruntime() -> ModuleType:
     return module
 
 
-def tensorrt_options(folder: Path | None, *, fp16: bool, prefix: str) -> dict[str, Any]:
+def available_providers() -> list[str]:
+    """Return the keys of `PROVIDERS` that this ONNX Runtime has, best first.
+
+    Raises:
+        EevitError: ONNX Runtime is not installed.
+    """
+    available = import_onnxruntime().get_available_providers()
+    return [name for name, full in PROVIDERS.items() if full in available]
+
+
+def open_session(
+    graph: bytes, compute: Compute, *, engines: Path | None = None, engine_prefix: str = ''
+) -> ort.InferenceSession:
+    """Open a session on one provider; operators it lacks run on those after it.
+
+    Args:
+        graph: An ONNX file's bytes.
+        compute: How to compute it; `provider` names one, not 'auto'.
+        engines: Folder where TensorRT keeps engines and timings; None keeps none.
+        engine_prefix: Name of this graph's engines, as graphs of one model share the folder.
+
+    Raises:
+        RuntimeError: The provider did not start; ONNX Runtime raises others as well.
+    """
+    import onnxruntime as ort
+
+    settings = ort.SessionOptions()
+    settings.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    settings.intra_op_num_threads = compute.cpu_threads
+    settings.inter_op_num_threads = 1
+    # Planned memory lets one tensor overwrite another: seen with `If` in ONNX Runtime 1.18, and
+    # open for LayerNormalization in fp16 (microsoft/onnxruntime issue 27768).
+    settings.enable_mem_pattern = False
+    # Every session has its own threads. Spinning ones of one stage would keep the cores from the
+    # next stage, and nobody's should spin from one frame to the next.
+    if compute.spin and not compute.staged:
+        settings.add_session_config_entry('session.force_spinning_stop', '1')
+    else:
+        settings.add_session_config_entry('session.intra_op.allow_spinning', '0')
+    settings.log_severity_level = 3  # errors; its warnings are about graph details
+    names = available_providers()
+    order: list[Any] = [PROVIDERS[name] for name in names[names.index(compute.provider) :]]
+    wanted = order[0]
+    if compute.provider == 'tensorrt':
+        order[0] = (wanted, tensorrt_options(compute, engines, engine_prefix))
+    session = ort.InferenceSession(graph, settings, providers=order, enable_fallback=0)
+    # Older versions ignore enable_fallback, and only log that a provider's libraries are missing.
+    if wanted not in session.get_providers():
+        raise RuntimeError(f'ONNX Runtime fell back to {session.get_providers()}; see its log')
+    session.disable_fallback()  # a failing run is an error to report, not a silent loss of speed
+    # Only for that fallback, ONNX Runtime's Python class keeps the file's bytes while it lives.
+    session._model_bytes = None
+    return session
+
+
+def tensorrt_options(compute: Compute, folder: Path | None, prefix: str) -> dict[str, Any]:
     """Return the options of TensorRT's provider. Python's bindings want bool for switches.
 
     Args:
-        folder: Where engines and timings are kept; None keeps none.
-        fp16: Whether half precision is allowed. Layer normalisation stays in fp32: its squares are
-            what overflows in a transformer.
-        prefix: What the engines of this graph are called, as graphs of one model share the folder.
+        compute: How to compute; says whether half precision is allowed.
+        folder: Folder for engines and timings; None keeps none.
+        prefix: Name of this graph's engines.
     """
+    fp16 = compute.tensorrt_fp16
+    # Layer normalisation stays in fp32: its squares are what overflows in a transformer.
     options: dict[str, Any] = {'trt_fp16_enable': fp16, 'trt_layer_norm_fp32_fallback': fp16}
     if folder is not None:
         options |= {
@@ -52,57 +105,3 @@ def tensorrt_options(folder: Path | None, *, fp16: bool, prefix: str) -> dict[st
             'trt_timing_cache_path': str(folder),
         }
     return options
-
-
-def open_session(
-    model: bytes,
-    order: Sequence[str],
-    threads: int,
-    *,
-    spin: bool = True,
-    options: Options | None = None,
-) -> ort.InferenceSession:
-    """Make a session on the first of `order`, ONNX Runtime's names; what it cannot do goes on.
-
-    Args:
-        model: An ONNX file's bytes.
-        order: The providers.
-        threads: CPU threads for one run; 0 lets ONNX Runtime choose.
-        spin: Whether threads wait for each other by spinning. Every session has threads of its
-            own, and those of one stage would keep the cores from the next: there they must sleep.
-        options: Of the first of `order`.
-
-    Raises:
-        RuntimeError: The provider did not start; ONNX Runtime raises others as well.
-    """
-    import onnxruntime as ort
-
-    settings = ort.SessionOptions()
-    settings.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    settings.intra_op_num_threads = threads
-    settings.inter_op_num_threads = 1
-    # Planned memory lets one tensor overwrite another: seen with `If` in ONNX Runtime 1.18, and
-    # open for LayerNormalization in fp16 (microsoft/onnxruntime issue 27768).
-    settings.enable_mem_pattern = False
-    if spin:  # but not from one frame to the next
-        settings.add_session_config_entry('session.force_spinning_stop', '1')
-    else:
-        settings.add_session_config_entry('session.intra_op.allow_spinning', '0')
-    settings.log_severity_level = 3  # errors; its warnings are about graph details
-    first = (order[0], dict(options)) if options else order[0]
-    session = ort.InferenceSession(
-        model, settings, providers=[first, *order[1:]], enable_fallback=0
-    )
-    # Older versions know no enable_fallback, and missing libraries of a provider are only logged:
-    # ONNX Runtime goes on without it.
-    if order[0] not in session.get_providers():
-        raise RuntimeError(f'ONNX Runtime fell back to {session.get_providers()}; see its log')
-    session.disable_fallback()  # a failing run is an error to report, not a silent loss of speed
-    # For that fallback alone, ONNX Runtime's Python class keeps the file's bytes while it lives.
-    session._model_bytes = None
-    return session
-
-
-def ranked(available: Sequence[str]) -> list[str]:
-    """Return the keys of `PROVIDERS` that ONNX Runtime has, best first."""
-    return [name for name, full in PROVIDERS.items() if full in available]

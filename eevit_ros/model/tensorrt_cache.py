@@ -11,6 +11,7 @@ before TensorRT reads it. What is not sound is set aside and built again.
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import hashlib
 import json
@@ -23,11 +24,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from eevit_ros.errors import EevitError
-from eevit_ros.model.compute import Say
+from eevit_ros.model.compute import SINGLE, STAGED, Compute, Log
+from eevit_ros.model.ort_session import import_onnxruntime
 
 MANIFEST = 'manifest.json'
 ASIDE = '.set_aside'
 READ_AT_MOST = 1 << 20  # bytes of a manifest; ours have a few thousand
+
+UNKNOWN = 'unknown'
+JETSON = 'proc/device-tree/model'  # of any board; a Jetson's names the module, thus the GPU
+DRIVER = 'proc/driver/nvidia/gpus'
+PROVIDER_LIBRARY = 'libonnxruntime_providers_tensorrt.so'
 
 T = TypeVar('T')
 
@@ -41,13 +48,13 @@ class EngineCache:
         note: What is wrong with the folder, for a warning; '' if nothing.
     """
 
-    def __init__(self, root: Path, facts: Mapping[str, str], say: Say) -> None:
+    def __init__(self, root: Path, facts: Mapping[str, str], log: Log) -> None:
         """Touch nothing yet.
 
         Args:
             root: The folder of all models.
             facts: What engines depend on, by name; makes the folder's name.
-            say: Told what takes long.
+            log: Told what takes long.
         """
         words = (
             f'{name}_{re.sub("[^A-Za-z0-9.]+", "_", text)[:40]}' for name, text in facts.items()
@@ -56,7 +63,7 @@ class EngineCache:
         self.complete = False
         self.note = ''
         self._facts = dict(facts)
-        self._say = say
+        self._log = log
 
     def use(self, start: Callable[[Path | None], T]) -> T:
         """Return what `start` returns, given the folder, or None where it cannot be written.
@@ -112,7 +119,7 @@ class EngineCache:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._say(f'another process builds engines in {self.folder}: waiting for it')
+            self._log(f'another process builds engines in {self.folder}: waiting for it')
             fcntl.flock(lock, fcntl.LOCK_EX)
         except OSError:  # a file system without locks: two builders at a time are unlikely enough
             pass
@@ -131,9 +138,9 @@ class EngineCache:
                 self._set_aside(why)
             else:
                 self.complete = True
-                self._say(f'{len(files)} files of engines are in {self.folder}')
+                self._log(f'{len(files)} files of engines are in {self.folder}')
         if not self.complete:
-            self._say(f'no engines in {self.folder} yet: building them takes minutes, once')
+            self._log(f'no engines in {self.folder} yet: building them takes minutes, once')
 
     def _why_unsound(self) -> str:
         path = self.folder / MANIFEST
@@ -196,4 +203,62 @@ class EngineCache:
 
     def _complain(self, text: str) -> None:
         self.note = f'{self.note}; {text}' if self.note else text
-        self._say(text)
+        self._log(text)
+
+
+def engine_facts(model: bytes, compute: Compute) -> dict[str, str]:
+    """Return all that a TensorRT engine depends on, by name.
+
+    The GPU's name and TensorRT's version need no Python package of NVIDIA's, which a robot may
+    lack. Either is 'unknown' if it cannot be found out; TensorRT itself still refuses engines that
+    are not its own.
+    """
+    ort = import_onnxruntime()
+    return {
+        'model': hashlib.sha256(model).hexdigest(),
+        'form': STAGED if compute.staged else SINGLE,
+        'precision': 'fp16' if compute.tensorrt_fp16 else 'fp32',
+        'onnxruntime': ort.__version__,
+        'tensorrt': tensorrt_version(Path(str(ort.__file__)).parent / 'capi'),
+        'device': device_name(),
+    }
+
+
+def device_name(root: Path = Path('/')) -> str:
+    """Name the GPU, or all of them if there are several, without asking CUDA.
+
+    Args:
+        root: Folder that holds /proc.
+    """
+    found = set()
+    for path in (root / DRIVER).glob('*/information'):
+        found |= set(re.findall(r'^Model:\s*(.+?)\s*$', _text(path), re.MULTILINE))
+    board = _text(root / JETSON).strip('\0 \n')
+    return ' + '.join(sorted(found)) or board or UNKNOWN
+
+
+def tensorrt_version(capi: Path) -> str:
+    """Return the version of the TensorRT that ONNX Runtime's provider is linked with ('10.3.0').
+
+    Args:
+        capi: Folder of ONNX Runtime's libraries.
+    """
+    try:
+        names = re.findall(rb'libnvinfer\.so\.\d+', (capi / PROVIDER_LIBRARY).read_bytes())
+        number = ctypes.CDLL(names[0].decode()).getInferLibVersion()
+    except (OSError, IndexError, AttributeError):
+        return UNKNOWN
+    return dotted(number)
+
+
+def dotted(number: int) -> str:
+    """Write TensorRT's version number with dots: 100300 is 10.3.0, and before 10 8601 is 8.6.1."""
+    major, rest = divmod(number, 10_000 if number >= 100_000 else 1000)
+    return f'{major}.{rest // 100}.{rest % 100}'
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors='replace')
+    except OSError:
+        return ''

@@ -9,15 +9,17 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from eevit_ros.errors import EevitError
-from eevit_ros.model.compute import Say, check_cache_dir
+from eevit_ros.model.compute import Compute, Log
 from eevit_ros.model.engine import Engine
 from eevit_ros.parameters.classifier_specs import SPECS
 from eevit_ros.perception.perception import PerceptionSettings
 from eevit_ros.perception.shift import ShiftSettings
 from eevit_ros.speed.rate import RateSettings
+
+T = TypeVar('T')
 
 DEMO_MODEL = Path('models', 'eevit_s14_cifar100.onnx')
 
@@ -26,7 +28,7 @@ DEMO_MODEL = Path('models', 'eevit_s14_cifar100.onnx')
 class Settings:
     """The parameters, checked.
 
-    `thresholds` is empty for the model's own, `cache_dir` None for the default.
+    `thresholds` is empty for the model's own.
     """
 
     model: Path
@@ -34,12 +36,7 @@ class Settings:
     image_transport: str
     thresholds: tuple[float, ...]
     top_k: int
-    provider: str
-    threads: int
-    spin: bool
-    tensorrt_fp16: bool
-    cache_dir: Path | None
-    execution: str
+    compute: Compute
     exit_policy: str
     budget_ms: float
     class_ids: str
@@ -58,15 +55,13 @@ class Settings:
         """
         for name in SPECS:
             check_value(name, values[name])
-        rate = _group(values, 'rate.')
-        rate['mappings'] = tuple(rate['mappings'])
         made: dict[str, Any] = {
             'model': Path(values['model']).expanduser() if values['model'] else demo_model(),
             'thresholds': _thresholds(values['thresholds']),
-            'cache_dir': check_cache_dir(values['cache_dir']),
+            'compute': _group(Compute, values),
             'perception': PerceptionSettings(
-                RateSettings(**rate),
-                ShiftSettings(**_group(values, 'shift.')),
+                _group(RateSettings, values, 'rate.'),
+                _group(ShiftSettings, values, 'shift.'),
                 values['blind_below_contrast'],
             ),
         }
@@ -90,7 +85,7 @@ def check_value(name: str, value: object) -> None:
     if name == 'thresholds':
         _thresholds(value)
     if name == 'cache_dir':
-        check_cache_dir(str(value))
+        Compute(cache_dir=str(value))
     if name == 'model_sha256' and not re.fullmatch('[0-9a-fA-F]{64}|', str(value)):
         raise EevitError(
             "parameter 'model_sha256' must be 64 hexadecimal digits, as sha256sum prints them, or "
@@ -98,25 +93,20 @@ def check_value(name: str, value: object) -> None:
         )
 
 
-def open_engine(settings: Settings, say: Say = lambda text: None) -> Engine:
-    """Return the engine that the settings ask for; `say` as `Engine` does.
+def open_engine(settings: Settings, log: Log = lambda text: None) -> Engine:
+    """Return the engine that the settings ask for; `log` as in `Engine`.
 
     Raises:
         EevitError: The model or a setting is wrong.
     """
     return Engine(
         settings.model,
+        compute=settings.compute,
         sha256=settings.model_sha256,
-        provider=settings.provider,
         thresholds=settings.thresholds or None,
-        threads=settings.threads,
-        execution=settings.execution,
         exit_policy=settings.exit_policy,
         budget_ms=settings.budget_ms,
-        spin=settings.spin,
-        tensorrt_fp16=settings.tensorrt_fp16,
-        cache_dir=settings.cache_dir,
-        say=say,
+        log=log,
     )
 
 
@@ -132,8 +122,10 @@ def demo_model() -> Path:
     return source if source.exists() else installed
 
 
-def _group(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    return {name[len(prefix) :]: value for name, value in values.items() if name.startswith(prefix)}
+def _group(kind: type[T], values: Mapping[str, Any], prefix: str = '') -> T:
+    """Build a dataclass whose fields are parameters, by name behind a prefix."""
+    found = {field.name: values[prefix + field.name] for field in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in found.items()})
 
 
 def _thresholds(value: object) -> tuple[float, ...]:

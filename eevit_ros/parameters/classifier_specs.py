@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eevit_ros.model.compute import EXECUTIONS, PROVIDERS
+from eevit_ros.model.compute import EXECUTIONS, PROVIDERS, Compute
 from eevit_ros.model.host_policy import EXIT_POLICIES, OWN
 from eevit_ros.parameters.parameter_spec import Spec
 from eevit_ros.perception.perception import PerceptionSettings
@@ -12,6 +12,7 @@ from eevit_ros.speed.rate import LOWEST_FLOOR, MAPPINGS, PHYSICAL_RANGE
 TRANSPORTS = ('raw', 'compressed')
 CLASS_IDS = ('name', 'index')
 
+_COMPUTE = Compute()
 _PERCEPTION = PerceptionSettings()
 _RATE, _SHIFT = _PERCEPTION.rate, _PERCEPTION.shift
 
@@ -41,36 +42,36 @@ SPECS: dict[str, Spec] = {
     ),
     'top_k': Spec(5, 'Classes in ~/classification, best first.', 1, 1000),
     'provider': Spec(
-        'auto',
+        _COMPUTE.provider,
         'Execution provider. auto: the best one available, and the next if it fails, even while '
         'running; any other name is used or the node does not start.',
         choices=('auto', *PROVIDERS),
     ),
     'threads': Spec(
-        0,
+        _COMPUTE.threads,
         'CPU threads for inference. 0: all cores that this process may use but one, which is left '
         'to the rest of the robot.',
         0,
         256,
     ),
     'spin': Spec(
-        True,
+        _COMPUTE.spin,
         'CPU threads spin while they wait for each other within a frame: faster, for more CPU '
         'time. Between frames, and with execution staged, they always sleep.',
     ),
     'tensorrt_fp16': Spec(
-        True,
+        _COMPUTE.tensorrt_fp16,
         'Let TensorRT compute in half precision, which changes probabilities slightly. Other '
         'providers use the precision of the model.',
     ),
     'cache_dir': Spec(
-        '',
+        _COMPUTE.cache_dir,
         'Folder for TensorRT engines, absolute or starting with ~; `ros2 run eevit_ros prepare` '
         'fills it before the robot moves. Empty: $XDG_CACHE_HOME/eevit_ros, else '
         '~/.cache/eevit_ros. See docs/performance.md.',
     ),
     'execution': Spec(
-        'auto',
+        _COMPUTE.execution,
         'single: one graph that decides where to exit. staged: one graph for each stretch between '
         'exits, and the host decides. auto: staged with an exit_policy, else single. See '
         'docs/performance.md.',

@@ -153,7 +153,7 @@ def tune_thresholds(
 def _one_pass(
     paths: Sequence[Path], engine: Engine, settings: Settings, topic: str | None, truth: str | None
 ) -> Pass:
-    model = AllExits(settings.model, threads=settings.threads)
+    model = AllExits(settings.model, threads=settings.compute.threads)
     index_of = {name: index for index, name in enumerate(engine.metadata.class_names)}
     measures, answers, shown, halves, problems = [], [], [], [], []
     named: set[str] = set()

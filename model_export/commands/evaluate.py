@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from eevit_ros.model.cores import all_cores
+from eevit_ros.model.compute import Compute, all_cores
 from eevit_ros.model.engine import Engine, ExitResult
 from eevit_ros.policies.outcome import Outcome, outcome
 from model_export.data import Dataset, check_classes, load_split
@@ -40,7 +40,7 @@ def evaluate(model: Path, data: Path, out: Path | None, *, limit: int | None) ->
         if out.is_dir():
             raise ModelExportError(f'--out must name a file. {out} is a folder')
         out.parent.mkdir(parents=True, exist_ok=True)
-    engine = Engine(model, threads=all_cores())
+    engine = Engine(model, compute=Compute(threads=all_cores()))
     engine.warm_up()
     meta = engine.metadata
     test = load_split(data, 'test', meta.input_height)

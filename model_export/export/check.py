@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime
 import torch
 
 from eevit_ros.images.resize import Image
-from eevit_ros.model.compute import PROVIDERS
+from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import forcing
 from eevit_ros.model.ort_session import open_session
 from eevit_ros.model.runners import Runner, SingleRunner, StagedRunner
@@ -25,10 +26,7 @@ HALF_ROUNDING = 5e-3  # the same in float16: the two forms are fused differently
 def open_forms(proto: onnx.ModelProto) -> tuple[SingleRunner, StagedRunner]:
     """Load a file to be in both forms in which the robot runs it, on the CPU."""
     data = proto.SerializeToString()
-
-    def open_graph(graph: bytes) -> onnxruntime.InferenceSession:
-        return open_session(graph, [PROVIDERS['cpu']], 0, spin=False)
-
+    open_graph = partial(open_session, compute=Compute(provider='cpu', spin=False))
     return SingleRunner(data, open_graph), StagedRunner(data, open_graph, 'cpu')
 
 
@@ -63,8 +61,8 @@ def check(proto: onnx.ModelProto, model: EarlyExitViT, images: Image) -> float:
                 )
             torch_left = int(expected_exit[0])
             for runner in runners:
-                probabilities, exit_index = runner.answer(image, tuple(thresholds.tolist()))
-                left, form = int(exit_index[0]), f'ONNX Runtime ({runner.form})'
+                probabilities, exit_index = runner.run(image, tuple(thresholds.tolist()))
+                left, form = int(exit_index[0]), f'ONNX Runtime ({type(runner).__name__})'
                 if left != torch_left or (number <= exits and left != number):
                     raise ModelExportError(
                         f'thresholds {thresholds.tolist()}: {form} leaves at exit {left}, torch '
@@ -126,5 +124,5 @@ def check_forms(proto: onnx.ModelProto, images: Image) -> float:
 def _answer(
     runner: Runner, image: Image, thresholds: tuple[float, ...]
 ) -> tuple[npt.NDArray[np.float32], int]:
-    probabilities, exit_index = runner.answer(image, thresholds)
+    probabilities, exit_index = runner.run(image, thresholds)
     return probabilities, int(exit_index[0])

@@ -10,6 +10,7 @@ import onnx
 import onnx.numpy_helper
 
 from eevit_ros.images.resize import Image
+from eevit_ros.model.compute import Compute
 from eevit_ros.model.ort_session import open_session
 from model_export.errors import ModelExportError
 from model_export.regression.model_file import RegressionMetadata
@@ -41,9 +42,9 @@ class RegressionSession:
         proto.graph.output.extend(
             onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in inner
         )
-        order = ['CPUExecutionProvider']
-        self._session = open_session(model, order, threads)
-        self._all = open_session(proto.SerializeToString(), order, threads)
+        compute = Compute(provider='cpu', threads=threads)
+        self._session = open_session(model, compute)
+        self._all = open_session(proto.SerializeToString(), compute)
         self._inner = inner
 
     def run(self, image: Image, tolerances: Sequence[float] | Floats) -> tuple[float, int]:

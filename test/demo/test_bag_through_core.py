@@ -8,6 +8,7 @@ import pytest
 from demo.bag import SHIPPED_BAG, read_bag
 from demo.summary import third_of
 from eevit_ros.images.raw import decode_compressed
+from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine, ExitResult
 from eevit_ros.perception.shift import ShiftMonitor, ShiftSettings
 from harness.paths import ROOT
@@ -24,7 +25,7 @@ Answers = list[list[tuple[str, ExitResult]]]
 @pytest.fixture(scope='module')
 def answers() -> Answers:
     """Truth and answer of every sixth frame, by thirds."""
-    engine = Engine(MODEL, provider='cpu')
+    engine = Engine(MODEL, compute=Compute(provider='cpu'))
     frames = read_bag(SHIPPED_BAG)
     thirds: Answers = [[], [], []]
     for index in range(0, len(frames), EVERY):
@@ -39,7 +40,7 @@ def accuracy(third: list[tuple[str, ExitResult]]) -> float:
 
 
 def test_every_truth_is_a_class_of_the_model(answers: Answers) -> None:
-    names = Engine(MODEL, provider='cpu').metadata.class_names
+    names = Engine(MODEL, compute=Compute(provider='cpu')).metadata.class_names
     assert {truth for third in answers for truth, _ in third} <= set(names)
 
 
@@ -64,7 +65,7 @@ def test_in_the_dark_frames_leave_deeper_and_less_sure(answers: Answers) -> None
 def test_confidences_in_the_dark_are_the_least_like_the_calibrations(answers: Answers) -> None:
     # Of 20 answers, two to a picture, a verdict would hang by a few frames: so what is compared
     # is how likely these confidences would be if nothing had shifted.
-    engine = Engine(MODEL, provider='cpu')
+    engine = Engine(MODEL, compute=Compute(provider='cpu'))
     settings = ShiftSettings(window=20, every_s=0.0)
     likely = []
     for third in answers:

@@ -12,6 +12,7 @@ import pytest
 
 from eevit_ros.images.raw import decode_compressed
 from eevit_ros.images.resize import Image, resize
+from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine
 from harness.paths import ROOT
 
@@ -27,7 +28,7 @@ EVERY = 32  # frames, of 12 or so for each of the 32 pictures
 
 @pytest.fixture(scope='module')
 def engine() -> Engine:
-    return Engine(MODEL, provider='cpu')
+    return Engine(MODEL, compute=Compute(provider='cpu'))
 
 
 @pytest.fixture(scope='module')

@@ -140,7 +140,9 @@ class RecordingReplay:
         )
 
     def _reference(self, image: Image) -> str:
-        return self._engine.run_to_the_end(image).class_name if self._options.reference else ''
+        if not self._options.reference:
+            return ''
+        return self._engine.run(image, full_depth=True).class_name
 
     def _notes(self, observation: Observation, frozen: bool) -> str:
         least = self._options.settings.perception.rate.min_confidence

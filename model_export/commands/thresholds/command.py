@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine
 from eevit_ros.policies import NAMES, STATELESS, Anytime, build_policy
 from eevit_ros.policies.outcome import Outcome, judge
@@ -75,7 +76,7 @@ def thresholds(
         )
     times = None
     if target.p99_ms is not None:
-        times = time_exits([Engine(path, provider='cpu')], ROUNDS)[:, 0].T
+        times = time_exits([Engine(path, compute=Compute(provider='cpu'))], ROUNDS)[:, 0].T
     source = of_file(path, data, split) if split else of_run(path, data)
     first, second = halves(len(source.labels))
     known = source.known(policy_name)

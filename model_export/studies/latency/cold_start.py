@@ -83,11 +83,11 @@ def _measure(model: Path, runs: int) -> list[dict[str, Any]]:
     import onnxruntime  # noqa: F401
 
     from eevit_ros.model.check import check_model, read_model
-    from eevit_ros.model.compute import PROVIDERS
+    from eevit_ros.model.compute import Compute
     from eevit_ros.model.ort_session import open_session
 
     stamps.append(_now())
-    session = open_session(read_model(model), [PROVIDERS['cpu']], THREADS)
+    session = open_session(read_model(model), Compute(provider='cpu', threads=THREADS))
     stamps.append(_now())
     metadata = check_model(session)
     stamps.append(_now())

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine
 from eevit_ros.reporting import style
 from eevit_ros.reporting.interval import Interval, median_interval
@@ -82,7 +83,9 @@ def exit_times(model: Path, rounds: int) -> tuple[Times, tuple[int, ...]]:
     with tempfile.TemporaryDirectory() as folder:
         bare = Path(folder) / 'headless.onnx'
         write_headless(model, bare)
-        engines = [Engine(path, provider='cpu', threads=THREADS) for path in (model, bare)]
+        engines = [
+            Engine(path, compute=Compute(provider='cpu', threads=THREADS)) for path in (model, bare)
+        ]
     return time_exits(engines, rounds, cpu=True), engines[0].metadata.answer_layers
 
 

@@ -17,8 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eevit_ros.errors import EevitError
-from eevit_ros.model.compute import PROVIDERS
-from eevit_ros.model.cores import all_cores
+from eevit_ros.model.compute import PROVIDERS, Compute, all_cores
 from eevit_ros.model.engine import Engine
 from eevit_ros.model.metadata import ModelMetadata
 from eevit_ros.reporting.host_info import describe_machine
@@ -82,7 +81,7 @@ def _measure(model: Path, provider: str, rounds: int) -> dict[str, Any]:
     """What one provider does; where it cannot be run, why."""
     start = time.perf_counter()
     try:
-        engine = Engine(model, provider=provider, threads=all_cores())
+        engine = Engine(model, compute=Compute(provider=provider, threads=all_cores()))
         load_ms = (time.perf_counter() - start) * 1e3
         times = time_exits([engine], rounds)[:, 0]
     except EevitError as err:

@@ -10,6 +10,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine
 from eevit_ros.reporting import style
 from model_export.errors import ModelExportError
@@ -46,7 +47,7 @@ def study(inputs: Inputs) -> Study:
             f'{", ".join(others)}: measured with another file than {inputs.model} '
             f'({facts["sha256"]}): measure again, or leave it out'
         )
-    mix = shares(Engine(inputs.model, provider='cpu').metadata)
+    mix = shares(Engine(inputs.model, compute=Compute(provider='cpu')).metadata)
     return Study(
         'platform',
         'Platforms',

@@ -9,6 +9,7 @@ import pytest
 
 from eevit_ros.errors import EevitError
 from eevit_ros.model.all_exits import AllExits
+from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine, forcing
 from eevit_ros.recordings.open import open_source
 from test.eevit_ros.replay.demo_frames import BAG, MODEL, every, needs_model
@@ -16,7 +17,7 @@ from test.eevit_ros.replay.demo_frames import BAG, MODEL, every, needs_model
 
 @needs_model
 def test_every_exit_answers_as_the_engine_that_is_forced_to_leave_there() -> None:
-    engine = Engine(MODEL, provider='cpu')
+    engine = Engine(MODEL, compute=Compute(provider='cpu'))
     exits = len(engine.metadata.exit_layers)
     model = AllExits(MODEL)
     before = engine.thresholds

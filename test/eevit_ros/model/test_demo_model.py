@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from drive.pictures import read_pictures
+from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine
 from eevit_ros.parameters.classifier import demo_model
 
 
 def test_it_recognises_pictures_and_both_forms_agree() -> None:
     pictures = read_pictures()[:60]
-    single = Engine(demo_model(), provider='cpu', execution='single')
-    staged = Engine(demo_model(), provider='cpu', execution='staged')
+    single = Engine(demo_model(), compute=Compute(provider='cpu', execution='single'))
+    staged = Engine(demo_model(), compute=Compute(provider='cpu', execution='staged'))
     single.warm_up()
     staged.warm_up()
     right = 0

@@ -24,6 +24,7 @@ from eevit_ros.errors import EevitError
 from eevit_ros.images.resize import ResizeRule
 from eevit_ros.model import check as model_check
 from eevit_ros.model.check import read_model
+from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine
 from eevit_ros.model.metadata import CONFIDENCE_BINS, ModelMetadata
 from eevit_ros.model.promise import Promise
@@ -285,7 +286,7 @@ def test_branches_within_branches_without_end_are_refused(tmp_path: Path, execut
     path = tmp_path / 'deep.onnx'
     path.write_bytes(nested(b'', *(7, *(1, 5, 6) * 2000)))
     with pytest.raises(EevitError, match='deep.onnx: '):
-        Engine(path, execution=execution)
+        Engine(path, compute=Compute(execution=execution))
 
 
 def other_model(opset: int = 20, ir: int = 10, external: bool = False) -> onnx.ModelProto:

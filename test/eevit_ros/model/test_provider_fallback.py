@@ -11,7 +11,8 @@ import pytest
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.resize import Image
-from eevit_ros.model import provider_fallback as live_model
+from eevit_ros.model import provider_fallback
+from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine
 from eevit_ros.model.runners import StagedRunner
 from harness import gpu_stand_in
@@ -45,8 +46,8 @@ def kill(engine: Engine) -> None:
 @pytest.mark.parametrize(
     'arguments',
     [
-        {'execution': 'single'},
-        {'execution': 'staged'},
+        {'compute': Compute(execution='single')},
+        {'compute': Compute(execution='staged')},
         {'exit_policy': 'patience', 'thresholds': 0.5},
     ],
     ids=['single', 'staged', 'patience'],
@@ -73,7 +74,7 @@ def test_a_provider_that_dies_hands_the_frame_to_the_next(
 def test_the_dead_one_s_memory_is_free_before_the_next_is_opened(
     model: Path, execution: str
 ) -> None:
-    engine = Engine(model, execution=execution)
+    engine = Engine(model, compute=Compute(execution=execution))
     kill(engine)
     before = len(Session.made)
     engine.run(grey(0))
@@ -100,10 +101,10 @@ def test_the_last_provider_goes_on_failing_frame_by_frame_and_nothing_flaps(mode
 
 @pytest.mark.usefixtures('gpu')
 def test_a_provider_that_is_insisted_on_is_kept(model: Path) -> None:
-    engine = Engine(model, provider='cuda')
+    engine = Engine(model, compute=Compute(provider='cuda'))
     kill(engine)
     for _ in range(2):
-        with pytest.raises(EevitError, match='on cuda: .*out of memory.* set provider to auto'):
+        with pytest.raises(EevitError, match='on cuda: .*out of memory.* set it to auto'):
             engine.run(grey(0))
     sessions()[0].dead = False
     assert engine.run(grey(255)).exit_layer == 1
@@ -115,20 +116,20 @@ def test_a_file_that_is_gone_is_looked_for_again_now_and_then(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now_s = [1000.0]
-    monkeypatch.setattr(live_model, 'time', SimpleNamespace(monotonic=lambda: now_s[0]))
+    monkeypatch.setattr(provider_fallback, 'time', SimpleNamespace(monotonic=lambda: now_s[0]))
     engine = Engine(model)
     kill(engine)
     data = model.read_bytes()
     model.unlink()
     with pytest.raises(EevitError, match='out of memory; it cannot be opened again: .*not exist'):
         engine.run(grey(0))
-    with pytest.raises(EevitError, match='runs nowhere any more: tensorrt failed in a run'):
+    with pytest.raises(EevitError, match='no provider left: tensorrt failed in a run'):
         engine.run(grey(0))
-    now_s[0] += live_model.RETRY_S
+    now_s[0] += provider_fallback.RETRY_S
     write_tiny_model(model, classes=5)
     with pytest.raises(EevitError, match='the file has changed: configure the node again'):
         engine.run(grey(0))
-    now_s[0] += live_model.RETRY_S
+    now_s[0] += provider_fallback.RETRY_S
     model.write_bytes(data)
     assert engine.run(grey(255)).exit_layer == 1
     assert engine.provider == 'cuda'
@@ -161,10 +162,10 @@ def test_a_provider_that_answers_no_numbers_does_not_work(model: Path) -> None:
 def test_threads_leave_a_core_and_stop_spinning_after_a_frame(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('eevit_ros.model.providers.spare_one', lambda: 3)
+    monkeypatch.setattr('eevit_ros.model.compute.all_cores', lambda: 4)
 
     def made(**arguments: object) -> ort.SessionOptions:
-        engine = Engine(model, provider='cpu', **arguments)  # type: ignore[arg-type]
+        engine = Engine(model, compute=Compute(provider='cpu', **arguments))  # type: ignore[arg-type]
         engine.run(grey(0))
         return sessions()[-1].settings
 

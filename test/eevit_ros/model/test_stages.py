@@ -13,7 +13,7 @@ from onnx import helper
 from eevit_ros.errors import EevitError
 from eevit_ros.images.resize import Image
 from eevit_ros.model import providers
-from eevit_ros.model.compute import PROVIDERS
+from eevit_ros.model.compute import PROVIDERS, Compute
 from eevit_ros.model.engine import Engine
 from eevit_ros.model.ort_session import open_session
 from eevit_ros.model.promise import Promise
@@ -36,7 +36,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope='module')
 def staged(model: Path) -> Engine:
-    return Engine(model, execution='staged')
+    return Engine(model, compute=Compute(execution='staged'))
 
 
 def grey(level: int) -> Image:
@@ -48,8 +48,8 @@ def grey(level: int) -> Image:
 
 @pytest.mark.parametrize('thresholds', [*EVERY_EXIT, (0.8, 0.8), (0.5, 0.9)])
 def test_both_forms_answer_alike(model: Path, thresholds: tuple[float, float]) -> None:
-    single = Engine(model, execution='single', thresholds=thresholds)
-    staged = Engine(model, execution='staged', thresholds=thresholds)
+    single = Engine(model, compute=Compute(execution='single'), thresholds=thresholds)
+    staged = Engine(model, compute=Compute(execution='staged'), thresholds=thresholds)
     assert (single.execution, staged.execution) == ('single', 'staged')
     assert (single.metadata, single.sha256) == (staged.metadata, staged.sha256)
     for level in LEVELS:
@@ -66,7 +66,7 @@ def test_an_earlier_answer_is_not_overwritten_by_a_later_one(staged: Engine) -> 
 
 
 def test_one_graph_runs_unless_a_policy_needs_stages(model: Path) -> None:
-    assert Engine(model, provider='cpu').execution == 'single'
+    assert Engine(model, compute=Compute(provider='cpu')).execution == 'single'
     assert Engine(model, exit_policy='margin', thresholds=0.5).execution == 'staged'
 
 
@@ -82,7 +82,7 @@ def test_on_a_gpu_hidden_states_of_stages_stay_there(
 
     monkeypatch.setitem(PROVIDERS, 'cuda', PROVIDERS['cpu'])  # as if it were there
     monkeypatch.setattr(providers, 'StagedRunner', on_the_cpu)
-    engine = Engine(model, execution='staged')
+    engine = Engine(model, compute=Compute(execution='staged'))
     assert (engine.provider, engine.execution, devices) == ('cuda', 'staged', ['cuda'])
     assert Engine(model).execution == 'single'
 
@@ -95,7 +95,9 @@ def test_warm_up_visits_every_stage(staged: Engine) -> None:
 def test_a_nan_is_an_error_in_stages_too(tmp_path: Path) -> None:
     path = write_tiny_model(tmp_path / 'nan.onnx', nan_when_black=True)
     for policy in ('own', 'patience'):
-        engine = Engine(path, execution='staged', exit_policy=policy, thresholds=0.8)
+        engine = Engine(
+            path, compute=Compute(execution='staged'), exit_policy=policy, thresholds=0.8
+        )
         with pytest.raises(EevitError, match='probabilities from nan to nan'):
             engine.run(grey(0))
         assert engine.run(grey(255)).confidence == 1
@@ -105,7 +107,7 @@ def test_the_file_is_let_go_once_its_stages_are_loaded(model: Path) -> None:
     data = bytearray(model.read_bytes())
     runner = StagedRunner(data, open_on_cpu, 'cpu')
     data.clear()  # fails as long as anything views it
-    probabilities, exit_index = runner.answer(grey(255), (0.8, 0.8))
+    probabilities, exit_index = runner.run(grey(255), (0.8, 0.8))
     assert (probabilities.max(), exit_index) == (1, [0])
 
 
@@ -136,7 +138,7 @@ def test_anytime_answers_within_its_budget(model: Path, staged: Engine, budget_m
     taken = exits_taken(judged.measure, np.array((1.0, 0.9), np.float32))
     for number, level in enumerate(LEVELS):
         policy.start()
-        probabilities, exit_index = runner.answer(grey(level), (1.0, 0.9), policy)
+        probabilities, exit_index = runner.run(grey(level), (1.0, 0.9), policy)
         assert exit_index == [taken[number]]
         assert probabilities.argmax() == judged.answer[taken[number], number]
         assert probabilities.max() == judged.confidence[taken[number], number]
@@ -147,7 +149,7 @@ def test_the_engine_looks_at_the_clock(model: Path, monkeypatch: pytest.MonkeyPa
     engine = Engine(model, exit_policy='anytime', budget_ms=1e4, thresholds=1.0)
     engine.warm_up()
     assert engine.run(grey(0)).exit_index == 0
-    assert engine.run_to_the_end(grey(0)).exit_index == 2
+    assert engine.run(grey(0), full_depth=True).exit_index == 2
     engine = Engine(model, exit_policy='anytime', budget_ms=1e9)
     assert engine.thresholds == (0.8, 0.8)  # it compares what the file compares
     assert [engine.run(grey(level)).exit_index for level in (255, 150, 0)] == [0, 1, 2]
@@ -164,7 +166,7 @@ def test_under_another_policy_nothing_of_the_calibration_holds(tmp_path: Path) -
     props = replace(tiny_metadata(), promise=promise).to_props()
     path = write_tiny_model(tmp_path / 'tiny.onnx', props=props)
     for execution in ('single', 'staged'):
-        assert Engine(path, execution=execution).promise == str(promise)
+        assert Engine(path, compute=Compute(execution=execution)).promise == str(promise)
     engine = Engine(path, exit_policy='patience', thresholds=0.8)
     assert engine.promise == 'does not hold: exit policy patience, and softmax was tested'
     monitor = ShiftMonitor(
@@ -180,17 +182,16 @@ def test_under_another_policy_nothing_of_the_calibration_holds(tmp_path: Path) -
     ('arguments', 'complaint'),
     [
         ({'exit_policy': 'luck'}, "exit_policy must be one of .*'anytime'.* Got 'luck'"),
-        ({'execution': 'twice'}, "execution must be one of .*'staged'.* Got 'twice'"),
         ({'exit_policy': 'patience'}, 'those of softmax .* exit_policy patience: give thresholds'),
         (
-            {'exit_policy': 'patience', 'execution': 'single', 'thresholds': 0.5},
+            {'exit_policy': 'patience', 'compute': Compute(execution='single'), 'thresholds': 0.5},
             "'patience' needs a host that decides: set execution to 'staged'",
         ),
         ({'exit_policy': 'anytime'}, r'above 0 with it.* Got 0.0 with .anytime.'),
         ({'exit_policy': 'anytime', 'budget_ms': float('nan')}, 'Got nan'),
         ({'budget_ms': 5.0}, "0 without. Got 5.0 with 'own'"),
         ({'exit_policy': 'anytime', 'budget_ms': 1e-6}, 'too short: the first exit answers after'),
-        ({'execution': 'staged', 'thresholds': (0.1, 0.2, 0.3)}, 'one value or 2'),
+        ({'compute': Compute(execution='staged'), 'thresholds': (0.1, 0.2, 0.3)}, 'one value or 2'),
     ],
 )
 def test_what_does_not_fit_is_refused(
@@ -216,14 +217,14 @@ def test_a_graph_that_is_no_row_of_stages_says_what_to_do(model: Path, tmp_path:
     with pytest.raises(
         EevitError, match=r"other.onnx: the graph is not a row of stages.*execution to 'single'"
     ):
-        Engine(path, execution='staged')
+        Engine(path, compute=Compute(execution='staged'))
 
 
 def test_stages_and_exits_must_be_as_many(model: Path, tmp_path: Path) -> None:
     props = tiny_metadata(exit_layers=(1, 2, 3)).to_props()
     path = write_tiny_model(tmp_path / 'tiny.onnx', props=dict(props))
     with pytest.raises(EevitError, match='the graph has 3 stages, the metadata 4 exits'):
-        Engine(path, execution='staged')
+        Engine(path, compute=Compute(execution='staged'))
 
 
 @pytest.mark.parametrize('end', [1, 10, 1000, -1])
@@ -233,7 +234,7 @@ def test_a_truncated_file_is_refused(model: Path, end: int) -> None:
 
 
 def open_on_cpu(graph: bytes) -> object:
-    return open_session(graph, [PROVIDERS['cpu']], 1)
+    return open_session(graph, Compute(provider='cpu', threads=1))
 
 
 def all_exits(engine: Engine) -> np.ndarray:

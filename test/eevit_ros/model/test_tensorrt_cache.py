@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from eevit_ros.errors import EevitError
-from eevit_ros.model.compute import check_cache_dir, default_cache_dir
 from eevit_ros.model.tensorrt_cache import EngineCache
 
 FACTS = {'model': 'ab' * 32, 'tensorrt': '10.3.0', 'device': 'NVIDIA Jetson AGX Orin'}
@@ -215,24 +214,6 @@ def test_two_processes_do_not_build_the_same(tmp_path: Path) -> None:
     found.append(EngineCache(tmp_path, FACTS, say).use(build))
     first.join(PLENTY_S)
     assert sorted(found) == ['built', 'loaded']
-
-
-def test_the_default_folder_is_where_caches_belong(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv('HOME', '/home/robot')
-    monkeypatch.setenv('XDG_CACHE_HOME', '/var/cache')
-    assert default_cache_dir() == Path('/var/cache/eevit_ros')
-    for value in ('', 'relative'):
-        monkeypatch.setenv('XDG_CACHE_HOME', value)
-        assert default_cache_dir() == Path('/home/robot/.cache/eevit_ros')
-    assert check_cache_dir('') is None
-    assert check_cache_dir('~/engines') == Path('/home/robot/engines')
-    assert check_cache_dir('/data/engines') == Path('/data/engines')
-
-
-@pytest.mark.parametrize('text', ['engines', './engines', '../engines', '~nobody_at_all/engines'])
-def test_a_folder_must_not_depend_on_where_the_node_was_started(text: str) -> None:
-    with pytest.raises(EevitError, match="'cache_dir' must be an absolute path, or begin with ~"):
-        check_cache_dir(text)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rcl_interfaces.msg import ParameterType
 
 from eevit_ros.errors import EevitError
+from eevit_ros.model.compute import Compute
 from eevit_ros.nodes.declare import descriptor
 from eevit_ros.parameters.classifier import Settings, check_value, demo_model
 from eevit_ros.parameters.classifier_specs import SPECS
@@ -41,7 +42,7 @@ def test_defaults_make_settings() -> None:
     assert settings.model == demo_model()
     assert settings.model.name == 'eevit_s14_cifar100.onnx'
     assert settings.thresholds == ()
-    assert settings.perception.rate == RateSettings()
+    assert (settings.compute, settings.perception.rate) == (Compute(), RateSettings())
 
 
 def test_a_model_may_lie_in_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,9 +53,8 @@ def test_a_model_may_lie_in_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_cache_folder_is_absolute_or_in_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('HOME', '/home/robot')
-    assert Settings.from_values(DEFAULTS).cache_dir is None
     settings = Settings.from_values({**DEFAULTS, 'cache_dir': '~/engines'})
-    assert settings.cache_dir == Path('/home/robot/engines')
+    assert settings.compute.engine_folder == Path('/home/robot/engines/tensorrt')
     for name in ('engines', '../engines'):
         with pytest.raises(EevitError, match=f"'cache_dir' must be an absolute .* Got '{name}'"):
             check_value('cache_dir', name)

@@ -10,6 +10,7 @@ import yaml
 
 from eevit_ros.errors import EevitError
 from eevit_ros.model.all_exits import AllExits
+from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine
 from eevit_ros.parameters.classifier import open_engine
 from eevit_ros.policies.threshold_search import choose_thresholds, exits_taken
@@ -106,7 +107,7 @@ def test_without_truth_the_promise_is_agreement_with_full_depth(bag: Path, tmp_p
 def test_proposals_give_up_no_more_than_they_may_and_save_the_more(by_truth: Tuning) -> None:
     full, own, *chosen = by_truth.proposals
     assert full.thresholds == (1.0,) * len(full.thresholds)
-    assert own.thresholds == Engine(MODEL, provider='cpu').thresholds
+    assert own.thresholds == Engine(MODEL, compute=Compute(provider='cpu')).thresholds
     assert (full.checked, own.checked) == (None, None)
     for drop, proposal in zip((0.0, DROP / 2, DROP), chosen, strict=True):
         assert proposal.outcome.accuracy >= full.outcome.accuracy - drop - 1e-12
@@ -116,7 +117,7 @@ def test_proposals_give_up_no_more_than_they_may_and_save_the_more(by_truth: Tun
 
 
 def test_the_unseen_half_is_judged_by_thresholds_of_the_other(by_truth: Tuning, bag: Path) -> None:
-    engine = Engine(MODEL, provider='cpu')
+    engine = Engine(MODEL, compute=Compute(provider='cpu'))
     model, names = AllExits(MODEL), list(engine.metadata.class_names)
     source = open_source(bag, None)
     labels = source.stamped_labels(TRUTH)
@@ -144,7 +145,7 @@ def test_the_file_is_a_parameter_file_and_says_where_it_is_from(
     best = by_truth.proposals[-1]
     assert classifier_settings(by_truth.file, [])[0].thresholds == best.thresholds
     text = by_truth.file.read_text('utf-8')
-    sha256 = Engine(MODEL, provider='cpu').sha256
+    sha256 = Engine(MODEL, compute=Compute(provider='cpu')).sha256
     given = {'thresholds': [*best.thresholds], 'model_sha256': sha256}
     assert yaml.safe_load(text) == {'/**': {'ros__parameters': given}}
     assert 'chosen on 42 frames of drive' in text

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from eevit_ros.images.resize import Image, ResizeRule
+from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine
 from eevit_ros.model.metadata import ModelMetadata
 from eevit_ros.model.stages import Tensor, cut_stages
@@ -66,7 +67,7 @@ def pixels(images: torch.Tensor) -> Image:
 @pytest.fixture(scope='module')
 def every_exit(exported: Exported, pixels: Image) -> Probabilities:
     """What the single graph answers when forced to leave at each exit, float32 (E + 1, N, C)."""
-    engine, found = Engine(exported.path, execution='single'), []
+    engine, found = Engine(exported.path, compute=Compute(execution='single')), []
     for exit_index in range(5):
         engine.thresholds = [1.0] * exit_index + [0.0] * (4 - exit_index)
         found.append([engine.run(image).probabilities for image in pixels])
@@ -96,7 +97,7 @@ def test_free_decisions_are_those_of_torch(exported: Exported, pixels: Image) ->
 def test_stages_answer_as_the_single_graph_at_every_exit(
     exported: Exported, pixels: Image, every_exit: Probabilities
 ) -> None:
-    staged = Engine(exported.path, execution='staged')
+    staged = Engine(exported.path, compute=Compute(execution='staged'))
     for exit_index in range(5):
         staged.thresholds = [1.0] * exit_index + [0.0] * (4 - exit_index)
         for n, image in enumerate(pixels):

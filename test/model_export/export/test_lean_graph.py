@@ -17,6 +17,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine
 from eevit_ros.model.metadata import ModelMetadata
 from eevit_ros.policies.base import Probabilities
@@ -111,7 +112,7 @@ def expected(exported: Exported, frames: Tensor) -> Probabilities:
 
 @pytest.fixture(params=['single', 'staged'])
 def engine(exported: Exported, request: pytest.FixtureRequest) -> Engine:
-    return Engine(exported.path, execution=request.param, threads=1)
+    return Engine(exported.path, compute=Compute(execution=request.param, threads=1))
 
 
 def test_no_probability_changes(engine: Engine, frames: Tensor, expected: Probabilities) -> None:

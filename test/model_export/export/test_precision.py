@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from eevit_ros.images.resize import Image
+from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine
 from eevit_ros.model.metadata import ModelMetadata
 from model_export.__main__ import main
@@ -82,7 +83,7 @@ def test_every_product_with_weights_runs_in_int8(int8: onnx.ModelProto) -> None:
 def test_both_forms_leave_where_forced_and_say_the_same(
     path: Path, int8: onnx.ModelProto, pixels: Image, execution: str
 ) -> None:
-    engine = Engine(path, execution=execution)
+    engine = Engine(path, compute=Compute(execution=execution))
     assert engine.metadata.precision == 'int8'
     expected = answer_all(int8, pixels)
     for exit_index in range(EXITS + 1):

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine, forcing
 from harness.paths import ROOT
 from model_export.errors import ModelExportError
@@ -24,7 +25,7 @@ LAYERS = (3, 4, 5, 6, 7, 8, 9, 10, 12)
 
 @pytest.fixture(scope='module')
 def engine() -> Engine:
-    return Engine(MODEL, threads=1)
+    return Engine(MODEL, compute=Compute(threads=1))
 
 
 @pytest.fixture(scope='module')

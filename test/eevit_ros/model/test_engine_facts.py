@@ -10,7 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from eevit_ros.model.gpu import PROVIDER, UNKNOWN, device_name, dotted, tensorrt_version
+from eevit_ros.model.tensorrt_cache import (
+    PROVIDER_LIBRARY,
+    UNKNOWN,
+    device_name,
+    dotted,
+    tensorrt_version,
+)
 from harness.paths import ROOT
 
 
@@ -35,9 +41,9 @@ def test_other_gpus_are_named_by_the_driver(tmp_path: Path) -> None:
 def test_without_a_gpu_nothing_is_known(tmp_path: Path) -> None:
     assert device_name(tmp_path) == UNKNOWN
     assert tensorrt_version(tmp_path) == UNKNOWN
-    (tmp_path / PROVIDER).write_bytes(b'\x7fELF no library named')
+    (tmp_path / PROVIDER_LIBRARY).write_bytes(b'\x7fELF no library named')
     assert tensorrt_version(tmp_path) == UNKNOWN
-    (tmp_path / PROVIDER).write_bytes(b'\x7fELF\0libnvinfer.so.9999\0')  # not installed
+    (tmp_path / PROVIDER_LIBRARY).write_bytes(b'\x7fELF\0libnvinfer.so.9999\0')  # not installed
     assert tensorrt_version(tmp_path) == UNKNOWN
 
 
@@ -54,9 +60,10 @@ def test_the_library_that_the_provider_is_linked_with_is_asked(tmp_path: Path) -
     source.write_text('int getInferLibVersion(void) { return 100300; }\n')
     library = tmp_path / 'libnvinfer.so.10'
     subprocess.run(['cc', '-shared', '-fPIC', '-o', library, source], check=True, timeout=60)
-    (tmp_path / PROVIDER).write_bytes(b'\x7fELF\0libnvinfer.so.10\0libnvonnxparser.so.10\0')
+    (tmp_path / PROVIDER_LIBRARY).write_bytes(b'\x7fELF\0libnvinfer.so.10\0libnvonnxparser.so.10\0')
     code = (
-        'import sys; from pathlib import Path; from eevit_ros.model.gpu import tensorrt_version;'
+        'import sys; from pathlib import Path; '
+        'from eevit_ros.model.tensorrt_cache import tensorrt_version; '
         'print(tensorrt_version(Path(sys.argv[1])))'
     )
     found = subprocess.run(
