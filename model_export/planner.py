@@ -119,15 +119,12 @@ def costs(backbone: BackboneRecipe, num_classes: int) -> Costs:
         model = fold(EarlyExitViT(Recipe('plan', backbone, exits, num_classes, task=task)))
         image = torch.zeros(1, size, size, 3, dtype=torch.uint8)
     network = model.backbone
-    layers = [count_run(network.embed, image)]
-    heads = []
-    x = network.embed(image)
-    for layer, (block, head) in enumerate(zip(network.blocks, model.heads, strict=False), start=1):
-        layers.append(count_run(block, x))
-        x = block(x)
-        heads.append(count_run(head, network.exit_tokens(x, layer)))
-    layers.append(count_run(network.classify, x))
-    return Costs((layers[0] + layers[1], *layers[2:]), tuple(heads))
+    *tokens, last = network.walk(image, range(backbone.layers))
+    layers = [count_run(block, x) for block, x in zip(network.blocks, tokens, strict=False)]
+    layers[0] += count_run(network.embed, image)
+    *seen, _ = model.walk(image)  # there is an exit after every layer but the last
+    heads = [count_run(head, x) for head, x in zip(model.heads, seen, strict=True)]
+    return Costs((*layers, count_run(network.classify, last)), tuple(heads))
 
 
 def equal_steps(costs: Costs, count: int, first: int | None = None) -> tuple[int, ...]:

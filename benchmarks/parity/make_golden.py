@@ -29,7 +29,7 @@ from model_export.network.early_exit import EarlyExitViT
 from model_export.pretrained import start_from
 from model_export.recipe.recipe import recipe_from_dict
 
-OUT = Path('test/model_export/parity')
+OUT = Path('test/model_export/pretrained/parity')
 IMAGES = 2
 
 

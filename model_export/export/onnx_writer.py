@@ -11,7 +11,7 @@ import io
 import logging
 import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -51,18 +51,13 @@ class ExportForm(nn.Module):
 
     def forward(self, image: Tensor, thresholds: Tensor) -> tuple[Tensor, Tensor]:
         """The contract's inputs and outputs; see `EarlyExitViT.forward_eager`."""
-        model = self.model
-        blocks, exit_tokens = model.backbone.blocks, model.backbone.exit_tokens
-        x = model.backbone.embed(image)
-        for block in blocks[: model.exit_layers[0]]:
-            x = block(x)
-        probabilities = self.answer(model.heads[0](exit_tokens(x, model.exit_layers[0])))
+        model, backbone, exit_layers = self.model, self.model.backbone, self.model.exit_layers
+        x = backbone.run_layers(backbone.embed(image), 0, exit_layers[0])
+        probabilities = self.answer(model.heads[0](backbone.exit_tokens(x, exit_layers[0])))
         exit_index = torch.zeros(1, dtype=torch.int32)
         left = self.leaves(probabilities, None, thresholds[0])
 
         for index in range(1, len(model.heads)):
-            head, layer = model.heads[index], model.exit_layers[index]
-            stretch = blocks[model.exit_layers[index - 1] : layer]
             shape = self.shapes[index]
 
             def keep(
@@ -80,13 +75,10 @@ class ExportForm(nn.Module):
                 probabilities: Tensor,
                 exit_index: Tensor,
                 index: int = index,
-                layer: int = layer,
-                head: nn.Module = head,
-                stretch: Iterable[nn.Module] = stretch,
             ) -> tuple[Tensor, ...]:
-                for block in stretch:
-                    x = block(x)
-                probabilities = self.answer(head(exit_tokens(x, layer)))
+                layer = exit_layers[index]
+                x = backbone.run_layers(x, exit_layers[index - 1], layer)
+                probabilities = self.answer(model.heads[index](backbone.exit_tokens(x, layer)))
                 return x, probabilities, torch.full((1,), index, dtype=torch.int32)
 
             before = probabilities
@@ -99,10 +91,9 @@ class ExportForm(nn.Module):
             return probabilities.clone(), exit_index.clone()
 
         def finish(x: Tensor, probabilities: Tensor, exit_index: Tensor) -> tuple[Tensor, ...]:
-            for block in blocks[model.exit_layers[-1] : -1]:
-                x = block(x)
+            x = backbone.run_layers(x, exit_layers[-1], len(backbone.blocks) - 1)
             final = torch.full((1,), len(model.heads), dtype=torch.int32)
-            return self.answer(model.backbone.classify(x)), final
+            return self.answer(backbone.classify(x)), final
 
         probabilities, exit_index = torch.cond(left, stay, finish, (x, probabilities, exit_index))
         return probabilities, exit_index
@@ -112,12 +103,8 @@ class ExportForm(nn.Module):
 def _shapes_at_exits(model: EarlyExitViT) -> list[tuple[int, ...]]:
     """Shapes of the tokens that leave each exit's layer, for one image."""
     size = model.recipe.backbone.image_size
-    x = model.backbone.embed(torch.zeros(1, size, size, 3, dtype=torch.uint8))
-    shapes = []
-    for block in model.backbone.blocks[: model.exit_layers[-1]]:
-        x = block(x)
-        shapes.append(tuple(x.shape))
-    return [shapes[layer - 1] for layer in model.exit_layers]
+    image = torch.zeros(1, size, size, 3, dtype=torch.uint8)
+    return [tuple(x.shape) for x in model.backbone.walk(image, model.exit_layers)]
 
 
 def round_weights_to_half(model: EarlyExitViT) -> None:

@@ -9,6 +9,8 @@ Shapes in comments: B images, C classes, E early exits.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
@@ -31,19 +33,20 @@ class EarlyExitViT(nn.Module):
             build_head(exit, recipe.backbone, recipe.num_classes) for exit in recipe.exits
         )
 
-    def tokens_at_exits(self, image: Tensor) -> list[Tensor]:
-        """What each exit's head sees, then the tokens before the last layer (for `classify`)."""
-        tokens = []
-        x = self.backbone.embed(image)
-        for layer, block in enumerate(self.backbone.blocks[:-1], start=1):
-            x = block(x)
-            if layer in self.exit_layers:
-                tokens.append(self.backbone.exit_tokens(x, layer))
-        return [*tokens, x]
+    def walk(self, image: Tensor) -> Iterator[Tensor]:
+        """Yield what each exit's head sees and, last, what the backbone's `classify` takes.
+
+        A layer runs only when tokens behind it are asked for, so a caller may leave early.
+        """
+        backbone = self.backbone
+        tokens = backbone.walk(image, (*self.exit_layers, len(backbone.blocks) - 1))
+        for layer in self.exit_layers:
+            yield backbone.exit_tokens(next(tokens), layer)
+        yield next(tokens)
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits (E + 1, B, C) of every exit and, last, of the final classifier."""
-        *tokens, last = self.tokens_at_exits(image)
+        *tokens, last = self.walk(image)
         logits = [head(x) for head, x in zip(self.heads, tokens, strict=True)]
         return torch.stack([*logits, self.backbone.classify(last)])
 
@@ -60,16 +63,10 @@ class EarlyExitViT(nn.Module):
         Returns:
             probabilities float32 (1, C), and the exit index int32 (1,), E for the final one.
         """
-        x = self.backbone.embed(image)
-        done = 0
-        for index, (layer, head) in enumerate(zip(self.exit_layers, self.heads, strict=True)):
-            for block in self.backbone.blocks[done:layer]:
-                x = block(x)
-            done = layer
-            probabilities = head(self.backbone.exit_tokens(x, layer)).softmax(-1)
+        tokens = self.walk(image)
+        for index, head in enumerate(self.heads):
+            probabilities = head(next(tokens)).softmax(-1)
             if measure(policy, probabilities) > thresholds[index]:
                 return probabilities, torch.tensor([index], dtype=torch.int32)
-        for block in self.backbone.blocks[done:-1]:
-            x = block(x)
-        probabilities = self.backbone.classify(x).softmax(-1)
+        probabilities = self.backbone.classify(next(tokens)).softmax(-1)
         return probabilities, torch.tensor([len(self.heads)], dtype=torch.int32)

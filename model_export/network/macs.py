@@ -38,7 +38,7 @@ def count_macs(model: EarlyExitViT) -> Macs:
         thresholds = torch.ones(len(model.heads))
         thresholds[index:] = 0  # force this exit: 1 never leaves, 0 always does
         leaving.append(count_run(model.forward_eager, image, thresholds))
-    *tokens, _ = model.tokens_at_exits(image)
+    *tokens, _ = model.walk(image)
     heads = [count_run(head, x) for head, x in zip(model.heads, tokens, strict=True)]
     return Macs(tuple(leaving), tuple(heads), count_run(model.backbone, image))
 

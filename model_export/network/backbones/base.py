@@ -10,6 +10,8 @@ not the same after each.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import torch
 from torch import Tensor, nn
 
@@ -61,6 +63,25 @@ class Backbone(nn.Module):
         """
         raise NotImplementedError
 
+    def run_layers(self, x: Tensor, after: int, to: int) -> Tensor:
+        """Run layers `after` + 1 to `to`, counted from 1, on tokens `x` of layer `after`.
+
+        Layer 0 is the embedding.
+        """
+        for block in self.blocks[after:to]:
+            x = block(x)
+        return x
+
+    def walk(self, image: Tensor, layers: Iterable[int]) -> Iterator[Tensor]:
+        """Yield the tokens after each of `layers`, which rise; layer 0 is the embedding.
+
+        A layer runs only when tokens behind it are asked for, so a caller may stop early.
+        """
+        x, done = self.embed(image), 0
+        for layer in layers:
+            x, done = self.run_layers(x, done, layer), layer
+            yield x
+
     def classify(self, x: Tensor) -> Tensor:
         """Run the last layer on the tokens of layer L - 1; logits (B, C).
 
@@ -70,7 +91,4 @@ class Backbone(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits (B, C) of uint8 RGB images (B, H, W, 3) at full depth."""
-        x = self.embed(image)
-        for block in self.blocks[:-1]:
-            x = block(x)
-        return self.classify(x)
+        return self.classify(self.run_layers(self.embed(image), 0, len(self.blocks) - 1))

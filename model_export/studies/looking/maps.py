@@ -77,15 +77,13 @@ def grad_cam(model: EarlyExitViT, image: Tensor, exit_index: int) -> Tensor:
     layers = (*model.exit_layers, len(backbone.blocks))
     layer = layers[exit_index]
     with torch.no_grad():
-        x = backbone.embed(image)
-        for block in backbone.blocks[: layer - 1]:
-            x = block(x)
+        x = backbone.run_layers(backbone.embed(image), 0, layer - 1)
     x = x.detach().requires_grad_()
     with torch.enable_grad():
         if exit_index == len(model.heads):
             logits = backbone.classify(x)
         else:
-            tokens = backbone.exit_tokens(backbone.blocks[layer - 1](x), layer)
+            tokens = backbone.exit_tokens(backbone.run_layers(x, layer - 1, layer), layer)
             logits = model.heads[exit_index](tokens)
         (gradient,) = torch.autograd.grad(logits.amax(dim=-1).sum(), x)
     before = max(layer - 1, 1)  # what enters layer 1 is laid out as what leaves it

@@ -213,8 +213,8 @@ def test_recipes_of_before_the_kinds_make_a_plain_vit() -> None:
 @pytest.mark.parametrize('name', ['lgvit_vit_b16', 'lgvit_deit_b16'])
 def test_lgvits_recipes_are_the_models_of_its_code(name: str) -> None:
     """The golden files of test_parity.py hold LGViT's code, smaller, with these very exits."""
-    root = ROOT
-    recipe = load_recipe(root / 'config' / 'recipes' / f'{name}.yaml')
-    golden = root / 'test' / 'model_export' / 'parity' / f'{name.removesuffix("_b16")}.safetensors'
+    recipe = load_recipe(ROOT / 'config' / 'recipes' / f'{name}.yaml')
+    parity = ROOT / 'test' / 'model_export' / 'pretrained' / 'parity'
+    golden = parity / f'{name.removesuffix("_b16")}.safetensors'
     assert recipe.exits == recipe_of(golden).exits
     assert recipe.backbone.kind == recipe_of(golden).backbone.kind

@@ -28,7 +28,7 @@ from model_export.pretrained import start_from
 from model_export.recipe.recipe import BackboneRecipe, Recipe, recipe_from_dict
 from test.model_export.random_model import CLASSES, random_model
 
-PARITY = Path(__file__).parent / 'parity'
+PARITY = Path(__file__).parents[1] / 'pretrained' / 'parity'
 
 
 EXITS = [
@@ -75,7 +75,7 @@ def frames() -> Tensor:
 def test_heads_see_the_mean_and_the_patches_at_their_stage(
     swin: EarlyExitViT, frames: Tensor
 ) -> None:
-    *tokens, last = swin.tokens_at_exits(frames)
+    *tokens, last = swin.walk(frames)
     assert [tuple(x.shape) for x in tokens] == [(3, 50, 8), (3, 17, 16), (3, 17, 16)]
     assert [swin.recipe.backbone.exit_shape(i) for i in (1, 3, 4, 5)] == [
         (8, 7),

@@ -78,7 +78,7 @@ def test_a_budget_without_a_step_is_refused(images: int, epochs: int) -> None:
 def test_features_are_what_the_exits_see(model: EarlyExitViT, images: torch.Tensor) -> None:
     data = Dataset(images.numpy(), torch.arange(8).numpy() % 4, tuple('abcd'))
     found = features(model, data, (2, 4))
-    *tokens, last = model.tokens_at_exits(images)
+    *tokens, last = model.walk(images)
     assert sorted(found.tokens) == [2, 4]
     scale = float(tokens[1].abs().max())
     torch.testing.assert_close(found.tokens[2].float(), tokens[1], atol=0.05 * scale, rtol=0.1)

@@ -168,7 +168,7 @@ def test_envit_leaves_layers_out_image_by_image(model: EarlyExitViT, images: Ten
     with dropped_layers(model, [0, 0, 0, 0, 1.0]):  # always layer 5, the last
         sub = model(images)
     torch.testing.assert_close(sub[:-1], full[:-1])
-    tokens = model.tokens_at_exits(images)[-1]
+    *_, tokens = model.walk(images)
     backbone = model.backbone
     torch.testing.assert_close(sub[-1], backbone.classifier(backbone.norm(tokens[:, 0])))
     torch.manual_seed(0)
