@@ -131,7 +131,7 @@ def _load(text: str) -> Any:
         yaml.YAMLError: It is none.
     """
     try:
-        return yaml.load(text, _Loader)
+        return yaml.load(text, _Loader)  # noqa: S506 - it is a SafeLoader
     except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as err:
         # What PyYAML's constructors make of '!!bool x', 2020-13-45, a thousand brackets.
         raise yaml.YAMLError(f'{type(err).__name__}: {err}') from err

@@ -98,7 +98,7 @@ def _key(sha256: str, known: str) -> str:
 
 def _read(path: Path) -> npt.NDArray[np.float32] | None:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(path, allow_pickle=False) as file:  # noqa: TID251 - no pickles by default
             return np.asarray(file['probabilities'], np.float32)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile):
         return None  # not there, or half written by a run that was killed: compute it again

@@ -85,7 +85,7 @@ def _read_safe(path: Path) -> State:
 
 def _read_torch(path: Path) -> State:
     try:
-        data = torch.load(path, map_location='cpu', weights_only=True)
+        data = torch.load(path, map_location='cpu', weights_only=True)  # noqa: TID251
     except Exception as err:  # torch raises what its unpickler happens to meet
         raise ModelExportError(
             f'cannot read {path} as tensors alone. If it is a whole pickled model, loading it '

@@ -41,7 +41,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     if not path.exists():
         raise ModelExportError(f'{folder} holds no training run (no checkpoint.pt) and no weights')
     try:
-        checkpoint: Checkpoint = torch.load(path, map_location='cpu', weights_only=True)
+        checkpoint: Checkpoint = torch.load(path, map_location='cpu', weights_only=True)  # noqa: TID251
     except Exception as err:  # torch raises what its unpickler happens to meet
         raise ModelExportError(f'cannot read checkpoint {path}: {err}') from err
     missing = sorted(set(_Required.__annotations__) - set(checkpoint))
