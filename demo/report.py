@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import cv2
@@ -17,9 +14,10 @@ from demo import figures
 from demo.bag import BagFrame
 from demo.records import FrameRecord
 from demo.summary import third_of
-from eevit_ros.reporting.style import to_png, to_svg
+from eevit_ros.reporting.page import Card, Table, render
+from eevit_ros.reporting.style import to_png
 
-PAGE = Path(__file__).with_name('report.template.html')
+TEMPLATE = Path(__file__).with_name('report.html.j2')
 
 
 @dataclass(frozen=True)
@@ -64,14 +62,17 @@ def write_html(run: Run, path: Path, overview: Path) -> None:
     """Write the page, with everything it shows inside it, and its main figure as PNG."""
     story = figures.timeline(run.bag, run.records, run.rates, run.summary)
     to_png(story, overview)
-    page = Template(PAGE.read_text('utf-8')).substitute(
-        model=html.escape(run.summary['model']['name']),
+    page = render(
+        TEMPLATE,
+        model=run.summary['model']['name'],
         story=_story(run.summary),
         headlines=_headlines(run.summary),
-        timeline=to_svg(story),
-        histogram=to_svg(figures.exit_histogram(run.summary)),
-        latency=to_svg(figures.latency_by_exit(run.records, run.summary['layers'])),
-        accuracy=to_svg(figures.accuracy_by_third(run.summary)),
+        timeline=story,
+        plots=(
+            figures.exit_histogram(run.summary),
+            figures.latency_by_exit(run.records, run.summary['layers']),
+            figures.accuracy_by_third(run.summary),
+        ),
         film=_film(run),
         exits=_exit_table(run.summary),
         facts=_facts(run.summary),
@@ -94,9 +95,9 @@ def _story(summary: dict[str, Any]) -> str:
     )
 
 
-def _headlines(summary: dict[str, Any]) -> str:
+def _headlines(summary: dict[str, Any]) -> list[tuple[str, str]]:
     overall, layers, age = summary['overall'], summary['layers'], summary['age_ms']
-    cards = [
+    return [
         (f'{100 * overall["accuracy"]:.0f} %', 'of answers right'),
         (f'{overall["mean_exit_layer"]:.1f} of {layers}', 'layers run on average'),
         (f'{summary["latency_ms"]["all"]["p50"]:.0f} ms', 'median latency'),
@@ -107,60 +108,64 @@ def _headlines(summary: dict[str, Any]) -> str:
             'frames answered',
         ),
     ]
-    return '\n'.join(
-        f'<div class="card"><b>{html.escape(value)}</b><span>{html.escape(name)}</span></div>'
-        for value, name in cards
-    )
 
 
-def _film(run: Run) -> str:
+def _film(run: Run) -> list[Card]:
     cards = []
     answers = {r.index: r for r in run.records}
     for first, end in figures.scenes(run.bag):
         middle = (first + end - 1) // 2
         near = sorted(range(first, end), key=lambda i: abs(i - middle))
         record = next((answers[i] for i in near if i in answers), None)
-        picture = _picture(run.bag[middle if record is None else record.index])
-        dark = ' dark' if third_of(middle, len(run.bag)) == 1 else ''
+        picture = _jpeg(run.bag[middle if record is None else record.index])
+        dark = 'dark' if third_of(middle, len(run.bag)) == 1 else ''
         if record is None:
-            cards.append(
-                f'<figure class="none{dark}">{picture}<figcaption>no answer</figcaption></figure>'
-            )
+            cards.append(Card(picture, small=('no answer',), classes=dark))
             continue
-        verdict = 'right' if record.right else 'wrong'
-        truth = '' if record.right else f'<i>is {_name(record.truth)}</i>'
         cards.append(
-            f'<figure class="{verdict}{dark}">{picture}<figcaption><b>{_name(record.label)}</b>'
-            f'{truth}<small>layer {record.exit_layer} · {100 * record.confidence:.0f} %<br>'
-            f'rate {record.adaptive_rate:.2f}</small></figcaption></figure>'
+            Card(
+                picture,
+                bold=(_name(record.label),),
+                muted=() if record.right else (f'is {_name(record.truth)}',),
+                small=(
+                    f'layer {record.exit_layer} · {100 * record.confidence:.0f} %',
+                    f'rate {record.adaptive_rate:.2f}',
+                ),
+                classes=f'{"right" if record.right else "wrong"} {dark}',
+            )
         )
-    return '\n'.join(cards)
+    return cards
 
 
-def _picture(frame: BagFrame) -> str:
+def _jpeg(frame: BagFrame) -> bytes:
     small = cv2.cvtColor(figures.thumbnail(frame), cv2.COLOR_RGB2BGR)
-    _, jpeg = cv2.imencode('.jpg', small, [cv2.IMWRITE_JPEG_QUALITY, 85])
-    data = base64.b64encode(jpeg.tobytes()).decode()
-    return f'<img alt="" src="data:image/jpeg;base64,{data}">'
+    return cv2.imencode('.jpg', small, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
 
 
-def _name(text: str) -> str:
-    return html.escape(text.replace('_', ' '))
+def _name(label: str) -> str:
+    return label.replace('_', ' ')
 
 
-def _exit_table(summary: dict[str, Any]) -> str:
+def _exit_table(summary: dict[str, Any]) -> Table:
     rows = []
     for layer, count in summary['overall']['exit_histogram'].items():
         spread = summary['latency_ms']['per_exit'][layer]
         share = 100 * count / summary['frames_answered']
         rows.append(
-            f'<tr><td>{layer}</td><td>{count}</td><td>{share:.1f} %</td>'
-            f'<td>{spread["p50"]:.1f}</td><td>{spread["p99"]:.1f}</td></tr>'
+            (layer, count, f'{share:.1f} %', f'{spread["p50"]:.1f}', f'{spread["p99"]:.1f}')
         )
-    return '\n'.join(rows)
+    return Table(
+        'Figures',
+        ('left after layer', 'frames', 'share', 'latency p50, ms', 'latency p99, ms'),
+        rows,
+        [
+            "Latency is preparing the frame and inference; age is from the camera's stamp to the "
+            'answer.'
+        ],
+    )
 
 
-def _facts(summary: dict[str, Any]) -> str:
+def _facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
     machine, model, age = summary['machine'], summary['model'], summary['age_ms']
     facts = {
         'Model': f'{model["name"]}, {summary["layers"]} layers, SHA-256 {model["sha256"][:16]}',
@@ -175,6 +180,4 @@ def _facts(summary: dict[str, Any]) -> str:
         if age['count']
         else 'unknown: clocks disagree',
     }
-    return '\n'.join(
-        f'<tr><th>{name}</th><td>{html.escape(value)}</td></tr>' for name, value in facts.items()
-    )
+    return list(facts.items())

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from drive import figures, terminal
@@ -16,9 +13,10 @@ from drive.journey import FRAME_INTERVAL_S
 from drive.policy import FULL, OURS, POLICIES
 from drive.robot import ACCELERATION_MPS2, FLOOR, TOP_SPEED_MPS, stopping_distance_m
 from drive.world import DARKNESS, FIRST_DEVELOPMENT_SEED, SIGHT_M, make_world
-from eevit_ros.reporting.style import to_png, to_svg
+from eevit_ros.reporting.page import render
+from eevit_ros.reporting.style import to_png
 
-PAGE = Path(__file__).with_name('report.template.html')
+TEMPLATE = Path(__file__).with_name('report.html.j2')
 
 Runs = Mapping[str, Sequence[Mapping[str, Any]]]
 
@@ -40,17 +38,21 @@ def write_report(folder: Path, runs: Runs, summary: dict[str, Any]) -> list[Path
     write_film(film, world, first)
     story = figures.story(world, first)
     to_png(story, picture)
-    text = Template(PAGE.read_text('utf-8')).substitute(
+    text = render(
+        TEMPLATE,
         intro=_intro(runs, summary),
-        verdict='<br>'.join(html.escape(line) for line in terminal.conclusion(summary)),
-        targets=_targets(summary),
-        table=_table(summary['comparison']),
+        conclusion=terminal.conclusion(summary),
+        targets=terminal.targets(summary['comparison']),
+        policies=summary['comparison']['policies'],
+        ours=OURS,
         seed=world.seed,
-        film=f'data:image/webp;base64,{base64.b64encode(film.read_bytes()).decode()}',
-        story=to_svg(story),
-        misses=to_svg(figures.misses(summary['comparison'])),
-        by_light=to_svg(figures.misses_by_light(summary['comparison'])),
-        differences=to_svg(figures.differences(runs)),
+        film=film.read_bytes(),
+        story=story,
+        plots=(
+            figures.misses(summary['comparison']),
+            figures.misses_by_light(summary['comparison']),
+        ),
+        differences=figures.differences(runs),
         facts=_facts(runs, summary),
     )
     page.write_text(text, 'utf-8')
@@ -60,7 +62,7 @@ def write_report(folder: Path, runs: Runs, summary: dict[str, Any]) -> list[Path
 def _intro(runs: Runs, summary: dict[str, Any]) -> str:
     comparison = summary['comparison']
     reaction_s = summary['real_time']['age_ms']['p50'] / 1000 + FRAME_INTERVAL_S
-    return html.escape(
+    return (
         f'{comparison["seeds"]} paths with {comparison["signs_per_seed"]} signs each, driven four '
         f'times. A sign can be seen over its last {SIGHT_M} m. It is missed when no two correct '
         'answers in a row came before the robot was within its stopping distance of it: at '
@@ -69,28 +71,7 @@ def _intro(runs: Runs, summary: dict[str, Any]) -> str:
     )
 
 
-def _targets(summary: dict[str, Any]) -> str:
-    lines = terminal.targets(summary['comparison'])
-    return '\n'.join(f'<li>{html.escape(line)}</li>' for line in lines)
-
-
-def _table(comparison: dict[str, Any]) -> str:
-    rows = []
-    for row in comparison['policies']:
-        share = row['missed_share']
-        zones = ''.join(
-            f'<td>{zone["missed"]} of {zone["signs"]}</td>' for zone in row['zones'].values()
-        )
-        strong = ' class="ours"' if row['policy'] == OURS else ''
-        rows.append(
-            f'<tr{strong}><th>{row["policy"]}</th><td>{row["missed"]}</td>'
-            f'<td>{100 * share["value"]:.0f} % ({100 * share["low"]:.0f} to '
-            f'{100 * share["high"]:.0f})</td><td>{row["seconds"]:.1f}</td>{zones}</tr>'
-        )
-    return '\n'.join(rows)
-
-
-def _facts(runs: Runs, summary: dict[str, Any]) -> str:
+def _facts(runs: Runs, summary: dict[str, Any]) -> list[tuple[str, str]]:
     machine, model, real = summary['machine'], summary['model'], summary['real_time']
     seeds = [run['seed'] for run in runs[FULL]]
     kind = 'parameters were chosen on these' if seeds[0] >= FIRST_DEVELOPMENT_SEED else (
@@ -113,6 +94,4 @@ def _facts(runs: Runs, summary: dict[str, Any]) -> str:
         f'step was {real["late_ms"]:.0f} ms late',
         'It took': f'{summary["took_s"]} s',
     }
-    return '\n'.join(
-        f'<tr><th>{name}</th><td>{html.escape(value)}</td></tr>' for name, value in facts.items()
-    )
+    return list(facts.items())

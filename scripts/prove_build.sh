@@ -35,9 +35,11 @@ assert importlib.metadata.version('eevit_ros') == '0.1.0'
 package = Path(eevit_ros.__file__).parent
 report = package / 'replay' / 'report'
 for file in (
-    report / 'report.template.html',
-    report / 'comparison.template.html',
+    report / 'report.html.j2',
+    report / 'comparison.html.j2',
     report / 'foxglove_layout.json',
+    package / 'reporting' / 'base.html.j2',
+    package / 'reporting' / 'parts.html.j2',
     package / 'reporting' / 'page.css',
     package / 'py.typed',
 ):

@@ -1,6 +1,9 @@
-"""What every report and figure shares: colours, page, tables, the computer's description.
+"""What reports share: figures' style, HTML pages, Markdown tables, intervals, the host's facts.
 
-May import: errors; matplotlib in `style` alone.
-Face: `style`, `markup`, `interval.median_interval`, `interval.bootstrap`, `table.markdown_table`,
-`host_info.describe_machine`.
+    style, page                    matplotlib; page needs Jinja2, too (base.html.j2, page.css)
+    interval, table, host_info     NumPy alone, for benchmarks and studies
+
+May import: errors.
+Face: `page.render`, `style.to_png`, `interval.median_interval`, `interval.bootstrap`,
+`table.markdown_table`, `host_info.describe_machine`.
 """

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import numpy as np
@@ -17,20 +15,10 @@ from eevit_ros.replay.report.pictures import reopen, thumbnails
 from eevit_ros.replay.report.series import binned
 from eevit_ros.replay.results.comparison import BLOCK_S, Comparison, shown
 from eevit_ros.replay.results.result import Result
-from eevit_ros.reporting.markup import (
-    clock_time,
-    number,
-    paragraph,
-    percent,
-    problem_list,
-    section,
-    table,
-    text,
-)
-from eevit_ros.reporting.style import DARK, MUTED, RATE, quiet, to_svg
+from eevit_ros.reporting.page import Card, Table, clock_time, number, percent, render
+from eevit_ros.reporting.style import DARK, MUTED, RATE, quiet
 
-PAGE = Path(__file__).with_name('comparison.template.html')
-STYLE = Path(__file__).parents[2] / 'reporting' / 'page.css'
+TEMPLATE = Path(__file__).with_name('comparison.html.j2')
 MOST = 24  # disagreements shown
 APART_NS = 1_000_000_000
 
@@ -69,30 +57,22 @@ def write_comparison(
     rows = _disagreements(comparison.table)
     wanted = {(str(row['bag']), int(row['index'])) for row in rows}
     pictures = thumbnails(reopen(a.facts, topic), wanted)
-    cards = '\n'.join(_card(comparison.table, row, pictures) for row in rows)
-    nothing = paragraph('Both answered alike.')
-    page = Template(PAGE.read_text('utf-8')).substitute(
-        style=STYLE.read_text('utf-8'),
-        intro=text(
-            f'{comparison.frames} frames answered by both, {comparison.only_a} by A alone, '
-            f'{comparison.only_b} by B alone. A dropped or unreadable frame has no answer.'
-        ),
-        problems=problem_list(list(dict.fromkeys(a.problems + b.problems))),
-        sides=section('The two', _sides(a, b)),
-        differences=section('What differs', _differences(comparison)),
-        timeline=to_svg(_timeline(comparison.table)),
-        disagreements=section(
-            'Where they disagree',
-            paragraph(f'At most {MOST} moments, a second or more apart, the surest first.'),
-            f'<div class="film">\n{cards}\n</div>' if cards else nothing,
-        ),
+    page = render(
+        TEMPLATE,
+        intro=f'{comparison.frames} frames answered by both, {comparison.only_a} by A alone, '
+        f'{comparison.only_b} by B alone. A dropped or unreadable frame has no answer.',
+        problems=list(dict.fromkeys(a.problems + b.problems)),
+        tables=[_sides(a, b), _differences(comparison)],
+        timeline=_timeline(comparison.table),
+        most=MOST,
+        cards=[_card(comparison.table, row, pictures) for row in rows],
     )
     path = folder / 'comparison.html'
     path.write_text(page, 'utf-8')
     return path
 
 
-def _sides(a: Result, b: Result) -> str:
+def _sides(a: Result, b: Result) -> Table:
     rows = [('model', *(f'{side.facts["model"]["name"]}, {side.facts["model"]["sha256"][:16]}'
                         for side in (a, b)))]  # fmt: skip
     rows.append(('parameters', *(_parameters(side.facts) for side in (a, b))))
@@ -100,7 +80,7 @@ def _sides(a: Result, b: Result) -> str:
         values = [side.summary['metrics'][name] for side in (a, b)]
         if any(value is not None for value in values):
             rows.append((name, *(number(value, form) for value in values)))
-    return table(('', 'A', 'B'), rows)
+    return Table('The two', ('', 'A', 'B'), rows)
 
 
 def _parameters(facts: Mapping[str, Any]) -> str:
@@ -108,7 +88,7 @@ def _parameters(facts: Mapping[str, Any]) -> str:
     return ', '.join(f'{name} {value}' for name, value in given.items()) or 'defaults'
 
 
-def _differences(comparison: Comparison) -> str:
+def _differences(comparison: Comparison) -> Table:
     a, b = comparison.wrong_distance
     rows = [
         ('frames with different labels', percent(comparison.different)),
@@ -124,7 +104,7 @@ def _differences(comparison: Comparison) -> str:
         'another speed the robot would have seen other pictures. Measured latencies were taken one '
         'after the other: on a busy computer trust the multiply-accumulates.'
     )
-    return table(('', ''), rows, note)
+    return Table('What differs', ('', ''), rows, [note])
 
 
 def _timeline(rows: pd.DataFrame) -> Figure:
@@ -171,18 +151,17 @@ def _disagreements(rows: pd.DataFrame) -> list[pd.Series[Any]]:
 
 def _card(
     rows: pd.DataFrame, row: pd.Series[Any], pictures: Mapping[tuple[str, int], bytes]
-) -> str:
-    data = base64.b64encode(pictures[str(row['bag']), int(row['index'])]).decode()
+) -> Card:
     first_ns = rows.loc[rows['bag'] == row['bag'], 'received_ns_a'].iloc[0]
     lines = [
         f'{side.upper()}: {row[f"label_{side}"]}, layer {row[f"exit_layer_{side}"]:.0f}, '
         f'{percent(row[f"confidence_{side}"])}'
         for side in ('a', 'b')
     ]
-    truth = f'is {row["truth_a"]}' if row['truth_a'] else ''
     at = f'{row["bag"]} at {clock_time((row["received_ns_a"] - first_ns) * 1e-9)}'
-    return (
-        f'<figure><img alt="" src="data:image/jpeg;base64,{data}"><figcaption>'
-        f'<b>{text(lines[0])}</b><b>{text(lines[1])}</b><i>{text(truth)}</i>'
-        f'<small>{text(at)}, frame {row["index"]}</small></figcaption></figure>'
+    return Card(
+        pictures[str(row['bag']), int(row['index'])],
+        bold=lines,
+        muted=[f'is {row["truth_a"]}'] if row['truth_a'] else [],
+        small=[f'{at}, frame {row["index"]}'],
     )

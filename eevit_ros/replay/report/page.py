@@ -6,30 +6,28 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from eevit_ros.replay.report import figures
 from eevit_ros.replay.report.moments import moments
 from eevit_ros.replay.report.pictures import reopen, thumbnails, wanted
 from eevit_ros.replay.report.tables import (
-    class_table,
+    class_tables,
+    conditions,
     exit_table,
-    facts_table,
-    left_out_table,
-    source_table,
+    skipped_tables,
+    source_tables,
 )
 from eevit_ros.replay.report.timeline import timeline
 from eevit_ros.replay.results.correctness import Correctness, mark_correct
 from eevit_ros.replay.results.result import Result
-from eevit_ros.reporting.markup import clock_time, number, paragraph, percent, problem_list, text
-from eevit_ros.reporting.style import to_svg
+from eevit_ros.reporting.page import clock_time, number, percent, render
 
-PAGE = Path(__file__).with_name('report.template.html')
-STYLE = Path(__file__).parents[2] / 'reporting' / 'page.css'
+TEMPLATE = Path(__file__).with_name('report.html.j2')
 
 CLOCKS = {
     'as-fast-as-possible': (
@@ -79,34 +77,40 @@ def write_page(folder: Path, result: Result, pictures: Mapping[tuple[str, int], 
     """
     frames, summary, facts = result.frames, result.summary, result.facts
     correctness = mark_correct(frames)
-    names = [source['name'] for source in summary['sources']]
-    page = Template(PAGE.read_text('utf-8')).substitute(
-        style=STYLE.read_text('utf-8'),
-        title=text(names[0] if len(names) == 1 else f'{len(names)} recordings'),
-        intro=text(_intro(summary, facts)),
-        clock=text(_clock(facts)),
-        problems=problem_list(result.problems),
+    page = render(
+        TEMPLATE,
+        title=_title(summary),
+        intro=_intro(summary, facts),
+        clock=_clock(facts),
+        problems=result.problems,
         headlines=_headlines(summary['metrics'], facts),
-        timeline=to_svg(timeline(frames, result.limits, facts)) if len(frames) else _nothing(),
+        timeline=timeline(frames, result.limits, facts) if len(frames) else None,
         plots=_plots(frames, facts, correctness),
         moments=moments(frames, pictures, correctness),
-        exits=exit_table(summary['exits']),
-        classes=class_table(summary['classes']),
-        sources=source_table(summary['sources']),
-        left_out=left_out_table(frames),
-        facts=facts_table(facts),
+        tables=[
+            exit_table(summary['exits']),
+            *class_tables(summary['classes']),
+            *source_tables(summary['sources']),
+            *skipped_tables(frames),
+        ],
+        facts=conditions(facts),
     )
     path = folder / 'report.html'
     path.write_text(page, 'utf-8')
     return path
 
 
+def _title(summary: Mapping[str, Any]) -> str:
+    names = [source['name'] for source in summary['sources']]
+    return names[0] if len(names) == 1 else f'{len(names)} recordings'
+
+
 def _intro(summary: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
-    metrics, names = summary['metrics'], [source['name'] for source in summary['sources']]
-    what = names[0] if len(names) == 1 else f'{len(names)} recordings'
+    metrics = summary['metrics']
     return (
-        f'{what}, {clock_time(metrics["seconds"] or 0)} long, replayed without a robot through '
-        f'{facts["model"]["name"]}: {metrics["answered"]} of {metrics["frames"]} frames answered.'
+        f'{_title(summary)}, {clock_time(metrics["seconds"] or 0)} long, replayed without a robot '
+        f'through {facts["model"]["name"]}: {metrics["answered"]} of {metrics["frames"]} frames '
+        'answered.'
     )
 
 
@@ -116,7 +120,7 @@ def _clock(facts: Mapping[str, Any]) -> str:
     return f'{CLOCKS[facts["clock"]]} Latency: {latency}.'
 
 
-def _headlines(metrics: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
+def _headlines(metrics: Mapping[str, Any], facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     cards = []
     if metrics['accuracy'] is not None:
         cards.append((percent(metrics['accuracy']), f'of {metrics["labelled"]} answers right'))
@@ -135,25 +139,19 @@ def _headlines(metrics: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
         ),
         (str(metrics['dropped']), f'of {metrics["frames"]} frames dropped; {metrics["bad"]} bad'),
     ]
-    return '\n'.join(
-        f'<div class="card"><b>{text(value)}</b><span>{text(name)}</span></div>'
-        for value, name in cards
-    )
+    return cards
 
 
-def _nothing() -> str:
-    return paragraph('There is no frame to draw.')
-
-
-def _plots(frames: pd.DataFrame, facts: Mapping[str, Any], correctness: Correctness) -> str:
+def _plots(
+    frames: pd.DataFrame, facts: Mapping[str, Any], correctness: Correctness
+) -> list[Figure]:
     if not correctness.answered.any():
-        return ''
+        return []
     drawn = [figures.exit_histogram(frames, facts), figures.latency_by_exit(frames, facts)]
     if correctness.against:
         drawn.append(figures.accuracy_by_exit(frames, facts))
     drawn.append(figures.confidence_histogram(frames))
-    boxes = '\n'.join(f'<section>{to_svg(figure)}</section>' for figure in drawn)
-    return f'  <div class="plots">\n{boxes}\n  </div>'
+    return drawn
 
 
 def _plain(value: Any) -> Any:

@@ -10,15 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from eevit_ros.replay.results.frame_table import ANSWERED, BAD, DROPPED, NOTES
-from eevit_ros.reporting.markup import (
-    clock_time,
-    number,
-    paragraph,
-    percent,
-    section,
-    table,
-    text,
-)
+from eevit_ros.reporting.page import Table, clock_time, number, percent
 
 MOST_CLASSES = 30
 MOST_SOURCES = 200
@@ -27,7 +19,7 @@ MOST_FAULTS = 30
 Row = Mapping[str, Any]
 
 
-def exit_table(exits: Sequence[Row]) -> str:
+def exit_table(exits: Sequence[Row]) -> Table:
     """Return the table of exits."""
     labelled = any(row['accuracy'] is not None for row in exits)
     head = ['left after layer', 'frames', 'share', *(['right'] if labelled else [])]
@@ -38,13 +30,13 @@ def exit_table(exits: Sequence[Row]) -> str:
         cells += [percent(row['accuracy'])] if labelled else []
         rows.append([*cells, number(row['latency_p50_ms']), number(row['latency_p99_ms'])])
     words = 'Latency is preparing the frame and inference; age is from its stamp to the answer.'
-    return section('Exits', table(head, rows, words))
+    return Table('Exits', head, rows, [words])
 
 
-def class_table(classes: Sequence[Row]) -> str:
-    """Return the table of classes, those first that were answered worst; '' if there is none."""
+def class_tables(classes: Sequence[Row]) -> list[Table]:
+    """Return the table of classes, the worst first; none where there is no class."""
     if not classes:
-        return ''
+        return []
     labelled = any(row['accuracy'] is not None for row in classes)
     if labelled:
         chosen = sorted(classes, key=lambda row: (_or_one(row['accuracy']), -row['frames']))
@@ -57,14 +49,13 @@ def class_table(classes: Sequence[Row]) -> str:
         cells = [row['label'], row['frames']]
         cells += [percent(row['accuracy']), row['most_confused']] if labelled else []
         rows.append([*cells, number(row['exit_layer_mean'])])
-    more = _more(len(classes) - MOST_CLASSES)
-    return section(title, table([*head, 'mean exit layer'], rows, more))
+    return [Table(title, [*head, 'mean exit layer'], rows, _more(len(classes) - MOST_CLASSES))]
 
 
-def source_table(sources: Sequence[Row]) -> str:
-    """Return the table of sources; '' if there is but one."""
+def source_tables(sources: Sequence[Row]) -> list[Table]:
+    """Return the table of recordings; none where there is only one recording."""
     if len(sources) < 2:
-        return ''
+        return []
     labelled = any(row['accuracy'] is not None for row in sources)
     head = ['recording', 'frames', 'answered', 'dropped', 'bad', *(['right'] if labelled else [])]
     rows = []
@@ -74,18 +65,19 @@ def source_table(sources: Sequence[Row]) -> str:
         rows.append(
             [*cells, number(row['exit_layer_mean']), number(row['adaptive_rate_mean'], '.2f')]
         )
-    more = _more(len(sources) - MOST_SOURCES)
     head += ['mean exit layer', 'mean adaptive rate']
-    return section('Recordings', table(head, rows, more))
+    return [Table('Recordings', head, rows, _more(len(sources) - MOST_SOURCES))]
 
 
-def left_out_table(frames: pd.DataFrame) -> str:
-    """Return what was dropped or bad, and what was noted of answers; '' if there is nothing."""
+def skipped_tables(frames: pd.DataFrame) -> list[Table]:
+    """Return the table of dropped and bad frames, with a note on doubtful answers, if any."""
     status = np.asarray(frames['status'], np.object_)
     bags = np.asarray(frames['bag'], np.object_)
     notes = np.asarray(frames['notes'], np.object_)
-    words = np.where(status == BAD, notes, '')
-    out = pd.DataFrame({'bag': bags, 'status': status, 'why': words, 'row': np.arange(len(frames))})
+    reasons = np.where(status == BAD, notes, '')
+    out = pd.DataFrame(
+        {'bag': bags, 'status': status, 'why': reasons, 'row': np.arange(len(frames))}
+    )
     out = out[out['status'].isin([DROPPED, BAD])]
     groups = out.groupby(['bag', 'status', 'why'], sort=False)['row'].agg(['size', 'first'])
     groups = groups.sort_values('size', ascending=False, kind='stable')
@@ -98,19 +90,18 @@ def left_out_table(frames: pd.DataFrame) -> str:
             why = f'a newer one came while the network was busy; {longest} in a row at most'
         at = f'{clock_time(seconds_into(frames, int(first)))} (frame {frames["index"].iloc[first]})'
         rows.append([bag, what, count, at, why])
-    parts = []
-    if rows:
-        head = ['recording', '', 'frames', 'first at', 'why']
-        more = f'{len(groups) - MOST_FAULTS} more kinds are in frames.csv.'
-        parts.append(table(head, rows, more if len(groups) > MOST_FAULTS else ''))
-    noted = _noted(notes[status == ANSWERED])
-    if noted:
-        parts.append(paragraph(f'Of the frames with an answer, {noted}.'))
-    return section('Dropped, bad and doubtful frames', *parts) if parts else ''
+    words = []
+    if len(groups) > MOST_FAULTS:
+        words.append(f'{len(groups) - MOST_FAULTS} more kinds are in frames.csv.')
+    if noted := _noted(notes[status == ANSWERED]):
+        words.append(f'Of the frames with an answer, {noted}.')
+    head = ['recording', '', 'frames', 'first at', 'why'] if rows else []
+    title = 'Dropped, bad and doubtful frames'
+    return [Table(title, head, rows, words)] if rows or words else []
 
 
-def facts_table(facts: Mapping[str, Any]) -> str:
-    """Return the rows of the table of conditions."""
+def conditions(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return name and value of each condition of a replay."""
     model, machine, sources = facts['model'], facts['machine'], facts['sources']
     thresholds = sorted({f'{value:.4g}' for value in model['thresholds']})
     shown = {
@@ -129,17 +120,11 @@ def facts_table(facts: Mapping[str, Any]) -> str:
         'Parameters': ', '.join(f'{name} {value}' for name, value in facts['parameters'].items())
         or 'all defaults',
     }
-    lines = [
-        f'<tr><th>{text(name)}</th><td>{text(value)}</td></tr>' for name, value in shown.items()
-    ]
+    rows = list(shown.items())
     for source in sources[:MOST_SOURCES]:
         topic = f', topic {source["topic"]}' if source['topic'] else ''
-        words = f'{source["path"]}{topic}'
-        lines.append(f'<tr><th>Recording</th><td>{text(words)}</td></tr>')
-    if len(sources) > MOST_SOURCES:
-        more = _more(len(sources) - MOST_SOURCES)
-        lines.append(f'<tr><th></th><td>{text(more)}</td></tr>')
-    return '\n'.join(lines)
+        rows.append(('Recording', f'{source["path"]}{topic}'))
+    return [*rows, *(('', more) for more in _more(len(sources) - MOST_SOURCES))]
 
 
 def seconds_into(frames: pd.DataFrame, row: int) -> float:
@@ -149,8 +134,8 @@ def seconds_into(frames: pd.DataFrame, row: int) -> float:
     return float(times[row] - times[np.argmax(same)]) * 1e-9
 
 
-def _more(count: int) -> str:
-    return f'{count} more are in report.json.' if count > 0 else ''
+def _more(count: int) -> list[str]:
+    return [f'{count} more are in report.json.'] if count > 0 else []
 
 
 def _or_one(share: float | None) -> float:

@@ -15,7 +15,7 @@ from eevit_ros.replay.report.pictures import thumbnail, wanted
 from eevit_ros.replay.results.frame_table import BAD, DROPPED, FrameRow
 from eevit_ros.replay.results.result import Result
 from eevit_ros.replay.results.summary import summarise
-from eevit_ros.reporting.markup import clock_time, number
+from eevit_ros.reporting.page import clock_time, number
 from test.eevit_ros.replay.made_frames import drive, facts, frame_row, limits_of, table, unanswered
 
 SCRIPT = '<script>alert("x")</script>'
