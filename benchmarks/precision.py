@@ -25,7 +25,7 @@ from eevit_ros.model.compute import Compute, all_cores
 from eevit_ros.model.engine import Engine
 from eevit_ros.model.runners import SINGLE, STAGED
 from eevit_ros.policies import STATELESS
-from eevit_ros.policies.outcome import judge
+from eevit_ros.policies.operating_point import measure_exits
 from eevit_ros.policies.threshold_search import exits_taken
 from harness.paths import ROOT
 from model_export.data import load_split
@@ -85,7 +85,7 @@ def _decided(at: str, said: list[Answers], thresholds: list[tuple[float, ...]]) 
     """Where images leave at these thresholds, one vector a file, and what they are told."""
     taken, labels = [], []
     for one, values in zip(said, thresholds, strict=True):
-        measure = judge(STATELESS[one.metadata.policy](), one.probabilities).measure
+        measure = measure_exits(STATELESS[one.metadata.policy](), one.probabilities).measure
         left = exits_taken(measure, np.array(values, np.float32))
         taken.append(left)
         labels.append(one.probabilities.argmax(-1)[left, np.arange(len(left))])

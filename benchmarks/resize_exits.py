@@ -39,7 +39,7 @@ def enlarged(image: Image, height: int) -> Image:
 
 def pairs(image: Image, engine: Engine) -> Iterator[tuple[Image, Image]]:
     """Yield the model's input from a square, as it is and as JPEG: by INTER_AREA and as we do."""
-    target = engine.target
+    target = engine.input_size
     size = target.height, target.width
 
     def in_one_go(whole: Image) -> Image:

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from eevit_ros.images.resize import Image, Target
+from eevit_ros.images.resize import Image, InputSize
 from eevit_ros.nodes.classifier import activation, camera
 from eevit_ros.nodes.classifier import node as classifier_node
 from eevit_ros.nodes.classifier.publishers import Publishers
@@ -35,10 +35,10 @@ class TimedCamera(camera.Camera):
 class TimedFrame(camera.Frame):
     """Notes how long it takes to decode."""
 
-    def decode(self, target: Target) -> Image:
+    def decode(self, size: InputSize) -> Image:
         """See `Frame`."""
         began = time.perf_counter()
-        image = super().decode(target)
+        image = super().decode(size)
         TAKEN[0] = (began, time.perf_counter())
         return image
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eevit_ros.errors import EevitError
-from eevit_ros.images.resize import MAX_PIXELS, Target, check_size
+from eevit_ros.images.resize import MAX_PIXELS, InputSize, check_size
 
 JPEG_MAGIC = b'\xff\xd8\xff'
 PNG_MAGIC = b'\x89PNG\r\n\x1a\n'
@@ -28,7 +28,7 @@ _BARE_MARKERS = {0x00, 0x01, 0xFF, *range(0xD0, 0xD9)}  # fill bytes, or markers
 _FRAME_MARKERS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
-def decompress(raw: bytes, name: str, target: Target | None = None) -> npt.NDArray[Any]:
+def decompress(raw: bytes, name: str, size: InputSize | None = None) -> npt.NDArray[Any]:
     """Decode a JPEG or PNG file, whichever the bytes say it is.
 
     The header is checked before anything is decoded: see `check_header`. Older OpenCV decodes
@@ -38,20 +38,20 @@ def decompress(raw: bytes, name: str, target: Target | None = None) -> npt.NDArr
     Args:
         raw: The file.
         name: What to call it in errors.
-        target: What it will be resized to, if that is all it is for: a JPEG much larger is decoded
+        size: Model input that it will be resized to, if that is all: a much larger JPEG is decoded
             at a half, a quarter or an eighth of its sides, which spares most of the transform.
 
     Returns:
         uint8 or uint16 (H, W) grey, (H, W, 3) BGR or (H, W, 4) BGRA; EXIF orientation ignored.
-        Sides of a reduced JPEG are the file's divided by `Target.reduction`.
+        Sides of a reduced JPEG are the file's divided by `InputSize.reduction`.
 
     Raises:
         EevitError: Empty, truncated, corrupt, too large or another format.
     """
     height, width = check_header(raw, name)
     by, flags = 1, cv2.IMREAD_UNCHANGED
-    if target is not None and raw.startswith(JPEG_MAGIC):
-        by = target.reduction(height, width)
+    if size is not None and raw.startswith(JPEG_MAGIC):
+        by = size.reduction(height, width)
         flags = _REDUCED.get(by, flags)
     problem = ''
     try:

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.jpeg_png import JPEG_MAGIC, PNG_MAGIC, decompress
-from eevit_ros.images.resize import Image, Target, check_size
+from eevit_ros.images.resize import Image, InputSize, check_size
 
 if TYPE_CHECKING:
     from array import array
@@ -204,7 +204,7 @@ def decode_image(
         ) from err
 
 
-def decode_compressed(data: Data, format: str, target: Target | None = None) -> Image:
+def decode_compressed(data: Data, format: str, size: InputSize | None = None) -> Image:
     """Decode the JPEG or PNG of a sensor_msgs/CompressedImage.
 
     The bytes say which of the two it is. `format` only says what grey values of a PNG mean:
@@ -213,10 +213,10 @@ def decode_compressed(data: Data, format: str, target: Target | None = None) -> 
     Args:
         data: The file.
         format: As the message has it.
-        target: As in `compressed.decompress`.
+        size: As in `jpeg_png.decompress`.
 
     Returns:
-        RGB uint8 (H, W, 3); 16 bit a channel become 8 as in mono16. With `target`, a large JPEG is
+        RGB uint8 (H, W, 3); 16 bit a channel become 8 as in mono16. With `size`, a large JPEG is
         reduced.
 
     Raises:
@@ -229,7 +229,7 @@ def decode_compressed(data: Data, format: str, target: Target | None = None) -> 
             f'{name} comes from the compressedDepth transport, which is not read here: '
             f'subscribe to a colour image, or to the raw topic'
         )
-    pixels = decompress(raw, name, target)
+    pixels = decompress(raw, name, size)
     if pixels.ndim == 2:
         encoding = format.split(';')[0].strip() if raw.startswith(PNG_MAGIC) else ''
         return _grey_to_rgb(pixels, encoding)

@@ -68,7 +68,7 @@ class ResizeRule:
 
 
 @dataclass(frozen=True)
-class Target:
+class InputSize:
     """What frames are resized to.
 
     Attributes:

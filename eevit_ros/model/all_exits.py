@@ -16,7 +16,7 @@ from eevit_ros.model.compute import STAGED, Compute, all_cores
 from eevit_ros.model.ort_session import open_session
 from eevit_ros.model.runners import StagedRunner
 from eevit_ros.policies import build_policy
-from eevit_ros.policies.outcome import judge
+from eevit_ros.policies.operating_point import measure_exits
 
 Probabilities = npt.NDArray[np.float32]
 
@@ -70,5 +70,5 @@ class AllExits:
     def answers(self, image: Image) -> ExitAnswers:
         """Answer a frame, uint8 (H, W, 3) RGB, at every exit."""
         policy = build_policy(self.metadata.policy, self.metadata.accuracy)
-        judged = judge(policy, np.clip(self.probabilities(image), 0, 1)[:, np.newaxis])
-        return ExitAnswers(judged.measure[:, 0], judged.confidence[:, 0], judged.answer[:, 0])
+        measures = measure_exits(policy, np.clip(self.probabilities(image), 0, 1)[:, np.newaxis])
+        return ExitAnswers(measures.measure[:, 0], measures.confidence[:, 0], measures.answer[:, 0])

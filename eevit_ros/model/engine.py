@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eevit_ros.errors import EevitError
-from eevit_ros.images.resize import Image, Target, grey, resize
+from eevit_ros.images.resize import Image, InputSize, grey, resize
 from eevit_ros.model.check import read_model
 from eevit_ros.model.compute import AUTO, SINGLE, STAGED, Compute, Log
 from eevit_ros.model.host_policy import OWN, check_choice, file_thresholds, policy_of
@@ -69,7 +69,7 @@ class Engine:
     Attributes:
         metadata: The model file's facts about itself.
         sha256: SHA-256 of the model file (hexadecimal).
-        target: Size and resize rule of the model's input; decoders use it to skip work.
+        input_size: Size and resize rule of the model's input; decoders use it to skip work.
         execution: 'single' or 'staged'; see `runners`.
         exit_policy: The policy in use: a measure that the file holds, or a policy that the host
             computes, by its name in `host_policy.EXIT_POLICIES`.
@@ -78,7 +78,7 @@ class Engine:
 
     metadata: ModelMetadata
     sha256: str
-    target: Target
+    input_size: InputSize
     execution: str
     exit_policy: str
     engine_cache: EngineCache | None
@@ -128,7 +128,7 @@ class Engine:
             self._runner: Runner | None = opened.runner
             self.engine_cache, meta = opened.cache, opened.runner.metadata
             self.metadata = meta
-            self.target = Target(meta.input_height, meta.input_width, meta.resize)
+            self.input_size = InputSize(meta.input_height, meta.input_width, meta.resize)
             self.exit_policy = meta.policy if exit_policy == OWN else exit_policy
             self.thresholds = self.default_thresholds if thresholds is None else thresholds
         except EevitError as err:
@@ -179,7 +179,7 @@ class Engine:
         Raises:
             EevitError: The model fails, or does not leave where thresholds of 0 and 1 force it to.
         """
-        image = grey(self.target.height, self.target.width)
+        image = grey(self.input_size.height, self.input_size.width)
         exits = len(self.metadata.exit_layers)
         for exit_index in range(exits + 1):
             forced = forcing(exit_index, exits)
@@ -204,7 +204,7 @@ class Engine:
         thresholds = (1.0,) * len(self._thresholds) if full_depth else self._thresholds
         if self._policy is not None:
             self._policy.start()
-        pixels = resize(image, self.target.height, self.target.width, self.target.rule)
+        pixels = resize(image, self.input_size.height, self.input_size.width, self.input_size.rule)
         resized = time.perf_counter()
         probabilities, exit_index = self._infer(pixels, thresholds, own=full_depth)
         done = time.perf_counter()

@@ -127,7 +127,7 @@ class StagedRunner:
             leaves, answer = policy.decide(probabilities, thresholds[exit_index])
             if leaves[0]:
                 return ModelOutput(answer, np.array([exit_index], np.int32))
-        answer = policy.see(probabilities).probabilities
+        answer = policy.read(probabilities).probabilities
         return ModelOutput(answer, np.array([last], np.int32))
 
     def every_exit(self, pixels: Image) -> Iterator[Probabilities]:

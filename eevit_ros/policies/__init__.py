@@ -5,7 +5,7 @@ from __future__ import annotations
 from eevit_ros.errors import EevitError
 from eevit_ros.policies.agreement import Consensus, Patience
 from eevit_ros.policies.anytime import Anytime
-from eevit_ros.policies.base import TINY, Look, Policy
+from eevit_ros.policies.base import TINY, ExitReading, Policy
 from eevit_ros.policies.confidence import ConfidencePolicy, Entropy, Margin, Softmax
 
 STATELESS: dict[str, type[ConfidencePolicy]] = {
@@ -41,7 +41,7 @@ __all__ = [
     'ConfidencePolicy',
     'Consensus',
     'Entropy',
-    'Look',
+    'ExitReading',
     'Margin',
     'Patience',
     'Policy',

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eevit_ros.errors import EevitError
-from eevit_ros.policies.base import Look, Policy, Probabilities
+from eevit_ros.policies.base import ExitReading, Policy, Probabilities
 
 
 class Patience(Policy):
@@ -42,14 +42,14 @@ class Patience(Policy):
         self._answer: npt.NDArray[np.int64] | None = None
         self._count: npt.NDArray[np.int64] | int = 0
 
-    def see(self, probabilities: Probabilities) -> Look:
+    def read(self, probabilities: Probabilities) -> ExitReading:
         """Count on, or begin again where the answer is another one."""
         answer = probabilities.argmax(axis=-1)
         same = np.zeros(len(answer), bool) if self._answer is None else answer == self._answer
         self._count = np.where(same, self._count, 0) + 1
         self._answer = answer
         measure = np.minimum(self._count / (self._exits + 1), 1)
-        return Look(measure.astype(np.float32), probabilities)
+        return ExitReading(measure.astype(np.float32), probabilities)
 
 
 class Consensus(Policy):
@@ -86,7 +86,7 @@ class Consensus(Policy):
         self._score: npt.NDArray[np.float32] | float = 0.0
         self._seen = 0
 
-    def see(self, probabilities: Probabilities) -> Look:
+    def read(self, probabilities: Probabilities) -> ExitReading:
         """Add this exit's weighted confidence, or begin again where the answer is another one."""
         answer = probabilities.argmax(axis=-1)
         same = np.zeros(len(answer), bool) if self._answer is None else answer == self._answer
@@ -94,4 +94,6 @@ class Consensus(Policy):
         self._score = np.where(same, self._score, 0) + added
         self._answer = answer
         self._seen += 1
-        return Look(np.minimum(self._score / self._total, 1).astype(np.float32), probabilities)
+        return ExitReading(
+            np.minimum(self._score / self._total, 1).astype(np.float32), probabilities
+        )

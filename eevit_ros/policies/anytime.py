@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from eevit_ros.errors import EevitError
-from eevit_ros.policies.base import Look, Policy, Probabilities
+from eevit_ros.policies.base import ExitReading, Policy, Probabilities
 
 TIME_IS_UP = np.inf  # above every threshold
 
@@ -68,7 +68,7 @@ class Anytime(Policy):
     def on_the_robot(
         cls, spent_ms: Sequence[float], budget_ms: float, accuracy: Sequence[float]
     ) -> Anytime:
-        """One that looks at the steady clock; `start` it when the image comes in."""
+        """One that readings at the steady clock; `start` it when the image comes in."""
         return cls(spent_ms, budget_ms, accuracy, clock=time.perf_counter)
 
     def start(self) -> None:
@@ -77,7 +77,7 @@ class Anytime(Policy):
         self._seen = 0
         self._started_s = self._clock() if self._clock else 0.0
 
-    def see(self, probabilities: Probabilities) -> Look:
+    def read(self, probabilities: Probabilities) -> ExitReading:
         """Keep this exit's answer if it is the best so far."""
         if self._best is None or self._best_exit[self._seen] == self._seen:
             self._best = probabilities
@@ -85,7 +85,7 @@ class Anytime(Policy):
         if self._is_last():
             measure = np.full_like(measure, TIME_IS_UP)
         self._seen += 1
-        return Look(measure.astype(np.float32), self._best)
+        return ExitReading(measure.astype(np.float32), self._best)
 
     def _is_last(self) -> bool:
         """Whether the exit after the one being seen does not fit in."""

@@ -24,7 +24,7 @@ TINY = 2.0**-20  # the least measure: above 0, so that a threshold of 0 leaves e
 GRID = tuple(round(step / 100, 2) for step in range(100))
 
 
-class Look(NamedTuple):
+class ExitReading(NamedTuple):
     """What a policy makes of one exit.
 
     Attributes:
@@ -52,12 +52,12 @@ class Policy(ABC):
         return None
 
     @abstractmethod
-    def see(self, probabilities: Probabilities) -> Look:
+    def read(self, probabilities: Probabilities) -> ExitReading:
         """Take in the next exit's probabilities, float32 (N, C): of the first exit first."""
 
     def decide(
         self, probabilities: Probabilities, threshold: float
     ) -> tuple[npt.NDArray[np.bool_], Probabilities]:
         """See the next exit: who leaves there, bool (N,), and with which probabilities (N, C)."""
-        look = self.see(probabilities)
-        return look.measure > np.float32(threshold), look.probabilities
+        reading = self.read(probabilities)
+        return reading.measure > np.float32(threshold), reading.probabilities

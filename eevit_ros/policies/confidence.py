@@ -11,7 +11,7 @@ from abc import abstractmethod
 
 import numpy as np
 
-from eevit_ros.policies.base import GRID, TINY, Look, Measure, Policy, Probabilities
+from eevit_ros.policies.base import GRID, TINY, ExitReading, Measure, Policy, Probabilities
 
 NO_LOG_OF_ZERO = 1e-30
 
@@ -19,10 +19,10 @@ NO_LOG_OF_ZERO = 1e-30
 class ConfidencePolicy(Policy):
     """A measure of one exit's probabilities, with no memory."""
 
-    def see(self, probabilities: Probabilities) -> Look:
+    def read(self, probabilities: Probabilities) -> ExitReading:
         """Measure this exit."""
         measure = np.clip(self.measure(probabilities), TINY, 1)
-        return Look(np.asarray(measure, np.float32), probabilities)
+        return ExitReading(np.asarray(measure, np.float32), probabilities)
 
     @abstractmethod
     def measure(self, probabilities: Probabilities) -> Measure:

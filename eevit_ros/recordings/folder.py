@@ -9,7 +9,7 @@ from pathlib import Path
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.raw import decode_compressed
-from eevit_ros.images.resize import Image, Target
+from eevit_ros.images.resize import Image, InputSize
 from eevit_ros.recordings.errors import RecordingError
 from eevit_ros.recordings.natural_order import natural_key
 from eevit_ros.recordings.picture_format import picture_format
@@ -94,10 +94,10 @@ def _pictures(entries: list[Path]) -> list[Path]:
     return [x for x in entries if x.suffix.lower() in PICTURE_SUFFIXES and x.is_file()]
 
 
-def _decode(file: Path, data: bytes, unreadable: str, target: Target | None = None) -> Image:
+def _decode(file: Path, data: bytes, unreadable: str, size: InputSize | None = None) -> Image:
     if unreadable:
         raise EevitError(f'{file} cannot be read{unreadable}')
     try:
-        return decode_compressed(data, '', target)
+        return decode_compressed(data, '', size)
     except EevitError as err:
         raise EevitError(f'{file}: {err}') from err

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from eevit_ros.images.resize import Image, Target
+from eevit_ros.images.resize import Image, InputSize
 
 
 class Decode(Protocol):
     """Reads one image."""
 
-    def __call__(self, target: Target | None = None) -> Image:
-        """Return uint8 (H, W, 3) RGB; with `target`, as the node decodes it for its model.
+    def __call__(self, size: InputSize | None = None) -> Image:
+        """Return uint8 (H, W, 3) RGB; with `size`, as the node decodes it for its model.
 
         Raises:
             EevitError: It cannot be read.

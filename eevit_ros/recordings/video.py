@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from eevit_ros.images.resize import Image, Target
+from eevit_ros.images.resize import Image, InputSize
 from eevit_ros.recordings.errors import RecordingError
 from eevit_ros.recordings.source import SourceFrame
 from eevit_ros.recordings.stamps import SECOND_NS
@@ -92,5 +92,5 @@ class VideoSource:
         return video
 
 
-def _to_rgb(pixels: cv2.typing.MatLike, target: Target | None = None) -> Image:
+def _to_rgb(pixels: cv2.typing.MatLike, size: InputSize | None = None) -> Image:
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)

@@ -17,7 +17,7 @@ from eevit_ros.model.host_policy import OWN
 from eevit_ros.model.metadata import ModelMetadata
 from eevit_ros.parameters.classifier import Settings
 from eevit_ros.policies import STATELESS
-from eevit_ros.policies.outcome import Outcome, outcome
+from eevit_ros.policies.operating_point import OperatingPoint, operating_point
 from eevit_ros.policies.threshold_search import choose_thresholds, exits_taken
 from eevit_ros.recordings.errors import RecordingError
 from eevit_ros.recordings.open import find_recordings, open_source
@@ -32,7 +32,7 @@ FEW_FRAMES = 500
 
 @dataclass(frozen=True)
 class Pass:
-    """Every exit's answer to every frame that can be judged.
+    """Every exit's answer to every frame that can be measures.
 
     Attributes:
         measure: float32 (E + 1, N), what the model compares with its thresholds.
@@ -56,14 +56,14 @@ class Proposal:
     Attributes:
         name: For people.
         thresholds: E values.
-        outcome: On the frames that they were chosen on.
+        point: On the frames that they were chosen on.
         checked: Accuracy on the half that they were not chosen on, each half once; None where
             nothing was chosen.
     """
 
     name: str
     thresholds: tuple[float, ...]
-    outcome: Outcome
+    point: OperatingPoint
     checked: float | None = None
 
 
@@ -89,8 +89,8 @@ class Tuning:
             checked = '' if one.checked is None else f'{one.checked:.2%}'
             values = ' '.join(f'{value:g}' for value in one.thresholds)
             found.append(
-                f'  {one.name:<34}{one.outcome.accuracy:>8.2%}{checked:>13}'
-                f'{one.outcome.speedup_macs:>17.2f}x  {values}'
+                f'  {one.name:<34}{one.point.accuracy:>8.2%}{checked:>13}'
+                f'{one.point.speedup_macs:>17.2f}x  {values}'
             )
         if self.frames < FEW_FRAMES:
             found.append(f'\n  thresholds chosen on fewer than {FEW_FRAMES} frames promise little')
@@ -117,7 +117,7 @@ def tune_thresholds(
         folder: Made if missing.
 
     Raises:
-        EevitError: Nothing can be judged, or something is wrong.
+        EevitError: Nothing can be measures, or something is wrong.
     """
     if not 0 <= max_drop < 1:
         raise ReplayError(f'--max-drop must be a share within [0, 1), 0.01 is 1 %. Got {max_drop}')
@@ -171,7 +171,7 @@ def _one_pass(
             label = labels.label(frame)
             named.add(label)
             try:
-                found = model.answers(frame.decode(engine.target))
+                found = model.answers(frame.decode(engine.input_size))
             except EevitError as err:
                 bad += 1
                 if bad == 1:
@@ -201,7 +201,7 @@ def _one_pass(
 def _fixed(
     name: str, thresholds: tuple[float, ...], one_pass: Pass, meta: ModelMetadata
 ) -> Proposal:
-    return Proposal(name, thresholds, _outcome(thresholds, one_pass, meta))
+    return Proposal(name, thresholds, _operating_point(thresholds, one_pass, meta))
 
 
 def _chosen(name: str, max_drop: float, one_pass: Pass, meta: ModelMetadata) -> Proposal:
@@ -213,7 +213,7 @@ def _chosen(name: str, max_drop: float, one_pass: Pass, meta: ModelMetadata) -> 
     for half in (0, 1):
         chosen, unseen = one_pass.half == half, one_pass.half != half
         if not (chosen.any() and unseen.any()):
-            return Proposal(name, thresholds, _outcome(thresholds, one_pass, meta))
+            return Proposal(name, thresholds, _operating_point(thresholds, one_pass, meta))
         there = choose_thresholds(
             one_pass.measure[:, chosen],
             one_pass.right[:, chosen],
@@ -224,12 +224,14 @@ def _chosen(name: str, max_drop: float, one_pass: Pass, meta: ModelMetadata) -> 
         taken = exits_taken(one_pass.measure[:, unseen], np.array(there, np.float32))
         hits += one_pass.right[:, unseen][taken, np.arange(len(taken))].sum()
         seen += len(taken)
-    return Proposal(name, thresholds, _outcome(thresholds, one_pass, meta), hits / seen)
+    return Proposal(name, thresholds, _operating_point(thresholds, one_pass, meta), hits / seen)
 
 
-def _outcome(thresholds: tuple[float, ...], one_pass: Pass, meta: ModelMetadata) -> Outcome:
+def _operating_point(
+    thresholds: tuple[float, ...], one_pass: Pass, meta: ModelMetadata
+) -> OperatingPoint:
     taken = exits_taken(one_pass.measure, np.array(thresholds, np.float32))
-    return outcome(one_pass.right, taken, meta.answer_layers, meta.macs, meta.backbone_macs)
+    return operating_point(one_pass.right, taken, meta.answer_layers, meta.macs, meta.backbone_macs)
 
 
 def _write(tuning: Tuning, meta: ModelMetadata, sha256: str, paths: Sequence[Path]) -> None:
@@ -239,8 +241,8 @@ def _write(tuning: Tuning, meta: ModelMetadata, sha256: str, paths: Sequence[Pat
     tuning.file.write_text(
         f'# Thresholds for {meta.name}, chosen on {tuning.frames} frames of '
         f'{names}:\n'
-        f'# {best.outcome.accuracy:.2%} {tuning.against}{checked}, '
-        f'{best.outcome.speedup_macs:.2f}x fewer MACs than the plain backbone.\n'
+        f'# {best.point.accuracy:.2%} {tuning.against}{checked}, '
+        f'{best.point.speedup_macs:.2f}x fewer MACs than the plain backbone.\n'
         f'/**:\n'
         f'  ros__parameters:\n'
         f'    thresholds: [{", ".join(f"{value:.2f}" for value in best.thresholds)}]\n'

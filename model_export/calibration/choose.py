@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from eevit_ros.errors import EevitError
 from eevit_ros.policies import Policy
-from eevit_ros.policies.outcome import Judged, Outcome, outcome
+from eevit_ros.policies.operating_point import ExitMeasures, OperatingPoint, operating_point
 from eevit_ros.policies.threshold_search import choose_thresholds, choose_within, exits_taken, front
 from model_export.calibration.risk import certify, images_needed
 from model_export.errors import ModelExportError
@@ -67,7 +67,7 @@ class Known:
 
     Attributes:
         policy: Its candidates are tried.
-        judged: What it makes of every exit.
+        measures: What it makes of every exit.
         labels: int64 (N,).
         layers: E + 1 layers that ran for an image leaving there.
         macs: E + 1 MACs of such an image.
@@ -75,7 +75,7 @@ class Known:
     """
 
     policy: Policy
-    judged: Judged
+    measures: ExitMeasures
     labels: npt.NDArray[np.int64]
     layers: tuple[int, ...]
     macs: tuple[int, ...]
@@ -84,29 +84,29 @@ class Known:
     @property
     def right(self) -> npt.NDArray[np.bool_]:
         """Whether each exit answers each image rightly, bool (E + 1, N)."""
-        return np.asarray(self.judged.answer == self.labels)
+        return np.asarray(self.measures.answer == self.labels)
 
     def of(self, index: npt.NDArray[np.int64]) -> Known:
         """The same of some images, in that order."""
-        judged = self.judged
-        part = Judged(
-            judged.measure[:, index], judged.confidence[:, index], judged.answer[:, index]
+        measures = self.measures
+        part = ExitMeasures(
+            measures.measure[:, index], measures.confidence[:, index], measures.answer[:, index]
         )
-        return replace(self, judged=part, labels=self.labels[index])
+        return replace(self, measures=part, labels=self.labels[index])
 
     def taken(self, thresholds: Sequence[float]) -> npt.NDArray[np.int64]:
         """The exit index of each image, int64 (N,), at E thresholds."""
-        return exits_taken(self.judged.measure, np.array(thresholds, np.float32))
+        return exits_taken(self.measures.measure, np.array(thresholds, np.float32))
 
-    def outcome(self, thresholds: Sequence[float]) -> Outcome:
+    def operating_point(self, thresholds: Sequence[float]) -> OperatingPoint:
         """What E thresholds come to."""
         taken = self.taken(thresholds)
-        return outcome(self.right, taken, self.layers, self.macs, self.backbone_macs)
+        return operating_point(self.right, taken, self.layers, self.macs, self.backbone_macs)
 
     def front(self) -> list[tuple[float, ...]]:
         """The thresholds of the whole trade-off, from careful to fast."""
         return front(
-            self.judged.measure,
+            self.measures.measure,
             self.right,
             self.macs,
             candidates=self.policy.candidates,
@@ -127,7 +127,7 @@ def choose(
     Raises:
         ModelExportError: the target is out of range or cannot be reached.
     """
-    measure, right = known.judged.measure, known.right
+    measure, right = known.measures.measure, known.right
     candidates, per_exit = known.policy.candidates, known.policy.per_exit
     try:
         if target.p99_ms is not None:
@@ -173,9 +173,9 @@ def choose_with_promise(
     Raises:
         ModelExportError: risk or delta is out of range.
     """
-    certify(to_test.judged.measure, to_test.right, [], risk, delta)  # refuses wrong values
+    certify(to_test.measures.measure, to_test.right, [], risk, delta)  # refuses wrong values
     family = _from_safe_to_fast(to_choose, min(1.5 * risk, 0.999))
-    passed = certify(to_test.judged.measure, to_test.right, family, risk, delta)
+    passed = certify(to_test.measures.measure, to_test.right, family, risk, delta)
     return family[passed - 1] if passed else None
 
 

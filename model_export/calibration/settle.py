@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from eevit_ros.model.promise import Promise
 from eevit_ros.policies import STATELESS
-from eevit_ros.policies.outcome import judge
+from eevit_ros.policies.operating_point import measure_exits
 from model_export.calibration.choose import (
     Known,
     Target,
@@ -59,8 +59,8 @@ def settle(
         ModelExportError: a promise is asked for that cannot be given.
     """
     policy = STATELESS[policy_name]()
-    judged = judge(policy, probabilities)
-    known = Known(policy, judged, images.labels, layers, macs.leaving, macs.backbone)
+    measures = measure_exits(policy, probabilities)
+    known = Known(policy, measures, images.labels, layers, macs.leaving, macs.backbone)
     promise = None
     if target.risk is None:
         thresholds = choose(known, target)
@@ -78,7 +78,7 @@ def settle(
             'accuracy_gap', target.risk, target.delta, len(second), calibration, policy_name
         )
         print(f'promise: {promise}')
-    result = known.outcome(thresholds)
+    result = known.operating_point(thresholds)
     print(
         f'thresholds {thresholds}: {result.accuracy:.4f} at {result.speedup_macs:.2f}x fewer MACs '
         f'(final exit {known.right[-1].mean():.4f}, held-out images)'
@@ -87,5 +87,5 @@ def settle(
         thresholds,
         promise,
         tuple(float(share) for share in known.right.mean(axis=1)),
-        count_answers(judged.confidence, known.taken(thresholds)),
+        count_answers(measures.confidence, known.taken(thresholds)),
     )

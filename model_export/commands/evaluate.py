@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from eevit_ros.model.compute import Compute, all_cores
 from eevit_ros.model.engine import Engine, ExitResult
-from eevit_ros.policies.outcome import Outcome, outcome
+from eevit_ros.policies.operating_point import OperatingPoint, operating_point
 from model_export.data import Dataset, check_classes, load_split
 from model_export.errors import ModelExportError
 from model_export.network.macs import macs_alone
@@ -65,7 +65,7 @@ def evaluate(model: Path, data: Path, out: Path | None, *, limit: int | None) ->
 
     right = np.zeros((exits + 1, len(test)), bool)
     right[taken, np.arange(len(test))] = _right(early, test)
-    result = outcome(right, taken, meta.answer_layers, meta.macs, meta.backbone_macs)
+    result = operating_point(right, taken, meta.answer_layers, meta.macs, meta.backbone_macs)
     figures: dict[str, Any] = {
         'model': meta.name,
         'sha256': engine.sha256,
@@ -108,7 +108,7 @@ def _milliseconds(results: list[ExitResult]) -> npt.NDArray[np.float64]:
 def _per_exit(
     results: list[ExitResult],
     taken: npt.NDArray[np.int64],
-    result: Outcome,
+    result: OperatingPoint,
     layers: tuple[int, ...],
 ) -> list[dict[str, Any]]:
     times = _milliseconds(results)

@@ -15,7 +15,7 @@ import numpy as np
 
 from eevit_ros.model.engine import check_thresholds
 from eevit_ros.policies import build_policy
-from eevit_ros.policies.outcome import judge, outcome
+from eevit_ros.policies.operating_point import measure_exits, operating_point
 from eevit_ros.policies.threshold_search import exits_taken
 from model_export.errors import ModelExportError
 from model_export.measuring.answers import answers
@@ -49,10 +49,12 @@ def evaluate_policy(
     found = answers(model, data, 'test', limit)
     meta = found.metadata
     values = check_thresholds(thresholds, len(meta.exit_layers))
-    judged = judge(build_policy(policy_name, meta.accuracy), np.clip(found.probabilities, 0, 1))
-    right = judged.answer == found.labels
-    taken = exits_taken(judged.measure, np.array(values, np.float32))
-    result = outcome(right, taken, meta.answer_layers, meta.macs, meta.backbone_macs)
+    measures = measure_exits(
+        build_policy(policy_name, meta.accuracy), np.clip(found.probabilities, 0, 1)
+    )
+    right = measures.answer == found.labels
+    taken = exits_taken(measures.measure, np.array(values, np.float32))
+    result = operating_point(right, taken, meta.answer_layers, meta.macs, meta.backbone_macs)
     figures: dict[str, Any] = {
         'model': meta.name,
         'images': len(found.labels),

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eevit_ros.policies import build_policy
-from eevit_ros.policies.outcome import judge
+from eevit_ros.policies.operating_point import measure_exits
 from eevit_ros.policies.threshold_search import exits_taken
 from model_export.measuring.answers import Answers
 
@@ -35,14 +35,14 @@ class Leaving:
 def leaving(found: Answers) -> Leaving:
     """Apply the file's policy and thresholds to all exits' probabilities."""
     meta = found.metadata
-    judged = judge(build_policy(meta.policy, meta.accuracy), found.probabilities)
-    taken = exits_taken(judged.measure, np.array(meta.default_thresholds, np.float32))
+    measures = measure_exits(build_policy(meta.policy, meta.accuracy), found.probabilities)
+    taken = exits_taken(measures.measure, np.array(meta.default_thresholds, np.float32))
     images = np.arange(len(taken))
-    answer = judged.answer[taken, images]
+    answer = measures.answer[taken, images]
     return Leaving(
         exit_index=taken,
         layer=np.array(meta.answer_layers, np.int64)[taken],
         answer=answer,
-        confidence=judged.confidence[taken, images],
+        confidence=measures.confidence[taken, images],
         right=answer == found.labels,
     )

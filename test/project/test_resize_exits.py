@@ -46,12 +46,12 @@ def enlarged(frame: Image, height: int) -> Image:
 
 def in_one_go(image: Image, engine: Engine) -> Image:
     """Return a square, shrunk by INTER_AREA alone."""
-    size = engine.target.width, engine.target.height
+    size = engine.input_size.width, engine.input_size.height
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def small(image: Image, engine: Engine) -> Image:
-    return resize(image, engine.target.height, engine.target.width, engine.target.rule)
+    return resize(image, engine.input_size.height, engine.input_size.width, engine.input_size.rule)
 
 
 @pytest.mark.parametrize('height', [480, 720, 1080])
@@ -61,7 +61,7 @@ def test_every_pixel_is_that_of_inter_area(height, engine: Engine, frames: list[
         np.testing.assert_array_equal(small(image, engine), in_one_go(image, engine))
         jpeg = cv2.imencode('.jpg', image)[1].tobytes()
         np.testing.assert_array_equal(
-            decode_compressed(jpeg, 'jpeg', engine.target), decode_compressed(jpeg, 'jpeg')
+            decode_compressed(jpeg, 'jpeg', engine.input_size), decode_compressed(jpeg, 'jpeg')
         )
 
 
@@ -72,7 +72,7 @@ def test_of_larger_frames_few_pixels_differ_and_few_leave_elsewhere(
     for frame in frames:
         jpeg = cv2.imencode('.jpg', enlarged(frame, 2160), [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
         whole = decode_compressed(jpeg, 'jpeg')
-        reduced = decode_compressed(jpeg, 'jpeg', engine.target)
+        reduced = decode_compressed(jpeg, 'jpeg', engine.input_size)
         assert reduced.shape == (1080, 1080, 3)
         exact = in_one_go(whole, engine)
         exit_layer = engine.run(exact).exit_layer

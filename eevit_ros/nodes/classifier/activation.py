@@ -90,7 +90,7 @@ class Activation:
                 self._bad_frame(f'{type(err).__name__}: {err}')
 
     def _answer(self, frame: Frame) -> None:
-        image = frame.decode(self._engine.target)
+        image = frame.decode(self._engine.input_size)
         observation = self._perception.observe(image)
         now_ns = self._node.get_clock().now().nanoseconds
         with self._lock:

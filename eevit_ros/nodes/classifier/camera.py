@@ -13,7 +13,7 @@ from sensor_msgs.msg import CompressedImage
 
 from eevit_ros.images.raw import decode_compressed, decode_image_message
 from eevit_ros.images.resize import Image as Pixels
-from eevit_ros.images.resize import Target
+from eevit_ros.images.resize import InputSize
 from eevit_ros.nodes.ros_topics import message_class, qos_profile
 from eevit_ros.nodes.topic_watch import TopicWatch
 from eevit_ros.parameters.classifier_specs import TRANSPORTS
@@ -46,14 +46,14 @@ class Frame:
     frozen: bool
     waited: bool
 
-    def decode(self, target: Target) -> Pixels:
-        """Return it as uint8 (H, W, 3) RGB; a JPEG much larger than `target` at a reduced size.
+    def decode(self, size: InputSize) -> Pixels:
+        """Return it as uint8 (H, W, 3) RGB; a JPEG much larger than `size` at a reduced size.
 
         Raises:
             EevitError: It cannot be read.
         """
         if isinstance(self.message, CompressedImage):
-            return decode_compressed(self.message.data, self.message.format, target)
+            return decode_compressed(self.message.data, self.message.format, size)
         return decode_image_message(self.message)
 
 

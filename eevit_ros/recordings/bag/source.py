@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.raw import decode_compressed, decode_image_message
-from eevit_ros.images.resize import Image, Target
+from eevit_ros.images.resize import Image, InputSize
 from eevit_ros.recordings.bag.files import open_bag
 from eevit_ros.recordings.bag.messages import (
     CLASSIFICATION,
@@ -155,11 +155,11 @@ def _frame(index: int, received_ns: int, stamp_ns: int, kind: str, message: Any)
     return SourceFrame(index, received_ns, stamp_ns, data, picture_format(data), decode)
 
 
-def _decode_raw(message: Any, target: Target | None = None) -> Image:
+def _decode_raw(message: Any, size: InputSize | None = None) -> Image:
     return decode_image_message(message)
 
 
-def _refuse(reason: str, target: Target | None = None) -> NoReturn:
+def _refuse(reason: str, size: InputSize | None = None) -> NoReturn:
     raise EevitError(reason)
 
 

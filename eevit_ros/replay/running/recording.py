@@ -92,7 +92,7 @@ class RecordingReplay:
     def _answer(self, frame: SourceFrame, start_ns: int, frozen: bool) -> None:
         begin_s = time.perf_counter()
         try:
-            image = frame.decode(self._engine.target)
+            image = frame.decode(self._engine.input_size)
             observation = self._perception.observe(image)
         except EevitError as err:
             now_ns = self._free_ns = max(self._free_ns, start_ns)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine
 from eevit_ros.policies import NAMES, STATELESS, Anytime, build_policy
-from eevit_ros.policies.outcome import Outcome, judge
+from eevit_ros.policies.operating_point import OperatingPoint, measure_exits
 from model_export.calibration.choose import (
     Known,
     Target,
@@ -116,10 +116,11 @@ def _study(
     known = source.known(policy_name)
     to_choose, to_test = known.of(first), known.of(second)
     points = [
-        (vector, to_choose.outcome(vector), to_test.outcome(vector)) for vector in to_choose.front()
+        (vector, to_choose.operating_point(vector), to_test.operating_point(vector))
+        for vector in to_choose.front()
     ]
-    result = to_test.outcome(chosen)
-    exits = [to_test.outcome(_fixed(e, len(chosen))) for e in range(len(chosen) + 1)]
+    result = to_test.operating_point(chosen)
+    exits = [to_test.operating_point(_fixed(e, len(chosen))) for e in range(len(chosen) + 1)]
     labels, raw = source.labels[second], source.raw
     after = [reliability(one[second], labels) for one in source.probabilities]
     before = None if raw is None else [reliability(one[second], labels) for one in raw]
@@ -154,7 +155,7 @@ def _fixed(exit_index: int, exits: int) -> list[float]:
 
 
 def _reached(
-    result: Outcome,
+    result: OperatingPoint,
     to_test: Known,
     chosen: tuple[float, ...],
     times: npt.NDArray[np.float64] | None,
@@ -173,7 +174,7 @@ def _reached(
     return text
 
 
-def _trade_off(points: list[tuple[tuple[float, ...], Outcome, Outcome]]) -> Table:
+def _trade_off(points: list[tuple[tuple[float, ...], OperatingPoint, OperatingPoint]]) -> Table:
     return Table(
         'trade_off',
         'The trade-off',
@@ -204,7 +205,7 @@ def _policies(source: Source, first: npt.NDArray[np.int64], second: npt.NDArray[
             except ModelExportError:  # a policy that looks at two exits cannot be that fast
                 row.append(None)
             else:
-                row.append(to_test.outcome(vector).accuracy)
+                row.append(to_test.operating_point(vector).accuracy)
         rows.append(tuple(row))
     return Table(
         'policies',
@@ -220,12 +221,12 @@ def _by_exit(
     source: Source,
     after: list[Reliability],
     before: list[Reliability] | None,
-    result: Outcome,
+    result: OperatingPoint,
     second: npt.NDArray[np.int64],
 ) -> Table:
     exits = len(source.layers)
     # What an anytime answer is worth when time ends after this exit: budgets that end right there.
-    anytime = judge(
+    anytime = measure_exits(
         Anytime([float(e + 1) for e in range(exits)], exits, source.accuracy),
         source.probabilities[:, second],
     )

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from eevit_ros.policies import Softmax
 from eevit_ros.policies.base import GRID
-from eevit_ros.policies.outcome import Outcome, judge
+from eevit_ros.policies.operating_point import OperatingPoint, measure_exits
 from eevit_ros.reporting.style import MUTED, RATE, RIGHT, WRONG, quiet
 from model_export.calibration.choose import Known, Target, choose
 from model_export.calibration.temperatures import calibrated, fit_temperatures
@@ -53,8 +53,8 @@ class Curve:
 
     scheme: str
     exits: tuple[ExitRecipe, ...]
-    points: tuple[Outcome, ...]
-    at: tuple[Outcome | None, ...]
+    points: tuple[OperatingPoint, ...]
+    at: tuple[OperatingPoint | None, ...]
 
 
 def study(inputs: Inputs) -> Study:
@@ -116,7 +116,7 @@ def trade_off(
     temperatures = fit_temperatures(logits[:, ::2], labels[::2])
     known = Known(
         DOUBTFUL,
-        judge(DOUBTFUL, calibrated(logits, temperatures)),
+        measure_exits(DOUBTFUL, calibrated(logits, temperatures)),
         labels.numpy(),
         (*(exit.layer for exit in exits), len(price.layers)),
         tuple(macs_leaving(price, exits)),
@@ -125,13 +125,13 @@ def trade_off(
     indices = np.arange(len(labels))
     to_choose, to_test = known.of(indices[::2]), known.of(indices[1::2])
 
-    def measure_at(speedup: float) -> Outcome | None:
+    def measure_at(speedup: float) -> OperatingPoint | None:
         try:
-            return to_test.outcome(choose(to_choose, Target(min_speedup=speedup)))
+            return to_test.operating_point(choose(to_choose, Target(min_speedup=speedup)))
         except ModelExportError:  # its exits lie too deep
             return None
 
-    points = tuple(to_test.outcome(thresholds) for thresholds in to_choose.front())
+    points = tuple(to_test.operating_point(thresholds) for thresholds in to_choose.front())
     return Curve(scheme, exits, points, tuple(measure_at(speedup) for speedup in SPEEDUPS))
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from eevit_ros.policies import Softmax
-from eevit_ros.policies.outcome import judge
+from eevit_ros.policies.operating_point import measure_exits
 from model_export.calibration.choose import Known
 from model_export.calibration.temperatures import calibrated, fit_temperatures
 from model_export.data import Dataset, fingerprint
@@ -135,11 +135,11 @@ def measure(
     layers = (*model.exit_layers, model.recipe.backbone.layers)
 
     def known(logits: Tensor, data: Dataset) -> Known:
-        judged = judge(Softmax(), calibrated(logits, temperatures))
-        return Known(Softmax(), judged, data.labels, layers, macs.leaving, macs.backbone)
+        measures = measure_exits(Softmax(), calibrated(logits, temperatures))
+        return Known(Softmax(), measures, data.labels, layers, macs.leaving, macs.backbone)
 
     to_choose, to_test = known(logits, held_out), known(logits_of(model, test), test)
-    found = [to_test.outcome(thresholds) for thresholds in to_choose.front()]
+    found = [to_test.operating_point(thresholds) for thresholds in to_choose.front()]
     return Result(
         run=run,
         key=key,

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eevit_ros.policies import build_policy
-from eevit_ros.policies.outcome import judge
+from eevit_ros.policies.operating_point import measure_exits
 from model_export.calibration.choose import Known
 from model_export.calibration.held_out import answer_held_out, halves
 from model_export.calibration.temperatures import calibrated, fit_temperatures
@@ -46,8 +46,8 @@ class Source:
             EevitError: there is no such policy.
         """
         policy = build_policy(policy_name, self.accuracy)
-        judged = judge(policy, self.probabilities)
-        return Known(policy, judged, self.labels, self.layers, self.macs, self.backbone_macs)
+        measures = measure_exits(policy, self.probabilities)
+        return Known(policy, measures, self.labels, self.layers, self.macs, self.backbone_macs)
 
 
 def of_run(run: Path, data: Path) -> Source:

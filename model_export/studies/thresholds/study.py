@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from eevit_ros.model.metadata import ModelMetadata
 from eevit_ros.policies import build_policy
-from eevit_ros.policies.outcome import Outcome, judge, outcome
+from eevit_ros.policies.operating_point import OperatingPoint, measure_exits, operating_point
 from eevit_ros.policies.threshold_search import CANDIDATES, exits_taken
 from eevit_ros.reporting import style
 from model_export.measuring.answers import Answers, answers
@@ -47,13 +47,13 @@ def study(inputs: Inputs) -> Study:
     assert inputs.model is not None and inputs.data is not None
     found = answers(inputs.model, inputs.data, 'test', inputs.limit, inputs.cache)
     meta = found.metadata
-    judged = judge(build_policy(meta.policy, meta.accuracy), found.probabilities)
+    measures = measure_exits(build_policy(meta.policy, meta.accuracy), found.probabilities)
 
-    def apply(thresholds: tuple[float, ...] | float) -> Outcome:
+    def apply(thresholds: tuple[float, ...] | float) -> OperatingPoint:
         vector = np.full(len(meta.exit_layers), thresholds, np.float32)
-        return outcome(
-            judged.answer == found.labels,
-            exits_taken(judged.measure, vector),
+        return operating_point(
+            measures.answer == found.labels,
+            exits_taken(measures.measure, vector),
             meta.answer_layers,
             meta.macs,
             meta.backbone_macs,
@@ -62,7 +62,7 @@ def study(inputs: Inputs) -> Study:
     times, _ = exit_times(inputs.model, ROUNDS)
     with_heads, bare = np.median(times, axis=0)
 
-    def speedup_time(result: Outcome) -> float:
+    def speedup_time(result: OperatingPoint) -> float:
         return float(bare[-1] / (np.array(result.share) @ with_heads))
 
     own = apply(meta.default_thresholds)
@@ -98,7 +98,9 @@ def fixed_exits(found: Answers) -> list[tuple[int, float, float]]:
     ]
 
 
-def _against(own: Outcome, fixed: list[tuple[int, float, float]], meta: ModelMetadata) -> str:
+def _against(
+    own: OperatingPoint, fixed: list[tuple[int, float, float]], meta: ModelMetadata
+) -> str:
     """Compare with the best fixed exit among those that cost as many MACs or fewer."""
     within = [one for one in fixed if one[2] >= own.speedup_macs]
     if not within:
@@ -111,7 +113,9 @@ def _against(own: Outcome, fixed: list[tuple[int, float, float]], meta: ModelMet
 
 
 def _trade_off(
-    own: Outcome, common: dict[float, Outcome], speedup_time: Callable[[Outcome], float]
+    own: OperatingPoint,
+    common: dict[float, OperatingPoint],
+    speedup_time: Callable[[OperatingPoint], float],
 ) -> Table:
     rows: list[tuple[str | float, ...]] = []
     for name, one in (
@@ -137,7 +141,7 @@ def _fixed(fixed: list[tuple[int, float, float]]) -> Table:
     )
 
 
-def _shares(own: Outcome, common: dict[float, Outcome], meta: ModelMetadata) -> Table:
+def _shares(own: OperatingPoint, common: dict[float, OperatingPoint], meta: ModelMetadata) -> Table:
     rows: list[tuple[str | float, ...]] = [("the file's own", *own.share)]
     rows += [(f'{value:.2f}', *common[value].share) for value in LISTED]
     return Table(
@@ -149,7 +153,7 @@ def _shares(own: Outcome, common: dict[float, Outcome], meta: ModelMetadata) -> 
 
 
 def _draw_trade_off(
-    own: Outcome, common: dict[float, Outcome], fixed: list[tuple[int, float, float]]
+    own: OperatingPoint, common: dict[float, OperatingPoint], fixed: list[tuple[int, float, float]]
 ) -> Figure:
     figure = Figure(figsize=(7, 3.6), layout='constrained')
     axes = figure.subplots()
@@ -201,7 +205,7 @@ def _draw_trade_off(
     return figure
 
 
-def _draw_exits(common: dict[float, Outcome], meta: ModelMetadata) -> Figure:
+def _draw_exits(common: dict[float, OperatingPoint], meta: ModelMetadata) -> Figure:
     figure = Figure(figsize=(7, 3.2), layout='constrained')
     axes = figure.subplots()
     shares: npt.NDArray[np.float64] = 100 * np.array([one.share for one in common.values()]).T

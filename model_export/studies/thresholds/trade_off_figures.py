@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from eevit_ros.policies.outcome import Outcome
+from eevit_ros.policies.operating_point import OperatingPoint
 from eevit_ros.reporting import style
 from model_export.studies.thresholds.reliability import BINS, Reliability
 
 
 def draw_trade_off(
-    points: list[tuple[tuple[float, ...], Outcome, Outcome]],
-    chosen: Outcome,
-    exits: list[Outcome],
+    points: list[tuple[tuple[float, ...], OperatingPoint, OperatingPoint]],
+    chosen: OperatingPoint,
+    exits: list[OperatingPoint],
     target: str,
 ) -> Figure:
     """Accuracy over speed-up: of the half to choose on, of the other, of fixed exits, the choice.

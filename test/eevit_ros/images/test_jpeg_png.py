@@ -12,13 +12,13 @@ from PIL import Image as Pillow
 from eevit_ros.errors import EevitError
 from eevit_ros.images import jpeg_png as compressed
 from eevit_ros.images.raw import decode_compressed, decode_image
-from eevit_ros.images.resize import ResizeRule, Target, resize
+from eevit_ros.images.resize import InputSize, ResizeRule, resize
 from harness.encoded_images import png
 
 no_deadline = settings(deadline=None)  # a busy machine may stall for seconds
 JPEG = 'rgb8; jpeg compressed bgr8'
 PNG = 'rgb8; png compressed bgr8'
-SMALL = Target(8, 8, ResizeRule())
+SMALL = InputSize(8, 8, ResizeRule())
 
 
 def picture(height: int = 48, width: int = 64) -> np.ndarray:

@@ -14,8 +14,8 @@ from eevit_ros.images.resize import (
     MAX_PIXELS,
     MODES,
     Image,
+    InputSize,
     ResizeRule,
-    Target,
     check_size,
     resize,
 )
@@ -212,13 +212,13 @@ def test_absurd_sizes_are_refused_with_their_value(size):
     ],
 )
 def test_a_decoder_may_reduce_what_is_much_larger_than_the_input(size, rule, expected):
-    assert Target(84, 84, rule).reduction(*size) == expected
+    assert InputSize(84, 84, rule).reduction(*size) == expected
 
 
 @no_deadline
 @given(st.integers(1, 4000), st.integers(1, 4000), out_sides, out_sides, rules)
 def test_a_reduced_frame_is_still_several_times_as_large_as_the_input(h, w, height, width, rule):
-    by = Target(height, width, rule).reduction(h, w)
+    by = InputSize(height, width, rule).reduction(h, w)
     assert by in (1, 2, 4, 8)
     assert h % by == 0 and w % by == 0
     if by > 1 and rule.mode != 'letterbox':

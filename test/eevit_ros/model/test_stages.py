@@ -21,7 +21,7 @@ from eevit_ros.model.runners import MakeSession, StagedRunner
 from eevit_ros.model.stages import cut_stages
 from eevit_ros.perception.shift import ShiftMonitor, ShiftSettings
 from eevit_ros.policies import NAMES, Anytime, build_policy
-from eevit_ros.policies.outcome import judge
+from eevit_ros.policies.operating_point import measure_exits
 from eevit_ros.policies.threshold_search import exits_taken
 from harness.tiny_model import tiny_metadata, write_tiny_model
 
@@ -121,12 +121,12 @@ def test_a_policy_decides_as_it_does_offline(
 ) -> None:
     engine = Engine(model, exit_policy=name, thresholds=thresholds)
     assert engine.exit_policy == name
-    judged = judge(build_policy(name, engine.metadata.accuracy), all_exits(staged))
-    taken = exits_taken(judged.measure, np.array(thresholds, np.float32))
+    measures = measure_exits(build_policy(name, engine.metadata.accuracy), all_exits(staged))
+    taken = exits_taken(measures.measure, np.array(thresholds, np.float32))
     for number, level in enumerate(LEVELS):
         result = engine.run(grey(level))
         assert result.exit_index == taken[number]
-        assert result.class_index == judged.answer[taken[number], number]
+        assert result.class_index == measures.answer[taken[number], number]
 
 
 @pytest.mark.parametrize('budget_ms', [1.0, 1.9, 2.0, 3.9, 4.0, 100.0])
@@ -134,14 +134,14 @@ def test_anytime_answers_within_its_budget(model: Path, staged: Engine, budget_m
     accuracy = (0.5, 0.9, 0.7)  # the second exit's answer is better than the final one's
     policy = Anytime((1.0, 2.0, 4.0), budget_ms, accuracy)
     runner = StagedRunner(model.read_bytes(), open_on_cpu, 'cpu')
-    judged = judge(policy, all_exits(staged))
-    taken = exits_taken(judged.measure, np.array((1.0, 0.9), np.float32))
+    measures = measure_exits(policy, all_exits(staged))
+    taken = exits_taken(measures.measure, np.array((1.0, 0.9), np.float32))
     for number, level in enumerate(LEVELS):
         policy.start()
         probabilities, exit_index = runner.run(grey(level), (1.0, 0.9), policy)
         assert exit_index == [taken[number]]
-        assert probabilities.argmax() == judged.answer[taken[number], number]
-        assert probabilities.max() == judged.confidence[taken[number], number]
+        assert probabilities.argmax() == measures.answer[taken[number], number]
+        assert probabilities.max() == measures.confidence[taken[number], number]
 
 
 def test_the_engine_looks_at_the_clock(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from eevit_ros.errors import EevitError
 from eevit_ros.policies import NAMES, Anytime, Consensus, Patience, Policy, build_policy
-from eevit_ros.policies.outcome import judge
+from eevit_ros.policies.operating_point import measure_exits
 from eevit_ros.policies.threshold_search import exits_taken
 
 Probabilities = npt.NDArray[np.float32]
@@ -42,7 +42,7 @@ def test_every_measure_keeps_the_contract(
 ) -> None:
     """0 always leaves and 1 never does, ties and certain answers included."""
     probabilities = draw(seed, exits, images, classes)
-    measure = judge(build_policy(name, (0.5,) * (exits + 1)), probabilities).measure
+    measure = measure_exits(build_policy(name, (0.5,) * (exits + 1)), probabilities).measure
     assert measure.dtype == np.float32 and measure.shape == (exits + 1, images)
     assert (exits_taken(measure, np.zeros(exits, np.float32)) == 0).all()
     assert (exits_taken(measure, np.ones(exits, np.float32)) == exits).all()
@@ -57,12 +57,12 @@ def test_one_image_at_a_time_leaves_where_it_leaves_among_many(
     probabilities = draw(seed, exits, images, classes)
     policy = build_policy(name, tuple(np.linspace(0.4, 0.8, exits + 1).tolist()))
     thresholds = np.random.default_rng(seed).random(exits).astype(np.float32)
-    judged = judge(policy, probabilities)
-    taken = exits_taken(judged.measure, thresholds)
+    measures = measure_exits(policy, probabilities)
+    taken = exits_taken(measures.measure, thresholds)
     for n in range(images):
         left_at, answer = run_on_robot(policy, probabilities[:, n], thresholds)
         assert left_at == taken[n]
-        assert answer.argmax() == judged.answer[left_at, n]
+        assert answer.argmax() == measures.answer[left_at, n]
 
 
 def run_on_robot(
@@ -74,13 +74,13 @@ def run_on_robot(
         leaves, answer = policy.decide(exits[exit_index][None], float(threshold))
         if leaves[0]:
             return exit_index, answer[0]
-    return len(thresholds), policy.see(exits[-1][None]).probabilities[0]
+    return len(thresholds), policy.read(exits[-1][None]).probabilities[0]
 
 
 def test_entropy_and_margin_of_known_distributions() -> None:
     known = np.array([[[0.7, 0.2, 0.1]], [[1 / 3, 1 / 3, 1 / 3]], [[1, 0, 0]]], np.float32)
-    entropy = judge(build_policy('entropy', (1, 1, 1)), known).measure[:, 0]
-    margin = judge(build_policy('margin', (1, 1, 1)), known).measure[:, 0]
+    entropy = measure_exits(build_policy('entropy', (1, 1, 1)), known).measure[:, 0]
+    margin = measure_exits(build_policy('margin', (1, 1, 1)), known).measure[:, 0]
     loss = -(0.7 * np.log(0.7) + 0.2 * np.log(0.2) + 0.1 * np.log(0.1)) / np.log(3)
     np.testing.assert_allclose(entropy, [1 - loss, 0, 1], atol=2e-6)
     np.testing.assert_allclose(margin, [0.5, 0, 1], atol=2e-6)
@@ -92,7 +92,7 @@ def test_patience_leaves_at_so_many_same_answers_in_a_row(seed: int, exits: int,
     same = min(same, exits)
     probabilities = draw(seed, exits, 10, 2)
     policy = Patience(exits)
-    measure = judge(policy, probabilities).measure
+    measure = measure_exits(policy, probabilities).measure
     thresholds = np.full(exits, policy.threshold(same), np.float32)
     answers = probabilities.argmax(axis=-1)
     for n, taken in enumerate(exits_taken(measure, thresholds)):
@@ -110,7 +110,7 @@ def test_patience_leaves_at_so_many_same_answers_in_a_row(seed: int, exits: int,
 def test_consensus_adds_weighted_confidences_while_answers_agree(seed: int, exits: int) -> None:
     probabilities = draw(seed, exits, 10, 3)
     weights = np.random.default_rng(seed).uniform(0.1, 1, exits + 1)
-    measure = judge(Consensus(weights.tolist()), probabilities).measure
+    measure = measure_exits(Consensus(weights.tolist()), probabilities).measure
     for n in range(10):
         score, before = 0.0, None
         for e in range(exits):
@@ -124,12 +124,12 @@ def test_anytime_leaves_at_the_last_exit_in_time_with_the_best_answer_so_far() -
     exits = np.array([[[0.6, 0.4]], [[0.2, 0.8]], [[0.55, 0.45]], [[0.3, 0.7]]], np.float32)
     spent, accuracy = [2.0, 4.0, 6.0, 8.0], [0.5, 0.7, 0.6, 0.9]  # the third is worse than before
     for budget, left_at, confidence in ((2.0, 0, 0.6), (5.9, 1, 0.8), (6.0, 2, 0.8), (9, 3, 0.7)):
-        judged = judge(Anytime(spent, budget, accuracy), exits)
-        taken = exits_taken(judged.measure, np.ones(3, np.float32))
+        measures = measure_exits(Anytime(spent, budget, accuracy), exits)
+        taken = exits_taken(measures.measure, np.ones(3, np.float32))
         assert taken.tolist() == [left_at]
-        assert judged.confidence[left_at, 0] == pytest.approx(confidence)
-    judged = judge(Anytime(spent, 9.0, accuracy), exits)
-    assert exits_taken(judged.measure, np.full(3, 0.7, np.float32)).tolist() == [1]  # sure enough
+        assert measures.confidence[left_at, 0] == pytest.approx(confidence)
+    measures = measure_exits(Anytime(spent, 9.0, accuracy), exits)
+    assert exits_taken(measures.measure, np.full(3, 0.7, np.float32)).tolist() == [1]  # sure enough
 
 
 def test_anytime_on_the_robot_believes_the_clock() -> None:

@@ -88,20 +88,20 @@ def test_a_replay_with_proposed_thresholds_is_as_right_and_as_cheap_as_promised(
     proposal = by_truth.proposals[which]
     metrics = run(bag, proposal, tmp_path).summary['metrics']
     assert metrics['frames'] == by_truth.frames == 42
-    assert metrics['accuracy'] == proposal.outcome.accuracy
-    assert metrics['speedup_macs'] == pytest.approx(proposal.outcome.speedup_macs, rel=1e-12)
-    assert metrics['speedup_layers'] == pytest.approx(proposal.outcome.speedup_layers, rel=1e-12)
+    assert metrics['accuracy'] == proposal.point.accuracy
+    assert metrics['speedup_macs'] == pytest.approx(proposal.point.speedup_macs, rel=1e-12)
+    assert metrics['speedup_layers'] == pytest.approx(proposal.point.speedup_layers, rel=1e-12)
 
 
 def test_without_truth_the_promise_is_agreement_with_full_depth(bag: Path, tmp_path: Path) -> None:
     tuning = tune(bag, None)
     assert tuning.against == 'as at full depth'
     best = tuning.proposals[-1]
-    assert tuning.proposals[0].outcome.accuracy == 1.0
-    assert 1 - DROP <= best.outcome.accuracy < 1.0
+    assert tuning.proposals[0].point.accuracy == 1.0
+    assert 1 - DROP <= best.point.accuracy < 1.0
     metrics = run(bag, best, tmp_path, reference=True).summary['metrics']
-    assert metrics['agreement'] == best.outcome.accuracy
-    assert metrics['speedup_macs'] == pytest.approx(best.outcome.speedup_macs, rel=1e-12)
+    assert metrics['agreement'] == best.point.accuracy
+    assert metrics['speedup_macs'] == pytest.approx(best.point.speedup_macs, rel=1e-12)
 
 
 def test_proposals_give_up_no_more_than_they_may_and_save_the_more(by_truth: Tuning) -> None:
@@ -110,8 +110,8 @@ def test_proposals_give_up_no_more_than_they_may_and_save_the_more(by_truth: Tun
     assert own.thresholds == Engine(MODEL, compute=Compute(provider='cpu')).thresholds
     assert (full.checked, own.checked) == (None, None)
     for drop, proposal in zip((0.0, DROP / 2, DROP), chosen, strict=True):
-        assert proposal.outcome.accuracy >= full.outcome.accuracy - drop - 1e-12
-    speedups = [proposal.outcome.speedup_macs for proposal in (full, *chosen)]
+        assert proposal.point.accuracy >= full.point.accuracy - drop - 1e-12
+    speedups = [proposal.point.speedup_macs for proposal in (full, *chosen)]
     assert speedups == sorted(speedups)
     assert speedups[-1] > 1.5 * speedups[0]
 
@@ -149,7 +149,7 @@ def test_the_file_is_a_parameter_file_and_says_where_it_is_from(
     given = {'thresholds': [*best.thresholds], 'model_sha256': sha256}
     assert yaml.safe_load(text) == {'/**': {'ros__parameters': given}}
     assert 'chosen on 42 frames of drive' in text
-    assert f'{best.outcome.accuracy:.2%} as the truth' in text
+    assert f'{best.point.accuracy:.2%} as the truth' in text
 
 
 def test_its_thresholds_are_refused_with_another_model(by_truth: Tuning, tiny_path: Path) -> None:

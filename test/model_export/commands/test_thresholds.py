@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from eevit_ros.model.all_exits import AllExits
 from eevit_ros.model.engine import Engine
 from eevit_ros.policies import NAMES, STATELESS
-from eevit_ros.policies.outcome import judge
+from eevit_ros.policies.operating_point import measure_exits
 from model_export.__main__ import main
 from model_export.data import Dataset, fingerprint, load_split
 from model_export.network.measures import measure
@@ -82,7 +82,7 @@ def test_the_graph_measures_as_numpy_does_at_every_exit(
     every_exit = AllExits(exported)
     for image in images.numpy()[:4]:
         probabilities = every_exit.probabilities(image)[:, None]
-        found = judge(STATELESS[meta.policy](), probabilities).measure[:-1, 0]
+        found = measure_exits(STATELESS[meta.policy](), probabilities).measure[:-1, 0]
         np.testing.assert_array_equal(every_exit.answers(image).measure[:-1], found)
         for exit_index, value in enumerate(found.tolist()):
             closed = [1.0] * 2
@@ -109,7 +109,7 @@ def test_torch_and_numpy_measure_alike(
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
     probabilities = (torch.randn(1, classes, generator=generator) * sharpness).softmax(-1)
-    expected = judge(STATELESS[policy](), probabilities.numpy()[None]).measure[0, 0]
+    expected = measure_exits(STATELESS[policy](), probabilities.numpy()[None]).measure[0, 0]
     found = measure(policy, probabilities)
     assert float(found) == pytest.approx(float(expected), abs=1e-5)
     assert 0 < found <= 1

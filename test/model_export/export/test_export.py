@@ -19,7 +19,7 @@ from eevit_ros.model.metadata import ModelMetadata
 from eevit_ros.model.stages import Tensor, cut_stages
 from eevit_ros.policies import NAMES, build_policy
 from eevit_ros.policies.base import Probabilities
-from eevit_ros.policies.outcome import judge
+from eevit_ros.policies.operating_point import measure_exits
 from eevit_ros.policies.threshold_search import exits_taken
 from model_export.data import RULE
 from model_export.errors import ModelExportError
@@ -114,13 +114,13 @@ def test_stages_leave_by_any_policy_where_it_would_offline(
     exported: Exported, pixels: Image, every_exit: Probabilities, policy: str, threshold: float
 ) -> None:
     engine = Engine(exported.path, exit_policy=policy, thresholds=threshold)
-    judged = judge(build_policy(policy, exported.metadata.accuracy), every_exit)
-    taken = exits_taken(judged.measure, np.full(4, threshold, np.float32))
+    measures = measure_exits(build_policy(policy, exported.metadata.accuracy), every_exit)
+    taken = exits_taken(measures.measure, np.full(4, threshold, np.float32))
     for n, image in enumerate(pixels):
         result = engine.run(image)
         assert result.exit_index == taken[n]
-        assert result.class_index == judged.answer[taken[n], n]
-        assert result.confidence == pytest.approx(judged.confidence[taken[n], n], abs=1e-5)
+        assert result.class_index == measures.answer[taken[n], n]
+        assert result.confidence == pytest.approx(measures.confidence[taken[n], n], abs=1e-5)
 
 
 def test_stages_together_hold_every_weight_once(exported: Exported) -> None:

@@ -11,7 +11,7 @@ from rosbags.rosbag2 import CompressionMode
 
 from demo.bag import COMPRESSED_TOPIC, SHIPPED_BAG, read_bag
 from eevit_ros.errors import EevitError
-from eevit_ros.images.resize import ResizeRule, Target
+from eevit_ros.images.resize import InputSize, ResizeRule
 from eevit_ros.recordings.errors import RecordingError
 from eevit_ros.recordings.open import open_source
 from harness.bags import (
@@ -61,7 +61,7 @@ def test_the_shipped_bag_is_read_as_the_demo_reads_it():
     assert [(f.stamp_ns, f.data) for f in frames] == [(e.stamp_ns, e.jpeg) for e in expected]
     assert {frame.format for frame in frames} == {'jpeg'}
     assert frames[200].decode().shape == (480, 640, 3)
-    small = Target(30, 30, ResizeRule())  # so much that a decoder may leave half of it away
+    small = InputSize(30, 30, ResizeRule())  # so much that a decoder may leave half of it away
     assert frames[200].decode(small).shape == (240, 320, 3)
     labels = source.stamped_labels('/camera/truth')
     assert labels == {e.stamp_ns: e.truth for e in expected}

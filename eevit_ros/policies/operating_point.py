@@ -19,7 +19,7 @@ from eevit_ros.policies import Policy
 
 
 @dataclass(frozen=True)
-class Judged:
+class ExitMeasures:
     """What a policy makes of every exit on N images.
 
     Attributes:
@@ -33,19 +33,19 @@ class Judged:
     answer: npt.NDArray[np.int64]
 
 
-def judge(policy: Policy, probabilities: npt.NDArray[np.float32]) -> Judged:
+def measure_exits(policy: Policy, probabilities: npt.NDArray[np.float32]) -> ExitMeasures:
     """Show a policy every exit of every image, float32 (E + 1, N, C), as if nobody had left."""
     policy.start()
-    looks = [policy.see(exit_probabilities) for exit_probabilities in probabilities]
-    return Judged(
-        np.stack([look.measure for look in looks]),
-        np.stack([look.probabilities.max(axis=-1) for look in looks]).astype(np.float32),
-        np.stack([look.probabilities.argmax(axis=-1) for look in looks]).astype(np.int64),
+    readings = [policy.read(exit_probabilities) for exit_probabilities in probabilities]
+    return ExitMeasures(
+        np.stack([reading.measure for reading in readings]),
+        np.stack([reading.probabilities.max(axis=-1) for reading in readings]).astype(np.float32),
+        np.stack([reading.probabilities.argmax(axis=-1) for reading in readings]).astype(np.int64),
     )
 
 
 @dataclass(frozen=True)
-class Outcome:
+class OperatingPoint:
     """What an exit policy does on a data set.
 
     Attributes:
@@ -63,13 +63,13 @@ class Outcome:
     speedup_macs: float
 
 
-def outcome(
+def operating_point(
     right: npt.NDArray[np.bool_],
     taken: npt.NDArray[np.int64],
     layers_at: tuple[int, ...],
     macs_at: tuple[int, ...],
     backbone_macs: int,
-) -> Outcome:
+) -> OperatingPoint:
     """Sum up a policy.
 
     Args:
@@ -83,7 +83,7 @@ def outcome(
     count = np.bincount(taken, minlength=exits)
     hit = right[taken, np.arange(images)]
     hits = np.bincount(taken, weights=hit, minlength=exits)
-    return Outcome(
+    return OperatingPoint(
         accuracy=float(hit.mean()),
         share=tuple(float(c) for c in count / images),
         exit_accuracy=tuple(float(h / c) if c else 0.0 for h, c in zip(hits, count, strict=True)),

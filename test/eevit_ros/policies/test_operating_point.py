@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eevit_ros.errors import EevitError
-from eevit_ros.policies.outcome import outcome
+from eevit_ros.policies.operating_point import operating_point
 from eevit_ros.policies.threshold_search import choose_thresholds, choose_within, exits_taken, front
 
 
@@ -33,7 +33,7 @@ def test_thresholds_keep_the_accuracy_and_never_cost_more(seed: int, max_drop: f
     macs = (100, 210, 330, 400)
     thresholds = choose_thresholds(confidence, right, macs, max_drop)
     taken = exits_taken(confidence, np.array(thresholds, np.float32))
-    result = outcome(right, taken, (1, 2, 3, 4), macs, 380)
+    result = operating_point(right, taken, (1, 2, 3, 4), macs, 380)
     assert result.accuracy >= right[-1].mean() - max_drop - 1e-12
     assert np.array(macs)[taken].mean() <= macs[-1]
     assert sum(result.share) == pytest.approx(1.0)
@@ -45,7 +45,7 @@ def test_perfect_confidence_saves_a_lot_and_loses_nothing() -> None:
     thresholds = choose_thresholds(confidence, right, (10, 100), 0.0)
     assert 0.4 <= thresholds[0] < 0.95
     taken = exits_taken(confidence, np.array(thresholds, np.float32))
-    result = outcome(right, taken, (3, 12), (10, 100), 90)
+    result = operating_point(right, taken, (3, 12), (10, 100), 90)
     assert result.accuracy == 1.0
     assert result.share == (0.6, 0.4)
     assert result.speedup_layers == pytest.approx(12 / (0.6 * 3 + 0.4 * 12))
