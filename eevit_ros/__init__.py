@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from eevit_ros.errors import EevitError
     from eevit_ros.images.raw import decode_image
     from eevit_ros.model.engine import Engine, ExitResult
-    from eevit_ros.perception.perception import Perception
+    from eevit_ros.perception.perception import Perception, PerceptionSettings
     from eevit_ros.speed.rate import RateLaw, RateSettings
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     'Engine',
     'ExitResult',
     'Perception',
+    'PerceptionSettings',
     'RateLaw',
     'RateSettings',
     'decode_image',
@@ -31,6 +32,7 @@ _HOMES = {
     'Engine': 'model.engine',
     'ExitResult': 'model.engine',
     'Perception': 'perception.perception',
+    'PerceptionSettings': 'perception.perception',
     'RateLaw': 'speed.rate',
     'RateSettings': 'speed.rate',
     'decode_image': 'images.raw',

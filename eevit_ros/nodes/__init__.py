@@ -1,5 +1,8 @@
 """The ROS nodes: thin shells around perception, speed and recordings; the one place for rclpy.
 
-`classifier`, `governor` and `bags` are the nodes; beside them is what they share.
-May import: everything below; rclpy and message packages.
+`classifier`, `governor` and `bags` are the nodes. What they share: `process` (signals, exit codes),
+`declare` (parameters), `ros_topics` (types and QoS), `topic_watch` (who publishes), `status_log`
+(diagnostics and console).
+May import: everything but replay and launching; rclpy and message packages.
+Face: the `main` of each node, as an executable.
 """

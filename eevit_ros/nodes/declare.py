@@ -1,4 +1,4 @@
-"""Declaring a parameter on a node, described and ranged as its `Spec` says."""
+"""Declares parameters on a node with the description and range of their `Spec`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from eevit_ros.parameters.parameter_spec import Spec
 
 
 def descriptor(spec: Spec, *, read_only: bool = False) -> ParameterDescriptor:
-    """Return what `ros2 param describe` shows, with the range that rclpy enforces."""
+    """Return what `ros2 param describe` shows and the range that rclpy enforces."""
     note = '' if spec.live else ' Fixed while configured.'
     found = ParameterDescriptor(
         description=spec.description + (' Read at start.' if read_only else note),

@@ -1,4 +1,4 @@
-"""A node's process: it owns its signals, so that what must go out at the end still can."""
+"""A node's process: it handles the signals itself, so that the last messages still go out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import rclpy
 from rclpy.signals import SignalHandlerOptions
 
 EXIT_NOT_CONFIGURED = 2
-"""Exit code when the model or a parameter is wrong: starting again would not help."""
+"""Exit code when the model or a parameter is wrong: a restart would not help."""
 
 SPIN_S = 0.1
 
@@ -20,12 +20,12 @@ def run(name: str, body: Callable[[threading.Event], int], args: list[str] | Non
     """Run the node of a process.
 
     Args:
-        name: The node's name, for what cannot be logged.
-        body: Makes and spins the node until the event is set, by SIGINT or SIGTERM.
-        args: The command line, None for the process's own.
+        name: Name of the node, for errors before it can log.
+        body: Makes and spins the node until the event is set, which SIGINT and SIGTERM do.
+        args: Command line; None for the process's own.
 
     Returns:
-        The exit code: the body's, or 2 when ROS refuses the command line.
+        The exit code: the body's, or 2 if ROS refuses the command line.
     """
     stop = threading.Event()
     # rclpy's own handlers would shut the context down under the node's publishers.

@@ -1,6 +1,8 @@
-"""What a frame shows and what that means for the robot, without ROS: node and replay share it.
+"""What a frame shows and what that means for the robot. Without ROS: node and replay share it.
 
-Also what is counted and reported: camera health, distribution shift, statistics.
-May import: model, images, speed, policies, errors.
-Face: `perception.Perception`, `frame_record.FrameRecord`, `statistics.Statistics`.
+`perception` takes a frame to its rate and record; `shift`, `camera_health` and `process_stall` say
+when not to trust it; `statistics` and `status` are what diagnostics report.
+May import: model, images, speed, errors.
+Face: `perception.Perception`, `perception.PerceptionSettings`, `perception.FrameRecord`,
+`statistics.Statistics`, `status.Status`.
 """

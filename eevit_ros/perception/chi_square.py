@@ -1,7 +1,7 @@
-"""The chi-square test of homogeneity: whether a sample of counts is of a reference's population.
+"""The chi-square test of homogeneity: do two sets of counts come from one population?
 
-Neighbouring bins are pooled until a sample is expected to have 5 in each (Cochran); how is settled
-by the reference alone, before any sample is seen.
+Neighbouring bins are pooled until a sample is expected to have 5 in each (Cochran). The reference
+alone decides how, before any sample is known.
 
 References:
     Pearson, On the probability that two distributions of frequency are really samples of the same
@@ -24,22 +24,22 @@ Counts = npt.NDArray[np.int64]
 
 
 class HomogeneityTest:
-    """Holds samples of one size against a reference; the bins of both are ordered.
+    """Compares samples of one size with a reference; the bins of both are ordered.
 
     Attributes:
-        bins: How many are left after pooling; one can tell nothing.
+        bins: Number of bins after pooling; a test with a single one tells nothing.
     """
 
     bins: int
 
     def __init__(self, reference: Counts, size: int) -> None:
-        """Pool the bins of `reference`, not all 0, for samples of `size` in all."""
+        """Pool the bins of `reference`, not all 0, for samples of `size` counts."""
         self._starts = pool(reference, size)
         self._reference = np.add.reduceat(reference, self._starts)
         self.bins = len(self._starts)
 
     def p_value(self, sample: Counts) -> float:
-        """The chance of a sample that differs as much or more, if the population is the same."""
+        """Return the chance of a difference this large or larger if the population is the same."""
         table = np.stack([self._reference, np.add.reduceat(sample, self._starts)])
         expected = table.sum(1, keepdims=True) * table.sum(0) / table.sum()
         statistic = float(((table - expected) ** 2 / expected).sum())
@@ -47,10 +47,10 @@ class HomogeneityTest:
 
 
 def pool(reference: Counts, size: int) -> list[int]:
-    """The first bins of runs of neighbours in which a sample is expected to have 5 or more.
+    """Return the first bin of each run of neighbours in which a sample is expected to have 5.
 
-    Expected by the reference's shares; what is left at the end joins the last run. Always one run
-    at least.
+    What to expect follows from the shares of the reference; bins left at the end join the last
+    run. There is at least one run.
     """
     expected = reference * size / reference.sum()
     starts, run = [0], 0.0
@@ -63,7 +63,7 @@ def pool(reference: Counts, size: int) -> list[int]:
 
 
 def chi_square_survival(statistic: float, degrees: int) -> float:
-    """The chance that chi-square with so many degrees of freedom is above `statistic`.
+    """Return the chance that chi-square with so many degrees of freedom exceeds `statistic`.
 
     Exact for whole degrees: with y = statistic / 2, e^-y (even) or erfc(sqrt y) (odd) plus
     y^a e^-y / Gamma(a + 1) for a = 1, 2, ... (even) or 1/2, 3/2, ... (odd) below degrees / 2.

@@ -1,13 +1,13 @@
 """Distribution shift: whether the robot's answers still look like those of the calibration.
 
-The model file holds where the calibration's images left the network and with what confidence. The
-live answers are taken in windows that do not overlap, and each window is compared with that table
-by two chi-square tests of homogeneity: over the exits and over bins of confidence. A window counts
-as shifted where one of the two p-values is below half the stated false-alarm rate (Bonferroni), so
-that rate bounds both together.
+The model file says where the calibration's images left the network and with what confidence. Live
+answers are collected in windows that do not overlap. Each window is compared with that table by two
+chi-square tests of homogeneity: over the exits and over bins of confidence. A window counts as
+shifted if one of the two p-values is below half the stated false-alarm rate (Bonferroni), so that
+this rate bounds both together.
 
-The tests assume independent answers. Neighbouring frames of a camera are not, so at most one
-answer every `every_s` is taken; the views must differ from one taken answer to the next.
+The tests assume independent answers. Neighbouring frames of a camera are not independent, so at
+most one answer is taken every `every_s`; by then the view must have changed.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ WINDOWS = (10, 100_000)
 
 @dataclass(frozen=True)
 class ShiftSettings:
-    """How the answers are compared; checks itself.
+    """How answers are compared; checks itself.
 
     Attributes:
-        window: Answers that are compared at a time, 10..100000.
-        every_s: At most one answer in so many seconds is taken; 0 takes all.
-        false_alarm: Share of windows called shifted though nothing has shifted, within (0, 1).
-        slows: Whether the rate is at the floor while the last window is shifted.
+        window: Answers in a window, 10..100000.
+        every_s: Least time between two answers taken, seconds; 0 takes all.
+        false_alarm: Share of windows called shifted although nothing has shifted, within (0, 1).
+        slows: Whether the rate stays at the floor while the last window is shifted.
     """
 
     window: int = 100
@@ -42,7 +42,11 @@ class ShiftSettings:
     slows: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse values out of range, naming the one at fault."""
+        """Refuse values out of range.
+
+        Raises:
+            EevitError: A value is out of range; names it.
+        """
         low, high = WINDOWS
         whole = isinstance(self.window, int) and low <= self.window <= high
         _require('window', whole, self.window, f'a whole number within [{low}, {high}]')
@@ -57,8 +61,8 @@ class ShiftState:
     Attributes:
         shifted: Whether one of the two tests fired.
         exit_p: Chance of exits this far from the calibration's if nothing has shifted.
-        confidence_p: The same of the confidences.
-        difference: In words, for people.
+        confidence_p: Chance of confidences this far from the calibration's.
+        difference: The difference in words.
     """
 
     shifted: bool
@@ -71,7 +75,7 @@ class ShiftMonitor:
     """Compares the answers given at one setting of the thresholds with the model's calibration.
 
     Attributes:
-        why_not: Why nothing is compared; '' if something is.
+        why_not: Reason why answers cannot be compared; '' if they are.
         last: State of the last complete window; None before the first.
     """
 
@@ -88,10 +92,10 @@ class ShiftMonitor:
         """Start an empty window.
 
         Args:
-            settings: How to compare.
-            metadata: The model's, with or without `calibration_counts`.
-            thresholds: The E thresholds in use.
-            exit_policy: The one in use; None is the file's own.
+            settings: Settings of the comparison.
+            metadata: Metadata of the model, with or without `calibration_counts`.
+            thresholds: Thresholds in use, one per early exit.
+            exit_policy: Exit policy in use; None for the file's own.
         """
         self._settings = settings
         self._layers = np.array(metadata.answer_layers)
@@ -108,7 +112,7 @@ class ShiftMonitor:
 
     @property
     def state(self) -> str:
-        """In words: 'no', 'yes', 'not known yet', or 'not tested: ' and why."""
+        """The state in words: 'no', 'yes', 'not known yet', or 'not tested: ' and why."""
         if self.why_not:
             return f'not tested: {self.why_not}'
         if self.last is None:
@@ -117,7 +121,7 @@ class ShiftMonitor:
 
     @property
     def facts(self) -> dict[str, str]:
-        """What diagnostics show: the state and the p-values of the last window."""
+        """State and p-values of the last window, as diagnostics show them."""
         last = self.last
         return {
             'shift': self.state,
@@ -127,19 +131,19 @@ class ShiftMonitor:
 
     @property
     def warning(self) -> str:
-        """What differs and what it means, for people; '' unless the last window is shifted."""
+        """Warning of what differs and what that means; '' unless the last window is shifted."""
         if self.last is None or not self.last.shifted:
             return ''
         return (
             f'distribution shift: {self.last.difference} in the last {self._settings.window} '
-            'answers; these images are not like those of the calibration, so expect more wrong '
-            'answers than were measured, also confident ones'
+            'answers; these images are unlike those of the calibration: expect more wrong answers '
+            'than were measured, confident ones too'
             + ('; the rate is at the floor (shift.slows)' if self.slows else '')
         )
 
     @property
     def slows(self) -> bool:
-        """Whether the rate is to be at the floor now."""
+        """Whether the rate must be at the floor now."""
         return self._settings.slows and self.last is not None and self.last.shifted
 
     def answer(self, exit_index: int, confidence: float, now_s: float) -> bool:
@@ -151,7 +155,7 @@ class ShiftMonitor:
             now_s: Steady clock, seconds.
 
         Returns:
-            Whether the rate is to be at the floor, as `slows`.
+            Whether the rate must be at the floor, as `slows` says.
         """
         if not self.why_not and now_s - self._taken_s >= self._settings.every_s:
             self._taken_s = now_s
@@ -168,15 +172,15 @@ class ShiftMonitor:
         if not metadata.calibration_counts:
             return 'the model file holds no calibration counts'
         if exit_policy not in (None, metadata.policy):
-            return 'the exit policy is not that of the calibration'
+            return 'the calibration used another exit policy'
         # In float32, as the network compares them.
         given, known = (
             np.array(values, np.float32) for values in (thresholds, metadata.default_thresholds)
         )
         if not np.array_equal(given, known):
-            return 'thresholds are not those of the calibration'
+            return 'the calibration used other thresholds'
         if all(test.bins < 2 for test in self._tests):
-            return f'{self._settings.window} answers a window are too few for this model'
+            return f'windows of {self._settings.window} answers are too small for this model'
         return ''
 
     def _compare(self) -> ShiftState:
@@ -198,7 +202,7 @@ class ShiftMonitor:
         )
 
     def _means(self, counts: Counts) -> tuple[float, float]:
-        """Mean exit layer, and mean confidence as far as bins tell it."""
+        """Return the mean exit layer, and the mean confidence as far as bins tell it."""
         middles = (np.arange(CONFIDENCE_BINS) + 0.5) / CONFIDENCE_BINS
         total = counts.sum()
         return (

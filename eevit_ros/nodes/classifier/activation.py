@@ -39,7 +39,7 @@ class Activation:
         self._settings = settings
         self._publishers = publishers
         self._perception = Perception(engine, settings.perception)
-        # Held while the rate is published, too: an older one must not follow a newer one.
+        # Also held while the rate is published: an older one must not follow a newer one.
         self._lock = threading.Lock()
         rate, now_s = settings.perception.rate, time.monotonic()
         self._statistics = Statistics(now_s, rate)
@@ -60,17 +60,17 @@ class Activation:
         node.get_logger().info(f'waiting for images on {self._camera.topic}')
 
     def stop(self) -> None:
-        """Take no more frames, wait for the one being answered, stop the timers; the last call."""
+        """Stop for good: take no more frames, wait for the one at hand, stop the timers."""
         self._camera.close()
         self._worker.join()
         for timer in self._timers:
             self._node.destroy_timer(timer)
-        # Timers and subscription refer back to this object, so only a garbage collection frees it,
-        # which comes rarely. The model is too large to wait for that.
+        # Timers and subscription refer back to this object: only garbage collection frees it, which
+        # runs rarely. The model is too large to wait for it.
         del self._perception, self._engine
 
     def change(self, settings: Settings) -> None:
-        """Let changed live parameters take effect."""
+        """Apply changed live parameters."""
         self._settings = settings
         with self._lock:
             self._perception.change(settings.perception)

@@ -1,4 +1,4 @@
-"""The picture for people: the frame with its answer written on it."""
+"""The picture for people: the frame with its answer drawn below it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def annotate(image: Image, result: ExitResult, rate: float) -> bytes:
     """Draw the answer below a frame.
 
     Args:
-        image: uint8 (H, W, 3) RGB; not changed.
-        result: The engine's answer for it.
-        rate: The adaptive rate after it.
+        image: Frame, uint8 (H, W, 3) RGB; stays as it is.
+        result: Answer of the engine.
+        rate: Adaptive rate after the frame, 0..1.
 
     Returns:
-        A JPEG at most 640 pixels wide: the frame above a bar with label, confidence, exit layer and
-        a line whose length is the rate, green at 1 and red towards 0.
+        A JPEG, at most 640 pixels wide: the frame above a bar with label, confidence, exit layer
+        and a line as long as the rate is high, green at 1 and red towards 0.
 
     Raises:
         EevitError: OpenCV could not encode it.
@@ -40,7 +40,7 @@ def annotate(image: Image, result: ExitResult, rate: float) -> bytes:
         f'{result.class_name} {result.confidence:.0%}  exit layer {result.exit_layer} '
         f'({result.depth:.0%})  rate {rate:.2f}'
     )
-    # Hershey fonts know ASCII alone; anything else is drawn as one question mark a character.
+    # Hershey fonts are ASCII only; other characters become question marks.
     ascii_text = text.encode('ascii', 'replace').decode()
     font, corner = cv2.FONT_HERSHEY_SIMPLEX, (8, height + 20)
     cv2.putText(canvas, ascii_text, corner, font, 0.5, WHITE, 1, cv2.LINE_AA)
@@ -50,5 +50,5 @@ def annotate(image: Image, result: ExitResult, rate: float) -> bytes:
     cv2.line(canvas, (left, y), (left + round((right - left) * rate), y), colour, 6)
     done, encoded = cv2.imencode('.jpg', canvas, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     if not done:
-        raise EevitError(f'OpenCV could not encode the annotated image of {canvas.shape}')
+        raise EevitError(f'OpenCV cannot encode an annotated image of shape {canvas.shape} as JPEG')
     return bytes(encoded)

@@ -1,4 +1,4 @@
-"""The lifecycle node `classifier`: transitions, live parameters, start and stop of the process."""
+"""The lifecycle node `classifier`: its transitions, its live parameters and its process."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class ClassifierNode(LifecycleNode):
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop for good."""
+        """Stop answering and free the model."""
         self.release()
         return super().on_shutdown(state)
 
@@ -143,7 +143,7 @@ class ClassifierNode(LifecycleNode):
         return SetParametersResult(successful=True)
 
     def _change(self, changes: dict[str, Any]) -> None:
-        """Check changed parameters and let the live ones take effect: all of them or none."""
+        """Check changed parameters and apply the live ones: all of them or none."""
         for name, value in changes.items():
             if value is None:
                 raise EevitError(f"parameter '{name}' cannot be removed")
@@ -155,7 +155,7 @@ class ClassifierNode(LifecycleNode):
             if not SPECS[name].live and value != present[name]:
                 raise EevitError(
                     f"parameter '{name}' is fixed while the node is configured: clean up, set it, "
-                    'configure again (ros2 lifecycle set <node> cleanup ...)'
+                    'then configure again (ros2 lifecycle set <node> cleanup ...)'
                 )
         settings = Settings.from_values({**present, **changes})
         if 'thresholds' in changes:

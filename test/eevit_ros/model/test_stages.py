@@ -172,7 +172,7 @@ def test_under_another_policy_nothing_of_the_calibration_holds(tmp_path: Path) -
     monitor = ShiftMonitor(
         ShiftSettings(), engine.metadata, engine.thresholds, exit_policy=engine.exit_policy
     )
-    assert monitor.state == 'not tested: the exit policy is not that of the calibration'
+    assert monitor.state == 'not tested: the calibration used another exit policy'
 
 
 # What does not fit -------------------------------------------------------------------------------

@@ -159,11 +159,11 @@ def test_it_slows_where_asked_and_only_while_shifted(slows: bool, shifted: bool)
     ('counts', 'thresholds', 'why'),
     [
         ((), (0.8, 0.8), 'the model file holds no calibration counts'),
-        (COUNTS, (0.8, 0.7), 'thresholds are not those of the calibration'),
-        (((100,) + (0,) * 9, (0,) * 10, (0,) * 10), (0.8, 0.8), 'too few for this model'),
+        (COUNTS, (0.8, 0.7), 'other thresholds'),
+        (((100,) + (0,) * 9, (0,) * 10, (0,) * 10), (0.8, 0.8), 'too small for this model'),
     ],
 )
-def test_no_verdict_without_a_reference(
+def test_nothing_is_told_without_a_reference(
     counts: tuple[tuple[int, ...], ...], thresholds: tuple[float, ...], why: str
 ) -> None:
     metadata = replace(METADATA, calibration_counts=counts)

@@ -73,7 +73,7 @@ def test_other_thresholds_are_not_compared_and_the_model_s_own_start_anew(
     node: ClassifierPeer,
 ) -> None:
     assert node.set_parameters(thresholds=0.5) == ''
-    not_tested = 'not tested: thresholds are not those of the calibration'
+    not_tested = 'not tested: the calibration used other thresholds'
     values = until_shift(node, not_tested, show(node, [BLACK]))
     assert values['shift_exit_p'] == 'unknown'
     assert node.set_parameters(thresholds=[0.8, 0.8]) == ''

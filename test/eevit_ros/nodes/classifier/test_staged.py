@@ -30,7 +30,7 @@ def test_the_host_decides_and_says_so(tmp_path: Path) -> None:
         facts = key_values(node.until(lambda: node.reports, 'a report')[-1])
         assert (facts['execution'], facts['exit_policy']) == ('staged', 'patience')
         assert facts['promise'].startswith('does not hold: exit policy patience')
-        assert facts['shift'] == 'not tested: the exit policy is not that of the calibration'
+        assert facts['shift'] == 'not tested: the calibration used another exit policy'
         assert 'mean nothing to exit_policy patience' in node.set_parameters(thresholds=[])
         assert 'is fixed while' in node.set_parameters(execution='single')
         assert 'budget_ms' in node.set_parameters(budget_ms=-1.0)
