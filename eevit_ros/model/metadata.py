@@ -18,6 +18,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -129,7 +130,7 @@ class ModelMetadata:
         )
         _require('policy', self.policy in STATELESS, self.policy, f'be one of {tuple(STATELESS)}')
 
-    @property
+    @cached_property  # every frame asks
     def answer_layers(self) -> tuple[int, ...]:
         """How many layers ran, by exit index 0..E; the last is L."""
         return (*self.exit_layers, self.layers)
