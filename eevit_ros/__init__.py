@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from eevit_ros.errors import EevitError
     from eevit_ros.images.raw import decode_image
+    from eevit_ros.model.compute import Compute
     from eevit_ros.model.engine import Engine, ExitResult
     from eevit_ros.perception.perception import Perception, PerceptionSettings
     from eevit_ros.speed.rate import RateLaw, RateSettings
 
 __all__ = [
+    'Compute',
     'EevitError',
     'Engine',
     'ExitResult',
@@ -28,6 +30,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    'Compute': 'model.compute',
     'EevitError': 'errors',
     'Engine': 'model.engine',
     'ExitResult': 'model.engine',

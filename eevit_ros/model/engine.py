@@ -127,7 +127,7 @@ class Engine:
             self._policy = policy_of(opened.runner, exit_policy, budget_ms)
             self._runner: Runner | None = opened.runner
             self.engine_cache, meta = opened.cache, opened.runner.metadata
-            self.metadata = meta
+            self.metadata, self._answer_layers = meta, meta.answer_layers
             self.input_size = InputSize(meta.input_height, meta.input_width, meta.resize)
             self.exit_policy = meta.policy if exit_policy == OWN else exit_policy
             self.thresholds = self.default_thresholds if thresholds is None else thresholds
@@ -210,7 +210,7 @@ class Engine:
         done = time.perf_counter()
 
         meta, best = self.metadata, int(np.argmax(probabilities))
-        layer = meta.answer_layers[exit_index]
+        layer = self._answer_layers[exit_index]
         return ExitResult(
             class_index=best,
             class_name=meta.class_names[best],
