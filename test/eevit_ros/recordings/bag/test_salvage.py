@@ -110,7 +110,8 @@ def test_a_truncated_sqlite_file_is_read_as_far_as_it_goes(tmp_path, size):
     assert 80 < len(numbers) < 160
     assert source.problems == [
         f'{file}: the file is damaged (database disk image is malformed) after {len(numbers)} '
-        f'images on {CAMERA}, the last of stamp {source_stamp(numbers[-1])}: the rest is lost'
+        f'images on {CAMERA}, the last of stamp {source_stamp(numbers[-1])}: the rest is lost, '
+        f'unless sqlite3 {file.name} .recover helps'
     ]
 
 
@@ -119,7 +120,7 @@ def sqlite_file(tmp_path):
     return file, bytearray(file.read_bytes())
 
 
-def test_a_damaged_row_of_sqlite_costs_its_own_image_only(tmp_path):
+def test_a_sqlite_file_is_read_up_to_its_first_damaged_row(tmp_path):
     file, data = sqlite_file(tmp_path)
     with closing(sqlite3.connect(file)) as database:
         at = data.index(database.execute('SELECT data FROM messages WHERE id = 10').fetchone()[0])
@@ -128,10 +129,10 @@ def test_a_damaged_row_of_sqlite_costs_its_own_image_only(tmp_path):
     data[at] = 0x7F
     file.write_bytes(data)
     source = open_source(file, CAMERA)
-    assert read(source) == [i for i in range(COUNT) if i != 9]
+    # Before Python 3.11 the row in front of the damaged one is lost, too.
+    assert read(source) in (list(range(9)), list(range(8)))
     (problem,) = source.problems
-    assert problem.startswith(f'{file}: ')
-    assert problem.endswith(': 1 rows are left out')
+    assert problem.startswith(f'{file}: ') and f'sqlite3 {file.name} .recover' in problem
 
 
 def test_a_row_of_no_topic_is_told(tmp_path):
@@ -141,7 +142,7 @@ def test_a_row_of_no_topic_is_told(tmp_path):
         database.commit()
     source = open_source(file, CAMERA)
     assert read(source) == [i for i in range(COUNT) if i not in (2, 3)]
-    assert [problem.endswith('2 messages are left out') for problem in source.problems] == [True]
+    assert [problem.endswith('2 messages are skipped') for problem in source.problems] == [True]
 
 
 def test_a_time_that_is_no_number_is_told(tmp_path):
@@ -203,7 +204,7 @@ def test_a_topic_that_was_added_last_and_stayed_silent_is_no_damage(tmp_path):
 
 
 @pytest.mark.parametrize('cells', [1, 3])
-def test_a_hole_in_the_tree_of_sqlite_is_told_and_what_is_behind_it_read(tmp_path, cells):
+def test_a_sqlite_file_is_read_up_to_a_hole_in_its_tree(tmp_path, cells):
     """An interior page whose cells lead nowhere: thirty rows and more are gone with each."""
     count = 600
     file = storage_file(write_bag(tmp_path / 'b', images(count), 'sqlite3'))
@@ -220,10 +221,8 @@ def test_a_hole_in_the_tree_of_sqlite_is_told_and_what_is_behind_it_read(tmp_pat
     file.write_bytes(data)
     source = open_source(file, CAMERA)
     numbers = read(source)
-    lost = sorted(set(range(count)) - set(numbers))
-    assert numbers[-1] == count - 1
-    assert 1 <= len(lost) <= 200 and lost == list(range(lost[0], lost[-1] + 1))
-    assert any(problem.endswith(f'{len(lost)} rows are left out') for problem in source.problems)
+    assert numbers == list(range(len(numbers))) and 5 < len(numbers) < 200
+    assert any(f'sqlite3 {file.name} .recover' in problem for problem in source.problems)
 
 
 def source_stamp(number: int) -> str:
