@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from eevit_ros.parameters.classifier import Settings
-from eevit_ros.parameters.classifier_specs import SPECS
+from eevit_ros.parameters.classifier import SPECS, Settings
 from eevit_ros.replay.parameters import classifier_settings, governor_settings
 from eevit_ros.speed.limit import LimitSettings
 from fuzz import Wrong
@@ -77,12 +76,8 @@ def _assignments(rng: Random) -> list[str]:
 
 def check(settings: Settings) -> None:
     """Hold accepted settings against the ranges that the parameters are described with."""
-    values: dict[str, Any] = asdict(settings)
-    for group in ('rate', 'shift'):
-        values |= {f'{group}.{name}': value for name, value in values.pop(group).items()}
+    values = dict(_flat(settings))
     for name, spec in SPECS.items():
-        if name not in values:  # of the node's life, not of what it computes
-            continue
         value = values[name]
         if spec.low is not None and spec.high is not None and not spec.low <= value <= spec.high:
             raise Wrong(f'{name} is {value}')
@@ -93,6 +88,15 @@ def check(settings: Settings) -> None:
     if not all(0 <= threshold <= 1 for threshold in settings.thresholds):
         raise Wrong(f'thresholds are {settings.thresholds}')
     json.dumps(values, default=str).encode()  # as reports hold them
+
+
+def _flat(settings: Any, prefix: str = '') -> Iterator[tuple[str, Any]]:
+    for one in fields(settings):
+        value = getattr(settings, one.name)
+        if is_dataclass(value):
+            yield from _flat(value, prefix + one.metadata['prefix'])
+        else:
+            yield prefix + one.name, value
 
 
 def check_limit(settings: LimitSettings) -> None:

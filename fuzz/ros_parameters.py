@@ -14,6 +14,7 @@ from rclpy.node import Node
 from eevit_ros.errors import EevitError
 from eevit_ros.nodes.classifier.node import declare_parameters, read_parameters
 from eevit_ros.parameters.classifier import Settings
+from eevit_ros.settings import from_values
 from fuzz.parameters import CONFIG, check, made_file
 
 
@@ -34,7 +35,7 @@ def prepare(folder: Path) -> Callable[[Random], None]:
         try:
             node = Node('classifier', context=context, enable_rosout=False)
             declare_parameters(node)
-            check(Settings.from_values(read_parameters(node)))
+            check(from_values(Settings, read_parameters(node)))
             node.destroy_node()
         finally:
             rclpy.shutdown(context=context)

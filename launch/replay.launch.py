@@ -21,9 +21,10 @@ from launch_ros.parameter_descriptions import ParameterValue
 from eevit_ros.launching import rosbag2_cli as rosbag2
 from eevit_ros.launching.dds_profile import dds_environment, default_profile
 from eevit_ros.launching.replay import LaunchedReplay
-from eevit_ros.nodes.bags import player as bag_player
-from eevit_ros.nodes.bags import recorder as bag_recorder
+from eevit_ros.nodes.bags.player import PlayerSettings
+from eevit_ros.parameters.topics import RECORDED, SPEED_LIMIT
 from eevit_ros.replay.errors import ReplayError
+from eevit_ros.settings import specs
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 SHARE = Path(get_package_share_directory('eevit_ros'))
@@ -107,7 +108,7 @@ def check_rate(text: str) -> None:
     Raises:
         ReplayError: The rate is no number, or out of range.
     """
-    spec = bag_player.SPECS['rate']
+    spec = specs(PlayerSettings)['rate']
     try:
         fits = spec.low <= float(text) <= spec.high
     except ValueError:
@@ -147,8 +148,8 @@ def start(context: LaunchContext, replay: LaunchedReplay) -> list[LaunchDescript
         replay.watch(player=player, recorder=recorder)
         return [recorder, player]
     topics = [
-        full_name(given['speed_limit'] if topic == 'speed_limit' else topic, given)
-        for topic in bag_recorder.SPECS['topics'].default
+        full_name(given['speed_limit'] if topic is SPEED_LIMIT else topic.relative_name, given)
+        for topic in RECORDED
     ]
     player = ExecuteProcess(
         name='rosbag2_player',

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 
 import yaml
 
-from eevit_ros.nodes.bags import player, recorder
-from eevit_ros.parameters import classifier_specs, governor_specs
-from eevit_ros.parameters.parameter_spec import Spec
+from eevit_ros.nodes.bags.player import PlayerSettings
+from eevit_ros.nodes.bags.recorder import RecorderSettings
+from eevit_ros.parameters import classifier, governor
 from eevit_ros.reporting.table import markdown_table
+from eevit_ros.settings import Spec, specs
 
 PAGE = """\
 # Parameters
@@ -83,21 +84,21 @@ GROUPS = {
 def page() -> str:
     """Return docs/parameters.md."""
     return PAGE.format(
-        classifier=table(classifier_specs.SPECS, live=True),
-        governor=table(governor_specs.SPECS),
-        player=table(player.SPECS),
-        recorder=table(recorder.SPECS),
+        classifier=table(classifier.SPECS, live=True),
+        governor=table(governor.SPECS),
+        player=table(specs(PlayerSettings)),
+        recorder=table(specs(RecorderSettings)),
     )
 
 
 def classifier_yaml() -> str:
     """Return config/classifier.yaml."""
-    return CLASSIFIER_YAML.format(parameters=yaml_body(classifier_specs.SPECS))
+    return CLASSIFIER_YAML.format(parameters=yaml_body(classifier.SPECS))
 
 
 def governor_yaml() -> str:
     """Return config/speed_governor.yaml."""
-    return GOVERNOR_YAML.format(parameters=yaml_body(governor_specs.SPECS))
+    return GOVERNOR_YAML.format(parameters=yaml_body(governor.SPECS))
 
 
 def table(specs: Mapping[str, Spec], *, live: bool = False) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eevit_ros.errors import EevitError
+from eevit_ros.settings import check, parameter
 
 # In order of preference; what one cannot compute goes to those after it.
 PROVIDERS = {
@@ -20,58 +21,69 @@ PROVIDERS = {
 }
 AUTO, SINGLE, STAGED = 'auto', 'single', 'staged'
 EXECUTIONS = (AUTO, SINGLE, STAGED)
+MOST_THREADS = 256
 TOPOLOGY = 'sys/devices/system/cpu/cpu{}/topology/thread_siblings_list'
 
 Log = Callable[[str], None]
 """Takes one line about something that takes long, for people who wait."""
 
 
+def _cache_dir(folder: str) -> str:
+    if folder and not os.path.isabs(os.path.expanduser(folder)):
+        # Relative to what? A node's working directory is anybody's guess.
+        raise EevitError(
+            f"parameter 'cache_dir' must be an absolute path, or begin with ~. Got {folder!r}"
+        )
+    return folder
+
+
 @dataclass(frozen=True)
 class Compute:
-    """Compute options of a model, named as the node's parameters.
+    """Compute options of a model: parameters of the classifier; checks itself."""
 
-    Attributes:
-        provider: 'auto' for the fastest that works, and the next one when that fails; or the key of
-            `PROVIDERS` to insist on.
-        threads: CPU threads per frame; 0 uses all cores of this process but one.
-        spin: Whether CPU threads wait for each other by spinning while a frame is computed: faster
-            than sleeping, but it costs CPU time. They sleep between frames, and always in stages.
-        execution: 'single' for one graph that decides by itself, 'staged' for one graph per stretch
-            between exits, see `runners`; 'auto' is staged if an exit policy of the host needs it.
-            Else it is single: on the CPU that costs no more and loads sooner, and the staged form
-            has not run on a GPU yet.
-        tensorrt_fp16: Whether TensorRT may compute in half precision; CPU and CUDA compute in the
-            file's precision.
-        cache_dir: Folder for TensorRT's engines, absolute or from ~; '' is
-            $XDG_CACHE_HOME/eevit_ros, else ~/.cache/eevit_ros.
-    """
-
-    provider: str = AUTO
-    threads: int = 0
-    spin: bool = True
-    execution: str = AUTO
-    tensorrt_fp16: bool = True
-    cache_dir: str = ''
+    provider: str = parameter(
+        AUTO,
+        'Execution provider. auto: the best one available, and the next if it fails, even while '
+        'running; any other name is used or the node does not start.',
+        choices=(AUTO, *PROVIDERS),
+    )
+    threads: int = parameter(
+        0,
+        'CPU threads for inference. 0: all cores that this process may use but one, which is left '
+        'to the rest of the robot.',
+        0,
+        MOST_THREADS,
+    )
+    spin: bool = parameter(
+        True,
+        'CPU threads spin while they wait for each other within a frame: faster, for more CPU '
+        'time. Between frames, and with execution staged, they always sleep.',
+    )
+    # Single is the automatic choice because on the CPU it costs no more and loads sooner, and the
+    # staged form has not run on a GPU yet.
+    execution: str = parameter(
+        AUTO,
+        'single: one graph that decides where to exit. staged: one graph for each stretch between '
+        'exits, and the host decides. auto: staged with an exit_policy, else single. See '
+        'docs/performance.md.',
+        choices=EXECUTIONS,
+    )
+    tensorrt_fp16: bool = parameter(
+        True,
+        'Let TensorRT compute in half precision, which changes probabilities slightly. Other '
+        'providers use the precision of the model.',
+    )
+    cache_dir: str = parameter(
+        '',
+        'Folder for TensorRT engines, absolute or starting with ~; `ros2 run eevit_ros prepare` '
+        'fills it before the robot moves. Empty: $XDG_CACHE_HOME/eevit_ros, else '
+        '~/.cache/eevit_ros. See docs/performance.md.',
+        convert=_cache_dir,
+    )
 
     def __post_init__(self) -> None:
-        """Check the values.
-
-        Raises:
-            EevitError: A value is wrong.
-        """
-        if self.threads < 0:
-            raise EevitError(f'threads must be 0 (automatic) or more. Got {self.threads}')
-        if self.provider not in (AUTO, *PROVIDERS):
-            known = tuple(PROVIDERS)
-            raise EevitError(f'provider must be auto or one of {known}. Got {self.provider!r}')
-        if self.execution not in EXECUTIONS:
-            raise EevitError(f'execution must be one of {EXECUTIONS}. Got {self.execution!r}')
-        if self.cache_dir and not os.path.isabs(os.path.expanduser(self.cache_dir)):
-            # Relative to what? A node's working directory is anybody's guess.
-            raise EevitError(
-                "parameter 'cache_dir' must be an absolute path, or begin with ~. "
-                f'Got {self.cache_dir!r}'
-            )
+        """Refuse wrong values, naming the parameter."""
+        check(self)
 
     @property
     def staged(self) -> bool:
@@ -95,7 +107,7 @@ class Compute:
 
 
 def all_cores(root: Path = Path('/')) -> int:
-    """Count the cores that this process may use, at least 1.
+    """Count the cores that this process may use, 1 to `MOST_THREADS`.
 
     Two hardware threads of one core count once; CPU affinity (taskset, cpusets) and the quota of
     cgroup version 2 (containers, systemd) are respected.
@@ -104,7 +116,7 @@ def all_cores(root: Path = Path('/')) -> int:
         root: Folder that holds /proc and /sys.
     """
     cores = {_core_of(root, cpu) for cpu in os.sched_getaffinity(0)}
-    return max(1, min([len(cores), *_quotas(root)]))
+    return max(1, min([len(cores), MOST_THREADS, *_quotas(root)]))
 
 
 def _core_of(root: Path, cpu: int) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
 
 from eevit_ros.errors import EevitError
-from eevit_ros.parameters.parameter_spec import Spec
+from eevit_ros.settings import Spec, from_values, specs
+
+T = TypeVar('T')
 
 
 def descriptor(spec: Spec, *, read_only: bool = False) -> ParameterDescriptor:
@@ -44,3 +46,15 @@ def declare(node: Node, name: str, spec: Spec, *, read_only: bool = False) -> An
     except Exception as err:
         # rclpy's exceptions for a wrong type and a wrong value share no base class.
         raise EevitError(f"parameter '{name}': {err}") from err
+
+
+def read_settings(node: Node, settings: type[T]) -> T:
+    """Declare the parameters of a settings class, which are read once, and return the settings.
+
+    Raises:
+        EevitError: A value is wrong; names the parameter.
+    """
+    values = {
+        name: declare(node, name, spec, read_only=True) for name, spec in specs(settings).items()
+    }
+    return from_values(settings, values)

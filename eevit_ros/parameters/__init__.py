@@ -1,8 +1,7 @@
 """Parameters and topics of both nodes as data: names, defaults, types, meaning. Without ROS.
 
-Declaration, files in config/, docs/parameters.md and the replay's `-p` read the specs; publishers,
+A part's parameters (rate law, shift, limit, ...) are stated in its own settings class; publishers,
 recorders, docs/topics.md and the SROS2 policy read the topics.
-May import: perception, model, speed, errors.
-Face: `classifier_specs.SPECS`, `classifier.Settings`, `governor_specs.SPECS`,
-`governor.GovernorSettings`, `topics`.
+May import: perception, model, speed, settings, errors.
+Face: `classifier.Settings`, `governor.GovernorSettings`, the `SPECS` of each, `topics`.
 """

@@ -1,4 +1,4 @@
-"""The classifier's parameters, checked, as the settings they make. Without ROS."""
+"""The classifier's parameters, checked, as settings. Without ROS."""
 
 from __future__ import annotations
 
@@ -6,108 +6,21 @@ import math
 import re
 import sys
 from array import array
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from eevit_ros.errors import EevitError
 from eevit_ros.model.compute import Compute, Log
 from eevit_ros.model.engine import Engine
-from eevit_ros.parameters.classifier_specs import SPECS
+from eevit_ros.model.host_policy import EXIT_POLICIES, OWN
 from eevit_ros.perception.perception import PerceptionSettings
-from eevit_ros.perception.shift import ShiftSettings
-from eevit_ros.speed.rate import RateSettings
-
-T = TypeVar('T')
+from eevit_ros.settings import group, parameter, specs
 
 DEMO_MODEL = Path('models', 'eevit_s14_cifar100.onnx')
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The parameters, checked.
-
-    `thresholds` is empty for the model's own.
-    """
-
-    model: Path
-    model_sha256: str
-    image_transport: str
-    thresholds: tuple[float, ...]
-    top_k: int
-    compute: Compute
-    exit_policy: str
-    budget_ms: float
-    class_ids: str
-    frozen_after_frames: int
-    perception: PerceptionSettings
-
-    @classmethod
-    def from_values(cls, values: Mapping[str, Any]) -> Settings:
-        """Check what ranges cannot.
-
-        Args:
-            values: By parameter name, all of `SPECS`.
-
-        Raises:
-            EevitError: A value is wrong; names the parameter.
-        """
-        for name in SPECS:
-            check_value(name, values[name])
-        made: dict[str, Any] = {
-            'model': Path(values['model']).expanduser() if values['model'] else demo_model(),
-            'thresholds': _thresholds(values['thresholds']),
-            'compute': _group(Compute, values),
-            'perception': PerceptionSettings(
-                _group(RateSettings, values, 'rate.'),
-                _group(ShiftSettings, values, 'shift.'),
-                values['blind_below_contrast'],
-            ),
-        }
-        as_they_are = {f.name: values[f.name] for f in fields(cls) if f.name not in made}
-        return cls(**made, **as_they_are)
-
-    def ids_of(self, class_names: Sequence[str]) -> tuple[str, ...]:
-        """Return what `class_id` holds by class index: the names, or the indices as text."""
-        if self.class_ids == 'name':
-            return tuple(class_names)
-        return tuple(str(index) for index in range(len(class_names)))
-
-
-def check_value(name: str, value: object) -> None:
-    """Check one value beyond its type and range, which rclpy enforces.
-
-    Raises:
-        EevitError: It is wrong; names the parameter.
-    """
-    SPECS[name].check(name, value)
-    if name == 'thresholds':
-        _thresholds(value)
-    if name == 'cache_dir':
-        Compute(cache_dir=str(value))
-    if name == 'model_sha256' and not re.fullmatch('[0-9a-fA-F]{64}|', str(value)):
-        raise EevitError(
-            "parameter 'model_sha256' must be 64 hexadecimal digits, as sha256sum prints them, or "
-            f'empty. Got {value!r:.100}'
-        )
-
-
-def open_engine(settings: Settings, log: Log = lambda text: None) -> Engine:
-    """Return the engine that the settings ask for; `log` as in `Engine`.
-
-    Raises:
-        EevitError: The model or a setting is wrong.
-    """
-    return Engine(
-        settings.model,
-        compute=settings.compute,
-        sha256=settings.model_sha256,
-        thresholds=settings.thresholds or None,
-        exit_policy=settings.exit_policy,
-        budget_ms=settings.budget_ms,
-        log=log,
-    )
+TRANSPORTS = ('raw', 'compressed')
+CLASS_IDS = ('name', 'index')
 
 
 def demo_model() -> Path:
@@ -122,10 +35,17 @@ def demo_model() -> Path:
     return source if source.exists() else installed
 
 
-def _group(kind: type[T], values: Mapping[str, Any], prefix: str = '') -> T:
-    """Build a dataclass whose fields are parameters, by name behind a prefix."""
-    found = {field.name: values[prefix + field.name] for field in fields(kind)}  # type: ignore[arg-type]
-    return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in found.items()})
+def _model(path: str) -> Path:
+    return Path(path).expanduser() if path else demo_model()
+
+
+def _sha256(text: str) -> str:
+    if not re.fullmatch('[0-9a-fA-F]{64}|', text):
+        raise EevitError(
+            "parameter 'model_sha256' must be 64 hexadecimal digits, as sha256sum prints them, or "
+            f'empty. Got {text!r:.100}'
+        )
+    return text
 
 
 def _thresholds(value: object) -> tuple[float, ...]:
@@ -146,4 +66,97 @@ def _is_share(value: object) -> bool:
         and not isinstance(value, bool)
         and math.isfinite(value)
         and 0 <= value <= 1
+    )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The parameters of the classifier.
+
+    Attributes:
+        thresholds: Thresholds of the exits; empty for the model's own.
+        compute: How the model is computed.
+        perception: How answers become a rate.
+    """
+
+    model: Path = parameter(
+        '',
+        "Path of the .onnx model file (~ is the home folder). Empty: the package's demo model.",
+        convert=_model,
+    )
+    model_sha256: str = parameter(
+        '',
+        'SHA-256 of the model file, 64 hexadecimal digits as sha256sum prints them; any other file '
+        'is refused. Empty: no check.',
+        convert=_sha256,
+    )
+    image_transport: str = parameter(
+        'raw',
+        'raw: sensor_msgs/Image on `image`. compressed: CompressedImage on `image`/compressed; '
+        'remap `image` alone.',
+        choices=TRANSPORTS,
+    )
+    thresholds: tuple[float, ...] = parameter(
+        [],
+        'Confidence above which an exit answers, within [0, 1]: one value for all exits (0.8) or '
+        "one per exit ([0.8, 0.7, ...]). Higher is more accurate and slower. Empty: the model's "
+        'own.',
+        live=True,
+        any_type=True,
+        convert=_thresholds,
+    )
+    top_k: int = parameter(5, 'Classes in ~/classification, best first.', 1, 1000)
+    compute: Compute = group(Compute)
+    exit_policy: str = parameter(
+        OWN,
+        "What decides where a frame exits. own: the model's own measure. anytime: budget_ms. The "
+        'others need `thresholds` chosen for them. See docs/thresholds.md.',
+        choices=EXIT_POLICIES,
+    )
+    budget_ms: float = parameter(
+        0.0, 'exit_policy anytime: time per frame, milliseconds.', 0.0, 10_000.0
+    )
+    class_ids: str = parameter(
+        'name',
+        'What class_id in ~/classification holds; ~/label_info maps index to name.',
+        choices=CLASS_IDS,
+    )
+    autostart: bool = parameter(
+        True,
+        'Configure and activate at start; read once. A wrong model or parameter then ends the '
+        'process with exit code 2.',
+    )
+    frozen_after_frames: int = parameter(
+        10,
+        'Repeated frames in a row (same stamp or same bytes) after which the camera counts as '
+        'frozen and the rate drops to the floor. Raise it for a simulated camera without noise.',
+        1,
+        1_000_000,
+    )
+    perception: PerceptionSettings = group(PerceptionSettings)
+
+    def ids_of(self, class_names: Sequence[str]) -> tuple[str, ...]:
+        """Return what `class_id` holds by class index: the names, or the indices as text."""
+        if self.class_ids == 'name':
+            return tuple(class_names)
+        return tuple(str(index) for index in range(len(class_names)))
+
+
+SPECS = specs(Settings)
+
+
+def open_engine(settings: Settings, log: Log = lambda text: None) -> Engine:
+    """Return the engine that the settings ask for; `log` as in `Engine`.
+
+    Raises:
+        EevitError: The model or a setting is wrong.
+    """
+    return Engine(
+        settings.model,
+        compute=settings.compute,
+        sha256=settings.model_sha256,
+        thresholds=settings.thresholds or None,
+        exit_policy=settings.exit_policy,
+        budget_ms=settings.budget_ms,
+        log=log,
     )

@@ -6,13 +6,14 @@ rate and the same record from either.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from eevit_ros.images.resize import Image
 from eevit_ros.model.engine import Engine, ExitResult
 from eevit_ros.perception.camera_health import MISMATCH, contrast, frame_age_ms
 from eevit_ros.perception.shift import ShiftMonitor, ShiftSettings
-from eevit_ros.speed.rate import Answer, RateLaw, RateSettings
+from eevit_ros.settings import group, parameter
+from eevit_ros.speed.rate import RateInput, RateLaw, RateSettings
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,19 @@ class PerceptionSettings:
     Attributes:
         rate: Rate law.
         shift: Watch over distribution shift.
-        blind_below_contrast: Frames of less contrast count as blind, 0..127.5; 0 for none.
     """
 
-    rate: RateSettings = field(default_factory=RateSettings)
-    shift: ShiftSettings = field(default_factory=ShiftSettings)
-    blind_below_contrast: float = 2.0
+    blind_below_contrast: float = parameter(
+        2.0,
+        'Frames with less contrast than this (standard deviation of brightness, `contrast` in '
+        '/diagnostics) count as blind: a covered lens, darkness, a bare wall. They drop the rate '
+        'to the floor. 0: off.',
+        0.0,
+        127.5,
+        live=True,
+    )
+    rate: RateSettings = group(RateSettings, 'rate.')
+    shift: ShiftSettings = group(ShiftSettings, 'shift.')
 
 
 @dataclass(frozen=True)
@@ -144,7 +152,7 @@ class Perception:
             rate = self._law.fault(now_s)
         else:
             age_s = None if age_ms is None else age_ms * 1e-3
-            rate = self._law.answer(Answer(result.depth, result.confidence, age_s), now_s)
+            rate = self._law.update(RateInput(result.depth, result.confidence, age_s), now_s)
             if self.shift.answer(result.exit_index, result.confidence, now_s):
                 rate = self._law.fault(now_s)
         return FrameRecord(result, rate, age_ms, drops, self._engine.sha256)

@@ -18,40 +18,43 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eevit_ros.errors import EevitError
 from eevit_ros.model.metadata import CONFIDENCE_BINS, ModelMetadata
 from eevit_ros.perception.chi_square import Counts, HomogeneityTest
-
-WINDOWS = (10, 100_000)
+from eevit_ros.settings import check, parameter
 
 
 @dataclass(frozen=True)
 class ShiftSettings:
-    """How answers are compared; checks itself.
+    """How answers are compared with the calibration: the parameters `shift.*`; checks itself."""
 
-    Attributes:
-        window: Answers in a window, 10..100000.
-        every_s: Least time between two answers taken, seconds; 0 takes all.
-        false_alarm: Share of windows called shifted although nothing has shifted, within (0, 1).
-        slows: Whether the rate stays at the floor while the last window is shifted.
-    """
-
-    window: int = 100
-    every_s: float = 1.0
-    false_alarm: float = 0.001
-    slows: bool = False
+    window: int = parameter(
+        100,
+        "Answers that are compared with the model's calibration at a time.",
+        10,
+        100_000,
+        live=True,
+    )
+    every_s: float = parameter(
+        1.0,
+        'At most one answer in this many seconds is compared: long enough for a new view.',
+        0.0,
+        3600.0,
+        live=True,
+    )
+    false_alarm: float = parameter(
+        0.001,
+        'Share of windows reported as shifted although nothing has shifted.',
+        1e-6,
+        0.5,
+        live=True,
+    )
+    slows: bool = parameter(
+        False, 'Keep the rate at the floor while the last window is shifted.', live=True
+    )
 
     def __post_init__(self) -> None:
-        """Refuse values out of range.
-
-        Raises:
-            EevitError: A value is out of range; names it.
-        """
-        low, high = WINDOWS
-        whole = isinstance(self.window, int) and low <= self.window <= high
-        _require('window', whole, self.window, f'a whole number within [{low}, {high}]')
-        _require('every_s', 0 <= self.every_s < math.inf, self.every_s, '0 or more')
-        _require('false_alarm', 0 < self.false_alarm < 1, self.false_alarm, 'within (0, 1)')
+        """Refuse wrong values, naming the parameter."""
+        check(self, 'shift.')
 
 
 @dataclass(frozen=True)
@@ -209,8 +212,3 @@ class ShiftMonitor:
             float(self._layers @ counts.sum(1) / total),
             float(middles @ counts.sum(0) / total),
         )
-
-
-def _require(name: str, holds: bool, value: object, rule: str) -> None:
-    if not holds:
-        raise EevitError(f'shift.{name} must be {rule}. Got {value!r}')

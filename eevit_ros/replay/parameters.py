@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from eevit_ros.errors import EevitError
-from eevit_ros.parameters import governor_specs
-from eevit_ros.parameters.classifier import Settings
-from eevit_ros.parameters.classifier_specs import SPECS
-from eevit_ros.parameters.parameter_spec import Spec
+from eevit_ros.parameters import governor
+from eevit_ros.parameters.classifier import SPECS, Settings
 from eevit_ros.replay.errors import ReplayError
+from eevit_ros.settings import Spec, from_values
 from eevit_ros.speed.limit import LimitSettings
 
 CLASSIFIER, GOVERNOR = 'classifier', 'speed_governor'
@@ -55,12 +52,12 @@ def classifier_settings(
     Raises:
         EevitError: A name is unknown, a value has the wrong type or is out of range.
     """
-    others = governor_specs.SPECS.keys() - SPECS.keys()
+    others = governor.SPECS.keys() - SPECS.keys()
     given = _read(file, CLASSIFIER, others) if file else {}
     given |= dict(_assignment(text) for text in assignments)
     given |= _checked(given, SPECS)
     defaults = {name: spec.default for name, spec in SPECS.items()}
-    return Settings.from_values({**defaults, **given}), given
+    return from_values(Settings, {**defaults, **given}), given
 
 
 def governor_settings(file: Path | None) -> LimitSettings:
@@ -69,11 +66,9 @@ def governor_settings(file: Path | None) -> LimitSettings:
     Raises:
         EevitError: A name is unknown, a value has the wrong type or is out of range.
     """
-    specs = governor_specs.SPECS
-    given = _read(file, GOVERNOR, SPECS.keys() - specs.keys()) if file else {}
-    values = {name: spec.default for name, spec in specs.items()} | _checked(given, specs)
-    governor_specs.check(values)
-    return LimitSettings(**{field.name: values[field.name] for field in fields(LimitSettings)})
+    given = _read(file, GOVERNOR, SPECS.keys() - governor.SPECS.keys()) if file else {}
+    values = {name: spec.default for name, spec in governor.SPECS.items()}
+    return from_values(governor.GovernorSettings, values | _checked(given, governor.SPECS)).limit
 
 
 def _checked(given: Mapping[str, Any], specs: Mapping[str, Spec]) -> dict[str, Any]:
@@ -84,7 +79,7 @@ def _checked(given: Mapping[str, Any], specs: Mapping[str, Spec]) -> dict[str, A
             continue  # a robot's file may hold them; they mean nothing here
         if name not in specs:
             raise ReplayError(f"unknown parameter '{name}': one of {', '.join(specs)}")
-        found[name] = _typed(name, specs[name], value)
+        found[name] = specs[name].checked(name, value)
     return found
 
 
@@ -153,18 +148,3 @@ def _assignment(text: str) -> tuple[str, Any]:
         return name.strip(), _load(value)
     except yaml.YAMLError as err:
         raise ReplayError(f'-p {text}: {err}') from err
-
-
-def _typed(name: str, spec: Spec, value: Any) -> Any:
-    """Check type and range, as rclpy does for the node."""
-    if spec.any_type:
-        return value
-    kind = type(spec.default)
-    if kind is float and type(value) is int:
-        value = float(value)  # what the node refuses in YAML; nobody means anything else by it
-    if type(value) is not kind:
-        raise EevitError(f"parameter '{name}' must be of type {kind.__name__}. Got {value!r}")
-    if spec.low is not None and spec.high is not None and not spec.low <= value <= spec.high:
-        rule = f'within [{spec.low}, {spec.high}]'
-        raise EevitError(f"parameter '{name}' must be {rule}. Got {value}")
-    return value

@@ -1,6 +1,6 @@
-"""The adaptive rate: from what the network says of each frame to how fast the robot may go.
+"""The adaptive rate: how fast the robot may go, from what the network says of each frame.
 
-1 means the nominal rate, the floor means perception is at its hardest or absent; never 0.
+1 is the nominal rate; the floor means perception is at its hardest or absent; it is never 0.
 
 Each answer has a target: the lowest of the chosen mappings (`_MAPPINGS`), each of which falls or
 stays when the answer is deeper, less sure or older or when the frame interval is longer. Frame
@@ -13,17 +13,16 @@ the last `easy_frames` answers (so U <= T):
     U <= r <= T  stays
     r < U        rises:   dr/dt = release_per_s, up to U
 
-"`easy_frames` frames in a row above the present rate" is thus asked of the rate at every moment,
-not once per frame. That makes the law monotone: for every r, dr/dt never falls when T or U grow,
-and U never falls when a target grows. Two runs with answers or faults at the same times have the
-same frame intervals, so the run whose frames are nowhere easier (deeper, less sure, older) has
-nowhere the higher target and hence nowhere the higher rate. A counter of easy frames has no such
-property: a low rate counts frames as easy that a higher rate does not, and may then overtake it.
-Staleness and faults put the rate and every remembered target to the floor: the lowest state there
-is.
+"`easy_frames` frames in a row above the present rate" thus holds at every moment, not per frame.
+That makes the law monotone: for every r, dr/dt never falls when T or U grow, and U never falls when
+a target grows. Two runs with answers or faults at the same times have the same frame intervals, so
+the run whose frames are nowhere easier has nowhere the higher target and hence nowhere the higher
+rate. A counter of easy frames would break that: a low rate counts frames as easy that a higher rate
+does not, and may then overtake it. Staleness and faults put the rate and every remembered target to
+the floor, the lowest state there is.
 
 All three cases have closed solutions, so the rate depends on the answers and on time, never on how
-often somebody looks.
+often it is read.
 """
 
 from __future__ import annotations
@@ -34,20 +33,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from eevit_ros.errors import EevitError
+from eevit_ros.settings import check, parameter
 
 LOWEST_FLOOR = 0.01  # as float32 or in percent still clearly not 0, which Nav2 takes for 'no limit'
-MOST_EASY_FRAMES = 1000
+SHARE = (0.0, 1.0)
 PHYSICAL_RANGE = (0.001, 1000.0)  # seconds, metres, metres per second and per second squared
+MAPPINGS = ('depth', 'confidence', 'latency', 'stopping_distance')
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the network said of one frame.
+class RateInput:
+    """What the rate depends on: the network's answer to one frame.
 
     Attributes:
         depth: Share of the layers that ran, 0..1.
         confidence: Probability of the answer, 0..1.
-        age_s: Seconds from the image's stamp to the answer; None where the clocks do not agree.
+        age_s: Seconds from the image's stamp to the answer; None if the clocks disagree.
     """
 
     depth: float
@@ -57,87 +58,102 @@ class Answer:
 
 @dataclass(frozen=True)
 class RateSettings:
-    """How answers become a rate; checks itself.
+    """How answers become a rate: the parameters `rate.*`; checks itself."""
 
-    Attributes:
-        floor: The lowest rate, 0.01..1.
-        mappings: The mappings whose lowest value is the target, one or more of `MAPPINGS`.
-        easy_depth: `depth`: up to this depth 1, from there linearly to the floor at depth 1.
-        easy_confidence: `confidence`: 1 from this confidence up, from there linearly down to the
-            floor at `min_confidence`, which must be lower.
-        reference_cycle_s: `latency`: 1 up to this perception cycle (age plus frame interval),
-            beyond it the rate falls so that the distance driven during one cycle stays the same.
-        max_speed_mps: `stopping_distance`: the speed, m/s, that a rate of 1 stands for.
-        deceleration_mps2: `stopping_distance`: what the brakes reach, m/s^2.
-        sight_distance_m: `stopping_distance`: how far off things are seen, metres.
-        attack_s: Time constant downwards, seconds; 0 falls at once.
-        release_per_s: Largest slope upwards, rate per second.
-        easy_frames: This many answers in a row must be above a rate before it is risen to, 1..1000.
-        min_confidence: An answer below this is as good as none, whatever exit gave it: floor at
-            once.
-        stale_after_s: Without an answer for this long, seconds, the rate is at the floor.
-    """
-
-    floor: float = 0.2
-    mappings: tuple[str, ...] = ('depth',)
-    easy_depth: float = 0.5
-    easy_confidence: float = 0.9
-    reference_cycle_s: float = 0.2
-    max_speed_mps: float = 1.0
-    deceleration_mps2: float = 1.0
-    sight_distance_m: float = 2.0
-    attack_s: float = 0.15
-    release_per_s: float = 0.5
-    easy_frames: int = 3
-    min_confidence: float = 0.3
-    stale_after_s: float = 0.3
+    floor: float = parameter(
+        0.2,
+        "Lowest adaptive rate; never 0. Set it and the governor's floor together.",
+        LOWEST_FLOOR,
+        1.0,
+        live=True,
+    )
+    mappings: tuple[str, ...] = parameter(
+        ['depth'],
+        'What sets the rate; with several, the lowest counts. See docs/adaptive_rate.md.',
+        choices=MAPPINGS,
+        live=True,
+    )
+    easy_depth: float = parameter(
+        0.5, 'depth: rate 1 up to this depth (exit layer / layers), floor at 1.', *SHARE, live=True
+    )
+    easy_confidence: float = parameter(
+        0.9, 'confidence: rate 1 from here up, floor at min_confidence.', *SHARE, live=True
+    )
+    reference_cycle_s: float = parameter(
+        0.2,
+        'latency: the rate is 1 up to this age of the answer plus frame interval, seconds; beyond '
+        'it the robot drives the same distance in each cycle.',
+        *PHYSICAL_RANGE,
+        live=True,
+    )
+    max_speed_mps: float = parameter(
+        1.0, 'stopping_distance: speed at rate 1, m/s.', *PHYSICAL_RANGE, live=True
+    )
+    deceleration_mps2: float = parameter(
+        1.0, 'stopping_distance: deceleration of the brakes, m/s^2.', *PHYSICAL_RANGE, live=True
+    )
+    sight_distance_m: float = parameter(
+        2.0,
+        'stopping_distance: distance within which the robot must be able to stop, metres.',
+        *PHYSICAL_RANGE,
+        live=True,
+    )
+    attack_s: float = parameter(
+        0.15, 'Time constant of a fall, seconds. 0: at once.', 0.0, 10.0, live=True
+    )
+    release_per_s: float = parameter(
+        0.5, 'Fastest rise of the rate, per second.', 0.001, 100.0, live=True
+    )
+    easy_frames: int = parameter(
+        3, 'Frames in a row that must call for a higher rate before it rises.', 1, 1000, live=True
+    )
+    min_confidence: float = parameter(
+        0.3,
+        'An answer below this confidence, from any exit, drops the rate to the floor.',
+        *SHARE,
+        live=True,
+    )
+    stale_after_s: float = parameter(
+        0.3,
+        'Without an answer for this long, seconds, the rate drops to the floor.',
+        0.05,
+        10.0,
+        live=True,
+    )
 
     def __post_init__(self) -> None:
-        """Refuse values out of range, naming the one at fault."""
-        self._require('floor', LOWEST_FLOOR <= self.floor <= 1, f'within [{LOWEST_FLOOR}, 1]')
-        known = bool(self.mappings) and all(name in _MAPPINGS for name in self.mappings)
-        self._require('mappings', known, f'one or more of {", ".join(MAPPINGS)}')
-        for name in ('easy_depth', 'easy_confidence', 'min_confidence'):
-            self._require(name, 0 <= getattr(self, name) <= 1, 'within [0, 1]')
-        if known and 'confidence' in self.mappings:  # else it would be 1 for every sure answer
-            lower = f'rate.min_confidence ({self.min_confidence!r})'
-            rule = f"above {lower} for the mapping 'confidence'"
-            self._require('easy_confidence', self.easy_confidence > self.min_confidence, rule)
-        low, high = PHYSICAL_RANGE
-        for name in ('reference_cycle_s', 'max_speed_mps', 'deceleration_mps2', 'sight_distance_m'):
-            self._require(name, low <= getattr(self, name) <= high, f'within [{low}, {high}]')
-        self._require('attack_s', 0 <= self.attack_s < math.inf, '0 or more')
-        self._require('release_per_s', 0 < self.release_per_s < math.inf, 'above 0')
-        whole = isinstance(self.easy_frames, int) and 1 <= self.easy_frames <= MOST_EASY_FRAMES
-        self._require('easy_frames', whole, f'a whole number within [1, {MOST_EASY_FRAMES}]')
-        self._require('stale_after_s', 0 < self.stale_after_s < math.inf, 'above 0')
-
-    def _require(self, name: str, holds: bool, rule: str) -> None:
-        if not holds:
-            raise EevitError(f'rate.{name} must be {rule}. Got {getattr(self, name)!r}')
+        """Refuse wrong values, naming the parameter."""
+        check(self, 'rate.')
+        # With an easy_confidence below it every answer would be sure.
+        if 'confidence' in self.mappings and self.easy_confidence <= self.min_confidence:
+            raise EevitError(
+                "parameter 'rate.easy_confidence' must be above rate.min_confidence "
+                f"({self.min_confidence!r}) for the mapping 'confidence'. "
+                f'Got {self.easy_confidence!r}'
+            )
 
 
 class RateLaw:
     """The rate of one camera over time; starts at the floor.
 
-    All times are seconds of one steady clock, passed in: the law reads no clock. Time must not run
-    backwards from call to call (a caller with threads reads the clock and calls under one lock);
-    where it does, or is NaN, the rate is the floor.
+    Times are seconds of one steady clock, passed in: the law reads no clock. Time must not run
+    backwards from call to call (with threads, read the clock and call under one lock); if it does,
+    or is NaN, the rate is the floor.
     """
 
     def __init__(self, settings: RateSettings) -> None:
-        """Start at the floor, with nothing answered yet."""
+        """Start at the floor, before the first answer."""
         self._settings = settings
         self._since_s = -math.inf  # time of the last answer or fault
         self._rate = settings.floor  # at that time
         self._targets = deque([settings.floor] * settings.easy_frames, settings.easy_frames)
 
-    def target(self, answer: Answer, interval_s: float) -> float:
-        """Return the rate that answers like this one, `interval_s` apart, lead to.
+    def target(self, answer: RateInput, interval_s: float) -> float:
+        """Return the rate to which answers like this one, `interval_s` apart, lead.
 
         Returns:
-            Within [floor, 1]; the floor where a value is no number or out of range. Where age or
-            interval are unknown (None, infinite), the mappings that need them say the floor.
+            Within [floor, 1]; the floor if a value is no number or out of range. If age or interval
+            is unknown (None, infinite), the mappings that need it give the floor.
         """
         settings = self._settings
         if _is_fault(settings, answer):
@@ -146,8 +162,8 @@ class RateLaw:
         lowest = min(_MAPPINGS[name](settings, answer, cycle_s) for name in settings.mappings)
         return min(1.0, max(settings.floor, lowest))
 
-    def answer(self, answer: Answer, now_s: float) -> float:
-        """Take an answer of the network; return the rate at `now_s`."""
+    def update(self, answer: RateInput, now_s: float) -> float:
+        """Take the answer to a frame; return the rate at `now_s`."""
         if _is_fault(self._settings, answer) or not now_s >= self._since_s:
             return self.fault(now_s)
         target = self.target(answer, now_s - self._since_s)  # the first interval is infinite
@@ -159,7 +175,7 @@ class RateLaw:
         return self.at(now_s)
 
     def fault(self, now_s: float) -> float:
-        """Take a frame without a usable answer: the floor at once, and a fresh start from there."""
+        """Take a frame without a usable answer; return the floor, where the rate starts anew."""
         self._rate = self._settings.floor
         self._since_s = now_s
         self._targets.extend([self._settings.floor] * self._settings.easy_frames)
@@ -180,55 +196,54 @@ class RateLaw:
         return rate
 
     def _is_stale(self, now_s: float) -> bool:
-        # So written that NaN and a time before the last answer count as stale.
+        # In this form NaN and a time before the last answer count as stale.
         return not 0 <= now_s - self._since_s < self._settings.stale_after_s
 
 
-def _is_fault(settings: RateSettings, answer: Answer) -> bool:
+def _is_fault(settings: RateSettings, answer: RateInput) -> bool:
     shares = 0 <= answer.depth <= 1 and 0 <= answer.confidence <= 1  # neither is true of NaN
     age = answer.age_s is None or 0 <= answer.age_s < math.inf
     return not (shares and age) or answer.confidence < settings.min_confidence
 
 
-def _cycle_s(answer: Answer, interval_s: float) -> float:
-    """How long ago the scene may have changed unseen: the answer's age and one more frame."""
+def _cycle_s(answer: RateInput, interval_s: float) -> float:
+    """Return how long the scene may have changed unseen: the answer's age and one more frame."""
     if answer.age_s is None or not interval_s >= 0:
         return math.inf
     return answer.age_s + interval_s
 
 
-def _by_depth(settings: RateSettings, answer: Answer, cycle_s: float) -> float:
+def _by_depth(settings: RateSettings, answer: RateInput, cycle_s: float) -> float:
     return _ramp(settings.floor, -answer.depth, -1.0, -settings.easy_depth)
 
 
-def _by_confidence(settings: RateSettings, answer: Answer, cycle_s: float) -> float:
+def _by_confidence(settings: RateSettings, answer: RateInput, cycle_s: float) -> float:
     easy = settings.easy_confidence
     return _ramp(settings.floor, answer.confidence, settings.min_confidence, easy)
 
 
-def _by_latency(settings: RateSettings, answer: Answer, cycle_s: float) -> float:
+def _by_latency(settings: RateSettings, answer: RateInput, cycle_s: float) -> float:
     # speed * cycle = constant
     return settings.reference_cycle_s / max(settings.reference_cycle_s, cycle_s)
 
 
-def _by_stopping_distance(settings: RateSettings, answer: Answer, cycle_s: float) -> float:
-    # The positive v of v * t + v^2 / (2 a) = d, so written that a long t cancels no digits.
+def _by_stopping_distance(settings: RateSettings, answer: RateInput, cycle_s: float) -> float:
+    # The positive v of v * t + v^2 / (2 a) = d, in a form that loses no digits for a long t.
     distance, deceleration = settings.sight_distance_m, settings.deceleration_mps2
     root = math.hypot(cycle_s, math.sqrt(2 * distance / deceleration))
     return 2 * distance / (cycle_s + root) / settings.max_speed_mps
 
 
 def _ramp(floor: float, value: float, hard: float, easy: float) -> float:
-    """Linear from the floor at `hard` to 1 at `easy`; `value` is at least `hard`."""
+    """Return a line from the floor at `hard` to 1 at `easy`; `value` is at least `hard`."""
     if value >= easy:
         return 1.0
     return floor + (1 - floor) * (value - hard) / (easy - hard)
 
 
-_MAPPINGS: dict[str, Callable[[RateSettings, Answer, float], float]] = {
+_MAPPINGS: dict[str, Callable[[RateSettings, RateInput, float], float]] = {
     'depth': _by_depth,
     'confidence': _by_confidence,
     'latency': _by_latency,
     'stopping_distance': _by_stopping_distance,
 }
-MAPPINGS = tuple(_MAPPINGS)

@@ -9,7 +9,7 @@ import rclpy
 import yaml
 from rclpy.context import Context
 
-from eevit_ros.parameters.governor_specs import SPECS
+from eevit_ros.parameters.governor import SPECS
 from harness.paths import ROOT
 from harness.ros_process import RosPeer
 

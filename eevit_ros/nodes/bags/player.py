@@ -10,6 +10,7 @@ import itertools
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from rclpy.logging import get_logger
@@ -23,28 +24,12 @@ from eevit_ros.errors import EevitError
 from eevit_ros.images.resize import Image as Pixels
 from eevit_ros.nodes import process as node_process
 from eevit_ros.nodes.bags.recorded_time import RecordedTime
-from eevit_ros.nodes.declare import declare
+from eevit_ros.nodes.declare import read_settings
 from eevit_ros.nodes.process import EXIT_NOT_CONFIGURED
-from eevit_ros.parameters.classifier_specs import TRANSPORTS
-from eevit_ros.parameters.parameter_spec import Spec
+from eevit_ros.parameters.classifier import TRANSPORTS
 from eevit_ros.recordings.source import Source, SourceFrame
 from eevit_ros.recordings.stamps import stamp_text
-
-SPECS: dict[str, Spec] = {
-    'bag': Spec('', 'Path of a bag, a video or a folder of pictures; ~ is the home folder.'),
-    'topic': Spec('', "Topic of a bag's images. Empty: the only one."),
-    'transport': Spec(
-        'raw',
-        'raw: sensor_msgs/Image on `image`. compressed: the recorded JPEG and PNG files, '
-        'unchanged, on `image`/compressed.',
-        choices=TRANSPORTS,
-    ),
-    'rate': Spec(1.0, 'Playback speed; 1 is the recorded pace.', 0.01, 100.0),
-    'wait_for': Spec(
-        '',
-        'Topic that also needs a subscriber, such as a recorder, before playing starts.',
-    ),
-}
+from eevit_ros.settings import parameter
 
 EXIT_FAILED = 1
 SUBSCRIBER_TIMEOUT_S = 600.0  # TensorRT may be building an engine
@@ -57,6 +42,33 @@ FRAME_ID = 'camera'  # a source's frames carry no frame_id
 QOS = QoSProfile(depth=5)
 
 
+@dataclass(frozen=True)
+class PlayerSettings:
+    """The parameters of the node; checks itself."""
+
+    bag: str = parameter(
+        '', 'Path of a bag, a video or a folder of pictures; ~ is the home folder.'
+    )
+    topic: str = parameter('', "Topic of a bag's images. Empty: the only one.")
+    transport: str = parameter(
+        'raw',
+        'raw: sensor_msgs/Image on `image`. compressed: the recorded JPEG and PNG files, '
+        'unchanged, on `image`/compressed.',
+        choices=TRANSPORTS,
+    )
+    rate: float = parameter(1.0, 'Playback speed; 1 is the recorded pace.', 0.01, 100.0)
+    wait_for: str = parameter(
+        '', 'Topic that also needs a subscriber, such as a recorder, before playing starts.'
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse to play nothing."""
+        if not self.bag:
+            raise EevitError(
+                "parameter 'bag' must be the path of a bag, a video or a folder. Got ''"
+            )
+
+
 class BagPlayer(Node):
     """Publishes a recording's images, and the recorded time on /clock."""
 
@@ -67,18 +79,11 @@ class BagPlayer(Node):
             EevitError: A parameter is wrong; names it.
         """
         super().__init__('bag_player')
-        values = {name: declare(self, name, spec, read_only=True) for name, spec in SPECS.items()}
-        for name, spec in SPECS.items():
-            spec.check(name, values[name])
-        if not values['bag']:
-            raise EevitError(
-                "parameter 'bag' must be the path of a bag, a video or a folder. Got ''"
-            )
-        self.bag = Path(values['bag']).expanduser()
-        self.topic: str | None = values['topic'] or None
-        self._rate: float = values['rate']
-        self._compressed = values['transport'] == 'compressed'
-        self._wait_for: str = values['wait_for']
+        settings = read_settings(self, PlayerSettings)
+        self.bag = Path(settings.bag).expanduser()
+        self.topic = settings.topic or None
+        self._rate, self._wait_for = settings.rate, settings.wait_for
+        self._compressed = settings.transport == 'compressed'
         # Created before the images' publisher, so that a subscriber discovers the clock first.
         self._clock_publisher = self.create_publisher(Clock, '/clock', 10)
         topic = self.resolve_topic_name('image')

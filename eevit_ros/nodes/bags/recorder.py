@@ -11,6 +11,7 @@ import contextlib
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,29 +25,38 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from eevit_ros.errors import EevitError
 from eevit_ros.nodes import process as node_process
-from eevit_ros.nodes.declare import declare
+from eevit_ros.nodes.declare import read_settings
 from eevit_ros.nodes.process import EXIT_NOT_CONFIGURED, SPIN_S
 from eevit_ros.nodes.ros_topics import message_class
-from eevit_ros.parameters.parameter_spec import Spec
 from eevit_ros.parameters.topics import RECORDED
+from eevit_ros.settings import parameter
 
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
 
     from eevit_ros.recordings.bag.writer import RawBag
 
-SPECS: dict[str, Spec] = {
-    'output': Spec('', 'Folder of the bag; it must not exist yet. ~ is the home folder.'),
-    'topics': Spec(
-        [topic.relative_name for topic in RECORDED],
-        'Topics to record.',
-    ),
-}
-
 EXIT_FAILED = 1
 POLL_S = 0.1
 DRAIN_S = 0.3  # at the end, for messages still on their way
 DEPTH = 1000
+
+
+@dataclass(frozen=True)
+class RecorderSettings:
+    """The parameters of the node; checks itself."""
+
+    output: str = parameter('', 'Folder of the bag; it must not exist yet. ~ is the home folder.')
+    topics: tuple[str, ...] = parameter(
+        [topic.relative_name for topic in RECORDED], 'Topics to record.'
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse a recording to nowhere, or of nothing."""
+        if not self.output:
+            raise EevitError("parameter 'output' must be the path of a new folder. Got ''")
+        if not self.topics:
+            raise EevitError("parameter 'topics' must name at least one topic. Got none")
 
 
 class BagRecorder(Node):
@@ -66,17 +76,13 @@ class BagRecorder(Node):
             EevitError: A parameter is wrong; names it.
         """
         super().__init__('bag_recorder')
-        output, topics = (declare(self, name, SPECS[name], read_only=True) for name in SPECS)
-        if not output:
-            raise EevitError("parameter 'output' must be the path of a new folder. Got ''")
-        if not topics:
-            raise EevitError("parameter 'topics' must name at least one topic. Got none")
-        self.output = Path(output).expanduser()
+        settings = read_settings(self, RecorderSettings)
+        self.output = Path(settings.output).expanduser()
         try:
-            self._topics = [self.resolve_topic_name(topic) for topic in topics]
+            self._topics = [self.resolve_topic_name(topic) for topic in settings.topics]
         except rclpy_implementation.RCLError as err:
             raise EevitError(
-                f"parameter 'topics' must be a list of topics. Got {topics!r}: {err}"
+                f"parameter 'topics' must be a list of topics. Got {settings.topics!r}: {err}"
             ) from err
         self._unsubscribed = set(self._topics)
         self.failures: list[str] = []

@@ -16,7 +16,7 @@ from eevit_ros.images.resize import Image as Pixels
 from eevit_ros.images.resize import InputSize
 from eevit_ros.nodes.ros_topics import message_class, qos_profile
 from eevit_ros.nodes.topic_watch import TopicWatch
-from eevit_ros.parameters.classifier_specs import TRANSPORTS
+from eevit_ros.parameters.classifier import TRANSPORTS
 from eevit_ros.parameters.topics import IMAGE
 from eevit_ros.perception.camera_health import CameraHealth
 from eevit_ros.perception.process_stall import ProcessStall

@@ -24,8 +24,8 @@ from eevit_ros.nodes.classifier.activation import Activation
 from eevit_ros.nodes.classifier.publishers import Publishers
 from eevit_ros.nodes.declare import declare
 from eevit_ros.nodes.process import EXIT_NOT_CONFIGURED, SPIN_S
-from eevit_ros.parameters.classifier import Settings, check_value, open_engine
-from eevit_ros.parameters.classifier_specs import SPECS
+from eevit_ros.parameters.classifier import SPECS, Settings, open_engine
+from eevit_ros.settings import from_values
 
 
 class ClassifierNode(LifecycleNode):
@@ -110,7 +110,7 @@ class ClassifierNode(LifecycleNode):
         return TransitionCallbackReturn.FAILURE
 
     def _configure(self) -> None:
-        settings = Settings.from_values(read_parameters(self))
+        settings = from_values(Settings, read_parameters(self))
         engine = open_engine(settings, lambda text: self.get_logger().info(text))
         engine.warm_up()
         self._settings, self._engine = settings, engine
@@ -147,7 +147,7 @@ class ClassifierNode(LifecycleNode):
         for name, value in changes.items():
             if value is None:
                 raise EevitError(f"parameter '{name}' cannot be removed")
-            check_value(name, value)
+            SPECS[name].setting(name, value)
         if self._engine is None or self._settings is None:
             return
         present = read_parameters(self)
@@ -157,7 +157,7 @@ class ClassifierNode(LifecycleNode):
                     f"parameter '{name}' is fixed while the node is configured: clean up, set it, "
                     'then configure again (ros2 lifecycle set <node> cleanup ...)'
                 )
-        settings = Settings.from_values({**present, **changes})
+        settings = from_values(Settings, {**present, **changes})
         if 'thresholds' in changes:
             self._engine.thresholds = settings.thresholds or self._engine.default_thresholds
         if self._activation is not None:

@@ -63,7 +63,7 @@ class LimitInputs:
 
     def look_around(self) -> None:
         """Find out who else is on our topics, and take what must not be as a fault."""
-        wrong, rate_topic, output = self._limit.set_wrong, self.rate_topic, self._output
+        wrong, rate_topic, output = self._limit.set_problem, self.rate_topic, self._output
         wrong('unheard', self._rate_watch.unheard())
         names = self._rate_watch.names()
         text = f'{len(names)} nodes publish on {rate_topic}: {", ".join(names)}; only one may'
@@ -107,11 +107,11 @@ class LimitInputs:
             )
 
     def _on_rate(self, message: Float32, fault: str = '') -> None:
-        self._limit.see_rate(message.data, time.monotonic(), fault)
+        self._limit.update_rate(message.data, time.monotonic(), fault)
         self._heard()
 
     def _on_zone(self, topic: str, message: Any) -> None:
-        self._limit.see_zone(topic, message.speed_limit, is_percent=message.percentage)
+        self._limit.update_zone(topic, message.speed_limit, is_percent=message.percentage)
         self._heard()
 
 

@@ -24,8 +24,8 @@ from rclpy.validate_full_topic_name import validate_full_topic_name
 from std_msgs.msg import Float32, Header
 
 from eevit_ros.errors import EevitError
+from eevit_ros.nodes import declare
 from eevit_ros.nodes import process as node_process
-from eevit_ros.nodes.declare import declare
 from eevit_ros.nodes.governor.command_scaler import CommandScaler
 from eevit_ros.nodes.governor.floor_hearing import FloorHearing
 from eevit_ros.nodes.governor.inputs import LimitInputs
@@ -35,7 +35,6 @@ from eevit_ros.nodes.ros_topics import qos_profile
 from eevit_ros.nodes.status_log import StatusLog, status_message
 from eevit_ros.parameters import topics
 from eevit_ros.parameters.governor import GovernorSettings
-from eevit_ros.parameters.governor_specs import SPECS
 from eevit_ros.perception.status import ERROR, OK, WARN, Status
 from eevit_ros.speed.limit import (
     DEEP,
@@ -117,7 +116,7 @@ class SpeedGovernor(Node):
 
     def say_farewell(self) -> None:
         """Publish the floor as the last word and wait, a bounded time, until it was received."""
-        self._limit.end()
+        self._limit.shut_down()
         self._send(self._limit.at(time.monotonic()))
         if self._command is not None:
             self._command.stop()
@@ -128,8 +127,8 @@ class SpeedGovernor(Node):
                 publisher.wait_for_all_acked(Duration(seconds=left_s))
 
     def _tick(self) -> None:
-        if not self._limit.floor_was_heard:
-            self._limit.floor_was_heard = self._hearing.is_over(time.monotonic())
+        if not self._limit.floor_received:
+            self._limit.floor_received = self._hearing.is_over(time.monotonic())
         self._inputs.look_around()
         self._send(self._limit.at(time.monotonic()))
         if self._command is not None:
@@ -216,9 +215,7 @@ def read_settings(node: Node) -> GovernorSettings:
     Raises:
         EevitError: A value is wrong; names the parameter.
     """
-    settings = GovernorSettings.from_values(
-        {name: declare(node, name, spec, read_only=True) for name, spec in SPECS.items()}
-    )
+    settings = declare.read_settings(node, GovernorSettings)
     for topic in settings.limit_sources:
         try:
             validate_full_topic_name(expand_topic_name(topic, 'node', '/'))

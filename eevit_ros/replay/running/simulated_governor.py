@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from eevit_ros.parameters.classifier_specs import SPECS
+from eevit_ros.parameters.classifier import SPECS
 from eevit_ros.perception.perception import Perception
 from eevit_ros.speed.limit import LimitSettings, SpeedLimit
 
@@ -25,7 +25,7 @@ class Robot:
         """Start at the floor; `on_tick` hears what goes out ten times a second."""
         self._perception = perception
         self._limit = SpeedLimit(settings)
-        self._limit.floor_was_heard = True
+        self._limit.floor_received = True
         self._on_tick = on_tick
         self._next_ns: int | None = None
         self._left_out_ns = 0
@@ -50,7 +50,7 @@ class Robot:
 
     def hear(self, rate: float, time_ns: int) -> float:
         """Take a rate that goes out; return the speed limit, percent."""
-        self._limit.see_rate(rate, self._governor_s(time_ns))
+        self._limit.update_rate(rate, self._governor_s(time_ns))
         return self.limit_percent(time_ns)
 
     def limit_percent(self, time_ns: int) -> float:

@@ -25,9 +25,9 @@ def write(path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ('options', 'complaint'),
     [
-        ({'provider': 'npu'}, "provider must be auto or one of .* Got 'npu'"),
-        ({'threads': -1}, 'threads must be 0 .* Got -1'),
-        ({'execution': 'twice'}, "execution must be one of .*'staged'.* Got 'twice'"),
+        ({'provider': 'npu'}, "'provider' must be one of auto, .* Got 'npu'"),
+        ({'threads': -1}, "'threads' must be within .* Got -1"),
+        ({'execution': 'twice'}, "'execution' must be one of .*staged.* Got 'twice'"),
     ],
 )
 def test_a_wrong_option_is_refused(options: dict[str, Any], complaint: str) -> None:

@@ -15,8 +15,8 @@ from rcl_interfaces.msg import ParameterType
 from eevit_ros.errors import EevitError
 from eevit_ros.model.compute import Compute
 from eevit_ros.nodes.declare import descriptor
-from eevit_ros.parameters.classifier import Settings, check_value, demo_model
-from eevit_ros.parameters.classifier_specs import SPECS
+from eevit_ros.parameters.classifier import SPECS, Settings, demo_model
+from eevit_ros.settings import from_values
 from eevit_ros.speed.rate import MAPPINGS, RateSettings
 from harness.paths import ROOT
 
@@ -38,7 +38,7 @@ def test_the_file_holds_every_parameter_with_its_default() -> None:
 
 
 def test_defaults_make_settings() -> None:
-    settings = Settings.from_values(DEFAULTS)
+    settings = from_values(Settings, DEFAULTS)
     assert settings.model == demo_model()
     assert settings.model.name == 'eevit_s14_cifar100.onnx'
     assert settings.thresholds == ()
@@ -47,45 +47,45 @@ def test_defaults_make_settings() -> None:
 
 def test_a_model_may_lie_in_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('HOME', '/home/robot')
-    settings = Settings.from_values({**DEFAULTS, 'model': '~/models/mine.onnx'})
+    settings = from_values(Settings, {**DEFAULTS, 'model': '~/models/mine.onnx'})
     assert settings.model == Path('/home/robot/models/mine.onnx')
 
 
 def test_a_cache_folder_is_absolute_or_in_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('HOME', '/home/robot')
-    settings = Settings.from_values({**DEFAULTS, 'cache_dir': '~/engines'})
+    settings = from_values(Settings, {**DEFAULTS, 'cache_dir': '~/engines'})
     assert settings.compute.engine_folder == Path('/home/robot/engines/tensorrt')
     for name in ('engines', '../engines'):
         with pytest.raises(EevitError, match=f"'cache_dir' must be an absolute .* Got '{name}'"):
-            check_value('cache_dir', name)
+            SPECS['cache_dir'].setting('cache_dir', name)
 
 
 @pytest.mark.parametrize('value', ['0' * 63, '0' * 65, 'g' * 64, 'sha256:' + '0' * 64])
 def test_a_hash_has_64_hexadecimal_digits(value: str) -> None:
-    check_value('model_sha256', '0aF' + '9' * 61)
+    SPECS['model_sha256'].setting('model_sha256', '0aF' + '9' * 61)
     with pytest.raises(EevitError, match="'model_sha256' must be 64 hexadecimal digits.* Got"):
-        check_value('model_sha256', value)
+        SPECS['model_sha256'].setting('model_sha256', value)
 
 
 @given(st.floats(0, 1))
 def test_one_threshold_may_be_a_number_or_a_list(value: float) -> None:
     for given_value in (value, [value]):
-        assert Settings.from_values({**DEFAULTS, 'thresholds': given_value}).thresholds == (value,)
+        assert from_values(Settings, {**DEFAULTS, 'thresholds': given_value}).thresholds == (value,)
 
 
 def test_an_integer_is_a_number() -> None:
-    assert Settings.from_values({**DEFAULTS, 'thresholds': [0, 1]}).thresholds == (0.0, 1.0)
+    assert from_values(Settings, {**DEFAULTS, 'thresholds': [0, 1]}).thresholds == (0.0, 1.0)
 
 
 @pytest.mark.parametrize('value', [None, []])
 def test_an_empty_list_means_the_model_s_own_thresholds(value: object) -> None:
-    assert Settings.from_values({**DEFAULTS, 'thresholds': value}).thresholds == ()
+    assert from_values(Settings, {**DEFAULTS, 'thresholds': value}).thresholds == ()
 
 
 @pytest.mark.parametrize('value', [-0.1, 1.1, float('nan'), [0.5, float('inf')], 'x', True, ['x']])
 def test_a_threshold_that_is_no_confidence_is_refused(value: object) -> None:
     with pytest.raises(EevitError, match="'thresholds' must be one number in"):
-        check_value('thresholds', value)
+        SPECS['thresholds'].setting('thresholds', value)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_threshold_that_is_no_confidence_is_refused(value: object) -> None:
 )
 def test_an_unknown_choice_is_refused_with_the_known_ones(name: str) -> None:
     with pytest.raises(EevitError) as caught:
-        Settings.from_values({**DEFAULTS, name: 'other'})
+        from_values(Settings, {**DEFAULTS, name: 'other'})
     for text in (name, "'other'", *SPECS[name].choices):
         assert text in str(caught.value)
 
@@ -129,11 +129,11 @@ def test_the_ends_of_every_rate_range_are_accepted_by_the_law() -> None:
 @pytest.mark.parametrize('value', [[], ['depth', 'speed'], ['']])
 def test_every_mapping_must_be_a_known_one(value: list[str]) -> None:
     with pytest.raises(EevitError) as caught:
-        Settings.from_values({**DEFAULTS, 'rate.mappings': value})
+        from_values(Settings, {**DEFAULTS, 'rate.mappings': value})
     for text in ("'rate.mappings' must be one or more of", *MAPPINGS, f'Got {value!r}'):
         assert text in str(caught.value)
 
 
 def test_mappings_may_be_any_of_the_known_ones() -> None:
-    settings = Settings.from_values({**DEFAULTS, 'rate.mappings': list(MAPPINGS)})
+    settings = from_values(Settings, {**DEFAULTS, 'rate.mappings': list(MAPPINGS)})
     assert settings.perception.rate.mappings == MAPPINGS

@@ -7,8 +7,8 @@ import yaml
 
 from eevit_ros.errors import EevitError
 from eevit_ros.nodes.declare import descriptor
-from eevit_ros.parameters.governor import GovernorSettings
-from eevit_ros.parameters.governor_specs import SPECS
+from eevit_ros.parameters.governor import SPECS, GovernorSettings
+from eevit_ros.settings import from_values
 from eevit_ros.speed.limit import LimitSettings
 from harness.paths import ROOT
 
@@ -21,7 +21,7 @@ def test_the_file_holds_every_parameter_with_its_default() -> None:
 
 
 def test_defaults_make_settings() -> None:
-    settings = GovernorSettings.from_values(DEFAULTS)
+    settings = from_values(GovernorSettings, DEFAULTS)
     assert settings.limit == LimitSettings()
     assert settings.limit_sources == ('filter_speed_limit',)
     assert settings.command == 'none'
@@ -30,21 +30,21 @@ def test_defaults_make_settings() -> None:
 @pytest.mark.parametrize('name', ['unit', 'command'])
 def test_an_unknown_choice_is_refused_with_the_known_ones(name: str) -> None:
     with pytest.raises(EevitError) as caught:
-        GovernorSettings.from_values({**DEFAULTS, name: 'other'})
+        from_values(GovernorSettings, {**DEFAULTS, name: 'other'})
     for text in (name, "'other'", *SPECS[name].choices):
         assert text in str(caught.value)
 
 
 def test_metres_per_second_need_the_full_speed() -> None:
     with pytest.raises(EevitError, match=r"'max_speed_mps' above 0\. Got 0\.0"):
-        GovernorSettings.from_values({**DEFAULTS, 'unit': 'mps'})
-    settings = GovernorSettings.from_values({**DEFAULTS, 'unit': 'mps', 'max_speed_mps': 0.5})
+        from_values(GovernorSettings, {**DEFAULTS, 'unit': 'mps'})
+    settings = from_values(GovernorSettings, {**DEFAULTS, 'unit': 'mps', 'max_speed_mps': 0.5})
     assert (settings.unit, settings.limit.max_speed_mps) == ('mps', 0.5)
 
 
 @pytest.mark.parametrize('value', [None, []])
 def test_an_empty_list_is_no_source(value: object) -> None:
-    assert GovernorSettings.from_values({**DEFAULTS, 'limit_sources': value}).limit_sources == ()
+    assert from_values(GovernorSettings, {**DEFAULTS, 'limit_sources': value}).limit_sources == ()
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_an_empty_list_is_no_source(value: object) -> None:
 )
 def test_sources_that_are_no_topics_are_refused(value: object, named: str) -> None:
     with pytest.raises(EevitError) as caught:
-        GovernorSettings.from_values({**DEFAULTS, 'limit_sources': value})
+        from_values(GovernorSettings, {**DEFAULTS, 'limit_sources': value})
     assert 'limit_sources' in str(caught.value)
     assert named in str(caught.value)
 

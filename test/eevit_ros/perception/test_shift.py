@@ -193,5 +193,5 @@ def test_thresholds_are_compared_as_the_network_does() -> None:
     ],
 )
 def test_a_wrong_setting_is_named(name: str, value: object) -> None:
-    with pytest.raises(EevitError, match=rf'shift\.{name} must be .* Got '):
+    with pytest.raises(EevitError, match=rf"'shift\.{name}' must be .* Got "):
         ShiftSettings(**{name: value})  # type: ignore[arg-type]

@@ -44,13 +44,13 @@ class Event:
 
     def happen(self, limit: SpeedLimit, now_s: float) -> None:
         if self.kind == 'rate':
-            limit.see_rate(self.value, now_s, 'out of order' if self.fault else '')
+            limit.update_rate(self.value, now_s, 'out of order' if self.fault else '')
         elif self.kind == 'zone':
-            limit.see_zone(self.topic, self.value, is_percent=self.is_percent)
+            limit.update_zone(self.topic, self.value, is_percent=self.is_percent)
         elif self.kind == 'heard':
-            limit.floor_was_heard = True
+            limit.floor_received = True
         elif self.kind in ('wrong', 'right'):
-            limit.set_wrong('graph', 'two publishers' if self.kind == 'wrong' else '')
+            limit.set_problem('graph', 'two publishers' if self.kind == 'wrong' else '')
 
     @property
     def is_good(self) -> bool:
@@ -90,10 +90,10 @@ limit_settings = st.builds(
 def recovered(settings: LimitSettings) -> tuple[SpeedLimit, float]:
     """Return a limit long after all faults, and its time."""
     limit, now_s = SpeedLimit(settings, ZONES), 0.0
-    limit.floor_was_heard = True
+    limit.floor_received = True
     while now_s < settings.fresh_messages * settings.stale_after_s + 1 / settings.recover_per_s:
         now_s += settings.stale_after_s / 2
-        limit.see_rate(1.0, now_s)
+        limit.update_rate(1.0, now_s)
     return limit, now_s
 
 
@@ -199,25 +199,25 @@ def test_how_often_somebody_looks_does_not_matter(
 @given(limit_settings, st.floats(0, 1, exclude_min=True))
 def test_a_sound_rate_is_passed_on_as_it_is(settings: LimitSettings, rate: float) -> None:
     limit, now_s = SpeedLimit(settings), 0.0
-    limit.floor_was_heard = True
+    limit.floor_received = True
     while limit.at(now_s).reason in (STARTUP, RISING):
         now_s += settings.stale_after_s / 2
-        limit.see_rate(1.0, now_s)
+        limit.update_rate(1.0, now_s)
     assert limit.at(now_s).percent == 100
-    limit.see_rate(rate, now_s)
+    limit.update_rate(rate, now_s)
     found = limit.at(now_s)
     assert found.percent == 100 * max(settings.floor, rate)
     assert found.reason == (FRESH if rate == 1 else DEEP)
-    limit.see_rate(1.0, now_s)
+    limit.update_rate(1.0, now_s)
     assert limit.at(now_s).percent == 100
 
 
 def test_a_rate_below_the_floor_is_raised_to_it_and_says_so() -> None:
     limit, now_s = recovered(LimitSettings())
-    limit.see_rate(0.05, now_s)
+    limit.update_rate(0.05, now_s)
     found = limit.at(now_s)
     assert (found.percent, found.text) == (FLOOR, 'adaptive rate 0.05, raised to the floor')
-    limit.see_rate(0.2, now_s)
+    limit.update_rate(0.2, now_s)
     assert limit.at(now_s).text == 'adaptive rate 0.2'
 
 
@@ -249,7 +249,7 @@ def test_settings_out_of_range_are_refused_by_name_and_value(name: str, value: f
 @pytest.mark.parametrize('bad', BAD)
 def test_what_is_no_rate_is_a_fault_with_the_value_in_its_text(bad: float) -> None:
     limit, now_s = recovered(LimitSettings())
-    limit.see_rate(bad, now_s)
+    limit.update_rate(bad, now_s)
     found = limit.at(now_s)
     assert (found.percent, found.reason) == (FLOOR, WRONG)
     assert f'{bad:.4g}' in found.text
@@ -258,18 +258,18 @@ def test_what_is_no_rate_is_a_fault_with_the_value_in_its_text(bad: float) -> No
 
 def test_until_somebody_has_heard_the_floor_nothing_but_the_floor_is_said() -> None:
     limit, now_s = SpeedLimit(LimitSettings()), 0.0
-    assert 'no adaptive rate heard yet' in limit.at(now_s).text
+    assert 'no adaptive rate received yet' in limit.at(now_s).text
     for now_s in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7):
-        limit.see_rate(1.0, now_s)
+        limit.update_rate(1.0, now_s)
         found = limit.at(now_s)
         assert (found.percent, found.reason) == (FLOOR, STARTUP)
-        assert 'nobody has heard the floor yet' in found.text
-    limit.floor_was_heard = True
+        assert 'no subscriber has received the floor yet' in found.text
+    limit.floor_received = True
     for now_s in (0.8, 0.9, 1.0, 1.1):
-        limit.see_rate(1.0, now_s)
+        limit.update_rate(1.0, now_s)
         assert limit.at(now_s).percent == FLOOR
         assert 'nobody' not in limit.at(now_s).text
-    limit.see_rate(1.0, 1.2)
+    limit.update_rate(1.0, 1.2)
     found = limit.at(1.3)
     assert (found.percent, found.reason) == (pytest.approx(FLOOR + 5.0), RISING)
     assert 'fault' not in found.text
@@ -277,16 +277,16 @@ def test_until_somebody_has_heard_the_floor_nothing_but_the_floor_is_said() -> N
 
 def test_after_a_fault_it_waits_for_good_messages_and_then_rises_along_a_line() -> None:
     limit, now_s = recovered(LimitSettings())
-    limit.see_rate(math.nan, now_s)
+    limit.update_rate(math.nan, now_s)
     for count in range(1, 5):
-        limit.see_rate(1.0, now_s + count * 0.1)
+        limit.update_rate(1.0, now_s + count * 0.1)
         found = limit.at(now_s + count * 0.1)
         assert (found.percent, found.reason) == (FLOOR, WRONG)
         assert f'{count} of 5' in found.text
     start_s = now_s + 0.5
     for step in range(17):
         now_s = start_s + step * 0.1
-        limit.see_rate(1.0, now_s)
+        limit.update_rate(1.0, now_s)
         assert limit.at(now_s).percent == pytest.approx(min(100, FLOOR + step * 5.0))
         assert limit.at(now_s).reason == (RECOVERING if step < 16 else FRESH)
     assert limit.at(now_s).reason == FRESH
@@ -298,7 +298,7 @@ def test_silence_is_a_fault_from_its_limit_on() -> None:
     found = limit.at(now_s + 0.301)
     assert (found.percent, found.reason) == (FLOOR, STALE)
     assert '0.3 s' in found.text
-    limit.see_rate(1.0, now_s + 0.4)
+    limit.update_rate(1.0, now_s + 0.4)
     assert limit.at(now_s + 0.4).percent == FLOOR
     assert limit.faults == 1
 
@@ -310,25 +310,25 @@ def test_a_clock_that_ran_backwards_is_a_fault() -> None:
 
 def test_what_stays_wrong_keeps_it_at_the_floor_until_told_otherwise() -> None:
     limit, now_s = recovered(LimitSettings())
-    limit.set_wrong('graph', 'two publishers')
+    limit.set_problem('graph', 'two publishers')
     for _ in range(20):
         now_s += 0.1
-        limit.set_wrong('graph', 'two publishers')
-        limit.see_rate(1.0, now_s)
+        limit.set_problem('graph', 'two publishers')
+        limit.update_rate(1.0, now_s)
         found = limit.at(now_s)
         assert (found.percent, found.reason, found.text) == (FLOOR, WRONG, 'two publishers')
     assert limit.faults == 1
-    limit.set_wrong('graph', '')
-    limit.see_rate(1.0, now_s)
+    limit.set_problem('graph', '')
+    limit.update_rate(1.0, now_s)
     assert limit.at(now_s).percent == FLOOR
 
 
 def test_the_lowest_zone_counts_even_below_the_floor_and_is_held_for_ever() -> None:
     limit, now_s = recovered(LimitSettings(max_speed_mps=2.0))
-    limit.see_zone('/left', 40.0, is_percent=True)
-    limit.see_zone('/right', 1.0, is_percent=False)
+    limit.update_zone('/left', 40.0, is_percent=True)
+    limit.update_zone('/right', 1.0, is_percent=False)
     assert limit.at(now_s).percent == 40
-    limit.see_zone('/right', 0.1, is_percent=False)
+    limit.update_zone('/right', 0.1, is_percent=False)
     found = limit.at(now_s)
     assert (found.percent, found.reason) == (pytest.approx(5), SOURCE)
     assert '/right' in found.text
@@ -339,8 +339,8 @@ def test_the_lowest_zone_counts_even_below_the_floor_and_is_held_for_ever() -> N
 
 def test_zero_ends_a_zone_and_needs_no_speed() -> None:
     limit, now_s = recovered(LimitSettings())
-    limit.see_zone('/left', 40.0, is_percent=True)
-    limit.see_zone('/left', 0.0, is_percent=False)
+    limit.update_zone('/left', 40.0, is_percent=True)
+    limit.update_zone('/left', 0.0, is_percent=False)
     assert limit.at(now_s).percent == 100
 
 
@@ -358,30 +358,30 @@ def test_a_zone_that_makes_no_sense_is_a_fault_until_that_source_mends_it(
     value: float, is_percent: bool, named: str
 ) -> None:
     limit, now_s = recovered(LimitSettings())
-    limit.see_zone('/left', 10.0, is_percent=True)
-    limit.see_zone('/left', value, is_percent=is_percent)
-    limit.see_zone('/right', 50.0, is_percent=True)
+    limit.update_zone('/left', 10.0, is_percent=True)
+    limit.update_zone('/left', value, is_percent=is_percent)
+    limit.update_zone('/right', 50.0, is_percent=True)
     found = limit.at(now_s)
     assert (found.percent, found.reason) == (10, WRONG)  # the zone before goes on to hold
     assert named in found.text
     assert '/left' in found.text
-    limit.see_zone('/left', 0.0, is_percent=True)
+    limit.update_zone('/left', 0.0, is_percent=True)
     assert limit.at(now_s).percent == FLOOR
 
 
 def test_until_a_source_speaks_its_initial_limit_counts() -> None:
     limit, now_s = recovered(LimitSettings(initial_zone_limit=30.0))
     assert (limit.at(now_s).percent, limit.at(now_s).reason) == (30, SOURCE)
-    limit.see_zone('/left', 0.0, is_percent=True)
+    limit.update_zone('/left', 0.0, is_percent=True)
     assert limit.at(now_s).percent == 30
-    limit.see_zone('/right', 0.0, is_percent=True)
+    limit.update_zone('/right', 0.0, is_percent=True)
     assert limit.at(now_s).percent == 100
 
 
 def test_the_end_is_the_floor_or_a_lower_zone() -> None:
     limit, now_s = recovered(LimitSettings())
-    limit.end()
-    limit.see_rate(1.0, now_s)
+    limit.shut_down()
+    limit.update_rate(1.0, now_s)
     assert (limit.at(now_s).percent, limit.at(now_s).reason) == (FLOOR, SHUTDOWN)
-    limit.see_zone('/left', 5.0, is_percent=True)
+    limit.update_zone('/left', 5.0, is_percent=True)
     assert limit.at(now_s).percent == 5

@@ -12,13 +12,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from eevit_ros.errors import EevitError
-from eevit_ros.speed.rate import MAPPINGS, Answer, RateLaw, RateSettings
+from eevit_ros.speed.rate import MAPPINGS, RateInput, RateLaw, RateSettings
 from test.eevit_ros.speed.rate_strategies import THOROUGH, ages, anything, rate_settings
 
 LAYERS = 12
 ROUNDING = 1e-12  # two histories are compared: each may be off by its own roundings
-EASY = Answer(depth=1 / LAYERS, confidence=0.99, age_s=0.02)
-HARDER = Answer(depth=0.75, confidence=0.9)
+EASY = RateInput(depth=1 / LAYERS, confidence=0.99, age_s=0.02)
+HARDER = RateInput(depth=0.75, confidence=0.9)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def feed(law: RateLaw, event: Event, now_s: float) -> float:
     """Give one event to the law and return the rate it answers."""
     if event.fault:
         return law.fault(now_s)
-    return law.answer(Answer(event.layer / LAYERS, event.confidence, event.age_s), now_s)
+    return law.update(RateInput(event.layer / LAYERS, event.confidence, event.age_s), now_s)
 
 
 def trace(
@@ -91,7 +91,7 @@ def trace(
 
 def easy(law: RateLaw, now_s: float) -> float:
     """Give the law a frame that left at the first layer, sure of itself."""
-    return law.answer(EASY, now_s)
+    return law.update(EASY, now_s)
 
 
 def law_at_one(config: RateSettings) -> tuple[RateLaw, float]:
@@ -109,7 +109,7 @@ def law_at_one(config: RateSettings) -> tuple[RateLaw, float]:
 calls_of_anything = st.lists(
     st.tuples(
         st.sampled_from(['answer', 'fault', 'at']),
-        st.builds(Answer, anything, anything, st.one_of(st.none(), anything)),
+        st.builds(RateInput, anything, anything, st.one_of(st.none(), anything)),
         st.one_of(anything, st.floats(0, 10)),
     ),
     max_size=30,
@@ -119,12 +119,12 @@ calls_of_anything = st.lists(
 @THOROUGH
 @given(rate_settings, calls_of_anything)
 def test_rate_is_within_floor_and_one_whatever_comes(
-    config: RateSettings, calls: list[tuple[str, Answer, float]]
+    config: RateSettings, calls: list[tuple[str, RateInput, float]]
 ) -> None:
     law = RateLaw(config)
     for kind, answer, now_s in calls:
         if kind == 'answer':
-            rate = law.answer(answer, now_s)
+            rate = law.update(answer, now_s)
         else:
             rate = law.fault(now_s) if kind == 'fault' else law.at(now_s)
         assert config.floor <= rate <= 1
@@ -174,7 +174,7 @@ def test_attack_is_first_order_however_many_frames_say_the_same(
 ) -> None:
     law, start_s = law_at_one(RateSettings(attack_s=attack_s, stale_after_s=0.5))
     event = Event(0, layer, 0.9)
-    target = law.target(Answer(layer / LAYERS, 0.9), 0.01)
+    target = law.target(RateInput(layer / LAYERS, 0.9), 0.01)
     now_s = start_s + 0.01
     first_s = now_s
     for wait_s in waits:
@@ -186,12 +186,12 @@ def test_attack_is_first_order_however_many_frames_say_the_same(
 
 def test_attack_of_zero_falls_at_once() -> None:
     law, now_s = law_at_one(RateSettings(attack_s=0.0))
-    assert law.answer(HARDER, now_s) == pytest.approx(0.6)
+    assert law.update(HARDER, now_s) == pytest.approx(0.6)
 
 
 def test_one_hard_frame_is_felt_and_forgotten_only_after_easy_ones() -> None:
     law, now_s = law_at_one(RateSettings(attack_s=0.0, easy_frames=3))
-    law.answer(HARDER, now_s + 0.1)
+    law.update(HARDER, now_s + 0.1)
     rates = [easy(law, now_s + 0.1 * i) for i in range(2, 7)]
     assert rates == pytest.approx([0.6, 0.6, 0.6, 0.65, 0.7])  # rises from the third on
 
@@ -225,8 +225,8 @@ def test_it_rises_no_higher_than_the_lowest_of_the_last_targets() -> None:
     config = RateSettings(release_per_s=100.0)
     law = RateLaw(config)
     for i, layer in enumerate([1, 9, 1]):
-        law.answer(Answer(layer / LAYERS, 0.9), i * 0.1)
-    assert law.at(0.3) == pytest.approx(law.target(Answer(9 / LAYERS, 0.9), 0.1))
+        law.update(RateInput(layer / LAYERS, 0.9), i * 0.1)
+    assert law.at(0.3) == pytest.approx(law.target(RateInput(9 / LAYERS, 0.9), 0.1))
 
 
 @pytest.mark.parametrize('easy_frames', [1, 3, 8])
@@ -249,7 +249,7 @@ def test_the_rate_settles_at_the_target_of_its_frame_interval(
     config = RateSettings(mappings=(mapping,), max_speed_mps=2.0, stale_after_s=1.0)
     law = RateLaw(config)
     for i in range(200):
-        law.answer(EASY, i * interval_s)
+        law.update(EASY, i * interval_s)
     expected = law.target(EASY, interval_s)
     assert config.floor < expected
     assert law.at(199.01 * interval_s) == pytest.approx(expected)
@@ -286,24 +286,24 @@ def test_one_late_frame_slows_down_and_counts_for_easy_frames() -> None:
 @pytest.mark.parametrize(
     'answer',
     [
-        pytest.param(Answer(1.0, 0.29), id='final exit below min_confidence'),
-        pytest.param(Answer(0.1, 0.29), id='early exit below min_confidence'),
-        pytest.param(Answer(0.1, math.nan), id='confidence is NaN'),
-        pytest.param(Answer(0.1, -0.1), id='confidence is negative'),
-        pytest.param(Answer(0.1, 1.1), id='confidence above 1'),
-        pytest.param(Answer(0.1, math.inf), id='confidence is infinite'),
-        pytest.param(Answer(math.nan, 0.9), id='depth is NaN'),
-        pytest.param(Answer(-0.1, 0.9), id='depth is negative'),
-        pytest.param(Answer(1.1, 0.9), id='depth above 1'),
-        pytest.param(Answer(0.1, 0.9, math.nan), id='age is NaN'),
-        pytest.param(Answer(0.1, 0.9, -0.1), id='age is negative'),
-        pytest.param(Answer(0.1, 0.9, math.inf), id='age is infinite'),
+        pytest.param(RateInput(1.0, 0.29), id='final exit below min_confidence'),
+        pytest.param(RateInput(0.1, 0.29), id='early exit below min_confidence'),
+        pytest.param(RateInput(0.1, math.nan), id='confidence is NaN'),
+        pytest.param(RateInput(0.1, -0.1), id='confidence is negative'),
+        pytest.param(RateInput(0.1, 1.1), id='confidence above 1'),
+        pytest.param(RateInput(0.1, math.inf), id='confidence is infinite'),
+        pytest.param(RateInput(math.nan, 0.9), id='depth is NaN'),
+        pytest.param(RateInput(-0.1, 0.9), id='depth is negative'),
+        pytest.param(RateInput(1.1, 0.9), id='depth above 1'),
+        pytest.param(RateInput(0.1, 0.9, math.nan), id='age is NaN'),
+        pytest.param(RateInput(0.1, 0.9, -0.1), id='age is negative'),
+        pytest.param(RateInput(0.1, 0.9, math.inf), id='age is infinite'),
     ],
 )
-def test_an_answer_that_is_none_falls_at_once_and_starts_over(answer: Answer) -> None:
+def test_an_answer_that_is_none_falls_at_once_and_starts_over(answer: RateInput) -> None:
     config = RateSettings(attack_s=5.0, stale_after_s=0.5)
     law, now_s = law_at_one(config)
-    assert law.answer(answer, now_s + 0.01) == config.floor
+    assert law.update(answer, now_s + 0.01) == config.floor
     assert [easy(law, now_s + 0.1 * i) for i in range(1, 5)] == pytest.approx([0.2, 0.2, 0.2, 0.25])
 
 
@@ -389,7 +389,7 @@ def test_looking_more_often_changes_nothing(
 def test_settings_out_of_range_are_refused_by_name_and_value(name: str, bad: object) -> None:
     with pytest.raises(EevitError, match=re.escape(f'Got {bad!r}')) as caught:
         replace(RateSettings(), **{name: bad})
-    assert str(caught.value).startswith(f'rate.{name} must be ')
+    assert str(caught.value).startswith(f"parameter 'rate.{name}' must be ")
 
 
 def test_an_unknown_mapping_is_refused_with_the_known_ones() -> None:

@@ -11,22 +11,22 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from eevit_ros.errors import EevitError
-from eevit_ros.speed.rate import MAPPINGS, Answer, RateLaw, RateSettings
+from eevit_ros.speed.rate import MAPPINGS, RateInput, RateLaw, RateSettings
 from test.eevit_ros.speed.rate_strategies import THOROUGH, ages, anything, rate_settings
 
 ROUNDING = 1e-12
 shares = st.floats(0, 1)
 intervals = st.one_of(st.sampled_from([0.0, 1 / 30, math.inf]), st.floats(0, 2), st.floats(0, 1e9))
-answers = st.builds(Answer, shares, shares, ages)
+answers = st.builds(RateInput, shares, shares, ages)
 
 
-def target(config: RateSettings, answer: Answer, interval_s: float) -> float:
+def target(config: RateSettings, answer: RateInput, interval_s: float) -> float:
     return RateLaw(config).target(answer, interval_s)
 
 
-def sure(config: RateSettings, age_s: float | None) -> Answer:
+def sure(config: RateSettings, age_s: float | None) -> RateInput:
     """Return an answer as easy as can be, but for its age."""
-    return Answer(depth=0.0, confidence=1.0, age_s=age_s)
+    return RateInput(depth=0.0, confidence=1.0, age_s=age_s)
 
 
 # All of them -------------------------------------------------------------------------------------
@@ -35,11 +35,11 @@ def sure(config: RateSettings, age_s: float | None) -> Answer:
 @THOROUGH
 @given(
     rate_settings,
-    st.builds(Answer, anything, anything, st.one_of(st.none(), anything)),
+    st.builds(RateInput, anything, anything, st.one_of(st.none(), anything)),
     anything,
 )
 def test_a_target_is_within_floor_and_one_whatever_comes(
-    config: RateSettings, answer: Answer, interval_s: float
+    config: RateSettings, answer: RateInput, interval_s: float
 ) -> None:
     assert config.floor <= target(config, answer, interval_s) <= 1
 
@@ -48,7 +48,7 @@ def test_a_target_is_within_floor_and_one_whatever_comes(
 @given(rate_settings, answers, intervals, shares, shares, st.floats(0, 20), st.floats(0, 20))
 def test_a_target_falls_or_stays_with_each_hardship(
     config: RateSettings,
-    answer: Answer,
+    answer: RateInput,
     interval_s: float,
     deeper: float,
     surer: float,
@@ -71,7 +71,7 @@ def test_a_target_falls_or_stays_with_each_hardship(
 @THOROUGH
 @given(rate_settings, answers, intervals)
 def test_of_several_mappings_the_lowest_counts(
-    config: RateSettings, answer: Answer, interval_s: float
+    config: RateSettings, answer: RateInput, interval_s: float
 ) -> None:
     alone = [
         target(replace(config, mappings=(name,)), answer, interval_s) for name in config.mappings
@@ -84,20 +84,20 @@ def test_of_several_mappings_the_lowest_counts(
 @pytest.mark.parametrize('field', ['depth', 'confidence', 'age_s'])
 def test_an_answer_that_is_no_number_gives_the_floor(mapping: str, field: str, bad: float) -> None:
     config = RateSettings(mappings=(mapping,))
-    good = Answer(0.1, 0.99, 0.02)
+    good = RateInput(0.1, 0.99, 0.02)
     assert target(config, good, 0.05) == 1
     assert target(config, replace(good, **{field: bad}), 0.05) == config.floor
 
 
 @pytest.mark.parametrize('interval_s', [math.nan, math.inf, -0.001, -math.inf])
 def test_an_interval_that_is_none_gives_the_floor_where_it_counts(interval_s: float) -> None:
-    config, good = RateSettings(), Answer(0.1, 0.99, 0.02)
+    config, good = RateSettings(), RateInput(0.1, 0.99, 0.02)
     rates = {name: target(replace(config, mappings=(name,)), good, interval_s) for name in MAPPINGS}
     assert rates == {'depth': 1, 'confidence': 1, 'latency': 0.2, 'stopping_distance': 0.2}
 
 
 def test_an_unknown_age_gives_the_floor_where_it_counts() -> None:
-    config, good = RateSettings(), Answer(0.1, 0.99, None)
+    config, good = RateSettings(), RateInput(0.1, 0.99, None)
     rates = {name: target(replace(config, mappings=(name,)), good, 0.05) for name in MAPPINGS}
     assert rates == {'depth': 1, 'confidence': 1, 'latency': 0.2, 'stopping_distance': 0.2}
 
@@ -109,7 +109,7 @@ def test_below_min_confidence_every_exit_gives_the_floor(
 ) -> None:
     confidence = share * config.min_confidence
     assume(confidence < config.min_confidence)
-    assert target(config, Answer(depth, confidence, 0.0), interval_s) == config.floor
+    assert target(config, RateInput(depth, confidence, 0.0), interval_s) == config.floor
 
 
 # One by one --------------------------------------------------------------------------------------
@@ -121,14 +121,14 @@ def test_below_min_confidence_every_exit_gives_the_floor(
 def test_depth_is_one_up_to_easy_depth_then_linear_to_the_floor(
     depth: float, expected: float
 ) -> None:
-    assert target(RateSettings(), Answer(depth, 0.9), 0.1) == pytest.approx(expected)
+    assert target(RateSettings(), RateInput(depth, 0.9), 0.1) == pytest.approx(expected)
 
 
 def test_easy_depth_of_one_leaves_only_faults_to_slow_down() -> None:
     config = RateSettings(easy_depth=1.0)
-    assert target(config, Answer(1.0, 0.31), 0.1) == 1.0
-    assert target(config, Answer(1.0, 0.3), 0.1) == 1.0  # at min_confidence, not below it
-    assert target(config, Answer(1.0, 0.29), 0.1) == 0.2
+    assert target(config, RateInput(1.0, 0.31), 0.1) == 1.0
+    assert target(config, RateInput(1.0, 0.3), 0.1) == 1.0  # at min_confidence, not below it
+    assert target(config, RateInput(1.0, 0.29), 0.1) == 0.2
 
 
 @pytest.mark.parametrize(
@@ -139,17 +139,17 @@ def test_confidence_is_one_from_easy_confidence_and_linear_down_to_the_floor(
 ) -> None:
     config = RateSettings(mappings=('confidence',))
     for depth in (0.1, 1.0):
-        assert target(config, Answer(depth, confidence), 0.1) == pytest.approx(expected)
+        assert target(config, RateInput(depth, confidence), 0.1) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize('easy', [0.3, 0.2])
 def test_easy_confidence_at_or_below_min_confidence_would_be_no_mapping(easy: float) -> None:
-    message = "rate.easy_confidence must be above rate.min_confidence (0.3) for the mapping 'conf"
+    message = "rate.easy_confidence' must be above rate.min_confidence (0.3) for the mapping 'conf"
     with pytest.raises(EevitError, match=re.escape(message)) as caught:
         RateSettings(mappings=('depth', 'confidence'), easy_confidence=easy, min_confidence=0.3)
     assert str(caught.value).endswith(f'Got {easy}')
     unused = RateSettings(mappings=('depth',), easy_confidence=easy, min_confidence=0.3)
-    assert target(unused, Answer(0.1, 0.3), 0.1) == 1
+    assert target(unused, RateInput(0.1, 0.3), 0.1) == 1
 
 
 @THOROUGH

@@ -213,7 +213,7 @@ def test_a_listener_hears_the_floor_first_however_late_it_comes(
         for status in waiting():
             assert value(status, 'limit_percent') == '20'
             assert status.message.startswith('startup: ')
-            assert 'nobody has heard the floor yet' in status.message
+            assert 'no subscriber has received the floor yet' in status.message
             for topic in ('/speed_limit', '/speed_governor/speed_scale'):
                 assert f'nobody listens on {topic}' in status.message
             assert status.level == DiagnosticStatus.WARN

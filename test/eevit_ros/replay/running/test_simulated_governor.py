@@ -128,13 +128,13 @@ def _every_tick(engine: Engine, governor: LimitSettings, goes_on: int) -> dict[i
     perception = Perception(engine, classifier_settings(None, [])[0].perception)
     sure = perception.observe(picture(255, 0))
     limit, said = SpeedLimit(governor), {}
-    limit.floor_was_heard = True
+    limit.floor_received = True
     answers = [first + index * STEP_NS for first in (FIRST_NS, goes_on) for index in range(60)]
     now = FIRST_NS
     for answered in answers:
         while now < answered:
-            limit.see_rate(perception.rate_at(seconds(now)), seconds(now))
+            limit.update_rate(perception.rate_at(seconds(now)), seconds(now))
             said[now] = limit.at(seconds(now)).percent
             now += TICK_NS
-        limit.see_rate(rate_after(perception, sure, answered), seconds(answered))
+        limit.update_rate(rate_after(perception, sure, answered), seconds(answered))
     return said
