@@ -15,7 +15,7 @@ help:
 	@echo 'make soak         both real nodes for an hour under overload and change (ARGS="--minutes 5" is shorter)'
 	@echo 'make test         lint, types and tests (ARGS="test/eevit_ros -k rate" runs a part)'
 	@echo 'make test-oldest  robot-side tests, less the ROS nodes, with the oldest packages that are promised'
-	@echo 'make lint         ruff and mypy only'
+	@echo 'make lint         ruff, mypy and import-linter only'
 	@echo 'make docs         the documents as a site in build/site/, links checked'
 	@echo 'make prove-build  colcon and pip builds with the setuptools of Ubuntu 22.04 and 24.04'
 	@echo 'make bench        measure what docs/performance.md says, into it (ten quiet minutes; PEER=CHECKOUT'
@@ -43,6 +43,11 @@ lint:
 	@$(RUN) -m ruff check || { echo 'Lint failed: see above; some of it repairs itself with: $(RUN) -m ruff check --fix'; exit 1; }
 	@echo '== mypy'
 	@$(RUN) -m mypy || { echo 'Types failed: repeat with: $(RUN) -m mypy'; exit 1; }
+	@echo '== imports'
+	@$(VENV)/bin/lint-imports --cache-dir build/import_linter > build/imports.log 2>&1 || { \
+		cat build/imports.log; \
+		echo 'An import points the wrong way: the contracts are in pyproject.toml, the rooms in docs/architecture.md'; \
+		exit 1; }
 
 test: lint
 	@echo '== pytest'
