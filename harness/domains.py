@@ -10,12 +10,12 @@ import tempfile
 from pathlib import Path
 from typing import IO
 
-# Humble knows only ROS_LOCALHOST_ONLY, which would override the newer variable elsewhere.
-_HUMBLE = os.environ.get('ROS_DISTRO') == 'humble'
-THIS_COMPUTER = {
-    'ROS_LOCALHOST_ONLY': '1' if _HUMBLE else '0',
-    'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-}
+# Humble knows only the first. Elsewhere it is deprecated, and would override the second.
+THIS_COMPUTER = (
+    {'ROS_LOCALHOST_ONLY': '1'}
+    if os.environ.get('ROS_DISTRO') == 'humble'
+    else {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+)
 """Environment that keeps ROS traffic on this computer."""
 
 _TESTS = range(20, 100)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from test.project.documents import ROOT, rows
+from test.documents.pages import ROOT, rows
 
 FILE = ROOT / 'config' / 'rqt.perspective'
 DOCUMENT = (ROOT / 'docs' / 'topics.md').read_text()

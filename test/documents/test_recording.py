@@ -7,15 +7,11 @@ import re
 import pytest
 import yaml
 
-from test.project.documents import ROOT, launch_arguments, rows
+from test.documents.pages import ROOT, rows
 
 TEXT = (ROOT / 'docs' / 'recording.md').read_text()
 RECORDER = yaml.safe_load((ROOT / 'config' / 'rosbag2_recorder.yaml').read_text())
 QOS = yaml.safe_load((ROOT / 'config' / 'rosbag2_recorder_qos.yaml').read_text())
-
-
-def test_launch_arguments() -> None:
-    assert list(rows(TEXT, 'argument')) == launch_arguments('replay.launch.py')
 
 
 def test_sizes_follow_the_rule() -> None:

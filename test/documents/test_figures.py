@@ -10,7 +10,7 @@ import re
 import pytest
 
 from eevit_ros.speed.rate import RateSettings
-from test.project.documents import ROOT
+from test.documents.pages import ROOT
 
 README = (ROOT / 'README.md').read_text()
 

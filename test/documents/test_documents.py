@@ -15,7 +15,7 @@ from eevit_ros.perception.camera_health import CameraHealth
 from eevit_ros.perception.perception import FrameRecord
 from eevit_ros.perception.statistics import PublisherCount, Statistics
 from eevit_ros.speed.rate import RateSettings
-from test.project.documents import ROOT, launch_arguments, rows
+from test.documents.pages import ROOT, launch_arguments, rows
 
 DOCUMENTS = sorted(
     [*ROOT.glob('*.md'), *(ROOT / 'docs').glob('*.md'), *(ROOT / 'models').glob('*.md')]
@@ -70,9 +70,16 @@ def test_generated_files_are_up_to_date() -> None:
     assert not outdated, 'run: python -m scripts.generate'
 
 
-def test_launch_arguments() -> None:
-    text = (ROOT / 'docs' / 'robot.md').read_text()
-    assert list(rows(text, 'launch argument')) == launch_arguments('classify.launch.py')
+@pytest.mark.parametrize(
+    ('page', 'head', 'file'),
+    [
+        ('robot.md', 'launch argument', 'classify.launch.py'),
+        ('navigation.md', 'argument', 'navigation.launch.py'),
+        ('recording.md', 'argument', 'replay.launch.py'),
+    ],
+)
+def test_launch_arguments(page: str, head: str, file: str) -> None:
+    assert list(rows((ROOT / 'docs' / page).read_text(), head)) == launch_arguments(file)
 
 
 def test_values_of_a_frame_are_all_listed() -> None:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from benchmarks.report_file import read_report
-from test.project.documents import ROOT
+from test.documents.pages import ROOT
 
 DOCUMENTS = ['performance.md', 'soak.md']
 FIGURES = ROOT / 'docs' / 'benchmarks'

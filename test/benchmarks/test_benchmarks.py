@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.beside_eevit import LAYERS, PERCENT, Side, forced_by_input, tables
 from benchmarks.eevit.one_round import milliwatts
-from test.project.documents import ROOT
+from test.documents.pages import ROOT
 
 
 def test_the_shares_are_whole() -> None:

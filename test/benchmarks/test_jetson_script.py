@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.tiny_model import write_tiny_model  # noqa: E402
-from test.project.documents import ROOT
+from test.documents.pages import ROOT
 
 SCRIPT = ROOT / 'benchmarks' / 'jetson.sh'
 MODE, CLOCKS = 'NV Power Mode: MAXN\n0', 'cpu0: Online=1 CurrentFreq=1510400'
