@@ -49,14 +49,6 @@ class Costs:
     heads: tuple[int, ...]
 
 
-def plan(recipe: Path, count: int, scheme: str, first: int | None) -> None:
-    """Print a plan of `count` exits for a recipe's backbone, ready to paste."""
-    backbone, num_classes = load_backbone(recipe)
-    exits = place(backbone, count, scheme, first=first, num_classes=num_classes)
-    print(table(costs(backbone, num_classes), exits))
-    print(f'\n{exits_yaml(exits)}')
-
-
 def place(
     backbone: BackboneRecipe,
     count: int,

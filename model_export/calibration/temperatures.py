@@ -48,6 +48,20 @@ def _fit_temperature(logits: Tensor, labels: Tensor) -> float:
     return min(max(float(log_temperature.detach().exp()), low), high)
 
 
+def calibrate(
+    logits: Tensor, labels: Tensor, fitted_on: npt.NDArray[np.int64]
+) -> tuple[list[float], npt.NDArray[np.float32]]:
+    """Return E + 1 temperatures fitted on some of the images, and the probabilities of all.
+
+    Args:
+        logits: float32 (E + 1, N, C).
+        labels: int64 (N,).
+        fitted_on: Indices of the images to fit on.
+    """
+    temperatures = fit_temperatures(logits[:, fitted_on], labels[fitted_on])
+    return temperatures, calibrated(logits, temperatures)
+
+
 def calibrated(logits: Tensor, temperatures: Sequence[float]) -> npt.NDArray[np.float32]:
     """Probabilities float32 (E + 1, N, C) of logits (E + 1, N, C) at E + 1 temperatures."""
     return (logits / torch.tensor(temperatures)[:, None, None]).softmax(-1).numpy()

@@ -1,25 +1,79 @@
-"""Measure a model file on a test set, through the engine that runs on the robot."""
+"""The command `evaluate`: measure a model file on a test set.
+
+Through the engine that runs on the robot, with its wall clock; or, with another policy than the
+file's, from all exits' probabilities, which give accuracy, layers and MACs, but no times.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
-from eevit_ros.model.compute import Compute, all_cores
-from eevit_ros.model.engine import Engine, ExitResult
-from eevit_ros.policies.operating_point import OperatingPoint, operating_point
-from model_export.data import Dataset, check_classes, load_split
+from eevit_ros.policies import NAMES, build_policy
+from eevit_ros.policies.operating_point import OperatingPoint, measure_exits, operating_point
+from eevit_ros.policies.threshold_search import exits_taken
 from model_export.errors import ModelExportError
-from model_export.network.macs import macs_alone
+
+if TYPE_CHECKING:
+    from eevit_ros.model.engine import ExitResult
+    from model_export.data import Dataset
+
+HELP = 'measure a model file on a test set'
 
 
-def evaluate(model: Path, data: Path, out: Path | None, *, limit: int | None) -> dict[str, Any]:
-    """Run every test image three ways, print a table and return its figures.
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument('model', type=Path, help='an exported .onnx file')
+    parser.add_argument('--data', type=Path, required=True, help='folder with the data set')
+    parser.add_argument('--out', type=Path, help='write the figures to this JSON file')
+    parser.add_argument('--limit', type=int, help='use only so many images, spread over the set')
+    parser.add_argument(
+        '--policy',
+        help=f"another than the file's: {', '.join(NAMES)}; accuracy and MACs, no wall clock",
+    )
+    parser.add_argument(
+        '--thresholds', type=float, nargs='+', help='with --policy: one, or one for each exit'
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Do what the command line says.
+
+    Raises:
+        ModelExportError: `--policy` comes without `--thresholds` or the other way round, `--out` is
+            a folder, or the evaluation fails.
+    """
+    if (args.policy is None) != (args.thresholds is None):
+        raise ModelExportError('--policy and --thresholds go together; without, the file decides')
+    if args.out:
+        if args.out.is_dir():
+            raise ModelExportError(f'--out must name a file. {args.out} is a folder')
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+    if args.policy is None:
+        figures = evaluate(args.model, args.data, limit=args.limit)
+        print(_table(figures))
+    else:
+        figures = evaluate_policy(
+            args.model,
+            args.data,
+            policy_name=args.policy,
+            thresholds=args.thresholds,
+            limit=args.limit,
+        )
+        print(_policy_table(figures))
+    if args.out:
+        args.out.write_text(json.dumps(figures, indent=1) + '\n')
+        print(f'wrote {args.out}')
+
+
+def evaluate(model: Path, data: Path, *, limit: int | None) -> dict[str, Any]:
+    """Run every test image three ways and return the figures.
 
     The three ways: with the file's thresholds, to full depth (thresholds of 1), and to the single
     fixed exit that costs at least as many MACs. The first two alternate image by image, so that
@@ -28,18 +82,21 @@ def evaluate(model: Path, data: Path, out: Path | None, *, limit: int | None) ->
     Args:
         model: The `.onnx` file.
         data: Folder of the data set; its test split is used.
-        out: JSON file to write, if any.
-        limit: Use only so many images, spread over the set, to try it out.
+        limit: Most images to use, spread over the set; None uses all.
 
     Raises:
-        ModelExportError: the data has other classes than the model, or `out` or `limit` is wrong.
+        ModelExportError: The data set has other classes than the model, or `limit` is below 1.
+        EevitError: The model cannot be read or run.
     """
+    from tqdm import tqdm
+
+    from eevit_ros.model.compute import Compute, all_cores
+    from eevit_ros.model.engine import Engine
+    from model_export.data import check_classes, load_split
+    from model_export.network.macs import macs_alone
+
     if limit is not None and limit < 1:
         raise ModelExportError(f'--limit must be at least 1. Got {limit}')
-    if out:
-        if out.is_dir():
-            raise ModelExportError(f'--out must name a file. {out} is a folder')
-        out.parent.mkdir(parents=True, exist_ok=True)
     engine = Engine(model, compute=Compute(threads=all_cores()))
     engine.warm_up()
     meta = engine.metadata
@@ -66,7 +123,7 @@ def evaluate(model: Path, data: Path, out: Path | None, *, limit: int | None) ->
     right = np.zeros((exits + 1, len(test)), bool)
     right[taken, np.arange(len(test))] = _right(early, test)
     result = operating_point(right, taken, meta.answer_layers, meta.macs, meta.backbone_macs)
-    figures: dict[str, Any] = {
+    return {
         'model': meta.name,
         'sha256': engine.sha256,
         'images': len(test),
@@ -89,11 +146,57 @@ def evaluate(model: Path, data: Path, out: Path | None, *, limit: int | None) ->
         'full_depth_ms': float(_milliseconds(full).mean()),
         'exits': _per_exit(early, taken, result, meta.answer_layers),
     }
-    print(_table(figures))
-    if out:
-        out.write_text(json.dumps(figures, indent=1) + '\n')
-        print(f'wrote {out}')
-    return figures
+
+
+def evaluate_policy(
+    model: Path,
+    data: Path,
+    *,
+    policy_name: str,
+    thresholds: Sequence[float],
+    limit: int | None,
+) -> dict[str, Any]:
+    """Return what another policy would answer, from all exits' probabilities.
+
+    Args:
+        model: The `.onnx` file.
+        data: Folder of the data set; its test split is used.
+        policy_name: One of `eevit_ros.policies.NAMES`.
+        thresholds: One for all exits, or E; never chosen on the test set.
+        limit: Most images to use, spread over the set; None uses all.
+
+    Raises:
+        ModelExportError: The data set has other classes than the model, or `limit` is below 1.
+        EevitError: The policy or the thresholds do not fit the model.
+    """
+    from eevit_ros.model.engine import check_thresholds
+    from model_export.measuring.answers import answers
+
+    found = answers(model, data, 'test', limit)
+    meta = found.metadata
+    values = check_thresholds(thresholds, len(meta.exit_layers))
+    measures = measure_exits(
+        build_policy(policy_name, meta.accuracy), np.clip(found.probabilities, 0, 1)
+    )
+    right = measures.answer == found.labels
+    taken = exits_taken(measures.measure, np.array(values, np.float32))
+    result = operating_point(right, taken, meta.answer_layers, meta.macs, meta.backbone_macs)
+    return {
+        'model': meta.name,
+        'images': len(found.labels),
+        'policy': policy_name,
+        'thresholds': values,
+        'accuracy': result.accuracy,
+        'accuracy_full_depth': float(right[-1].mean()),
+        'speedup_layers': result.speedup_layers,
+        'speedup_macs': result.speedup_macs,
+        'exits': [
+            {'layer': layer, 'share': share, 'accuracy': accuracy}
+            for layer, share, accuracy in zip(
+                meta.answer_layers, result.share, result.exit_accuracy, strict=True
+            )
+        ],
+    }
 
 
 def _right(results: list[ExitResult], data: Dataset) -> npt.NDArray[np.bool_]:
@@ -151,5 +254,20 @@ def _table(figures: dict[str, Any]) -> str:
         f'{figures["speedup_wall_clock"]:.2f}x '
         f'({figures["mean_ms"]:.1f} ms against {figures["full_depth_ms"]:.1f} ms)',
         f'promise: {figures["promise"]}',
+    ]
+    return '\n'.join(lines)
+
+
+def _policy_table(figures: dict[str, Any]) -> str:
+    lines = ['', '| layer | share | accuracy |', '|---|---|---|']
+    lines += [
+        f'| {row["layer"]} | {row["share"]:.1%} | {row["accuracy"]:.1%} |'
+        for row in figures['exits']
+    ]
+    lines += [
+        '',
+        f'{figures["policy"]}: {figures["accuracy"]:.2%} of {figures["images"]} images at '
+        f'{figures["speedup_macs"]:.2f}x fewer MACs, {figures["speedup_layers"]:.2f}x fewer layers'
+        f'; full depth {figures["accuracy_full_depth"]:.2%}',
     ]
     return '\n'.join(lines)

@@ -13,11 +13,12 @@ from model_export.errors import ModelExportError
 from model_export.studies.registry import STUDIES, Inputs, missing_inputs, run_study
 from model_export.studies.report import collect, write_study
 
+HELP = 'study a model: tables, plots, docs/studies.md'
 PATHS = ('model', 'plan', 'weights', 'data', 'cache')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Give the command its arguments: the same for every study, which takes what it needs."""
+    """Add the options, the same for all studies; each takes what it needs."""
     parser.add_argument(
         'study', choices=(*STUDIES, 'all', 'collect'), help='which; collect writes OUT.md from OUT'
     )
@@ -62,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def study(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
     """Do what the command line says.
 
     Raises:

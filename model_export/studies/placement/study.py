@@ -19,7 +19,7 @@ from eevit_ros.policies.base import GRID
 from eevit_ros.policies.operating_point import OperatingPoint, measure_exits
 from eevit_ros.reporting.style import MUTED, RATE, RIGHT, WRONG, quiet
 from model_export.calibration.choose import Known, Target, choose
-from model_export.calibration.temperatures import calibrated, fit_temperatures
+from model_export.calibration.temperatures import calibrate
 from model_export.errors import ModelExportError
 from model_export.network.heads import build_head
 from model_export.planner import SCHEMES, Costs, costs, place
@@ -113,16 +113,16 @@ def trade_off(
         labels: int64 (N,).
         price: Of the layers and heads.
     """
-    temperatures = fit_temperatures(logits[:, ::2], labels[::2])
+    indices = np.arange(len(labels))
+    _, probabilities = calibrate(logits, labels, indices[::2])
     known = Known(
         DOUBTFUL,
-        measure_exits(DOUBTFUL, calibrated(logits, temperatures)),
+        measure_exits(DOUBTFUL, probabilities),
         labels.numpy(),
         (*(exit.layer for exit in exits), len(price.layers)),
         tuple(macs_leaving(price, exits)),
         sum(price.layers),
     )
-    indices = np.arange(len(labels))
     to_choose, to_test = known.of(indices[::2]), known.of(indices[1::2])
 
     def measure_at(speedup: float) -> OperatingPoint | None:

@@ -1,4 +1,4 @@
-"""Where the command `thresholds` has every exit's answers from: a run, or an exported file."""
+"""Every exit's answers to held-out images: of a run, or of an exported file."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from eevit_ros.policies import build_policy
 from eevit_ros.policies.operating_point import measure_exits
 from model_export.calibration.choose import Known
 from model_export.calibration.held_out import answer_held_out, halves
-from model_export.calibration.temperatures import calibrated, fit_temperatures
+from model_export.calibration.temperatures import calibrate
 from model_export.measuring.answers import answers
 from model_export.network.macs import count_macs
 
 
 @dataclass(frozen=True)
-class Source:
+class HeldOutAnswers:
     """Every exit's answers. E early exits, N images, C classes.
 
     Attributes:
-        probabilities: float32 (E + 1, N, C), calibrated.
-        raw: The same before temperature scaling; None where they are not known any more.
-        labels: int64 (N,).
-        layers: E + 1 layers that ran for an image leaving there.
-        macs: E + 1 MACs of such an image.
-        backbone_macs: Of the plain backbone.
-        accuracy: E + 1 shares of right answers, of the half to choose on or as the file says.
+        probabilities: Calibrated probabilities, float32 (E + 1, N, C).
+        raw: Probabilities before temperature scaling; None for a file, which holds calibrated ones.
+        labels: True classes, int64 (N,).
+        layers: Layers that ran for an image leaving at each of E + 1 exits.
+        macs: MACs of such an image, E + 1 counts.
+        backbone_macs: MACs of the plain backbone.
+        accuracy: Shares of correct answers at each of E + 1 exits: of a run on the half to choose
+            on, of a file as it says.
     """
 
     probabilities: npt.NDArray[np.float32]
@@ -40,25 +41,25 @@ class Source:
     accuracy: tuple[float, ...]
 
     def known(self, policy_name: str) -> Known:
-        """What a policy makes of it.
+        """Return what a policy measures in them.
 
         Raises:
-            EevitError: there is no such policy.
+            EevitError: There is no such policy.
         """
         policy = build_policy(policy_name, self.accuracy)
         measures = measure_exits(policy, self.probabilities)
         return Known(policy, measures, self.labels, self.layers, self.macs, self.backbone_macs)
 
 
-def of_run(run: Path, data: Path) -> Source:
-    """What a run, or saved weights, say of the images that they held out."""
+def answers_of_run(run: Path, data: Path) -> HeldOutAnswers:
+    """Return the answers of a run, or of saved weights, to the images that it held out."""
     held = answer_held_out(run, data)
     first, _ = halves(len(held.images))
-    temperatures = fit_temperatures(held.logits[:, first], held.labels[first])
+    _, probabilities = calibrate(held.logits, held.labels, first)
     macs = count_macs(held.model)
     right = (held.logits.argmax(-1) == held.labels)[:, first]
-    return Source(
-        calibrated(held.logits, temperatures),
+    return HeldOutAnswers(
+        probabilities,
         held.logits.softmax(-1).numpy(),
         held.images.labels,
         (*held.model.exit_layers, held.model.recipe.backbone.layers),
@@ -68,11 +69,11 @@ def of_run(run: Path, data: Path) -> Source:
     )
 
 
-def of_file(path: Path, data: Path, split: str) -> Source:
-    """What an `.onnx` file says of a split of a data set."""
+def answers_of_file(path: Path, data: Path, split: str) -> HeldOutAnswers:
+    """Return the answers of an `.onnx` file to a split of a data set."""
     found = answers(path, data, split)
     meta = found.metadata
-    return Source(
+    return HeldOutAnswers(
         np.clip(found.probabilities, 0, 1),
         None,
         found.labels,

@@ -1,8 +1,4 @@
-"""The command `thresholds`: a model's whole trade-off, every policy, the best for a target.
-
-Thresholds are chosen on one half of held-out images; every figure is of the other half, which had
-no part in the choice.
-"""
+"""The trade-off that the command `thresholds` shows: its text, tables and pictures."""
 
 from __future__ import annotations
 
@@ -11,27 +7,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from eevit_ros.model.compute import Compute
-from eevit_ros.model.engine import Engine
-from eevit_ros.policies import NAMES, STATELESS, Anytime, build_policy
+from eevit_ros.policies import NAMES, STATELESS, Anytime
 from eevit_ros.policies.operating_point import OperatingPoint, measure_exits
-from model_export.calibration.choose import (
-    Known,
-    Target,
-    choose,
-    choose_with_promise,
-    why_no_promise,
-)
+from model_export.calibration.choose import Known, Target, choose
 from model_export.calibration.held_out import halves
 from model_export.errors import ModelExportError
-from model_export.measuring.timing import time_exits
-from model_export.studies.report import Study, Table, model_facts, write_study
-from model_export.studies.thresholds.held_out_answers import Source, of_file, of_run
+from model_export.studies.report import Study, Table, model_facts
+from model_export.studies.thresholds.held_out_answers import HeldOutAnswers
 from model_export.studies.thresholds.reliability import BINS, Reliability, reliability
+from model_export.studies.thresholds.trade_off_figures import draw_reliability, draw_trade_off
 
 NAME = 'trade_off'
 SPEEDUPS = (1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
-ROUNDS = 300  # of timing every exit, for a 99th percentile
 
 TEXT = """\
 {images} images that the model was not trained on, in two halves at random: thresholds were chosen
@@ -44,76 +31,26 @@ Target: {target}. Policy: {policy}. Thresholds: {thresholds}.
 """
 
 
-def thresholds(
-    path: Path, data: Path, out: Path, *, target: Target, policy_name: str, split: str | None
-) -> tuple[float, ...]:
-    """Show the trade-off, choose thresholds, and write both into the folder `out`.
-
-    Args:
-        path: A training run, saved weights, or an `.onnx` file.
-        data: Folder of the data set.
-        out: Gets `trade_off.md`, `.json` and pictures, and `thresholds.yaml` for the node if the
-            policy is one that a file can hold.
-        target: What to reach.
-        policy_name: One of `eevit_ros.policies.NAMES`.
-        split: The part of the data to use, of an `.onnx` file; a run knows what it held out.
-
-    Returns:
-        The thresholds chosen.
-
-    Raises:
-        ModelExportError: the target cannot be reached, or an option does not fit.
-        EevitError: there is no such policy.
-    """
-    build_policy(policy_name, (1.0, 1.0))  # refuses a wrong name before the long part
-    is_file = path.suffix == '.onnx'
-    if target.p99_ms is not None and not is_file:
-        raise ModelExportError('--p99-ms is about a file on this machine: give the .onnx file')
-    if is_file != (split is not None):
-        raise ModelExportError(
-            '--split names images of a data set that an .onnx file was not trained on; a run knows '
-            f'which it held out. Got {path} and --split {split}'
-        )
-    times = None
-    if target.p99_ms is not None:
-        times = time_exits([Engine(path, compute=Compute(provider='cpu'))], ROUNDS)[:, 0].T
-    source = of_file(path, data, split) if split else of_run(path, data)
-    first, second = halves(len(source.labels))
-    known = source.known(policy_name)
-    to_choose, to_test = known.of(first), known.of(second)
-    if target.risk is not None:
-        found = choose_with_promise(to_choose, to_test, target.risk, target.delta)
-        if found is None:
-            why = why_no_promise(len(second), target.risk, target.delta)
-            raise ModelExportError(f'{target}: cannot be promised: {why}')
-    else:
-        found = choose(to_choose, target, times)
-    study = _study(source, policy_name, target, found, path, times)
-    source_option = f' --split {split}' if split else ''
-    write_study(
-        study,
-        out,
-        command=f'python -m model_export thresholds {path} --data {data}{source_option} '
-        f'--policy {policy_name} {target.options()} --out {out}',
-    )
-    if policy_name in STATELESS:
-        _write_parameters(out / 'thresholds.yaml', found, study.title)
-    print(study.text + f'\nwrote {out / NAME}.md, .json and pictures')
-    return found
-
-
-def _study(
-    source: Source,
+def trade_off(
+    held_out: HeldOutAnswers,
     policy_name: str,
     target: Target,
     chosen: tuple[float, ...],
     path: Path,
     times: npt.NDArray[np.float64] | None,
 ) -> Study:
-    from model_export.studies.thresholds.trade_off_figures import draw_reliability, draw_trade_off
+    """Return the trade-off of a policy and what the chosen thresholds reach.
 
-    first, second = halves(len(source.labels))
-    known = source.known(policy_name)
+    Args:
+        held_out: Answers of every exit; the second of their `halves` measures.
+        policy_name: Name of the policy that the thresholds are for.
+        target: Target that they were chosen for.
+        chosen: E thresholds, chosen on the first half.
+        path: Model that was asked, for its name and hash.
+        times: float64 (E + 1, R), milliseconds of a frame leaving at each exit; None if not timed.
+    """
+    first, second = halves(len(held_out.labels))
+    known = held_out.known(policy_name)
     to_choose, to_test = known.of(first), known.of(second)
     points = [
         (vector, to_choose.operating_point(vector), to_test.operating_point(vector))
@@ -121,14 +58,14 @@ def _study(
     ]
     result = to_test.operating_point(chosen)
     exits = [to_test.operating_point(_fixed(e, len(chosen))) for e in range(len(chosen) + 1)]
-    labels, raw = source.labels[second], source.raw
-    after = [reliability(one[second], labels) for one in source.probabilities]
+    labels, raw = held_out.labels[second], held_out.raw
+    after = [reliability(one[second], labels) for one in held_out.probabilities]
     before = None if raw is None else [reliability(one[second], labels) for one in raw]
     return Study(
         NAME,
         'Thresholds',
         TEXT.format(
-            images=len(source.labels),
+            images=len(held_out.labels),
             choosing=len(first),
             testing=len(second),
             final=to_test.right[-1].mean(),
@@ -138,13 +75,13 @@ def _study(
             reached=_reached(result, to_test, chosen, times),
         ),
         (
-            _trade_off(points),
-            _policies(source, first, second),
-            _by_exit(source, after, before, result, second),
+            _curve(points),
+            _policies(held_out, first, second),
+            _by_exit(held_out, after, before, result, second),
         ),
         {
             'curve': draw_trade_off(points, result, exits, str(target)),
-            'reliability': draw_reliability(source.layers, after, before),
+            'reliability': draw_reliability(held_out.layers, after, before),
         },
         model_facts(path),
     )
@@ -174,7 +111,7 @@ def _reached(
     return text
 
 
-def _trade_off(points: list[tuple[tuple[float, ...], OperatingPoint, OperatingPoint]]) -> Table:
+def _curve(points: list[tuple[tuple[float, ...], OperatingPoint, OperatingPoint]]) -> Table:
     return Table(
         'trade_off',
         'The trade-off',
@@ -193,10 +130,12 @@ def _trade_off(points: list[tuple[tuple[float, ...], OperatingPoint, OperatingPo
     )
 
 
-def _policies(source: Source, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> Table:
+def _policies(
+    held_out: HeldOutAnswers, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]
+) -> Table:
     rows: list[tuple[str | float | None, ...]] = []
     for name in NAMES:
-        known = source.known(name)
+        known = held_out.known(name)
         to_choose, to_test = known.of(first), known.of(second)
         row: list[str | float | None] = [name]
         for speedup in SPEEDUPS:
@@ -218,27 +157,27 @@ def _policies(source: Source, first: npt.NDArray[np.int64], second: npt.NDArray[
 
 
 def _by_exit(
-    source: Source,
+    held_out: HeldOutAnswers,
     after: list[Reliability],
     before: list[Reliability] | None,
     result: OperatingPoint,
     second: npt.NDArray[np.int64],
 ) -> Table:
-    exits = len(source.layers)
+    exits = len(held_out.layers)
     # What an anytime answer is worth when time ends after this exit: budgets that end right there.
     anytime = measure_exits(
-        Anytime([float(e + 1) for e in range(exits)], exits, source.accuracy),
-        source.probabilities[:, second],
+        Anytime([float(e + 1) for e in range(exits)], exits, held_out.accuracy),
+        held_out.probabilities[:, second],
     )
-    best = (anytime.answer == source.labels[second]).mean(axis=1)
-    alone = (source.probabilities[:, second].argmax(-1) == source.labels[second]).mean(axis=1)
+    best = (anytime.answer == held_out.labels[second]).mean(axis=1)
+    alone = (held_out.probabilities[:, second].argmax(-1) == held_out.labels[second]).mean(axis=1)
     return Table(
         'exits',
         'Every exit',
         ('layer', 'accuracy %', 'best so far %', 'leave there %', 'ECE before %', 'ECE %'),
         tuple(
             (
-                source.layers[e],
+                held_out.layers[e],
                 float(alone[e]),
                 float(best[e]),
                 result.share[e],
@@ -251,12 +190,4 @@ def _by_exit(
         'anytime gives when time ends here. ECE: expected calibration error in '
         f'{BINS} bins, before and after temperature scaling'
         + ('.' if before else '; a file holds its temperatures, so only after.'),
-    )
-
-
-def _write_parameters(path: Path, chosen: tuple[float, ...], title: str) -> None:
-    values = ', '.join(repr(float(value)) for value in chosen)
-    path.write_text(
-        f'# {title}: see {NAME}.md beside this file.\n'
-        f'/**:\n  ros__parameters:\n    thresholds: [{values}]\n'
     )

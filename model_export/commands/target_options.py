@@ -1,0 +1,44 @@
+"""The options that say what thresholds shall reach, shared by `export` and `thresholds`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+
+from model_export.calibration.choose import DELTA, MAX_DROP, Target
+
+
+def add_target_options(
+    parser: argparse.ArgumentParser, policies: Iterable[str]
+) -> argparse._MutuallyExclusiveGroup:
+    """Add `--policy`, `--delta` and the targets; return the group of the targets."""
+    parser.add_argument(
+        '--policy',
+        default='softmax',
+        help=f'what is compared with a threshold, one of {", ".join(policies)} '
+        '(default %(default)s)',
+    )
+    parser.add_argument(
+        '--delta', type=float, default=DELTA, help='with --risk (default %(default)s)'
+    )
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument(
+        '--max-drop',
+        type=float,
+        help=f'accuracy to give up on held-out images (default {MAX_DROP})',
+    )
+    target.add_argument('--min-speedup', type=float, help='how many times fewer MACs at least')
+    target.add_argument(
+        '--risk', type=float, help='accuracy lost at most, promised with a chance of 1 - delta'
+    )
+    return target
+
+
+def target_of(args: argparse.Namespace) -> Target:
+    """Return the target that was asked for, or the default one."""
+    given = {
+        name: getattr(args, name, None) for name in ('max_drop', 'min_speedup', 'p99_ms', 'risk')
+    }
+    if all(value is None for value in given.values()):
+        given['max_drop'] = MAX_DROP
+    return Target(**given, delta=args.delta)

@@ -1,0 +1,119 @@
+"""The command `thresholds`: a model's whole trade-off, every policy, the best for a target.
+
+Thresholds are chosen on one half of held-out images; every figure is of the other half, which had
+no part in the choice.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from eevit_ros.policies import NAMES, STATELESS, build_policy
+from model_export.calibration.choose import Target, choose, choose_with_promise, why_no_promise
+from model_export.commands.target_options import add_target_options, target_of
+from model_export.errors import ModelExportError
+
+HELP = 'show the whole trade-off, all policies, and the best for a target'
+ROUNDS = 300  # of timing every exit, for a 99th percentile
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument('source', type=Path, help='a run, saved weights, or an .onnx file')
+    parser.add_argument('--data', type=Path, required=True, help='folder with the data set')
+    parser.add_argument('--out', type=Path, required=True, help='folder for the results')
+    parser.add_argument(
+        '--split', help='of an .onnx file: images that it was not trained on, as validation'
+    )
+    target = add_target_options(parser, NAMES)
+    target.add_argument(
+        '--p99-ms', type=float, help='of an .onnx file: 99 %% of frames within this'
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Do what the command line says."""
+    thresholds(
+        args.source,
+        args.data,
+        args.out,
+        target=target_of(args),
+        policy_name=args.policy,
+        split=args.split,
+    )
+
+
+def thresholds(
+    path: Path, data: Path, out: Path, *, target: Target, policy_name: str, split: str | None
+) -> tuple[float, ...]:
+    """Show the trade-off, choose thresholds, and write both into the folder `out`.
+
+    Args:
+        path: Training run, saved weights, or `.onnx` file.
+        data: Folder of the data set.
+        out: Folder for `trade_off.md`, `.json` and pictures, and for the node's `thresholds.yaml`
+            if a model file can hold the policy.
+        target: Target to reach.
+        policy_name: One of `eevit_ros.policies.NAMES`.
+        split: Split of the data to use with an `.onnx` file; a run knows what it held out.
+
+    Returns:
+        Thresholds that were chosen.
+
+    Raises:
+        ModelExportError: The target cannot be reached, or an option does not fit.
+        EevitError: There is no such policy.
+    """
+    from eevit_ros.model.compute import Compute
+    from eevit_ros.model.engine import Engine
+    from model_export.calibration.held_out import halves
+    from model_export.measuring.timing import time_exits
+    from model_export.studies.report import write_study
+    from model_export.studies.thresholds.held_out_answers import answers_of_file, answers_of_run
+    from model_export.studies.thresholds.trade_off import NAME, trade_off
+
+    build_policy(policy_name, (1.0, 1.0))  # refuses a wrong name before the long part
+    is_file = path.suffix == '.onnx'
+    if target.p99_ms is not None and not is_file:
+        raise ModelExportError('--p99-ms is about a file on this machine: give the .onnx file')
+    if is_file != (split is not None):
+        raise ModelExportError(
+            '--split names images of a data set that an .onnx file was not trained on; a run knows '
+            f'which it held out. Got {path} and --split {split}'
+        )
+    times = None
+    if target.p99_ms is not None:
+        times = time_exits([Engine(path, compute=Compute(provider='cpu'))], ROUNDS)[:, 0].T
+    held_out = answers_of_file(path, data, split) if split else answers_of_run(path, data)
+    first, second = halves(len(held_out.labels))
+    known = held_out.known(policy_name)
+    to_choose, to_test = known.of(first), known.of(second)
+    if target.risk is not None:
+        found = choose_with_promise(to_choose, to_test, target.risk, target.delta)
+        if found is None:
+            why = why_no_promise(len(second), target.risk, target.delta)
+            raise ModelExportError(f'{target}: cannot be promised: {why}')
+    else:
+        found = choose(to_choose, target, times)
+    study = trade_off(held_out, policy_name, target, found, path, times)
+    source_option = f' --split {split}' if split else ''
+    write_study(
+        study,
+        out,
+        command=f'python -m model_export thresholds {path} --data {data}{source_option} '
+        f'--policy {policy_name} {target.options()} --out {out}',
+    )
+    if policy_name in STATELESS:
+        _write_parameters(out / 'thresholds.yaml', found, study.title)
+    print(study.text + f'\nwrote {out / NAME}.md, .json and pictures')
+    return found
+
+
+def _write_parameters(path: Path, chosen: tuple[float, ...], title: str) -> None:
+    """Write the node's parameter file with these thresholds."""
+    values = ', '.join(repr(float(value)) for value in chosen)
+    path.write_text(
+        f'# {title}: see trade_off.md beside this file.\n'
+        f'/**:\n  ros__parameters:\n    thresholds: [{values}]\n'
+    )
