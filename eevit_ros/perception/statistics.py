@@ -38,7 +38,7 @@ class PublisherCount:
     def silence(self) -> str:
         """Return why no image comes."""
         if self.count == 0:
-            return "nobody publishes there: check the camera and the remapping of 'image'"
+            return "it has no publisher: check the camera and the remapping of 'image'"
         return self.mismatch() if self.unheard else f'its {self.count} publisher(s) are silent'
 
     def mismatch(self) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from fuzz.__main__ import describe
 from fuzz.runner import run_cases
+from harness.paths import ROOT
 
 CASES = {'images': 2000, 'pictures': 1500, 'parameters': 100, 'bags': 150, 'models': 100}
 
@@ -27,9 +26,9 @@ def test_a_few_files_as_ros_reads_them() -> None:
 
 
 def test_what_must_not_be_is_found_and_the_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv('PYTHONPATH', str(Path(__file__).parent))
+    monkeypatch.setenv('PYTHONPATH', str(ROOT))
     # Long enough for good cases on a busy machine.
-    tally = run_cases('fuzz_targets.bad', seed=1, first=0, cases=8, seconds=5)
+    tally = run_cases('test.fuzz.bad', seed=1, first=0, cases=8, seconds=5)
     found = {finding.index: finding.what for finding in tally.findings}
     assert found.keys() == {1, 2, 3, 4, 5}
     assert 'Wrong: an answer' in found[1]

@@ -116,7 +116,7 @@ def test_before_the_first_frame_nothing_is_known_and_nothing_wrong_yet() -> None
 @pytest.mark.parametrize(
     ('count', 'why'),
     [
-        (0, "nobody publishes there: check the camera and the remapping of 'image'"),
+        (0, "it has no publisher: check the camera and the remapping of 'image'"),
         (2, 'its 2 publisher(s) are silent'),
     ],
 )

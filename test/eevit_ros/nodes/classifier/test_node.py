@@ -237,8 +237,8 @@ def test_a_publisher_of_the_wrong_type_or_quality_is_named(model: Path, tmp_path
     arguments = [*CAMERA, '-p', f'model:={model}', '-p', override]
     with RosPeer() as peer, NodeProcess(peer.domain_id, arguments, tmp_path / 'qos.log') as process:
         lonely = ClassifierPeer(peer, process, camera_topic='/camera/somewhere_else')
-        lonely.until_report('nobody publishes there')
-        process.wait_for_output('nobody publishes there')
+        lonely.until_report('it has no publisher')
+        process.wait_for_output('it has no publisher')
         wrong = peer.node.create_publisher(CompressedImage, '/camera/image_raw', 1)
         lonely.until_report(
             '/test_peer publishes sensor_msgs/msg/CompressedImage and not sensor_msgs/msg/Image'
@@ -251,7 +251,7 @@ def test_a_publisher_of_the_wrong_type_or_quality_is_named(model: Path, tmp_path
         )
         assert not best_effort.frames
         peer.node.destroy_publisher(best_effort.camera)
-        lonely.until_report('nobody publishes there')
+        lonely.until_report('it has no publisher')
         reliable = peer.node.create_publisher(Image, '/camera/image_raw', 1)
         lonely.until_report('frames answered', lambda: reliable.publish(raw_image(WHITE)))
         process.wait_for_output('all is well again')
