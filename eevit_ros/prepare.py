@@ -1,9 +1,9 @@
-"""Builds TensorRT's engines before the robot moves, and proves that a model runs here.
+"""Builds TensorRT engines before the robot moves, and proves that a model runs here.
 
 ros2 run eevit_ros prepare --model MODEL.onnx        (or python -m eevit_ros.prepare)
 
-The node builds what is missing as well, when it is configured, but then the robot waits minutes for
-it. Options and defaults are those of the node's parameters: engines are kept apart by them.
+The node also builds missing engines when it is configured, but then the robot waits for minutes.
+Give the options that the node's parameters have: each combination has engines of its own.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ def _prepare(options: argparse.Namespace) -> None:
 
 
 def _outcome(engine: Engine) -> str:
-    """Say what was built, in which folder."""
+    """Return one line about what was built, and in which folder."""
     cache = engine.engine_cache
     if cache is None or engine.provider != 'tensorrt':
         return f'nothing to build: only TensorRT builds engines, and this is {engine.provider}'
-    if not cache.folder.is_dir():  # its note has been said
+    if not cache.folder.is_dir():  # the log has said why
         return 'the engines were built and could not be kept'
     kept = f'{cache.size() / MIB:.1f} MiB of engines in {cache.folder}'
     return f'nothing to build: there are {kept}' if cache.complete else f'built: {kept}'

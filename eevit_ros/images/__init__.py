@@ -1,6 +1,7 @@
-"""Pixels in: raw and compressed camera messages to RGB, and the one resize rule.
+"""Camera images: raw and compressed messages to RGB, and the one way to resize them.
 
-May import: errors, NumPy, OpenCV.
+`raw` decodes both kinds of message, `jpeg_png` checks and decodes files, `resize` resizes.
+May import: errors; NumPy, OpenCV.
 Face: `raw.decode_image`, `raw.decode_image_message`, `raw.decode_compressed`, `resize.resize`,
-`resize.ResizeRule`.
+`resize.ResizeRule`, `resize.InputSize`.
 """

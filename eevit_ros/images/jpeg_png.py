@@ -1,4 +1,4 @@
-"""JPEG and PNG bytes to pixels, with every check a camera on a bad cable asks for."""
+"""JPEG and PNG bytes to pixels, with the checks that a camera on a bad cable needs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ JPEG_MAGIC = b'\xff\xd8\xff'
 PNG_MAGIC = b'\x89PNG\r\n\x1a\n'
 MAX_BYTES = 4 * MAX_PIXELS
 
-# Unlike IMREAD_UNCHANGED, these turn the image by its EXIF orientation unless told not to.
+# Unlike IMREAD_UNCHANGED, these rotate the image by its EXIF orientation unless told not to.
 _REDUCED = {
     2: cv2.IMREAD_REDUCED_COLOR_2 | cv2.IMREAD_IGNORE_ORIENTATION,
     4: cv2.IMREAD_REDUCED_COLOR_4 | cv2.IMREAD_IGNORE_ORIENTATION,
@@ -31,19 +31,20 @@ _FRAME_MARKERS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 def decompress(raw: bytes, name: str, size: InputSize | None = None) -> npt.NDArray[Any]:
     """Decode a JPEG or PNG file, whichever the bytes say it is.
 
-    The header is checked before anything is decoded: see `check_header`. Older OpenCV decodes
-    truncated files to partly grey images: they are refused. Loss in the middle of a JPEG, with its
-    end intact, does not show and is not detected.
+    The header is checked before anything is decoded, see `check_header`. Truncated files, which
+    older OpenCV decodes to partly grey images, are refused. Loss in the middle of a JPEG whose end
+    is intact is not detected.
 
     Args:
-        raw: The file.
-        name: What to call it in errors.
-        size: Model input that it will be resized to, if that is all: a much larger JPEG is decoded
-            at a half, a quarter or an eighth of its sides, which spares most of the transform.
+        raw: The file's bytes.
+        name: The file's name in errors.
+        size: The model input that the pixels are for, if they serve nothing else: a much larger
+            JPEG is decoded at a half, a quarter or an eighth of its sides, which saves most of the
+            inverse transform.
 
     Returns:
         uint8 or uint16 (H, W) grey, (H, W, 3) BGR or (H, W, 4) BGRA; EXIF orientation ignored.
-        Sides of a reduced JPEG are the file's divided by `InputSize.reduction`.
+        A reduced JPEG has the file's sides divided by `InputSize.reduction`.
 
     Raises:
         EevitError: Empty, truncated, corrupt, too large or another format.
@@ -68,13 +69,13 @@ def decompress(raw: bytes, name: str, size: InputSize | None = None) -> npt.NDAr
 
 
 def check_header(raw: bytes, name: str) -> tuple[int, int]:
-    """Return height and width of a JPEG or PNG file, of which nothing is decoded.
+    """Return height and width of a JPEG or PNG file without decoding it.
 
-    So a small file cannot ask for all memory, nor a huge one for hours.
+    So a small file cannot claim all memory, nor a huge one hours of decoding.
 
     Args:
-        raw: The file.
-        name: What to call it in errors.
+        raw: The file's bytes.
+        name: The file's name in errors.
 
     Raises:
         EevitError: Empty, truncated, too large or another format.
@@ -82,7 +83,7 @@ def check_header(raw: bytes, name: str) -> tuple[int, int]:
     if len(raw) > MAX_BYTES:
         raise EevitError(
             f'{name} has {len(raw)} bytes, more than {MAX_BYTES}: lower the resolution, or '
-            'correct the driver'
+            'fix the driver'
         )
     if raw.startswith(JPEG_MAGIC):
         height, width, complete = _read_jpeg_header(raw, name)
@@ -91,7 +92,7 @@ def check_header(raw: bytes, name: str) -> tuple[int, int]:
     else:
         raise EevitError(
             f'{name} is neither JPEG nor PNG: it has {len(raw)} bytes and starts with '
-            f'[{raw[:8].hex(" ")}]: let the camera publish JPEG or PNG'
+            f'[{raw[:8].hex(" ")}]: make the camera publish JPEG or PNG'
         )
     check_size(height, width)
     if not complete:
@@ -110,7 +111,7 @@ def _read_jpeg_header(raw: bytes, name: str) -> tuple[int, int, bool]:
         at = raw.find(b'\xff', at)
         if at < 0 or at + 9 > len(raw):
             raise EevitError(
-                f'{name} is truncated or corrupt: a JPEG header that does not end within '
+                f'{name} is truncated or corrupt: its JPEG header does not end within '
                 f'{len(raw)} bytes: check the link to the camera'
             )
         marker = raw[at + 1]
@@ -121,8 +122,8 @@ def _read_jpeg_header(raw: bytes, name: str) -> tuple[int, int, bool]:
             height = int.from_bytes(raw[at + 5 : at + 7], 'big')
             width = int.from_bytes(raw[at + 7 : at + 9], 'big')
         at += 2 + int.from_bytes(raw[at + 2 : at + 4], 'big')
-    # Searched behind the header, in which a thumbnail may end with a marker of its own. Compressed
-    # data cannot contain it. Some cameras pad the file behind it: from the end it is found at once.
+    # Search only after the header, where a thumbnail may have an end marker of its own; compressed
+    # data cannot contain one. Backwards, because some cameras pad the file after it.
     return height, width, raw.rfind(_END_OF_IMAGE, at) >= 0
 
 
@@ -134,7 +135,7 @@ def _read_png_header(raw: bytes, name: str) -> tuple[int, int, bool]:
             f'check the link to the camera'
         )
     height, width = int.from_bytes(raw[20:24], 'big'), int.from_bytes(raw[16:20], 'big')
-    # From chunk to chunk: for one that claims 4 GB, OpenCV 5 takes them before it looks further.
+    # Chunk by chunk: for a chunk that claims 4 GB, OpenCV 5 allocates them before it reads on.
     kind, at = b'', len(PNG_MAGIC)
     while kind != b'IEND' and at + 12 <= len(raw):
         kind = raw[at + 4 : at + 8]

@@ -3,12 +3,12 @@
 `decode_image` reads the fields of sensor_msgs/Image, `decode_compressed` those of CompressedImage.
 Both raise `EevitError` for whatever they cannot read, and nothing else.
 
-What is a convention here and not a fact of the format:
+Conventions where the format leaves a choice:
 - mono16 uses its whole range: 65535 is white, as in cv_bridge (value / 257, rounded).
-- 16UC1 is depth in millimetres (REP 118): 10 m and beyond is white, as rqt_image_view shows it.
-- 8UC1, 8UC3 and 8UC4 hold what OpenCV users put there: grey, BGR and BGRA, as RViz reads them.
-- Alpha is dropped, not blended. YUV is BT.601, limited range. EXIF orientation is ignored: a
-  camera's pixels are taken as its driver sent them.
+- 16UC1 is depth in millimetres (REP 118): 10 m and more is white, as in rqt_image_view.
+- 8UC1, 8UC3 and 8UC4 are grey, BGR and BGRA, as OpenCV users mean and RViz reads them.
+- Alpha is dropped, not blended. YUV is BT.601, limited range. EXIF orientation is ignored: pixels
+  stay as the camera's driver sent them.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ DEPTH_WHITE_MM = 10_000
 
 
 class _Layout(NamedTuple):
-    """How the pixels of an encoding lie in memory, and how they become RGB."""
+    """Memory layout of an encoding's pixels, and their conversion to RGB."""
 
     channels: int
     to_rgb: Callable[[Pixels], Pixels]
     item_bytes: int = 1
     multiple_of: tuple[int, int] = (1, 1)  # (height, width)
     at_least: int = 1  # of height and width
-    chroma_rows: bool = False  # below the image, half as many as its own
+    chroma_rows: bool = False  # below the image, half as many rows again
 
 
 def _by(code: int) -> Callable[[Pixels], Pixels]:
@@ -51,12 +51,12 @@ def _by(code: int) -> Callable[[Pixels], Pixels]:
 
 
 def _as_is(pixels: Pixels) -> Pixels:
-    pixels.flags.writeable = False  # a view: nobody shall draw into a message
+    pixels.flags.writeable = False  # a view: nobody may draw into the message
     return pixels
 
 
 def _reversed(pixels: Pixels) -> Pixels:
-    return _as_is(pixels)[:, :, ::-1]  # the few pixels left of it are put in order by `resize`
+    return _as_is(pixels)[:, :, ::-1]  # a view; `resize` reorders the few pixels that are left
 
 
 def _to_8_bit(pixels: Pixels) -> Pixels:
@@ -68,7 +68,7 @@ def _mono16(pixels: Pixels) -> Pixels:
 
 
 def _depth(pixels: Pixels) -> Pixels:
-    # The offset lifts ties (1 m, 3 m, ...) clear of float rounding, and moves no other value.
+    # The offset lifts ties (1 m, 3 m, ...) clear of float rounding and moves no other value.
     grey = cv2.convertScaleAbs(pixels, alpha=255 / DEPTH_WHITE_MM, beta=2e-4)
     return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
 
@@ -79,7 +79,7 @@ _BGRA = _Layout(4, _by(cv2.COLOR_BGRA2RGB))
 _UYVY = _Layout(2, _by(cv2.COLOR_YUV2RGB_UYVY), multiple_of=(1, 2))
 _YUYV = _Layout(2, _by(cv2.COLOR_YUV2RGB_YUYV), multiple_of=(1, 2))
 # ROS names a Bayer pattern from the first pixel, OpenCV from the second pixel of the second row.
-# Below 3 pixels OpenCV answers black.
+# Below 3 pixels a side OpenCV returns black.
 _BAYER = {
     'bayer_rggb8': _Layout(1, _by(cv2.COLOR_BayerBG2RGB), at_least=3),
     'bayer_bggr8': _Layout(1, _by(cv2.COLOR_BayerRG2RGB), at_least=3),
@@ -109,13 +109,13 @@ SUPPORTED_ENCODINGS = tuple(_LAYOUTS)
 
 
 def decode_image_message(message: ImageMessage) -> Image:
-    """Decode a sensor_msgs/Image; an encoding unknown here goes to cv_bridge, where installed.
+    """Decode a sensor_msgs/Image; cv_bridge, if installed, decodes encodings unknown here.
 
     Returns:
         RGB uint8 (H, W, 3), see `decode_image`.
 
     Raises:
-        EevitError: The image is malformed, or nobody reads its encoding.
+        EevitError: The image is malformed, or its encoding is unknown.
     """
     if message.encoding in _LAYOUTS:
         return decode_image(
@@ -134,10 +134,10 @@ def decode_image_message(message: ImageMessage) -> Image:
     try:
         bridge = CvBridge()
         dtype, channels = bridge.encoding_to_dtype_with_channels(message.encoding)
-        if message.step % (np.dtype(dtype).itemsize * channels):  # it would shear the image
+        if message.step % (np.dtype(dtype).itemsize * channels):  # cv_bridge would shear the image
             raise ValueError(f'step {message.step} is not a whole number of pixels')
         return np.asarray(bridge.imgmsg_to_cv2(message, desired_encoding='rgb8'), np.uint8)
-    except Exception as err:  # it does not check its input, and so raises almost anything
+    except Exception as err:  # it does not check its input, so it may raise anything
         raise EevitError(
             f'cv_bridge cannot read encoding {message.encoding!r}: {err}: '
             f'publish one of {", ".join(SUPPORTED_ENCODINGS)}'
@@ -152,13 +152,13 @@ def decode_image(
     Args:
         data: Rows of `step` bytes; the last one may lack its padding.
         height: Rows of the image.
-        width: Pixels in a row.
+        width: Pixels per row.
         encoding: One of `SUPPORTED_ENCODINGS`.
         step: Bytes from one row to the next; need not be a whole number of pixels.
-        is_bigendian: Byte order of 16 bit encodings.
+        is_bigendian: Byte order of 16-bit encodings.
 
     Returns:
-        RGB uint8 (height, width, 3): of rgb8 and BGR a read-only view on `data`, else a new array.
+        RGB uint8 (height, width, 3): a read-only view of `data` for rgb8 and BGR, else a new array.
 
     Raises:
         EevitError: The encoding is unknown, or the sizes contradict it, each other or the data.
@@ -171,21 +171,21 @@ def decode_image(
     if height % per_height or width % per_width or min(height, width) < layout.at_least:
         raise EevitError(
             f'height and width of {encoding} must be multiples of {layout.multiple_of} and '
-            f'{layout.at_least} or more. Got {(height, width)}: correct the driver'
+            f'{layout.at_least} or more. Got {(height, width)}: fix the driver'
         )
     rows = height + height // 2 if layout.chroma_rows else height
     pixel_bytes = layout.channels * layout.item_bytes
     if step < width * pixel_bytes:
         raise EevitError(
             f'step is {step}, but a row of {width} {encoding} pixels has {width * pixel_bytes} '
-            f'bytes: correct step, width or encoding in the driver'
+            f'bytes: fix step, width or encoding in the driver'
         )
     flat = _flat(data)
     needed = step * (rows - 1) + width * pixel_bytes
     if flat.size < needed:
         raise EevitError(
             f'image data is truncated: {flat.size} bytes, but {width}x{height} {encoding} with '
-            f'step {step} needs {needed}: correct the driver, or check the link to the camera'
+            f'step {step} needs {needed}: fix the driver, or check the link to the camera'
         )
     pixels: Pixels = np.ndarray(
         (rows, width, layout.channels),
@@ -194,11 +194,11 @@ def decode_image(
         strides=(step, pixel_bytes, layout.item_bytes),
     )
     if layout.item_bytes > 1:
-        # In this machine's byte order, and aligned; a copy only where it is not so already.
+        # In this machine's byte order and aligned; copies only if needed.
         pixels = np.require(pixels, np.uint16, ['ALIGNED'])
     try:
         return layout.to_rgb(pixels)
-    except cv2.error as err:  # such as a picture of one pixel with OpenCV 4.5.4
+    except cv2.error as err:  # such as an image of one pixel with OpenCV 4.5.4
         raise EevitError(
             f'OpenCV {cv2.__version__} cannot read {width}x{height} {encoding}: {err}'
         ) from err
@@ -207,16 +207,16 @@ def decode_image(
 def decode_compressed(data: Data, format: str, size: InputSize | None = None) -> Image:
     """Decode the JPEG or PNG of a sensor_msgs/CompressedImage.
 
-    The bytes say which of the two it is. `format` only says what grey values of a PNG mean:
-    image_transport puts Bayer mosaics and depth there as they are ('16UC1; png compressed ').
+    The bytes say which of the two it is. `format` only says what a PNG's grey values mean:
+    image_transport puts Bayer mosaics and depth there unchanged ('16UC1; png compressed ').
 
     Args:
-        data: The file.
-        format: As the message has it.
+        data: The file's bytes.
+        format: The message's field of that name.
         size: As in `jpeg_png.decompress`.
 
     Returns:
-        RGB uint8 (H, W, 3); 16 bit a channel become 8 as in mono16. With `size`, a large JPEG is
+        RGB uint8 (H, W, 3); 16 bits per channel become 8 as in mono16. With `size`, a large JPEG is
         reduced.
 
     Raises:
@@ -226,7 +226,7 @@ def decode_compressed(data: Data, format: str, size: InputSize | None = None) ->
     name = f'compressed image (format {format!r})'
     if 'compresseddepth' in format.lower() and not raw.startswith((JPEG_MAGIC, PNG_MAGIC)):
         raise EevitError(
-            f'{name} comes from the compressedDepth transport, which is not read here: '
+            f'{name} comes from the compressedDepth transport, which is not supported: '
             f'subscribe to a colour image, or to the raw topic'
         )
     pixels = decompress(raw, name, size)

@@ -1,4 +1,4 @@
-"""All exits' answers to one frame from one pass at full depth, in stages."""
+"""All exits' answers to one frame, from one pass at full depth in stages."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ Probabilities = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class ExitAnswers:
-    """What each of the E + 1 exits says of one frame.
+    """The answers of all E + 1 exits to one frame.
 
     Attributes:
-        measure: float32 (E + 1,), what the file compares with its thresholds.
-        confidence: float32 (E + 1,).
-        class_index: int64 (E + 1,).
+        measure: float32 (E + 1,), the values that the file compares with its thresholds.
+        confidence: float32 (E + 1,), each answer's probability.
+        class_index: int64 (E + 1,), each answer's class.
     """
 
     measure: npt.NDArray[np.float32]
@@ -37,10 +37,10 @@ class ExitAnswers:
 
 
 class AllExits:
-    """Runs a model at full depth on the CPU and reads every exit; several threads may ask at once.
+    """A model run at full depth on the CPU, with every exit read. Safe for several threads.
 
     Attributes:
-        metadata: What the model file says of itself.
+        metadata: The model file's metadata.
     """
 
     def __init__(self, model: Path, *, threads: int = 0) -> None:
@@ -62,13 +62,13 @@ class AllExits:
         self.metadata = self._runner.metadata
 
     def probabilities(self, image: Image) -> Probabilities:
-        """Every exit's float32 (E + 1, C), the final one last, of a frame uint8 (H, W, 3) RGB."""
+        """Return float32 (E + 1, C), the final exit last, for a frame uint8 (H, W, 3) RGB."""
         meta = self.metadata
         pixels = resize(image, meta.input_height, meta.input_width, meta.resize)
         return np.concatenate(list(self._runner.every_exit(pixels)))
 
     def answers(self, image: Image) -> ExitAnswers:
-        """Answer a frame, uint8 (H, W, 3) RGB, at every exit."""
+        """Return every exit's answer to a frame, uint8 (H, W, 3) RGB."""
         policy = build_policy(self.metadata.policy, self.metadata.accuracy)
         measures = measure_exits(policy, np.clip(self.probabilities(image), 0, 1)[:, np.newaxis])
         return ExitAnswers(measures.measure[:, 0], measures.confidence[:, 0], measures.answer[:, 0])

@@ -1,7 +1,4 @@
-"""Checks between a file on the disk and a model that is trusted to run.
-
-They take ONNX Runtime and the standard library, never the `onnx` package, which robots lack.
-"""
+"""Checks between a file on disk and a model that is trusted to run."""
 
 from __future__ import annotations
 
@@ -17,21 +14,21 @@ from eevit_ros.model.onnx_file import is_self_contained
 if TYPE_CHECKING:
     import onnxruntime as ort
 
-MAX_BYTES = 2**31 - 1  # what protobuf takes, and so ONNX Runtime
+MAX_BYTES = 2**31 - 1  # protobuf's limit, and so ONNX Runtime's
 
 
 def read_model(path: Path) -> bytes:
-    """Read a model file whole, so that what is hashed is what is loaded.
+    """Read a whole model file, so that what is hashed is what is loaded.
 
     Raises:
-        EevitError: It is missing, no file, unreadable, empty, too large, truncated, or keeps
-            weights in other files.
+        EevitError: The file is missing, no regular file, unreadable, empty, too large, truncated,
+            or keeps weights in other files.
     """
     try:
-        # A pipe would be waited for and a device read for ever: no open before the look.
+        # Checked before opening: a pipe would block, and a device be read for ever.
         facts = path.stat()
         if not stat.S_ISREG(facts.st_mode) and not stat.S_ISDIR(facts.st_mode):
-            raise EevitError(f'{path}: is no regular file; give the .onnx file itself')
+            raise EevitError(f'{path}: not a regular file; give the .onnx file itself')
         if facts.st_size > MAX_BYTES:
             raise EevitError(
                 f'{path}: the model file has {facts.st_size} bytes, more than {MAX_BYTES}, which '
@@ -61,7 +58,7 @@ def read_model(path: Path) -> bytes:
 
 
 def check_model(session: ort.InferenceSession) -> ModelMetadata:
-    """Return the metadata of a loaded model after holding them against its graph.
+    """Check a loaded model's graph against its metadata, which are returned.
 
     Raises:
         EevitError: The model is not one of ours, or metadata and graph disagree.
@@ -80,12 +77,12 @@ def check_model(session: ort.InferenceSession) -> ModelMetadata:
 def check_stages(
     sessions: Sequence[ort.InferenceSession], answers: Sequence[str], metadata: ModelMetadata
 ) -> None:
-    """Hold a model's loaded stages against its metadata.
+    """Check a model's loaded stages against its metadata.
 
     Args:
-        sessions: One a stage.
-        answers: What each calls its exit's probabilities.
-        metadata: The file's.
+        sessions: One session per stage.
+        answers: Each stage's name for its exit's probabilities.
+        metadata: The model's metadata.
 
     Raises:
         EevitError: They disagree.
@@ -111,7 +108,7 @@ def _check_tensor(
             f'the graph has no {kind} {name!r}, only {sorted(by_name)}; export the model again'
         )
     found = by_name[name]
-    # An output behind an `If` may carry symbolic sizes; the engine's first run shows the real ones.
+    # An output after an `If` may have symbolic sizes; the engine's first run shows the real ones.
     sizes = list(found.shape)
     if kind == 'output' and len(sizes) == len(shape):
         sizes = [size if isinstance(size, int) else shape[i] for i, size in enumerate(sizes)]

@@ -2,7 +2,7 @@
 
     uint8 RGB frame -> images.resize -> runner (one graph, or stages) -> ExitResult
 
-The same class serves the live node, the replay of bags, calibration checks and benchmarks.
+The same class serves the node, the replay of recordings, calibration checks and benchmarks.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ Vector = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class ExitResult:
-    """One frame's answer. E early exits, L layers, C classes.
+    """The answer to one frame. E early exits, L layers, C classes.
 
     Attributes:
-        class_index: The most probable class, 0..C-1.
+        class_index: Index of the most probable class, 0..C-1.
         class_name: That class's name.
         confidence: That class's probability, 0..1.
-        exit_index: The exit that answered, 0..E; E is the final classifier.
+        exit_index: Index of the exit that answered, 0..E; E is the final classifier.
         exit_layer: Number of layers that ran, 1..L.
-        depth: exit_layer / L.
+        depth: Share of the layers that ran, exit_layer / L.
         probabilities: float32 (C,), calibrated, as the exit decision used them.
         preprocess_ms: Time spent on resizing, milliseconds.
         inference_ms: Time spent in ONNX Runtime, milliseconds.
@@ -67,7 +67,7 @@ class Engine:
     """An early-exit model, loaded, checked and ready to run; one frame at a time.
 
     Attributes:
-        metadata: The model file's facts about itself.
+        metadata: The model file's metadata.
         sha256: SHA-256 of the model file (hexadecimal).
         input_size: Size and resize rule of the model's input; decoders use it to skip work.
         execution: 'single' or 'staged'; see `runners`.
@@ -127,7 +127,7 @@ class Engine:
             self._policy = policy_of(opened.runner, exit_policy, budget_ms)
             self._runner: Runner | None = opened.runner
             self.engine_cache, meta = opened.cache, opened.runner.metadata
-            self.metadata, self._answer_layers = meta, meta.answer_layers
+            self.metadata = meta
             self.input_size = InputSize(meta.input_height, meta.input_width, meta.resize)
             self.exit_policy = meta.policy if exit_policy == OWN else exit_policy
             self.thresholds = self.default_thresholds if thresholds is None else thresholds
@@ -210,7 +210,7 @@ class Engine:
         done = time.perf_counter()
 
         meta, best = self.metadata, int(np.argmax(probabilities))
-        layer = self._answer_layers[exit_index]
+        layer = meta.answer_layers[exit_index]
         return ExitResult(
             class_index=best,
             class_name=meta.class_names[best],
@@ -259,15 +259,15 @@ class Engine:
 
 
 def forcing(exit_index: int, exits: int) -> tuple[float, ...]:
-    """Return thresholds with which every frame leaves at `exit_index`, 0..E, of E early exits."""
+    """Return thresholds that make every frame leave at `exit_index`, 0..E, of E early exits."""
     return tuple(float(index != exit_index) for index in range(exits))
 
 
 def check_thresholds(values: Sequence[float] | float, exits: int) -> tuple[float, ...]:
-    """Return `exits` thresholds, one value standing for all.
+    """Return `exits` thresholds from one value for all exits, or from one value per exit.
 
     Raises:
-        EevitError: There are neither one nor `exits` of them, or one is not within [0, 1].
+        EevitError: There are neither 1 nor `exits` values, or one is outside [0, 1].
     """
     try:
         vector = np.atleast_1d(np.asarray(values, np.float64))

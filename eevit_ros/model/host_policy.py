@@ -1,4 +1,4 @@
-"""Which exit policy decides on the robot: the model file's own, or one that the host computes."""
+"""The exit policy on the robot: the model file's own, or one that the host computes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EXIT_POLICIES = (OWN, *NAMES, ANYTIME)
 
 
 def check_choice(exit_policy: str, budget_ms: float, execution: str) -> None:
-    """Check what can be checked before there is a model.
+    """Check the options before a model is loaded.
 
     Raises:
         EevitError: The policy is unknown or cannot run in this form, or the budget does not fit it.
@@ -22,13 +22,13 @@ def check_choice(exit_policy: str, budget_ms: float, execution: str) -> None:
         raise EevitError(f'exit_policy must be one of {EXIT_POLICIES}. Got {exit_policy!r}')
     if exit_policy != OWN and execution == SINGLE:
         raise EevitError(
-            f"exit_policy {exit_policy!r} needs a host that decides: set execution to 'staged' or "
-            f"'auto'. Got {execution!r}"
+            f"exit_policy {exit_policy!r} runs in stages: set execution to 'staged' or 'auto'. "
+            f'Got {execution!r}'
         )
     if (exit_policy == ANYTIME) != (budget_ms > 0):  # so written that NaN is no budget
         raise EevitError(
-            'budget_ms is the time that exit_policy anytime has for a frame: above 0 with it, 0 '
-            f'without. Got {budget_ms} with {exit_policy!r}'
+            'budget_ms must be above 0 with exit_policy anytime, and 0 with any other. '
+            f'Got {budget_ms} with {exit_policy!r}'
         )
 
 
@@ -73,6 +73,6 @@ def file_thresholds(metadata: ModelMetadata, exit_policy: str) -> tuple[float, .
     if measure == metadata.policy:
         return metadata.default_thresholds
     raise EevitError(
-        f"the file's thresholds are those of {metadata.policy} and mean nothing to exit_policy "
-        f'{exit_policy}: give thresholds, see docs/thresholds.md'
+        f"the file's thresholds are for {metadata.policy} and mean nothing to exit_policy "
+        f'{exit_policy}: set thresholds, see docs/thresholds.md'
     )

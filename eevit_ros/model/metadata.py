@@ -1,14 +1,14 @@
-"""What a model file says of itself.
+"""The metadata inside a model file.
 
 A model file is one self-contained ONNX file (no external data, opset 20 and IR 10 at most):
 
     inputs    image          uint8   [1, H, W, 3]   RGB; normalised inside the graph
-              thresholds     float32 [E]            what the measure of each early exit must exceed
+              thresholds     float32 [E]            the measure of each early exit must exceed them
     outputs   probabilities  float32 [1, C]         calibrated, as the decision used them
               exit_index     int32   [1]            0..E, E = the final classifier
 
-Everything else that the robot needs (class names, layers, resize rule, ...) is `ModelMetadata` in
-the file's metadata entries. Reading them takes ONNX Runtime alone, not the `onnx` package.
+Everything else that the robot needs (class names, layers, resize rule, ...) is `ModelMetadata`, in
+the file's metadata entries.
 """
 
 from __future__ import annotations
@@ -31,37 +31,38 @@ FORMAT_VERSION = 1
 VERSION_KEY = 'eevit_format_version'
 TASK_KEY = 'eevit_task'  # only in files of models that do not classify
 MAX_LAYERS = 255  # the exit layer is published as std_msgs/UInt8
-CONFIDENCE_BINS = 10  # of equal width over [0, 1]; the last one holds 1
+CONFIDENCE_BINS = 10  # of equal width over [0, 1]; the last one includes 1
 
 
 @dataclass(frozen=True)
 class ModelMetadata:
-    """The facts that travel inside a model file. E early exits, L layers, C classes.
+    """The facts inside a model file. E early exits, L layers, C classes.
 
     Attributes:
         name: The model's name, for people.
         class_names: C names, by class index.
-        exit_layers: How many layers have run at each of the E early exits; rising, 1..L-1.
+        exit_layers: Layers that have run at each of the E early exits; rising, 1..L-1.
         layers: L, at most 255.
         input_height: H of the graph's image input, pixels.
         input_width: W of the graph's image input, pixels.
-        resize: How a frame becomes (H, W, 3).
-        default_thresholds: E confidences in [0, 1].
+        resize: Rule that turns a frame into (H, W, 3).
+        default_thresholds: E thresholds in [0, 1].
         macs: E + 1 counts of multiply-accumulates for a frame leaving there, rejected heads
             included; rising.
-        head_macs: E counts, those of each exit head alone.
-        backbone_macs: Those of the plain backbone with its final classifier and no exits.
+        head_macs: E counts of multiply-accumulates, of each exit head alone.
+        backbone_macs: Multiply-accumulates of the plain backbone with its final classifier.
         accuracy: E + 1 top-1 shares in [0, 1], of each exit alone on all of `accuracy_data`.
-        accuracy_data: What `accuracy` was measured on.
-        training_data: What the model was trained on.
-        licence: Licence of the file, ingredients named.
-        promise: What the calibration of the thresholds promises; None if nothing.
+        accuracy_data: The images that `accuracy` was measured on.
+        training_data: The images that the model was trained on.
+        licence: The file's licence, ingredients named.
+        promise: The promise that comes with the calibrated thresholds; None without one.
         calibration_counts: (E + 1) rows of `CONFIDENCE_BINS` counts: how many held-out images left
-            at that exit, at the default thresholds, with a confidence in that bin; empty if not
-            known. What the robot compares its own answers with.
+            at that exit, at the default thresholds, with a confidence in that bin; empty if
+            unknown. The robot compares its own answers with them.
         policy: The measure that the graph compares with the thresholds, one of
             `policies.STATELESS`; 'softmax' in files written before there were others.
-        precision: Of the matrix products, 'fp32', 'fp16' or 'int8'; 'fp32' in older files.
+        precision: Precision of the matrix products, 'fp32', 'fp16' or 'int8'; 'fp32' in older
+            files.
     """
 
     name: str
@@ -85,7 +86,11 @@ class ModelMetadata:
     precision: str = 'fp32'
 
     def __post_init__(self) -> None:
-        """Refuse lengths and values that do not fit together, naming the one at fault."""
+        """Check that lengths and values fit together.
+
+        Raises:
+            EevitError: One does not; names it.
+        """
         exits = len(self.exit_layers)
         _require('name', self.name != '', self.name, 'not be empty')
         _require('class_names', len(self.class_names) >= 2, self.class_names, 'name two or more')
@@ -132,11 +137,11 @@ class ModelMetadata:
 
     @cached_property  # every frame asks
     def answer_layers(self) -> tuple[int, ...]:
-        """How many layers ran, by exit index 0..E; the last is L."""
+        """Layers that ran, by exit index 0..E; the last is L."""
         return (*self.exit_layers, self.layers)
 
     def to_props(self) -> dict[str, str]:
-        """Return the ONNX metadata entries: the format version and one JSON value a field."""
+        """Return the ONNX metadata entries: the format version and one JSON value per field."""
         return write_props(asdict(self))
 
     @classmethod
@@ -157,7 +162,7 @@ class ModelMetadata:
 
 
 def write_props(values: Mapping[str, Any]) -> dict[str, str]:
-    """Return the metadata entries of these fields, and that of the format version."""
+    """Return the metadata entries of these fields and of the format version."""
     props = {VERSION_KEY: str(FORMAT_VERSION)}
     for key, value in values.items():
         props[f'eevit_{key}'] = json.dumps(value, ensure_ascii=False)

@@ -1,13 +1,14 @@
-"""An ONNX file as far as checking it and cutting it into stages takes, without the `onnx` package.
+"""Reading and writing ONNX files, as far as checking them and cutting them into stages needs.
 
-The package would do, but at a price. Opened in stages, the node's memory peaked at 1.25 times
-this module's with the demo model and at 1.37 times with a ViT-B/16 of eight exits in fp32, for
-protobuf copies every weight, and opening took 1.24 and 1.42 times the CPU time; as one graph 1.10
-and 1.01 times the peak, 1.08 and 1.09 times the CPU time. (onnx 1.23.2, protobuf 7.36.2, ONNX
-Runtime 1.32.0 on the CPU; medians of the ratios of fresh processes, started in turns.)
+Why not the `onnx` package: it copies every weight. With it, opening a model in stages peaked at
+1.25 times the memory (demo model) and 1.37 times (ViT-B/16 with eight exits, fp32) and took 1.24
+and 1.42 times the CPU time; as one graph 1.10 and 1.01 times the peak, 1.08 and 1.09 times the CPU
+time. (onnx 1.23.2, protobuf 7.36.2, ONNX Runtime 1.32.0 on the CPU; medians of the ratios of fresh
+processes, started in turns.)
 
-References: https://protobuf.dev/programming-guides/encoding for the bytes, and for the numbers of
-fields https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3
+References:
+    https://protobuf.dev/programming-guides/encoding (the bytes)
+    https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3 (the field numbers)
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from eevit_ros.errors import EevitError
 
 Bytes = bytes | memoryview
 
-# How a field's content is coded: its wire type.
+# Wire types: how a field's content is encoded.
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
-# Which fields of a message lead on to tensors, and by which message. All of them, not only the
-# first: protobuf merges repetitions.
+# Fields that lead to tensors, by message, and the message each holds. A repeated field is followed
+# every time: protobuf merges repetitions.
 LEADS_TO = {
     'model': {7: 'graph', 20: 'training', 25: 'function'},
     'training': {1: 'graph', 2: 'graph'},
@@ -36,9 +37,9 @@ LEADS_TO = {
     'tensor': {},
 }
 EXTERNAL = {13, 14}  # of a tensor: external_data, data_location
-HERE = b'\x70\x00'  # data_location DEFAULT, which some tools write
+HERE = b'\x70\x00'  # data_location DEFAULT, which some tools write out
 
-# TensorProto.DataType by ONNX Runtime's name: those that tensors between stages may have.
+# TensorProto.DataType by ONNX Runtime's name, of those that tensors between stages may have.
 ELEMENT_TYPES = {
     'tensor(float)': 1,
     'tensor(uint8)': 2,
@@ -50,12 +51,12 @@ ELEMENT_TYPES = {
 
 
 class Field(NamedTuple):
-    """One field of a message, unread: weights are never copied before they are written again.
+    """One field of a message, unparsed: weights are not copied until they are written again.
 
     Attributes:
-        number: Which one, as the message's definition numbers them.
-        whole: The field as it stands.
-        content: The bytes of a string, of bytes, of a message within; empty for a number.
+        number: The field's number in the message's definition.
+        whole: The encoded field.
+        content: The bytes of a string, of bytes or of a nested message; empty for a number.
     """
 
     number: int
@@ -67,11 +68,11 @@ class Node:
     """A NodeProto.
 
     Attributes:
-        whole: As a field of its graph.
-        kind: 'Conv', 'If', ...
-        outputs: What it writes.
-        branches: Graphs within, by the attribute's name: 'then_branch', ...
-        reads: What it reads, its branches' reads of outer tensors included.
+        whole: The encoded field of its graph.
+        kind: The operator: 'Conv', 'If', ...
+        outputs: Names of the tensors it writes.
+        branches: Nested graphs, by the attribute's name: 'then_branch', ...
+        reads: Names of the tensors it reads, including outer ones read by its branches.
     """
 
     def __init__(self, field: Field) -> None:
@@ -91,14 +92,14 @@ class Graph:
     """A GraphProto: the model's, or one branch of an `If`.
 
     Attributes:
-        nodes: In an order in which they can run.
-        weights: Initializers as fields, by name.
-        inputs: Inputs as fields (ValueInfoProto), by name.
-        outputs: Names, in order.
+        nodes: The nodes, in an order in which they can run.
+        weights: Encoded initializers, by name.
+        inputs: Encoded inputs (ValueInfoProto), by name.
+        outputs: Names of the outputs, in order.
     """
 
     def __init__(self, *parts: Bytes) -> None:
-        """Read it whole; none of it is an empty graph."""
+        """Parse a graph from its parts, which protobuf merges; no part is an empty graph."""
         found = _by_number(*parts)
         self.nodes = [Node(field) for field in found[1]]
         self.weights = {_name(field, 8): field.whole for field in found[5]}
@@ -106,14 +107,14 @@ class Graph:
         self.outputs = [_name(field, 1) for field in found[12]]
 
     def follow(self, name: str) -> str:
-        """Go back from a copy to what it is a copy of."""
+        """Return the tensor that a chain of Identity nodes copies to `name`."""
         for node in reversed(self.nodes):
             if node.kind == 'Identity' and name in node.outputs:
                 name = node.reads[0]
         return name
 
     def reads_from_outside(self) -> list[str]:
-        """Name what a branch reads of the graph around it."""
+        """Return the names of the tensors that a branch reads from the graph around it."""
         inside = {name for node in self.nodes for name in node.outputs}
         inside.update(self.weights, self.inputs)
         reads = (name for node in self.nodes for name in node.reads)
@@ -124,16 +125,16 @@ class Model:
     """A ModelProto.
 
     Attributes:
-        graph: What it computes.
+        graph: The graph.
         props: The metadata entries.
-        rest: All other fields: versions, functions.
+        rest: All other fields, encoded: versions, functions.
     """
 
     def __init__(self, data: bytes) -> None:
-        """Read it.
+        """Parse a file's bytes.
 
         Raises:
-            EevitError: It is truncated or no such thing.
+            EevitError: They are truncated or no ModelProto.
         """
         found = _by_number(data)
         self.graph = Graph(*_contents(found.pop(7, [])))
@@ -148,7 +149,7 @@ class Model:
         inputs: Iterable[Bytes],
         outputs: Iterable[str],
     ) -> bytes:
-        """Write a part of it; ONNX Runtime finds the outputs' types by itself."""
+        """Encode a model with a part of the graph; ONNX Runtime infers the outputs' types."""
         graph = (
             *(node.whole for node in nodes),
             _field(2, b'stage'),
@@ -160,11 +161,11 @@ class Model:
 
 
 def is_self_contained(data: bytes) -> bool:
-    """Return whether no tensor of a file names a place outside: other files, an address in memory.
+    """Return whether no tensor of a file points outside: to another file or a memory address.
 
-    ONNX Runtime's refusal cannot be relied on: several versions read such weights from whatever
-    lies in the working directory, or above it, even for a model given as bytes, and some take an
-    address in this process for a place. So all is walked, the way ONNX Runtime would read it.
+    ONNX Runtime cannot be relied on to refuse: even for a model given as bytes, several versions
+    read such weights from files in the working directory or above it, and some accept an address in
+    this process. So the whole file is walked as ONNX Runtime would read it.
 
     Raises:
         EevitError: The file is truncated or no ONNX model.
@@ -182,15 +183,15 @@ def is_self_contained(data: bytes) -> bool:
 
 
 def describe_input(name: str, kind: str, shape: Sequence[int | str | None]) -> bytes:
-    """Describe an input of a graph, as a field of it.
+    """Encode the description of a graph's input.
 
     Args:
-        name: The tensor's.
-        kind: A key of `ELEMENT_TYPES`.
-        shape: Sizes as ONNX Runtime names them; no number where one is not known.
+        name: The tensor's name.
+        kind: Its type, a key of `ELEMENT_TYPES`.
+        shape: Its sizes from ONNX Runtime; None or a name stands for an unknown one.
 
     Raises:
-        EevitError: The kind is none that is expected between stages.
+        EevitError: The type is not expected between stages.
     """
     if kind not in ELEMENT_TYPES:
         raise EevitError(f'{name!r} between stages must be one of {[*ELEMENT_TYPES]}. Got {kind}')
@@ -224,7 +225,7 @@ def _read_fields(message: Bytes) -> Iterator[Field]:
 
 
 def _read_varint(data: memoryview, position: int) -> tuple[int, int]:
-    """Return the number at a position, and the position behind it."""
+    """Return the number at a position, and the position after it."""
     value = shift = 0
     while position < len(data) and shift < 64:
         byte = data[position]
@@ -237,7 +238,7 @@ def _read_varint(data: memoryview, position: int) -> tuple[int, int]:
 
 
 def _by_number(*parts: Bytes) -> defaultdict[int, list[Field]]:
-    """Read a message; its parts count as one behind the other, as protobuf merges them."""
+    """Return a message's fields by number; its parts are merged as protobuf does."""
     found = defaultdict(list)
     for part in parts:
         for field in _read_fields(part):
@@ -254,7 +255,7 @@ def _texts(fields: Iterable[Field]) -> list[str]:
 
 
 def _text(fields: Sequence[Field]) -> str:
-    """Read a string that stands once; of repetitions the last counts."""
+    """Return a string field's value; if it is repeated, the last one counts."""
     return ''.join(_texts(fields[-1:]))
 
 
@@ -263,14 +264,14 @@ def _name(field: Field, number: int) -> str:
 
 
 def _field(number: int, value: int | Bytes) -> bytes:
-    """Write a field: a number, 0 or more, or bytes, a string or a message."""
+    """Encode a field: a number of 0 or more, or bytes, a string or a message."""
     if isinstance(value, int):
         return _varint(number << 3 | VARINT) + _varint(value)
     return b''.join((_head(number, len(value)), value))
 
 
 def _head(number: int, size: int) -> bytes:
-    """Write what goes before a field's content, given its bytes' number."""
+    """Encode what precedes a field's content of `size` bytes."""
     return _varint(number << 3 | BYTES) + _varint(size)
 
 

@@ -1,7 +1,7 @@
-"""What the calibration of a model's thresholds promises, and whether it still holds.
+"""The promise that comes with a model's calibrated thresholds, and whether it still holds.
 
-The promise is about the thresholds that were tested, and no others: how it is made and what it
-assumes is in docs/thresholds.md.
+It covers only the thresholds that were tested. docs/thresholds.md says how it is made and what it
+assumes.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ class Promise:
     """With probability 1 - delta, early exits cost at most epsilon of accuracy.
 
     Attributes:
-        kind: What is bounded; 'accuracy_gap': the accuracy of the final exit minus that with the
-            file's thresholds, on the distribution that the calibration's images come from.
+        kind: The quantity that is bounded; 'accuracy_gap': the final exit's accuracy minus that at
+            the file's thresholds, on the distribution that the calibration images come from.
         epsilon: The bound, a share within (0, 1).
-        delta: Chance, over the draw of the calibration's images, that the bound is wrong.
-        samples: Images that it was tested on.
-        calibration_hash: Which images: 16 hexadecimal digits, see docs/thresholds.md.
+        delta: Chance, over the draw of the calibration images, that the bound is wrong.
+        samples: Number of calibration images.
+        calibration_hash: Hash of the calibration images, 16 hexadecimal digits, see
+            docs/thresholds.md.
         policy: The measure that the thresholds are compared with.
     """
 
@@ -38,7 +39,11 @@ class Promise:
     policy: str
 
     def __post_init__(self) -> None:
-        """Refuse what is no promise, naming the value at fault."""
+        """Check the values.
+
+        Raises:
+            EevitError: One is out of range; names it.
+        """
         _require('kind', self.kind in KINDS, self.kind, f'be one of {KINDS}')
         _require('epsilon', 0 < self.epsilon < 1, self.epsilon, 'be within (0, 1)')
         _require('delta', 0 < self.delta < 1, self.delta, 'be within (0, 1)')
@@ -51,7 +56,7 @@ class Promise:
         """Read what `dataclasses.asdict` wrote.
 
         Raises:
-            EevitError: Something is missing, unknown or of a wrong type.
+            EevitError: An entry is missing, unknown or of a wrong type.
         """
         kinds = {name: type(value) for name, value in values.items()}
         wanted = {
@@ -67,7 +72,7 @@ class Promise:
         return cls(**values)
 
     def __str__(self) -> str:
-        """In words, for people."""
+        """Return the promise in words."""
         return (
             f'early exits cost at most {self.epsilon:.2%} of accuracy on data like the '
             f'calibration, with {1 - self.delta:.4g} confidence ({self.samples} images)'
@@ -77,7 +82,14 @@ class Promise:
 def promise_in_use(
     promise: Promise | None, tested: Sequence[float], in_use: Sequence[float], policy: str
 ) -> str:
-    """In words: what is promised at thresholds and exit policy in use; 'none' without a promise."""
+    """Return the promise at the thresholds and exit policy in use, in words; 'none' without one.
+
+    Args:
+        promise: The file's promise.
+        tested: The thresholds that it covers.
+        in_use: The thresholds in use.
+        policy: The exit policy in use.
+    """
     if promise is None:
         return 'none'
     if policy != promise.policy:

@@ -1,11 +1,11 @@
-"""The two ways to run one model file: as the single graph that it is, or in stages.
+"""The two ways to run one model file: as a single graph, or in stages.
 
-    single   the graph's `If`s decide: one call a frame, no policy but the file's own
-    staged   the host decides after each exit: any policy, and what a graph with `If` forbids on a
-             GPU (a TensorRT engine or a CUDA graph a stage). Hidden states stay on the device.
+    single   the graph's `If`s decide: one call per frame, only the file's own policy
+    staged   the host decides after each exit: any policy, and on a GPU what a graph with `If` rules
+             out (a TensorRT engine or a CUDA graph per stage). Hidden states stay on the device.
 
-Both answer alike, to the last bits of a probability. The staged form has run on ONNX Runtime's CPU
-provider alone, through the same IO binding; on a GPU it is untried.
+Both give the same answers, to the last bits of a probability. The staged form has only run on ONNX
+Runtime's CPU provider, through the same IO binding; it is untested on a GPU.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Runner(Protocol):
 
 
 class SingleRunner:
-    """The file as one graph, which decides by itself."""
+    """Runs the file as one graph, which decides by itself."""
 
     def __init__(self, model: bytes, make_session: MakeSession) -> None:
         """Load a model file's bytes.
@@ -88,7 +88,7 @@ class SingleRunner:
 
 
 class StagedRunner:
-    """The file in stages, one session each; the host decides between them."""
+    """Runs the file in stages, one session each; the host decides between them."""
 
     def __init__(self, model: bytes, make_session: MakeSession, device: str) -> None:
         """Cut a model file's bytes and load every stage.
@@ -143,7 +143,7 @@ class StagedRunner:
             yield self._run_stage(index, known)
 
     def spent_ms(self) -> list[float]:
-        """Measure how long it takes until each of the E + 1 exits has answered, milliseconds."""
+        """Measure the time until each of the E + 1 exits has answered, milliseconds."""
         meta = self.metadata
         image = grey(meta.input_height, meta.input_width)
         rounds = []

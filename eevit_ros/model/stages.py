@@ -1,10 +1,10 @@
 """Cutting a model file into stages: one graph for each stretch from exit to exit.
 
-The file itself stays the one thing that is copied to a robot, whatever runs it, and files written
-before there were stages can be cut as well: `model_export` writes one `If` for each exit but the
-first, all in a row, whose `else_branch` is the stretch up to the next exit. So no second form of a
-model can differ from the first, no weight is stored twice, and nothing is needed but what the file
-says anyway. The host then decides between stages what the graph's `If` decides.
+`model_export` writes one `If` for each exit but the first, all in a row, whose `else_branch` is the
+stretch up to the next exit. A stage is cut out of such a row when the model is loaded, and the host
+decides between stages what the graph's `If` would decide. So one file is copied to the robot
+whatever runs it, no second form can differ from the first, no weight is stored twice, and files
+written before there were stages run in stages too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ IMAGE, PROBABILITIES = 'image', 'probabilities'
 
 
 class Tensor(NamedTuple):
-    """What is known of a tensor between two stages once the stage that makes it is loaded."""
+    """Type and shape of a tensor between stages, known once the stage that makes it is loaded."""
 
     kind: str
     shape: tuple[int | str | None, ...]
@@ -31,9 +31,9 @@ class Stage:
     """One stretch of the network, up to an exit's probabilities.
 
     Attributes:
-        inputs: Names of what it reads: the image or what earlier stages made.
-        outputs: What the tensors it makes are called by later stages, by their name within.
-        answer: Which of `outputs` (its key) holds the exit's probabilities, float32 (1, C).
+        inputs: Names of the tensors it reads: the image, or outputs of earlier stages.
+        outputs: Its tensors' names in later stages, by their name in this one.
+        answer: The key in `outputs` of the exit's probabilities, float32 (1, C).
     """
 
     inputs: tuple[str, ...]
@@ -42,7 +42,7 @@ class Stage:
 
 
 Write = Callable[[Mapping[str, Tensor]], bytes]
-"""Returns a stage as an ONNX model, given what is known of its inputs."""
+"""Returns a stage as an ONNX model, given its inputs' types and shapes."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,9 @@ class Stages:
     """A model file in E + 1 stages.
 
     Attributes:
-        stages: In the order in which they run; the last holds the final classifier.
-        write: What writes each; they keep the file's bytes, so whoever keeps stages drops these.
+        stages: The stages, in the order in which they run; the last has the final classifier.
+        write: One function per stage that writes it. They hold the file's bytes: drop them once
+            the stages are loaded.
         props: The file's metadata entries.
     """
 
@@ -86,7 +87,7 @@ def _cut(model: Model) -> list[tuple[Stage, Write]]:
     known = {IMAGE, *first, *(name for node in ifs for name in node.outputs)}
     asked = set(answers)
     cut = []
-    # The last one first: it tells what those before it must hand on.
+    # The last one first: it determines what those before it must pass on.
     for node, answer in zip(ifs[::-1], answers[:0:-1], strict=True):
         body = node.branches['else_branch']
         called = zip(body.outputs, node.outputs, strict=True)
@@ -101,14 +102,14 @@ def _cut(model: Model) -> list[tuple[Stage, Write]]:
 def _stage(
     model: Model, body: Graph, made: dict[str, str], answer: str, known: set[str]
 ) -> tuple[Stage, Write]:
-    """Go back from what a stage makes to weights and to what is known when it starts.
+    """Trace a stage's outputs back to weights and to tensors of earlier stages.
 
     Args:
         model: The file.
-        body: What is computed in this stage alone; the weights lie in the graph around it.
-        made: As `Stage.outputs`.
-        answer: What the exit's probabilities are called outside.
-        known: What earlier stages may have made.
+        body: The graph computed only in this stage; its weights are in the graph around it.
+        made: The value of `Stage.outputs`.
+        answer: The name of the exit's probabilities in later stages.
+        known: Names of the tensors that earlier stages may have made.
     """
     nodes = [*model.graph.nodes, *body.nodes]
     weights = {**model.graph.weights, **body.weights}
@@ -138,7 +139,7 @@ def _stage(
 
 
 def _answers(graph: Graph, ifs: list[Node]) -> list[str]:
-    """Name each exit's probabilities: an `If` whose image has left hands on those before it."""
+    """Return the name of each exit's probabilities, which later `If`s pass on if it was taken."""
     names = [graph.follow(PROBABILITIES)]
     for node in reversed(ifs):
         kept = node.branches['then_branch']
@@ -147,7 +148,7 @@ def _answers(graph: Graph, ifs: list[Node]) -> list[str]:
 
 
 def _first_stage(graph: Graph) -> list[str]:
-    """Name all that depends on the image and on no decision."""
+    """Return the names of all tensors that depend on the image and on no decision."""
     made, decided = {IMAGE: None}, {'thresholds'}
     for node in graph.nodes:
         if node.kind == 'If' or decided.intersection(node.reads):

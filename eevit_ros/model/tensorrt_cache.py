@@ -1,12 +1,12 @@
-"""A folder for what TensorRT builds out of one model on one machine, which takes minutes.
+"""A folder of TensorRT engines: those of one model on one machine, which take minutes to build.
 
     <cache_dir>/tensorrt/<model, form, precision, versions, device>/    engines, timing cache
                                                        .../manifest.json
 
-ONNX Runtime names an engine after the graph's names, not its weights: a retrained model would get
-the old one's engines. Hence a folder a model, and a manifest of what it holds: all that an engine
-depends on, and the hash of every file, so that half a file or one of another machine is found
-before TensorRT reads it. What is not sound is set aside and built again.
+ONNX Runtime names an engine after the graph, not its weights, so a retrained model would get the
+old model's engines. Hence a folder per model, with a manifest of all that its engines depend on and
+of every file's hash: a truncated file, or one from another machine, is found before TensorRT reads
+it. Engines that fail this check are set aside and built again.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from eevit_ros.model.ort_session import import_onnxruntime
 
 MANIFEST = 'manifest.json'
 ASIDE = '.set_aside'
-READ_AT_MOST = 1 << 20  # bytes of a manifest; ours have a few thousand
+READ_AT_MOST = 1 << 20  # bytes of a manifest; real ones have a few thousand
 
 UNKNOWN = 'unknown'
-JETSON = 'proc/device-tree/model'  # of any board; a Jetson's names the module, thus the GPU
+JETSON = 'proc/device-tree/model'  # names the board; on a Jetson the module, thus the GPU
 DRIVER = 'proc/driver/nvidia/gpus'
 PROVIDER_LIBRARY = 'libonnxruntime_providers_tensorrt.so'
 
@@ -40,20 +40,20 @@ T = TypeVar('T')
 
 
 class EngineCache:
-    """One model's folder, and what happened to it.
+    """One model's folder of engines.
 
     Attributes:
-        folder: Where the engines lie, or would.
-        complete: Whether they were all there, so that none had to be built.
-        note: What is wrong with the folder, for a warning; '' if nothing.
+        folder: The folder's path, even if it does not exist.
+        complete: Whether all engines were there, so that none had to be built.
+        note: Problems with the folder, for a warning; '' if there are none.
     """
 
     def __init__(self, root: Path, facts: Mapping[str, str], log: Log) -> None:
-        """Touch nothing yet.
+        """Name the folder; nothing on disk is touched yet.
 
         Args:
             root: The folder of all models.
-            facts: What engines depend on, by name; makes the folder's name.
+            facts: All that engines depend on, by name; makes the folder's name.
             log: Told what takes long.
         """
         words = (
@@ -66,10 +66,10 @@ class EngineCache:
         self._log = log
 
     def use(self, start: Callable[[Path | None], T]) -> T:
-        """Return what `start` returns, given the folder, or None where it cannot be written.
+        """Call `start` with the folder, or with None if it cannot be written; return its result.
 
-        Where `start` fails on engines that were there, they are set aside, and it is called again;
-        where that fails as well, it was not their fault, and they are put back.
+        If `start` fails with engines that were there, they are set aside and it is called again; if
+        that fails too, the engines were not to blame and are put back.
         """
         try:
             self.folder.parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ class EngineCache:
         except OSError as err:
             self._complain(
                 f'cache_dir: {self.folder} cannot be written ({err}), so engines are built at '
-                'every start: name another folder'
+                'every start: set another folder'
             )
             return start(None)
         with lock, self._alone(lock.fileno()):
@@ -88,8 +88,8 @@ class EngineCache:
                 return start(None)
             started, why = self._try(start)
             if started is None:
-                # Out of the handler, whose exception would keep what was loaded alive.
-                aside = self._set_aside(f'TensorRT does not take them: {why}')
+                # Outside the handler, whose exception would keep loaded engines alive.
+                aside = self._set_aside(f'TensorRT does not accept them: {why}')
                 try:
                     started = start(self.folder)
                 except Exception:
@@ -100,7 +100,7 @@ class EngineCache:
         return started
 
     def size(self) -> int:
-        """Return how many bytes the engines take."""
+        """Return the engines' size, bytes."""
         return sum(path.stat().st_size for path in self._files())
 
     def _try(self, start: Callable[[Path | None], T]) -> tuple[T | None, str]:
@@ -108,28 +108,28 @@ class EngineCache:
             return start(self.folder), ''
         except EevitError:  # the model is to blame
             raise
-        except Exception as err:  # ONNX Runtime's exceptions share no base class of their own
+        except Exception as err:  # ONNX Runtime's exceptions have no common base class
             if not self.complete:
                 raise
             return None, str(err)
 
     @contextmanager
     def _alone(self, lock: int) -> Iterator[None]:
-        """Keep other processes from building the same; closing the file or dying ends it."""
+        """Lock out other processes that want these engines; a dead process holds no lock."""
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._log(f'another process builds engines in {self.folder}: waiting for it')
+            self._log(f'another process is building engines in {self.folder}: waiting for it')
             fcntl.flock(lock, fcntl.LOCK_EX)
-        except OSError:  # a file system without locks: two builders at a time are unlikely enough
+        except OSError:  # no locks on this file system; two builders at once are unlikely enough
             pass
         yield
 
     def _inspect(self) -> None:
-        """Find out whether all is sound; set it aside if it is not.
+        """Check the folder and set it aside if a check fails.
 
         Raises:
-            OSError: The folder cannot be read, or not set aside.
+            OSError: The folder cannot be read or set aside.
         """
         self.folder.mkdir(exist_ok=True)
         if files := self._files():
@@ -138,7 +138,7 @@ class EngineCache:
                 self._set_aside(why)
             else:
                 self.complete = True
-                self._log(f'{len(files)} files of engines are in {self.folder}')
+                self._log(f'{len(files)} engine files found in {self.folder}')
         if not self.complete:
             self._log(f'no engines in {self.folder} yet: building them takes minutes, once')
 
@@ -150,28 +150,28 @@ class EngineCache:
             facts, files = manifest['facts'], manifest['files']
             listed = dict(files)
         except FileNotFoundError:
-            return 'building them was not finished'
+            return 'their build was not finished'
         except (OSError, ValueError, TypeError, LookupError, RecursionError) as err:
             return f'{MANIFEST} cannot be read ({type(err).__name__}: {err})'
         if facts != self._facts:
-            return f'they are those of {facts!r:.300}, and here it is {self._facts}'
+            return f'they were built for {facts!r:.300}, not for {self._facts}'
         present = self._described()
         for name, description in listed.items():
             if present.get(name) != description:
-                return f'{name!r:.100} is not as it was when it was written'
+                return f'{name!r:.100} has changed since it was written'
         return '' if listed else f'{MANIFEST} names no file'
 
     def _set_aside(self, why: str) -> Path:
         aside = self.folder.with_name(self.folder.name + ASIDE)
-        shutil.rmtree(aside, ignore_errors=True)  # of several bad ones the last is kept
+        shutil.rmtree(aside, ignore_errors=True)  # only the last bad ones are kept
         self.folder.rename(aside)
         self.folder.mkdir()
         self.complete = False
-        self._complain(f'engines were set aside to {aside} and are built again: {why}')
+        self._complain(f'engines were set aside in {aside} and are built again: {why}')
         return aside
 
     def _seal(self) -> None:
-        """Write the manifest, whole or not at all."""
+        """Write the manifest atomically."""
         if self.complete:
             return
         temporary = self.folder / f'{MANIFEST}.new'
@@ -186,7 +186,7 @@ class EngineCache:
             self._complain(f'cache_dir: {self.folder} cannot be written ({err})')
 
     def _files(self) -> list[Path]:
-        """Return what lies in the folder beside the manifest."""
+        """Return the folder's files except the manifest."""
         own = (MANIFEST, f'{MANIFEST}.new')
         found = sorted(self.folder.iterdir()) if self.folder.is_dir() else []
         return [path for path in found if path.name not in own and path.is_file()]
@@ -252,7 +252,7 @@ def tensorrt_version(capi: Path) -> str:
 
 
 def dotted(number: int) -> str:
-    """Write TensorRT's version number with dots: 100300 is 10.3.0, and before 10 8601 is 8.6.1."""
+    """Return TensorRT's version with dots: 100300 is 10.3.0, and before 10 8601 is 8.6.1."""
     major, rest = divmod(number, 10_000 if number >= 100_000 else 1000)
     return f'{major}.{rest // 100}.{rest % 100}'
 

@@ -1,4 +1,9 @@
-"""Exit policies: who leaves at which exit, and with which answer. See `base`."""
+"""Exit policies: which images leave at which exit, and with which answer.
+
+May import: errors; NumPy.
+Face: `build_policy`, `Policy` and the policies below; `operating_point.measure_exits` and
+`operating_point.operating_point` for what thresholds come to; `threshold_search` for choosing them.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +18,18 @@ STATELESS: dict[str, type[ConfidencePolicy]] = {
     'entropy': Entropy,
     'margin': Margin,
 }
-"""Those that a model file may hold in its graph."""
+"""Policies that a model file can hold in its graph, by name."""
 
 NAMES = (*STATELESS, 'patience', 'consensus')
-"""Those that leave by thresholds alone; `Anytime` needs times besides."""
+"""Policies that need only thresholds; `Anytime` needs times as well."""
 
 
 def build_policy(name: str, accuracy: tuple[float, ...]) -> Policy:
-    """The policy of that name for a model whose E + 1 exits have these held-out accuracies.
+    """Return a policy by its name.
+
+    Args:
+        name: One of `NAMES`.
+        accuracy: Held-out accuracy of each of the model's E + 1 exits.
 
     Raises:
         EevitError: The name is unknown.

@@ -19,22 +19,22 @@ from eevit_ros.policies.base import ExitReading, Policy, Probabilities
 
 
 class Patience(Policy):
-    """Leaves when so many exits in a row gave the same answer.
+    """Leaves when enough exits in a row gave the same answer.
 
-    The measure is that count, this exit included, divided by E + 1. PABEE's patience of t is
-    t + 1 same answers in a row.
+    The measure is their number, this exit included, divided by E + 1. PABEE's patience of t is
+    t + 1 equal answers in a row.
     """
 
     per_exit = False
 
     def __init__(self, exits: int) -> None:
-        """Count in a model of `exits` early exits."""
+        """Make a policy for a model with `exits` early exits."""
         self._exits = exits
         self.candidates = tuple(self.threshold(same) for same in range(1, exits + 1))
         self.start()
 
     def threshold(self, same: int) -> float:
-        """The threshold that lets an image leave at the `same`-th equal answer in a row."""
+        """Return the threshold that lets an image leave at the `same`-th equal answer in a row."""
         return (same - 0.5) / (self._exits + 1)
 
     def start(self) -> None:
@@ -43,7 +43,7 @@ class Patience(Policy):
         self._count: npt.NDArray[np.int64] | int = 0
 
     def read(self, probabilities: Probabilities) -> ExitReading:
-        """Count on, or begin again where the answer is another one."""
+        """Count on; start again for images whose answer has changed."""
         answer = probabilities.argmax(axis=-1)
         same = np.zeros(len(answer), bool) if self._answer is None else answer == self._answer
         self._count = np.where(same, self._count, 0) + 1
@@ -53,7 +53,7 @@ class Patience(Policy):
 
 
 class Consensus(Policy):
-    """Leaves when the exits that agree are sure enough together (BEEM).
+    """Leaves when the exits that agree are together sure enough (BEEM).
 
     The score is S_i = S_{i-1} + w_i C_i while the answer stays that of the exit before, and
     S_i = w_i C_i where it changes; C_i is the largest probability and w_i the weight of exit i: its
@@ -64,7 +64,7 @@ class Consensus(Policy):
     per_exit = False
 
     def __init__(self, weights: Sequence[float]) -> None:
-        """Weigh the exits.
+        """Make a policy with these weights.
 
         Args:
             weights: E + 1 positive weights, the final exit's last.
@@ -73,9 +73,7 @@ class Consensus(Policy):
             EevitError: There are fewer than two, or one is not positive.
         """
         if len(weights) < 2 or not all(weight > 0 for weight in weights):
-            raise EevitError(
-                f'consensus needs a positive weight of each exit and the final one. Got {weights!r}'
-            )
+            raise EevitError(f'consensus needs a positive weight for every exit. Got {weights!r}')
         self._weights = np.array(weights, np.float32)
         self._total = self._weights[:-1].sum()
         self.start()
@@ -87,7 +85,7 @@ class Consensus(Policy):
         self._seen = 0
 
     def read(self, probabilities: Probabilities) -> ExitReading:
-        """Add this exit's weighted confidence, or begin again where the answer is another one."""
+        """Add this exit's weighted confidence; start again for images whose answer has changed."""
         answer = probabilities.argmax(axis=-1)
         same = np.zeros(len(answer), bool) if self._answer is None else answer == self._answer
         added = self._weights[self._seen] * probabilities.max(axis=-1)

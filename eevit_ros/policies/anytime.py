@@ -1,4 +1,4 @@
-"""The best answer so far, given when the time is up.
+"""The best answer so far when the time is up.
 
 Reference:
     Zilberstein, Using Anytime Algorithms in Intelligent Systems, AI Magazine 1996.
@@ -18,11 +18,11 @@ TIME_IS_UP = np.inf  # above every threshold
 
 
 class Anytime(Policy):
-    """Leaves when the next exit would come too late, with the best answer so far.
+    """Leaves with the best answer so far when the next exit would be too late.
 
-    The best is that of the exit with the highest held-out accuracy, for every image alike; on the
-    first demo model the most confident one was right up to 1.4 points less often. It also leaves
-    when that answer is sure enough: with thresholds of 1, only time ends it.
+    The best answer is that of the exit with the highest held-out accuracy, for all images alike; on
+    the first demo model, taking the most confident one was right up to 1.4 points less often. It
+    also leaves when that answer is sure enough; with thresholds of 1 only time counts.
     """
 
     def __init__(
@@ -33,23 +33,23 @@ class Anytime(Policy):
         *,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        """Know the time and how long exits take.
+        """Make a policy for one model on one machine.
 
         Args:
             spent_ms: E + 1 rising times until each exit has answered, milliseconds.
             budget_ms: Time for one image, milliseconds.
             accuracy: E + 1 held-out shares of right answers.
-            clock: Seconds; on the robot `time.perf_counter`, then only the steps between exits are
-                taken from `spent_ms`. None believes `spent_ms`: offline.
+            clock: Clock in seconds, on the robot `time.perf_counter`: then only the steps between
+                exits come from `spent_ms`. None, for offline use, relies on `spent_ms` alone.
 
         Raises:
-            EevitError: The budget is too short for the first exit, the times do not rise, or there
-                are not as many accuracies.
+            EevitError: The budget is too short for the first exit, the times do not rise, or the
+                number of accuracies differs.
         """
         times = np.array(spent_ms, np.float64)
         if times.ndim != 1 or len(times) < 2 or not (np.diff(times, prepend=0.0) > 0).all():
             raise EevitError(f'spent_ms must be two or more rising times. Got {spent_ms!r}')
-        if not budget_ms >= times[0]:  # so written that NaN is refused as well
+        if not budget_ms >= times[0]:  # refuses NaN, too
             raise EevitError(
                 f'a budget of {budget_ms:g} ms is too short: the first exit answers after '
                 f'{times[0]:g} ms'
@@ -68,11 +68,11 @@ class Anytime(Policy):
     def on_the_robot(
         cls, spent_ms: Sequence[float], budget_ms: float, accuracy: Sequence[float]
     ) -> Anytime:
-        """One that readings at the steady clock; `start` it when the image comes in."""
+        """Return a policy that reads the steady clock; `start` it when the image arrives."""
         return cls(spent_ms, budget_ms, accuracy, clock=time.perf_counter)
 
     def start(self) -> None:
-        """Start the clock; no answer yet."""
+        """Start the clock and forget the last answer."""
         self._best: Probabilities | None = None
         self._seen = 0
         self._started_s = self._clock() if self._clock else 0.0
@@ -88,7 +88,7 @@ class Anytime(Policy):
         return ExitReading(measure.astype(np.float32), self._best)
 
     def _is_last(self) -> bool:
-        """Whether the exit after the one being seen does not fit in."""
+        """Return whether the exit after the one being read would be too late."""
         if self._seen + 1 >= len(self._spent_ms):
             return True
         here, following = self._spent_ms[self._seen : self._seen + 2]

@@ -1,8 +1,8 @@
-"""The exit policy offline: where images leave at given thresholds, and what that comes to.
+"""An exit policy offline: its measures at every exit, and accuracy and cost at given thresholds.
 
-From what a policy makes of all exits on the same images, so that one pass at full depth answers for
-every vector of thresholds. NumPy alone: calibration on a workstation and tuning on a robot's own
-recordings both use it. Which thresholds to choose: `threshold_search`.
+All exits are measured on the same images, so one pass at full depth serves every vector of
+thresholds. Calibration on a workstation and tuning on a robot's recordings both use this;
+`threshold_search` chooses the thresholds.
 
 Reference:
     Teerapittayanon et al., BranchyNet, ICPR 2016 (thresholds on confidence).
@@ -20,7 +20,7 @@ from eevit_ros.policies import Policy
 
 @dataclass(frozen=True)
 class ExitMeasures:
-    """What a policy makes of every exit on N images.
+    """A policy's readings of every exit on N images.
 
     Attributes:
         measure: float32 (E + 1, N), compared with the thresholds.
@@ -34,7 +34,12 @@ class ExitMeasures:
 
 
 def measure_exits(policy: Policy, probabilities: npt.NDArray[np.float32]) -> ExitMeasures:
-    """Show a policy every exit of every image, float32 (E + 1, N, C), as if nobody had left."""
+    """Let a policy read every exit of every image, as if none had left.
+
+    Args:
+        policy: The policy; it is started here.
+        probabilities: float32 (E + 1, N, C).
+    """
     policy.start()
     readings = [policy.read(exit_probabilities) for exit_probabilities in probabilities]
     return ExitMeasures(
@@ -46,14 +51,14 @@ def measure_exits(policy: Policy, probabilities: npt.NDArray[np.float32]) -> Exi
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """What an exit policy does on a data set.
+    """Accuracy and cost of an exit policy on a data set.
 
     Attributes:
         accuracy: Share of right answers.
-        share: E + 1 shares of images by exit.
+        share: E + 1 shares of images, by exit.
         exit_accuracy: E + 1 accuracies of the images that left there; 0 where none did.
-        speedup_layers: L * N over the sum of layers that ran.
-        speedup_macs: The plain backbone's MACs over the mean of what ran, heads included.
+        speedup_layers: L * N divided by the sum of layers that ran.
+        speedup_macs: The plain backbone's MACs divided by the mean MACs that ran, heads included.
     """
 
     accuracy: float
@@ -70,14 +75,14 @@ def operating_point(
     macs_at: tuple[int, ...],
     backbone_macs: int,
 ) -> OperatingPoint:
-    """Sum up a policy.
+    """Return accuracy and cost, given where each image left.
 
     Args:
-        right: bool (E + 1, N), whether each exit answers each image rightly.
-        taken: int (N,), the exit index of each image.
-        layers_at: E + 1 layers that ran for an image leaving there; the last is L.
-        macs_at: E + 1 MACs of an image leaving there.
-        backbone_macs: MACs of the plain backbone.
+        right: bool (E + 1, N), whether each exit answers each image correctly.
+        taken: int (N,), each image's exit index.
+        layers_at: E + 1 numbers of layers that run for an image leaving there; the last is L.
+        macs_at: E + 1 numbers of MACs for an image leaving there.
+        backbone_macs: The plain backbone's MACs.
     """
     exits, images = right.shape
     count = np.bincount(taken, minlength=exits)

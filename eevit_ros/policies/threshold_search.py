@@ -1,8 +1,8 @@
-"""Which thresholds to choose: the whole trade-off, or the best for a target.
+"""Choosing thresholds: the whole trade-off, or the best for a target.
 
-All exits are known for all images, so a change of one threshold is arithmetic: `_Search.options`
-prices every value for one exit at once, and the searches go from exit to exit until nothing gets
-better. The problem has many local optima; a search therefore starts from the best of many vectors.
+All exits' answers to all images are known, so changing a threshold is arithmetic: `_Search.options`
+prices every value for one exit at once, and a search goes from exit to exit until nothing improves.
+There are many local optima, so a search starts from the best of many vectors.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from eevit_ros.errors import EevitError
 
 Floats = npt.NDArray[np.float64]
 Score = Callable[[Floats, Floats], Floats]
-"""From hits and summed cost to what shall be small; infinite where a limit is broken."""
+"""Maps hits and summed cost to a score to minimise; infinite where a limit is broken."""
 
 CANDIDATES = np.round(np.arange(0.30, 1.0, 0.01), 2)
 PRICES = np.geomspace(1e-3, 10, 60)
-"""How many right answers one pass at full depth is worth, from almost none to more than all."""
+"""Right answers that one pass at full depth is worth, from almost none to more than all."""
 
-TRIED = 5  # starts that a search goes on from
+TRIED = 5  # best starts that a search continues from
 
 
 def exits_taken(
     confidence: npt.NDArray[np.float32], thresholds: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.int64]:
-    """The exit index (N,) of each image: the first that is confident enough, else the final one.
+    """Return each image's exit index (N,): the first exit that is sure enough, else the final one.
 
     Args:
         confidence: float32 (E + 1, N), or another policy's measure.
-        thresholds: float32 (E,); an exit is taken above its threshold, not at it.
+        thresholds: float32 (E,); an exit is taken strictly above its threshold.
     """
     leaves = confidence[:-1] > thresholds[:, None]
     leaves = np.vstack([leaves, np.ones((1, confidence.shape[1]), bool)])
@@ -48,14 +48,14 @@ def choose_thresholds(
     candidates: Sequence[float] = CANDIDATES.tolist(),
     per_exit: bool = True,
 ) -> tuple[float, ...]:
-    """The thresholds with the fewest mean MACs whose accuracy falls by at most `max_drop`.
+    """Return the thresholds with the fewest mean MACs whose accuracy drops by at most `max_drop`.
 
     Args:
         confidence: float32 (E + 1, N), calibrated; or another policy's measure.
         right: bool (E + 1, N).
         macs_at: E + 1 MACs of an image leaving there.
-        max_drop: Accuracy that may be given up against the final exit, as a share (0.005).
-        candidates: Thresholds to try, rising; 1 is tried besides.
+        max_drop: Accuracy that may be lost against the final exit, a share such as 0.005.
+        candidates: Thresholds to try, rising; 1 is always tried.
         per_exit: Whether each exit may have its own; else all share one.
 
     Returns:
@@ -81,7 +81,7 @@ def choose_within(
     candidates: Sequence[float] = CANDIDATES.tolist(),
     per_exit: bool = True,
 ) -> tuple[float, ...]:
-    """The most accurate thresholds whose mean cost is at most `limit`.
+    """Return the most accurate thresholds whose mean cost is at most `limit`.
 
     The cost may be MACs, or the share of runs that are too slow at that exit.
 
@@ -89,8 +89,8 @@ def choose_within(
         confidence: As for `choose_thresholds`.
         right: bool (E + 1, N).
         cost_at: E + 1 costs of an image leaving there.
-        limit: Of the mean cost.
-        candidates: Thresholds to try, rising; 0 and 1 are tried besides.
+        limit: Limit of the mean cost.
+        candidates: Thresholds to try, rising; 0 and 1 are always tried.
         per_exit: Whether each exit may have its own; else all share one.
 
     Raises:
@@ -119,13 +119,13 @@ def front(
     candidates: Sequence[float] = CANDIDATES.tolist(),
     per_exit: bool = True,
 ) -> list[tuple[float, ...]]:
-    """The whole trade-off: vectors that no other found is both cheaper and more accurate than.
+    """Return the whole trade-off: no vector found is both cheaper and more accurate than these.
 
     Args:
         confidence: As for `choose_thresholds`.
         right: bool (E + 1, N).
         macs_at: E + 1 MACs of an image leaving there.
-        candidates: Thresholds to try, rising; 0 and 1 are tried besides.
+        candidates: Thresholds to try, rising; 0 and 1 are always tried.
         per_exit: Whether each exit may have its own; else all share one.
 
     Returns:
@@ -167,18 +167,18 @@ class _Search:
         return tuple(float(self._values[index]) for index in found)
 
     def totals(self, found: npt.NDArray[np.int64]) -> tuple[float, float]:
-        """Hits and summed cost."""
+        """Return hits and summed cost."""
         taken = exits_taken(self._confidence, self._compared[found])
         return float(self._right[taken, self._images].sum()), float(self._cost[taken].sum())
 
     def least(self) -> float:
-        """The least mean cost that can be reached by one value for all exits."""
+        """Return the least mean cost that one value for all exits reaches."""
         return min(self.totals(found)[1] for found in self._common()) / len(self._images)
 
     def options(self, found: npt.NDArray[np.int64], exit_index: int) -> tuple[Floats, Floats]:
-        """Hits and summed cost with each of the values at one exit, the others as they are."""
+        """Return hits and summed cost with each of the values at one exit, the others unchanged."""
         otherwise = self._compared[found]
-        otherwise[exit_index] = np.inf  # nobody leaves there
+        otherwise[exit_index] = np.inf  # no image leaves there
         taken = exits_taken(self._confidence, otherwise)
         arrives = taken > exit_index
         below, other = self._below[exit_index, arrives], taken[arrives]
@@ -189,12 +189,12 @@ class _Search:
         return hits + self._leaving(below, gain), cost + self._leaving(below, saving)
 
     def _leaving(self, below: npt.NDArray[np.int64], change: Floats) -> Floats:
-        """By value: the summed change of the images that leave at it."""
+        """Return, by value, the summed change of the images that leave at it."""
         by_index = np.bincount(below, weights=change, minlength=len(self._values) + 1)
         return np.asarray(by_index[::-1].cumsum()[::-1][1:], np.float64)
 
     def descend(self, found: npt.NDArray[np.int64], score: Score) -> npt.NDArray[np.int64]:
-        """Change one threshold at a time for the better until nothing changes."""
+        """Improve one threshold at a time until nothing changes."""
         found = found.copy()
         changed = self._per_exit
         while changed:
@@ -202,20 +202,20 @@ class _Search:
             for exit_index in range(self._exits):
                 scores = score(*self.options(found, exit_index))
                 best = int(scores.argmin())
-                # By more than rounding: sums come in another order for each exit.
+                # By more than rounding, as each exit sums in another order.
                 if scores[best] < scores[found[exit_index]] - 1e-9 * abs(scores[best]):
                     found[exit_index] = best
                     changed = True
         return found
 
     def starts(self) -> list[npt.NDArray[np.int64]]:
-        """One value for all exits, and the best at every price of a MAC."""
+        """Return one value for all exits, and the best vector at every price of a MAC."""
         found = self._common()
         if not self._per_exit:
             return found
         totals = np.array([self.totals(one) for one in found])
-        most = self._cost.max() or 1.0  # all may cost nothing, if it is a share of slow runs
-        # There and back: what is found at one price is a start for the others.
+        most = self._cost.max() or 1.0  # a share of slow runs may be 0 everywhere
+        # Up and down: a vector found at one price is a start for the others.
         for price in (*PRICES / most, *PRICES[::-1] / most):
 
             def score(hits: Floats, cost: Floats, price: float = float(price)) -> Floats:
@@ -229,7 +229,7 @@ class _Search:
         return found
 
     def best(self, score: Score) -> npt.NDArray[np.int64]:
-        """The best by `score` that is found from the best of the starts."""
+        """Return the vector with the lowest `score` that is found from the best starts."""
 
         def one(found: npt.NDArray[np.int64]) -> float:
             hits, cost = self.totals(found)

@@ -82,7 +82,7 @@ def test_an_engine_that_was_spoilt_is_said_and_built_again(
     engine.write_bytes(bytes(len(ENGINE)))
     assert main(arguments) == 0
     out = capsys.readouterr().out
-    assert 'set aside to' in out
+    assert 'set aside in' in out
     assert engine.read_bytes() == ENGINE
 
 

@@ -406,7 +406,7 @@ def test_a_pipe_or_device_is_neither_waited_for_nor_read(
 ) -> None:
     path = tmp_path / 'endless.onnx'
     make(path)
-    with pytest.raises(EevitError, match='endless.onnx: is no regular file'):
+    with pytest.raises(EevitError, match='endless.onnx: not a regular file'):
         read_model(path)
 
 

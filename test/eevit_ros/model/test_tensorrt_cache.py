@@ -93,7 +93,7 @@ def test_a_folder_copied_from_another_machine_is_set_aside(built: Path) -> None:
         (lambda file: file.write_text('[1, 2]'), 'manifest.json cannot be read'),
         (lambda file: file.write_text('[' * 200_000), 'manifest.json cannot be read'),
         (lambda file: file.write_text('{"facts": {}, "files": 7}'), 'manifest.json cannot be read'),
-        (lambda file: file.write_text('{"facts": 7, "files": {}}'), 'they are those of 7'),
+        (lambda file: file.write_text('{"facts": 7, "files": {}}'), 'they were built for 7'),
         (lambda file: (file.unlink(), file.mkdir()), 'manifest.json cannot be read'),
     ],
 )
@@ -117,7 +117,7 @@ def test_an_engine_that_is_not_as_it_was_is_set_aside(
     built: Path, spoil: Callable[[Path], object]
 ) -> None:
     spoil(built / 'graph1.engine')
-    assert_built_again(built, "'graph1.engine' is not as it was")
+    assert_built_again(built, "'graph1.engine' has changed")
 
 
 def test_a_manifest_that_names_other_files_reads_none_of_them(built: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_manifest_that_names_other_files_reads_none_of_them(built: Path) -> No
     manifest = json.loads(path.read_text())
     manifest['files']['../../secret'] = {'bytes': 1, 'sha256': ''}
     path.write_text(json.dumps(manifest))
-    assert_built_again(built, "'../../secret' is not as it was")
+    assert_built_again(built, "'../../secret' has changed")
 
 
 def test_engines_that_tensorrt_does_not_take_are_built_again(built: Path) -> None:
@@ -139,7 +139,7 @@ def test_engines_that_tensorrt_does_not_take_are_built_again(built: Path) -> Non
 
     again = cache(built.parent)
     assert again.use(start) == 'built'
-    assert 'TensorRT does not take them: could not deserialize engine' in again.note
+    assert 'TensorRT does not accept them: could not deserialize engine' in again.note
 
 
 def test_engines_are_kept_where_building_fails_as_well(built: Path) -> None:
@@ -207,11 +207,11 @@ def test_two_processes_do_not_build_the_same(tmp_path: Path) -> None:
     first.start()
     assert building.wait(PLENTY_S)
 
-    def say(text: str) -> None:
-        if 'another process builds engines' in text:
+    def log(text: str) -> None:
+        if 'another process' in text:
             waiting.set()
 
-    found.append(EngineCache(tmp_path, FACTS, say).use(build))
+    found.append(EngineCache(tmp_path, FACTS, log).use(build))
     first.join(PLENTY_S)
     assert sorted(found) == ['built', 'loaded']
 
@@ -242,4 +242,4 @@ def test_a_disk_that_runs_full_is_told_and_the_half_is_never_believed(
     with room_for(size):
         assert full.use(build_as_far_as_it_goes) == 'built'
     assert f'{full.folder} cannot be written' in full.note
-    assert_built_again(full.folder, 'building them was not finished')
+    assert_built_again(full.folder, 'was not finished')
