@@ -19,6 +19,8 @@ PROVIDERS = {
     'cuda': 'CUDAExecutionProvider',
     'cpu': 'CPUExecutionProvider',
 }
+# The device that keeps tensors between stages; 'cpu' for a provider that is not listed.
+MEMORY = {'tensorrt': 'cuda', 'cuda': 'cuda'}
 AUTO, SINGLE, STAGED = 'auto', 'single', 'staged'
 EXECUTIONS = (AUTO, SINGLE, STAGED)
 MOST_THREADS = 256
@@ -101,7 +103,7 @@ class Compute:
         folder = self.cache_dir
         if not folder:
             base = os.environ.get('XDG_CACHE_HOME', '')
-            # The XDG specification has a relative path ignored.
+            # The XDG specification ignores a relative path.
             folder = os.path.join(base if os.path.isabs(base) else '~/.cache', 'eevit_ros')
         return Path(os.path.expanduser(folder), 'tensorrt')
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.resize import grey
-from eevit_ros.model.compute import AUTO, Compute, Log
+from eevit_ros.model.compute import AUTO, MEMORY, Compute, Log
 from eevit_ros.model.ort_session import available_providers, import_onnxruntime, open_session
 from eevit_ros.model.runners import Runner, SingleRunner, StagedRunner
 from eevit_ros.model.stages import cut_stages
@@ -117,7 +117,7 @@ def _start(model: bytes, compute: Compute, engines: Path | None, log: Log) -> Ru
 
     runner: Runner
     if compute.staged:
-        runner = StagedRunner(model, make_session, 'cpu' if compute.provider == 'cpu' else 'cuda')
+        runner = StagedRunner(model, make_session, MEMORY.get(compute.provider, 'cpu'))
     else:
         runner = SingleRunner(model, make_session)
     meta = runner.metadata

@@ -46,7 +46,7 @@ def test_a_gpu_that_dies(tmp_path: Path, provider: str) -> None:
             assert 'failed on cuda: CUDA failure 2: out of memory: opening' in process.output()
         else:  # who insists has said that no answer is better than a slow one
             node.until_report(
-                'failed on cuda: CUDA failure 2: out of memory. Provider cuda was insisted on',
+                'failed on cuda: CUDA failure 2: out of memory',
                 lambda: node.camera.publish(raw_image(WHITE)),
                 ERROR,
             )
