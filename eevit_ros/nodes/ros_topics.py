@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from typing import Any
 
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
+from eevit_ros.errors import EevitError
 from eevit_ros.parameters.topics import Topic
 
 
@@ -30,3 +34,20 @@ def qos_profile(topic: Topic) -> QoSProfile:
         else ReliabilityPolicy.RELIABLE,
         durability=DurabilityPolicy.TRANSIENT_LOCAL if topic.latched else DurabilityPolicy.VOLATILE,
     )
+
+
+def resolved(node: Node, parameter: str, names: Iterable[str]) -> list[str]:
+    """Return the full names of topics that a parameter holds.
+
+    Raises:
+        EevitError: A name is no topic's; names the parameter.
+    """
+    found = []
+    for name in names:
+        try:
+            found.append(node.resolve_topic_name(name))
+        except rclpy_implementation.RCLError as err:
+            raise EevitError(
+                f"parameter '{parameter}' must be a list of topics. Got {name!r}: {err}"
+            ) from err
+    return found

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -27,7 +26,7 @@ from eevit_ros.errors import EevitError
 from eevit_ros.nodes import process as node_process
 from eevit_ros.nodes.declare import read_settings
 from eevit_ros.nodes.process import EXIT_NOT_CONFIGURED, SPIN_S
-from eevit_ros.nodes.ros_topics import message_class
+from eevit_ros.nodes.ros_topics import message_class, resolved
 from eevit_ros.parameters.topics import RECORDED
 from eevit_ros.settings import parameter
 
@@ -78,12 +77,7 @@ class BagRecorder(Node):
         super().__init__('bag_recorder')
         settings = read_settings(self, RecorderSettings)
         self.output = Path(settings.output).expanduser()
-        try:
-            self._topics = [self.resolve_topic_name(topic) for topic in settings.topics]
-        except rclpy_implementation.RCLError as err:
-            raise EevitError(
-                f"parameter 'topics' must be a list of topics. Got {settings.topics!r}: {err}"
-            ) from err
+        self._topics = resolved(self, 'topics', settings.topics)
         self._unsubscribed = set(self._topics)
         self.failures: list[str] = []
 

@@ -18,14 +18,14 @@ from eevit_ros.parameters.topics import COMMAND, SCALED_COMMAND
 from eevit_ros.perception.process_stall import ProcessStall
 
 TYPES = {'twist': Twist, 'twist_stamped': TwistStamped}
-SHORTEST_STALL_S = 0.5  # the node looks at the clock five times a second or more often
+SHORTEST_STALL_S = 0.5  # `tick` comes at least five times a second
 
 
 def scaled(twist: Twist, share: float) -> Twist | None:
-    """Return all its velocities times `share`, so that the path keeps its shape.
+    """Return a command with all velocities times `share`, so that the path keeps its shape.
 
     Returns:
-        None for a command with a velocity that is no finite number.
+        The command; None if one of its velocities is not finite.
     """
     parts = (twist.linear, twist.angular)
     if not all(math.isfinite(value) for part in parts for value in (part.x, part.y, part.z)):
@@ -35,19 +35,22 @@ def scaled(twist: Twist, share: float) -> Twist | None:
 
 
 class CommandScaler:
-    """Hands commands from `cmd_vel_in` on to `cmd_vel_out`; zero velocity when they stop coming.
+    """Scales commands from `cmd_vel_in` to `cmd_vel_out`; sends zero velocity when they stop.
 
-    Before the first command it is silent: somebody else may still drive the robot.
+    Before the first command it publishes nothing: something else may still drive the robot.
+
+    Attributes:
+        publisher: Publisher of `cmd_vel_out`.
     """
 
     def __init__(self, node: Node, kind: str, timeout_s: float, share: Callable[[], float]) -> None:
-        """Subscribe now.
+        """Subscribe and create the publisher.
 
         Args:
-            node: Its executor calls back.
+            node: Node that subscribes; its executor calls back.
             kind: 'twist' or 'twist_stamped'.
-            timeout_s: A command counts for this long, seconds.
-            share: Returns the share of the commanded velocity that is allowed now.
+            timeout_s: Seconds for which a command counts.
+            share: Returns the share of full speed that is allowed now.
         """
         self._node = node
         self._timeout_s = timeout_s
@@ -69,19 +72,19 @@ class CommandScaler:
         self._watch = TopicWatch(node, topic, type_name, qos)
 
     def tick(self) -> None:
-        """Do what time asks for, to be called at least five times a second."""
+        """Slow down or stop where time demands it; to be called at least five times a second."""
         self._stall.update(time.monotonic())
         self.slow_down()
         if self._last is not None and self._is_over():
             self.stop()
 
     def slow_down(self) -> None:
-        """Send the last command again if less of it is allowed by now."""
+        """Send the last command again if less of it is allowed now."""
         if self._last is not None and not self._is_over() and self._share() < self._sent_share:
             self._send()
 
     def stop(self) -> None:
-        """Send zero velocity, if there ever was a command."""
+        """Send zero velocity, if a command ever came."""
         if self._last is None:
             return
         if isinstance(self._last, TwistStamped):
@@ -92,25 +95,25 @@ class CommandScaler:
             self.publisher.publish(Twist())
 
     def problem(self) -> str:
-        """Return what is wrong with the commands, '' if nothing is."""
+        """Return what is wrong with the commands; '' for nothing."""
         bad = 'a velocity command is not finite: zero velocity was sent instead'
         return '; '.join(text for text in (self._watch.unheard(), bad * self._is_bad) if text)
 
     def values(self) -> dict[str, str]:
-        """Return what diagnostics say of the commands."""
+        """Return the values of /diagnostics on the commands."""
         state = 'none yet' if self._last is None else 'stopped' if self._is_over() else 'coming'
         return {'commands': state, 'bad_commands': str(self._bad)}
 
     def _on_command(self, message: Any) -> None:
         now_s = time.monotonic()
         if self._stall.update(now_s):
-            return  # it may have waited for this process: nobody knows how old it is
+            return  # it may have waited for this process and be of any age
         self._last, self._last_s = message, now_s
         self._is_bad = not self._send()
         self._bad += self._is_bad
 
     def _send(self) -> bool:
-        """Send the last command scaled, or zero velocity if it is not finite: then False."""
+        """Send the last command, scaled; return False if it was not finite and zero was sent."""
         stamped = isinstance(self._last, TwistStamped)
         self._sent_share = self._share()
         twist = scaled(self._last.twist if stamped else self._last, self._sent_share)

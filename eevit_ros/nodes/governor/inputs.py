@@ -1,4 +1,4 @@
-"""What the governor listens to, and a watch over who else is on its topics."""
+"""What the governor subscribes to, and a watch over who else is on its topics."""
 
 from __future__ import annotations
 
@@ -11,14 +11,23 @@ from rclpy.node import Node
 from rclpy.subscription import Subscription
 from std_msgs.msg import Float32
 
-from eevit_ros.nodes.governor.nav2 import SpeedLimitMessage
-from eevit_ros.nodes.ros_topics import qos_profile
+from eevit_ros.nodes.ros_topics import message_class, qos_profile
 from eevit_ros.nodes.topic_watch import TopicWatch
 from eevit_ros.parameters import topics
 from eevit_ros.speed.limit import SpeedLimit
 
 RATE_QOS, LIMIT_QOS = qos_profile(topics.RATE_INPUT), qos_profile(topics.OTHER_LIMIT)
 (RATE_TYPE,), (LIMIT_TYPE,) = topics.RATE_INPUT.types, topics.OTHER_LIMIT.types
+
+try:
+    SpeedLimitMessage = message_class(LIMIT_TYPE)
+except ImportError:  # a robot without Nav2
+    SpeedLimitMessage = None
+
+NO_NAV2 = (
+    'nav2_msgs is not installed: speed_limit is not published and limit_sources are ignored '
+    '(sudo apt install ros-$ROS_DISTRO-nav2-msgs); the other outputs work'
+)
 
 
 class LimitInputs:
@@ -31,22 +40,22 @@ class LimitInputs:
         *,
         sources: Sequence[str],
         output: str,
-        heard: Callable[[], None],
+        on_message: Callable[[], None],
     ) -> None:
-        """Subscribe now.
+        """Subscribe.
 
         Args:
-            node: Its executor calls back.
-            limit: Takes what is heard, and what is wrong.
+            node: Node that subscribes; its executor calls back.
+            limit: Limit that messages and problems go into.
             sources: Full names of the other sources' topics.
             output: Full name of the topic that only this node may publish on.
-            heard: Called after every message.
+            on_message: Called after every message.
         """
         self.rate_topic: str = node.resolve_topic_name(topics.RATE_INPUT.name)
         self._own_name: str = node.get_fully_qualified_name()
         self._limit = limit
         self._output = output
-        self._heard = heard
+        self._on_message = on_message
         self._number: int | None = None  # of the last message of the adaptive rate
         # Humble's rclpy calls back with the message alone.
         numbered = hasattr(Subscription, 'CallbackType')
@@ -61,39 +70,38 @@ class LimitInputs:
             topic: TopicWatch(node, topic, LIMIT_TYPE, LIMIT_QOS) for topic in sources
         }
 
-    def look_around(self) -> None:
-        """Find out who else is on our topics, and take what must not be as a fault."""
-        wrong, rate_topic, output = self._limit.set_problem, self.rate_topic, self._output
-        wrong('unheard', self._rate_watch.unheard())
+    def check_publishers(self) -> None:
+        """Report publishers that must not be there, or cannot be received, as faults."""
+        report, rate_topic, output = self._limit.set_problem, self.rate_topic, self._output
+        report('unheard', self._rate_watch.unheard())
         names = self._rate_watch.names()
         text = f'{len(names)} nodes publish on {rate_topic}: {", ".join(names)}; only one may'
-        wrong('several', text if len(names) > 1 else '')
-        wrong('twins', _twins(self._rate_watch, rate_topic))
+        report('several', text if len(names) > 1 else '')
+        report('twins', _twins(self._rate_watch, rate_topic))
         others = [name for name in self._output_watch.names() if name != self._own_name]
         text = (
-            f'{", ".join(others)} publishes on {output}, too, and the last writer wins: remap it '
+            f'{", ".join(others)} also publishes on {output}, where the last writer wins: remap it '
             "to a topic of its own and name that in the parameter 'limit_sources'"
         )
-        wrong('foreign', text if others else '')
-        wrong('double', _twins(self._output_watch, output))
+        report('foreign', text if others else '')
+        report('double', _twins(self._output_watch, output))
         for topic, watch in self._source_watches.items():
-            wrong(f'unheard {topic}', watch.unheard())
+            report(f'unheard {topic}', watch.unheard())
 
     def publishers(self) -> int:
-        """Return how many publishers the adaptive rate has, ghosts of killed processes included."""
+        """Return how many publishers the adaptive rate has, those of killed processes included."""
         return self._rate_watch.count()
 
-    def silence(self) -> str:
-        """Say why no rate can come, '' if there is a publisher."""
+    def missing_publisher(self) -> str:
+        """Return that nothing publishes the adaptive rate; '' if something does."""
         if self._rate_watch.names():
             return ''
-        return f"nobody publishes on {self.rate_topic}: check the remapping of 'adaptive_rate'"
+        return f"nothing publishes on {self.rate_topic}: check the remapping of 'adaptive_rate'"
 
     def _on_numbered_rate(self, message: Float32, info: Any) -> None:
-        """Take a rate with the number that its publisher gave it, where the middleware tells.
+        """Take a rate with its publisher's sequence number, where the middleware has one.
 
-        A publisher numbers its messages one by one, so between two of them another publisher's
-        number has no room to rise.
+        Each publisher counts its own messages, so with two of them the numbers do not always rise.
         """
         number, last = info.get('publication_sequence_number'), self._number
         self._number = number
@@ -108,14 +116,14 @@ class LimitInputs:
 
     def _on_rate(self, message: Float32, fault: str = '') -> None:
         self._limit.update_rate(message.data, time.monotonic(), fault)
-        self._heard()
+        self._on_message()
 
     def _on_zone(self, topic: str, message: Any) -> None:
         self._limit.update_zone(topic, message.speed_limit, is_percent=message.percentage)
-        self._heard()
+        self._on_message()
 
 
 def _twins(watch: TopicWatch, topic: str) -> str:
     names = ', '.join(watch.twins())
-    text = f'several publishers named {names} are on {topic}; only one may: end the other processes'
+    text = f'several publishers on {topic} are named {names}; only one may: end the other processes'
     return text if names else ''

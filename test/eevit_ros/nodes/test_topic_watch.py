@@ -94,11 +94,11 @@ def test_two_of_one_name_are_a_fault_of_the_rate_and_of_the_limit(
     """Where messages have no numbers nothing else shows two classifiers, or two governors."""
     monkeypatch.setattr(topic_watch, 'GHOST_S', 0.0)
     limit = SpeedLimit(LimitSettings())
-    inputs = LimitInputs(peer.node, limit, sources=[], output='/limit', heard=lambda: None)
+    inputs = LimitInputs(peer.node, limit, sources=[], output='/limit', on_message=lambda: None)
     publishers = [peer.node.create_publisher(kind, topic, 1)]
 
     def found() -> bool:
-        inputs.look_around()
+        inputs.check_publishers()
         return limit.at(0.0).reason == WRONG
 
     watch = TopicWatch(peer.node, topic, '', QOS)
@@ -106,7 +106,7 @@ def test_two_of_one_name_are_a_fault_of_the_rate_and_of_the_limit(
     assert not found()
     publishers.append(peer.node.create_publisher(kind, topic, 1))
     peer.until(found, 'the fault')
-    assert limit.at(0.0).text.startswith(f'several publishers named /test_peer are on {topic}')
+    assert limit.at(0.0).text.startswith(f'several publishers on {topic} are named /test_peer')
     for publisher in publishers:
         peer.node.destroy_publisher(publisher)
 

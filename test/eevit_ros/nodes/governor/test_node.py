@@ -19,7 +19,7 @@ from rclpy.parameter import Parameter
 from rclpy.subscription import Subscription
 from std_msgs.msg import Float32, Float64
 
-from eevit_ros.nodes.governor.floor_hearing import PATIENCE_S, FloorHearing
+from eevit_ros.nodes.governor.floor_delivery import PATIENCE_S, FloorDelivery
 from harness.governor_peer import FLOOR, FULL, NAV2_QOS, PATIENT, GovernorPeer, governor, stranger
 from harness.ros_process import SENSOR_DATA, RosPeer
 
@@ -189,7 +189,7 @@ def test_from_the_first_moment_and_in_silence_it_is_at_the_floor(
             assert values['reason'] == 'stale'
             assert int(values['faults']) >= 1
             peer.node.destroy_publisher(node.rates)
-            node.until_report('stale', 'nobody publishes on /adaptive_rate: check the remapping')
+            node.until_report('stale', 'nothing publishes on /adaptive_rate: check the remapping')
 
 
 def test_a_listener_hears_the_floor_first_however_late_it_comes(
@@ -215,7 +215,7 @@ def test_a_listener_hears_the_floor_first_however_late_it_comes(
             assert status.message.startswith('startup: ')
             assert 'no subscriber has received the floor yet' in status.message
             for topic in ('/speed_limit', '/speed_governor/speed_scale'):
-                assert f'nobody listens on {topic}' in status.message
+                assert f'no subscribers on {topic}' in status.message
             assert status.level == DiagnosticStatus.WARN
         ups_s = [float(value(status, 'up_s')) for status in waiting()]
         assert ups_s == sorted(ups_s)
@@ -247,37 +247,37 @@ def test_a_robot_that_uses_the_plain_scale_alone_is_fine(peer: RosPeer, tmp_path
             fresh, 'full speed', each=lambda: rates.publish(Float32(data=1.0)), node=process
         )
         assert status.level == DiagnosticStatus.OK
-        assert 'nobody listens on /speed_limit' in status.message
+        assert 'no subscribers on /speed_limit' in status.message
         assert 'speed_scale' not in status.message
     peer.node.destroy_publisher(rates)
 
 
-def test_a_listener_that_acknowledges_nothing_is_not_waited_for_long(
+def test_a_subscriber_that_acknowledges_nothing_is_not_waited_for_long(
     peer: RosPeer, tmp_path: Path
 ) -> None:
-    arguments = ['-r', 'filter_speed_limit:=/zones']  # to which it listens
+    arguments = ['-r', 'filter_speed_limit:=/zones']  # to which it subscribes
     with governor(peer, arguments, tmp_path / 'node.log') as ear:
         mouth = peer.node.create_publisher(SpeedLimit, '/zones', 10)
         unused = peer.node.create_publisher(Float32, '/unused', 10)
-        hearing = FloorHearing([mouth], unused)
-        assert not hearing.is_over(0.0)
-        assert not hearing.is_over(2 * PATIENCE_S)  # nobody is there
-        peer.until(mouth.get_subscription_count, 'a listener', node=ear)
+        delivery = FloorDelivery([mouth], unused)
+        assert not delivery.is_done(0.0)
+        assert not delivery.is_done(2 * PATIENCE_S)  # nobody is there
+        peer.until(mouth.get_subscription_count, 'a subscriber', node=ear)
 
         def say() -> None:
             mouth.publish(SpeedLimit(percentage=True, speed_limit=FULL))
 
-        assert not hearing.is_over(100.0)  # nothing was sent yet
+        assert not delivery.is_done(100.0)  # nothing was sent yet
         say()
-        heard = partial(hearing.is_over, now_s=100.0)
+        heard = partial(delivery.is_done, now_s=100.0)
         peer.until(heard, 'an acknowledgement', each=say, node=ear)
 
         ear.process.kill()
         ear.process.wait()
-        assert mouth.get_subscription_count()  # a ghost
+        assert mouth.get_subscription_count()  # the stale entry of a killed process
         say()
-        assert not hearing.is_over(100.0)
-        assert hearing.is_over(100.0 + PATIENCE_S)
+        assert not delivery.is_done(100.0)
+        assert delivery.is_done(100.0 + PATIENCE_S)
         peer.node.destroy_publisher(mouth)
         peer.node.destroy_publisher(unused)
 
@@ -340,6 +340,7 @@ def test_what_is_wrong_at_the_start_is_named_and_ends_it_with_code_2(
     cases = [
         (['-p', 'publish_hz:=2.0'], 'publish_hz'),
         (['-p', 'floor:=low'], 'floor'),
+        (['-p', "limit_sources:=['a b']"], "'limit_sources'"),
         (['-p', 'unit:=mps'], 'max_speed_mps'),
         (['-r', 'filter_speed_limit:=/speed_limit'], '/speed_limit'),
         (['--params-file', str(tmp_path / 'missing.yaml')], str(tmp_path / 'missing.yaml')),
