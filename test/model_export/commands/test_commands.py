@@ -218,7 +218,7 @@ def test_an_interrupt_says_what_goes_on(
 
     monkeypatch.setattr(RunFolder, 'log', interrupt)
     assert untrained.command('train') == 130
-    assert 'goes on from the last checkpoint' in capsys.readouterr().err
-    monkeypatch.setattr('model_export.commands.evaluate.load_split', interrupt)
+    assert 'from the last checkpoint' in capsys.readouterr().err
+    monkeypatch.setattr('model_export.data.load_split', interrupt)
     assert trained.command('evaluate') == 130
     assert capsys.readouterr().err.endswith('stopped\n')

@@ -162,7 +162,7 @@ def test_a_file_is_fast_enough_for_a_target_in_milliseconds(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr('model_export.commands.thresholds.command.ROUNDS', 20)
+    monkeypatch.setattr('model_export.commands.thresholds.ROUNDS', 20)
     out = shop / 'p99'
     options = ['--split', 'train', '--policy', 'margin', '--out', out]
     assert command(shop, 'thresholds', files['margin'].name, *options, '--p99-ms', 10_000) == 0
