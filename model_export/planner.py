@@ -90,7 +90,7 @@ def place(
 
 
 def head_after(backbone: BackboneRecipe, layer: int) -> ExitRecipe:
-    """LGViT's head for the depth of `layer` (from 1), with as many attention heads as the layer."""
+    """Return LGViT's head for the depth of `layer`, with as many attention heads as the layer."""
     rule = _SWIN_RULE if backbone.kind == 'swin' else _PLAIN_RULE
     depth = layer / backbone.layers
     head, size = next((head, size) for bound, head, size in rule if depth <= bound)
@@ -120,7 +120,7 @@ def costs(backbone: BackboneRecipe, num_classes: int) -> Costs:
 
 
 def equal_steps(costs: Costs, count: int, first: int | None = None) -> tuple[int, ...]:
-    """The `count` layers at which exits divide the work most equally.
+    """Return the `count` layers at which exits divide the work most equally.
 
     A step is the layers since the exit before (or since the image) and its own head; the last step
     is what remains to the final classifier. Most equal is the least sum of squared steps. With
@@ -150,7 +150,7 @@ def equal_steps(costs: Costs, count: int, first: int | None = None) -> tuple[int
 
 
 def leaving(costs: Costs, exits: Sequence[ExitRecipe]) -> list[int]:
-    """MACs of all that ran for an image that leaves at each exit and, last, at the end."""
+    """Return the MACs of an image that leaves at each exit and, last, at the end."""
     spent, macs = 0, []
     for exit in exits:
         spent += costs.heads[exit.layer - 1]
@@ -159,7 +159,7 @@ def leaving(costs: Costs, exits: Sequence[ExitRecipe]) -> list[int]:
 
 
 def table(costs: Costs, exits: Sequence[ExitRecipe]) -> str:
-    """The plan as lines to read: layer, head, MACs so far, share of the backbone, head MACs."""
+    """Return the plan as text: layer, head, MACs so far, share of the backbone, head MACs."""
     backbone = sum(costs.layers)
     rows = [(exit.layer, _words(exit), costs.heads[exit.layer - 1]) for exit in exits]
     rows.append((len(costs.layers), 'final', 0))
@@ -173,7 +173,7 @@ def table(costs: Costs, exits: Sequence[ExitRecipe]) -> str:
 
 
 def exits_yaml(exits: Sequence[ExitRecipe]) -> str:
-    """The `exits:` block of a recipe."""
+    """Return the `exits:` block of a recipe."""
     lines = ['exits:']
     for exit in exits:
         entry: dict[str, Any] = {'layer': exit.layer, 'head': exit.head, 'params': exit.params}
@@ -183,7 +183,7 @@ def exits_yaml(exits: Sequence[ExitRecipe]) -> str:
 
 
 def load_backbone(path: Path) -> tuple[BackboneRecipe, int]:
-    """The backbone and the number of classes of a recipe file; it need not have exits yet.
+    """Return backbone and number of classes of a recipe file, which may lack exits.
 
     Raises:
         ModelExportError: the file is missing, is not YAML, or a value does not fit.

@@ -1,5 +1,5 @@
 """Temperatures and thresholds from held-out images, and what can be promised of them.
 
 May import: export, network, data, errors; the policies of `eevit_ros`.
-Face: `settle.settle`, `choose.choose`, `choose.Target`.
+Face: `exit_settings.choose_exit_settings`, `choose.choose`, `choose.Target`.
 """

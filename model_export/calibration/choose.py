@@ -40,7 +40,7 @@ class Target:
     delta: float = DELTA
 
     def options(self) -> str:
-        """As on the command line."""
+        """Return the options of the command line that ask for it."""
         named = {
             '--max-drop': self.max_drop,
             '--min-speedup': self.min_speedup,
@@ -51,7 +51,7 @@ class Target:
         return ' '.join(f'{name} {value:g}' for name, value in named.items() if value is not None)
 
     def __str__(self) -> str:
-        """In words, for tables."""
+        """Say it in words, for tables."""
         if self.min_speedup is not None:
             return f'at least {self.min_speedup:g}x fewer MACs'
         if self.p99_ms is not None:
@@ -62,7 +62,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Known:
+class CalibrationSet:
     """What is known of held-out images. E early exits, N images.
 
     Attributes:
@@ -83,11 +83,11 @@ class Known:
 
     @property
     def right(self) -> npt.NDArray[np.bool_]:
-        """Whether each exit answers each image rightly, bool (E + 1, N)."""
+        """Whether each exit answers each image correctly, bool (E + 1, N)."""
         return np.asarray(self.measures.answer == self.labels)
 
-    def of(self, index: npt.NDArray[np.int64]) -> Known:
-        """The same of some images, in that order."""
+    def subset(self, index: npt.NDArray[np.int64]) -> CalibrationSet:
+        """Return the same for the images at `index`, in that order."""
         measures = self.measures
         part = ExitMeasures(
             measures.measure[:, index], measures.confidence[:, index], measures.answer[:, index]
@@ -95,16 +95,16 @@ class Known:
         return replace(self, measures=part, labels=self.labels[index])
 
     def taken(self, thresholds: Sequence[float]) -> npt.NDArray[np.int64]:
-        """The exit index of each image, int64 (N,), at E thresholds."""
+        """Return the exit index of each image, int64 (N,), at E thresholds."""
         return exits_taken(self.measures.measure, np.array(thresholds, np.float32))
 
     def operating_point(self, thresholds: Sequence[float]) -> OperatingPoint:
-        """What E thresholds come to."""
+        """Return what E thresholds reach."""
         taken = self.taken(thresholds)
         return operating_point(self.right, taken, self.layers, self.macs, self.backbone_macs)
 
     def front(self) -> list[tuple[float, ...]]:
-        """The thresholds of the whole trade-off, from careful to fast."""
+        """Return the thresholds of the whole trade-off, from careful to fast."""
         return front(
             self.measures.measure,
             self.right,
@@ -115,9 +115,9 @@ class Known:
 
 
 def choose(
-    known: Known, target: Target, latencies_ms: npt.NDArray[np.float64] | None = None
+    known: CalibrationSet, target: Target, latencies_ms: npt.NDArray[np.float64] | None = None
 ) -> tuple[float, ...]:
-    """E thresholds that reach a target other than a promise, on these images.
+    """Return E thresholds that reach a target other than a promise on these images.
 
     Args:
         known: The images.
@@ -159,9 +159,9 @@ def choose(
 
 
 def choose_with_promise(
-    to_choose: Known, to_test: Known, risk: float, delta: float
+    to_choose: CalibrationSet, to_test: CalibrationSet, risk: float, delta: float
 ) -> tuple[float, ...] | None:
-    """The fastest thresholds for which the promise passes its test; None if none do.
+    """Return the fastest thresholds for which the promise passes its test; None if none do.
 
     Args:
         to_choose: Images that the family of thresholds is made of.
@@ -179,8 +179,8 @@ def choose_with_promise(
     return family[passed - 1] if passed else None
 
 
-def _from_safe_to_fast(known: Known, most: float) -> list[tuple[float, ...]]:
-    """Thresholds near 1, then down to those that lose nothing here, then to a loss of `most`.
+def _from_safe_to_fast(known: CalibrationSet, most: float) -> list[tuple[float, ...]]:
+    """Return thresholds from near 1 to those that lose nothing here, then to a loss of `most`.
 
     What loses nothing where it was chosen loses something elsewhere, so safer ones come first.
     """
@@ -192,7 +192,7 @@ def _from_safe_to_fast(known: Known, most: float) -> list[tuple[float, ...]]:
 
 
 def why_no_promise(images: int, risk: float, delta: float) -> str:
-    """In words, what a promise that could not be given lacks."""
+    """Say why a promise could not be given."""
     needed = images_needed(risk, delta)
     if images < needed:
         return f'it was tested on {images} images, and needs at least {needed}'

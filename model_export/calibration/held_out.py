@@ -44,7 +44,7 @@ class HeldOut:
 
     @property
     def labels(self) -> Tensor:
-        """int64 (N,)."""
+        """True classes, int64 (N,)."""
         return torch.from_numpy(self.images.labels)
 
 
@@ -73,11 +73,11 @@ def answer_held_out(run: Path, data: Path) -> HeldOut:
 
 
 def halves(images: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Indices of the half to choose on and of the half to test on, each in random order."""
+    """Return the indices of the half to choose on and the half to test on, in random order."""
     order = np.random.default_rng(HALVES_SEED).permutation(images)
     return order[: images // 2], order[images // 2 :]
 
 
 def calibration_hash(images: Dataset) -> str:
-    """Which images, in which order: 16 hexadecimal digits of their fingerprint's hash."""
+    """Return 16 hexadecimal digits that identify images and their order."""
     return hashlib.sha256(fingerprint(images).encode()).hexdigest()[:16]

@@ -35,7 +35,7 @@ _STAKE = 0.9  # of what may be bet without the risk of losing all
 def accuracy_gap(
     right: npt.NDArray[np.bool_], taken: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int8]:
-    """The loss of each image, int8 (N,) of -1, 0 and 1.
+    """Return the loss of each image, int8 (N,) of -1, 0 and 1.
 
     Args:
         right: bool (E + 1, N), whether each exit answers each image rightly.
@@ -46,7 +46,7 @@ def accuracy_gap(
 
 
 def is_below(losses: Losses, epsilon: float, delta: float) -> bool:
-    """Whether the mean of what the losses are drawn from is below epsilon, at level delta.
+    """Return whether the mean of the losses' distribution is below epsilon, at level delta.
 
     Args:
         losses: (N,) within [-1, 1], in random order.
@@ -75,7 +75,7 @@ def certify(
     *,
     test: Test = is_below,
 ) -> int:
-    """How many vectors of a family pass, one after the other from the first: the last may be used.
+    """Return how many vectors of a family pass in order; the last of them may be used.
 
     Args:
         measure: float32 (E + 1, N), of images that had no part in making the family, in random
@@ -100,7 +100,7 @@ def certify(
 
 
 def images_needed(epsilon: float, delta: float) -> int:
-    """Fewest images with which a family that costs nothing at all can pass."""
+    """Return the fewest images with which a family that costs nothing can pass."""
     bound = (epsilon + 1) / 2
     won = np.log1p(_STAKE / (1 - bound) * (bound - 0.5))
     return int(np.ceil(np.log(1 / delta) / won))

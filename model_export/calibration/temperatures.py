@@ -20,7 +20,7 @@ TEMPERATURES = (0.25, 10.0)
 
 
 def fit_temperatures(logits: Tensor, labels: Tensor) -> list[float]:
-    """The temperature of each exit that minimises the negative log-likelihood.
+    """Return the temperature of each exit that minimises the negative log-likelihood.
 
     Args:
         logits: float32 (E + 1, N, C).
@@ -63,14 +63,14 @@ def calibrate(
 
 
 def calibrated(logits: Tensor, temperatures: Sequence[float]) -> npt.NDArray[np.float32]:
-    """Probabilities float32 (E + 1, N, C) of logits (E + 1, N, C) at E + 1 temperatures."""
+    """Return probabilities float32 (E + 1, N, C) of logits (E + 1, N, C) at E + 1 temperatures."""
     return (logits / torch.tensor(temperatures)[:, None, None]).softmax(-1).numpy()
 
 
 def count_answers(
     confidence: npt.NDArray[np.float32], taken: npt.NDArray[np.int64]
 ) -> tuple[tuple[int, ...], ...]:
-    """How many images left at each exit with a confidence in each bin.
+    """Return how many images left at each exit with a confidence in each bin.
 
     Args:
         confidence: float32 (E + 1, N).

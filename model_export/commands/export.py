@@ -59,8 +59,8 @@ def export(
     the held-out images, and the promise is tested on the other. In another precision than fp32, all
     is chosen on what the graph of that precision answers, on the CPU.
     """
+    from model_export.calibration.exit_settings import choose_exit_settings
     from model_export.calibration.held_out import answer_held_out, halves
-    from model_export.calibration.settle import settle
     from model_export.calibration.temperatures import calibrate
     from model_export.data import RULE, evaluation_batch
     from model_export.export.check import check, check_forms
@@ -109,7 +109,7 @@ def export(
     print('temperatures ' + ' '.join(f'{temperature:.2f}' for temperature in temperatures))
     divide_by_temperatures(model, temperatures)
     round_weights_to_half(model)
-    settled = settle(
+    settings = choose_exit_settings(
         answers,
         held.images,
         layers=metadata.answer_layers,
@@ -118,7 +118,7 @@ def export(
         policy_name=policy_name,
     )
     print('exporting (about half a minute)')
-    proto = to_precision(model, replace(metadata, **settled._asdict()))
+    proto = to_precision(model, replace(metadata, **settings._asdict()))
     if precision == FP32:
         worst, witness = check(proto, model, held.checked), 'from torch'
     else:

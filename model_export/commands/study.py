@@ -131,7 +131,7 @@ def _collect(out: Path) -> None:
 
 
 def _command(name: str, inputs: Inputs) -> str:
-    """The command that gives these figures again, without the folders of this machine."""
+    """Return the command that gives these figures again, without this machine's folders."""
     words = ['python -m model_export study', name]
     for option in PATHS:
         path = getattr(inputs, option)

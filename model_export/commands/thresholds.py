@@ -87,8 +87,8 @@ def thresholds(
         times = time_exits([Engine(path, compute=Compute(provider='cpu'))], ROUNDS)[:, 0].T
     held_out = answers_of_file(path, data, split) if split else answers_of_run(path, data)
     first, second = halves(len(held_out.labels))
-    known = held_out.known(policy_name)
-    to_choose, to_test = known.of(first), known.of(second)
+    known = held_out.measured_by(policy_name)
+    to_choose, to_test = known.subset(first), known.subset(second)
     if target.risk is not None:
         found = choose_with_promise(to_choose, to_test, target.risk, target.delta)
         if found is None:

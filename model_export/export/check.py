@@ -79,7 +79,7 @@ def check(proto: onnx.ModelProto, model: EarlyExitViT, images: Image) -> float:
 
 
 def check_forms(proto: onnx.ModelProto, images: Image) -> float:
-    """Hold the single graph against the stages: every exit forced, and free decisions.
+    """Compare the single graph with the stages: every exit forced, and free decisions.
 
     Torch is no witness here, as int8 answers differ from it rightly. In float16, no free decisions:
     rounding moves them where the confidence is close to a threshold.

@@ -42,15 +42,15 @@ class ExportForm(nn.Module):
         self.shapes = _shapes_at_exits(model)
 
     def answer(self, logits: Tensor) -> Tensor:
-        """What an exit answers."""
-        return logits.float().softmax(-1)  # they may be float16: see `half`
+        """Return what an exit answers."""
+        return logits.float().softmax(-1)  # float16 where `to_half` made the model
 
     def leaves(self, answer: Tensor, before: Tensor | None, threshold: Tensor) -> Tensor:
-        """Whether the image leaves here, bool (1,); `before` is the answer of the exit before."""
+        """Return whether the image leaves here, bool (1,); `before` is the answer before."""
         return measure(self.policy, answer) > threshold
 
     def forward(self, image: Tensor, thresholds: Tensor) -> tuple[Tensor, Tensor]:
-        """The contract's inputs and outputs; see `EarlyExitViT.forward_eager`."""
+        """Map the inputs of the model file to its outputs; see `EarlyExitViT.forward_eager`."""
         model, backbone, exit_layers = self.model, self.model.backbone, self.model.exit_layers
         x = backbone.run_layers(backbone.embed(image), 0, exit_layers[0])
         probabilities = self.answer(model.heads[0](backbone.exit_tokens(x, exit_layers[0])))
@@ -101,7 +101,7 @@ class ExportForm(nn.Module):
 
 @torch.no_grad()
 def _shapes_at_exits(model: EarlyExitViT) -> list[tuple[int, ...]]:
-    """Shapes of the tokens that leave each exit's layer, for one image."""
+    """Return the shapes of the tokens after each exit's layer, for one image."""
     size = model.recipe.backbone.image_size
     image = torch.zeros(1, size, size, 3, dtype=torch.uint8)
     return [tuple(x.shape) for x in model.backbone.walk(image, model.exit_layers)]

@@ -10,6 +10,7 @@ differently, so temperatures and thresholds are chosen on what the graph itself 
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import tempfile
 from collections.abc import Iterator
@@ -21,14 +22,13 @@ import onnx
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxscript.optimizer import fold_constants
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from eevit_ros.images.resize import Image
 from eevit_ros.model.metadata import ModelMetadata
 from model_export.errors import ModelExportError
 from model_export.export.check import open_forms
-from model_export.export.half import to_half
 from model_export.export.onnx_writer import FP16, INT8, store_as_half, to_onnx
 from model_export.network.early_exit import EarlyExitViT
 
@@ -74,8 +74,38 @@ def to_int8(proto: onnx.ModelProto) -> onnx.ModelProto:
     return quantised
 
 
+@torch.no_grad()
+def to_half(model: EarlyExitViT) -> EarlyExitViT:
+    """Copy a deployed model with float16 weights; it takes uint8 images and gives float16 logits.
+
+    The squares in a layer norm are what overflows in a transformer. What pixels are normalised with
+    stays in float32 as well, and `ExportForm` takes the softmax of float32 logits.
+    """
+    half = copy.deepcopy(model).half()
+    for name, buffer in model.backbone.named_buffers(recurse=False):
+        setattr(half.backbone, name, buffer.clone())
+    half.backbone.get_submodule('patch_embed').register_forward_pre_hook(_take_half)
+    for module in half.modules():
+        if isinstance(module, nn.LayerNorm):
+            module.float().register_forward_pre_hook(_take_float)
+            module.register_forward_hook(_give_half)
+    return half
+
+
+def _take_half(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(x.half() for x in inputs)
+
+
+def _take_float(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(x.float() for x in inputs)
+
+
+def _give_half(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+    return output.half()
+
+
 def answer_all(proto: onnx.ModelProto, images: Image) -> npt.NDArray[np.float32]:
-    """Every exit's probabilities, float32 (E + 1, N, C), of images uint8 (N, H, W, 3)."""
+    """Return every exit's probabilities (E + 1, N, C) of images uint8 (N, H, W, 3)."""
     _, staged = open_forms(proto)
     bar = tqdm(images, 'answering', unit='image', leave=False, disable=None)
     answers = [np.concatenate(list(staged.every_exit(image))) for image in bar]
@@ -83,7 +113,7 @@ def answer_all(proto: onnx.ModelProto, images: Image) -> npt.NDArray[np.float32]
 
 
 def to_logits(probabilities: npt.NDArray[np.float32]) -> Tensor:
-    """Logits with these probabilities, to fit temperatures to; the shape stays."""
+    """Return logits that have these probabilities, to fit temperatures to."""
     return torch.from_numpy(np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)))
 
 

@@ -19,6 +19,9 @@ from tqdm import tqdm
 from eevit_ros.model.all_exits import AllExits
 from eevit_ros.model.engine import Engine
 from eevit_ros.model.metadata import ModelMetadata
+from eevit_ros.policies import build_policy
+from eevit_ros.policies.operating_point import measure_exits
+from eevit_ros.policies.threshold_search import exits_taken
 from model_export.data import check_classes, fingerprint, load_split
 from model_export.errors import ModelExportError
 
@@ -41,12 +44,12 @@ class Answers:
 
     @property
     def confidence(self) -> npt.NDArray[np.float32]:
-        """The largest probability, float32 (E + 1, N)."""
+        """Largest probability, float32 (E + 1, N)."""
         return np.asarray(self.probabilities.max(axis=-1), np.float32)
 
     @property
     def right(self) -> npt.NDArray[np.bool_]:
-        """Whether each exit answers each image rightly, bool (E + 1, N)."""
+        """Whether each exit answers each image correctly, bool (E + 1, N)."""
         return np.asarray(self.probabilities.argmax(axis=-1) == self.labels)
 
 
@@ -90,6 +93,41 @@ def answers(
         if kept:
             _keep(kept, probabilities)
     return Answers(probabilities, dataset.labels, meta, known)
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """What the robot would answer to N images.
+
+    Attributes:
+        exit_index: int64 (N,), E for the final exit.
+        layer: int64 (N,), the layer (from 1) after which each image left.
+        answer: int64 (N,), the class named.
+        confidence: float32 (N,).
+        right: bool (N,).
+    """
+
+    exit_index: npt.NDArray[np.int64]
+    layer: npt.NDArray[np.int64]
+    answer: npt.NDArray[np.int64]
+    confidence: npt.NDArray[np.float32]
+    right: npt.NDArray[np.bool_]
+
+
+def leaving(found: Answers) -> Leaving:
+    """Apply the file's policy and thresholds to all exits' probabilities."""
+    meta = found.metadata
+    measures = measure_exits(build_policy(meta.policy, meta.accuracy), found.probabilities)
+    taken = exits_taken(measures.measure, np.array(meta.default_thresholds, np.float32))
+    images = np.arange(len(taken))
+    answer = measures.answer[taken, images]
+    return Leaving(
+        exit_index=taken,
+        layer=np.array(meta.answer_layers, np.int64)[taken],
+        answer=answer,
+        confidence=measures.confidence[taken, images],
+        right=answer == found.labels,
+    )
 
 
 def _key(sha256: str, known: str) -> str:

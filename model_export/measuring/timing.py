@@ -13,7 +13,7 @@ from eevit_ros.model.engine import Engine, forcing
 
 
 def frame(engine: Engine) -> Image:
-    """A frame of the model's own size, uint8 (H, W, 3): noise, always the same."""
+    """Return a frame of the model's own size, uint8 (H, W, 3): always the same noise."""
     meta = engine.metadata
     shape = (meta.input_height, meta.input_width, 3)
     return np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
@@ -22,7 +22,7 @@ def frame(engine: Engine) -> Image:
 def time_exits(
     engines: Sequence[Engine], rounds: int, *, cpu: bool = False
 ) -> npt.NDArray[np.float64]:
-    """Milliseconds of one frame, float64 (rounds, engines, E + 1).
+    """Return the milliseconds of one frame, float64 (rounds, engines, E + 1).
 
     Of the wall clock in ONNX Runtime; with `cpu` those that this process spent on the frame, which
     is the same on an idle machine for an engine of one thread, and does not count waiting for a

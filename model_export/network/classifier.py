@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 def linear_classifier(features: int, num_classes: int) -> nn.Linear:
-    """A linear layer that starts almost undecided between the classes."""
+    """Return a linear layer that starts almost undecided between the classes."""
     classifier = nn.Linear(features, num_classes)
     nn.init.trunc_normal_(classifier.weight, std=0.02)
     nn.init.zeros_(classifier.bias)
@@ -29,10 +29,10 @@ class AveragedClassifier(nn.Module):
         self.of_distillation = linear_classifier(features, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (B, C) of features (B, 2, F): the class token's, the distillation token's."""
+        """Return logits (B, C) of features (B, 2, F) of the class and the distillation token."""
         return (self.of_class(x[:, 0]) + self.of_distillation(x[:, 1])) / 2
 
 
 def linears(classifier: nn.Module) -> list[nn.Linear]:
-    """The linear layers whose outputs are averaged into the logits: one, of a DeiT two."""
+    """Return the linear layers whose outputs are averaged into the logits: one, in a DeiT two."""
     return [module for module in classifier.modules() if isinstance(module, nn.Linear)]

@@ -45,7 +45,7 @@ class EarlyExitViT(nn.Module):
         yield next(tokens)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits (E + 1, B, C) of every exit and, last, of the final classifier."""
+        """Return logits (E + 1, B, C) of every exit and, last, of the final classifier."""
         *tokens, last = self.walk(image)
         logits = [head(x) for head, x in zip(self.heads, tokens, strict=True)]
         return torch.stack([*logits, self.backbone.classify(last)])

@@ -42,7 +42,7 @@ class FoldedHead(nn.Module):
             part.bias.add_(part.weight @ bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits, equal to the unfolded head's up to rounding."""
+        """Return logits, equal to the unfolded head's up to rounding."""
         direct, patches = split_tokens(self.norm(x), self.class_tokens)
         if self.neck.residual:
             direct = direct + patches.mean(dim=1, keepdim=direct.ndim == 3)

@@ -44,12 +44,12 @@ def count_macs(model: EarlyExitViT) -> Macs:
 
 
 def macs_alone(leaving: Sequence[int], heads: Sequence[int]) -> list[int]:
-    """E + 1 MACs of an image sent to that exit: no other head runs. From `Macs`' two lists."""
+    """Return E + 1 MACs of an image sent to that exit, where no other head runs."""
     return [all_that_ran - sum(heads[:index]) for index, all_that_ran in enumerate(leaving)]
 
 
 def count_run(run: Callable[..., object], *inputs: torch.Tensor) -> int:
-    """MACs of one call; tensors on the `meta` device do, as nothing of theirs is read."""
+    """Return the MACs of one call; tensors on the `meta` device will do."""
     # The plain attention, because torch does not count the fused one of CPUs.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         run(*inputs)

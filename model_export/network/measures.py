@@ -16,7 +16,7 @@ from model_export.errors import ModelExportError
 
 
 def measure(policy: str, probabilities: Tensor) -> Tensor:
-    """How sure an exit is of one image: float32 (1, C) to a scalar within [0, 1].
+    """Return how sure an exit is of one image: float32 (1, C) to a scalar in [0, 1].
 
     Raises:
         ModelExportError: the policy is none that a graph can hold.

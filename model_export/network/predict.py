@@ -16,12 +16,12 @@ BATCH_SIZE = 250
 
 
 def best_device() -> torch.device:
-    """The GPU if torch finds one."""
+    """Return the GPU if torch finds one, else the CPU."""
     return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether the hardware computes in bfloat16; where it is emulated, float32 is faster."""
+    """Return whether the hardware computes in bfloat16; emulated, it is slower than float32."""
     if device.type == 'cuda':
         return torch.cuda.is_bf16_supported(including_emulation=False)
     # torch 2.9 cannot tell yet, and then trains in float32.
@@ -31,7 +31,7 @@ def has_bfloat16(device: torch.device) -> bool:
 
 @torch.no_grad()
 def logits_of(model: EarlyExitViT, data: Dataset | Values, *, precise: bool = False) -> Tensor:
-    """Logits float32 (E + 1, N, C) of every exit, on the CPU; by the GPU if there is one.
+    """Return the logits of every exit, float32 (E + 1, N, C) on the CPU.
 
     Computed in bfloat16 where the hardware can, unless `precise`.
     """
@@ -50,7 +50,7 @@ def logits_of(model: EarlyExitViT, data: Dataset | Values, *, precise: bool = Fa
 
 
 def score_per_exit(model: EarlyExitViT, data: Dataset | Values) -> list[float]:
-    """Accuracy of each exit, the final one last; of a regression the mean absolute error."""
+    """Return the accuracy of each exit, the final one last; the mean absolute error of values."""
     if isinstance(data, Values):
         off = logits_of(model, data).squeeze(-1) - torch.from_numpy(data.labels)
         return [data.deviation * float(mean) for mean in off.abs().mean(dim=1)]
@@ -58,6 +58,6 @@ def score_per_exit(model: EarlyExitViT, data: Dataset | Values) -> list[float]:
 
 
 def accuracy_per_exit(model: EarlyExitViT, data: Dataset) -> list[float]:
-    """Share of right answers of each exit and, last, of the final classifier."""
+    """Return the share of correct answers of each exit and, last, of the final classifier."""
     right = logits_of(model, data).argmax(-1) == torch.from_numpy(data.labels)
     return [float(r) for r in right.float().mean(dim=1)]

@@ -20,14 +20,14 @@ from model_export.pretrained.files import read_tensors
 from model_export.pretrained.fit import check_fit, fits
 from model_export.pretrained.onnx_file import read_onnx
 from model_export.pretrained.own import is_own, read_own
-from model_export.pretrained.source import State, resize_positions
+from model_export.pretrained.weight_format import State, resize_positions
 
 # The first that recognises a file converts it.
-SOURCES = (
-    lgvit.SOURCE,
-    hugging_face.SOURCE,
-    timm_vit.SOURCE,
-    eevit.SOURCE,
+FORMATS = (
+    lgvit.FORMAT,
+    hugging_face.FORMAT,
+    timm_vit.FORMAT,
+    eevit.FORMAT,
     swin.HUGGING_FACE,
     swin.TIMM,
 )
@@ -89,12 +89,12 @@ def _read(model: EarlyExitViT, source: Path) -> tuple[str, State]:
     if source.suffix == '.onnx':
         return 'a DINOv2 in ONNX', read_onnx(source, recipe)
     tensors = read_tensors(source)
-    for known in SOURCES:
+    for known in FORMATS:
         if known.recognises(tensors):
             check_config(source, model.recipe)
             return known.name, known.convert(tensors, recipe)
     raise ModelExportError(
-        f'{source} holds weights of an unknown form; known are {[s.name for s in SOURCES]}. '
+        f'{source} holds weights of an unknown form; known are {[s.name for s in FORMATS]}. '
         f'Its {len(tensors)} names begin with {sorted(tensors)[:5]}'
     )
 
@@ -118,7 +118,7 @@ def _take_heads(model: EarlyExitViT, state: State, source: str) -> str:
 
 
 def _drop_classifier(owner: nn.Module, state: State, prefix: str) -> bool:
-    """Drop `classifier` from the state if it does not fit its owner's; whether it does."""
+    """Drop `classifier` from the state if it does not fit its owner's; return whether it fits."""
     prefix = f'{prefix}classifier.'
     found = _take(state, prefix)
     classifier = owner.get_submodule('classifier').state_dict()

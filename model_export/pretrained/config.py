@@ -38,7 +38,7 @@ def check_config(source: Path, recipe: Recipe) -> None:
 
 
 def note_on_pixels(source: Path, recipe: BackboneRecipe) -> list[str]:
-    """A sentence if the weights were trained on pixels normalised otherwise."""
+    """Return a sentence if the weights were trained on pixels normalised otherwise."""
     pixels: dict[str, Any] = read_json(source, 'preprocessor_config.json')
     mean, std = pixels.get('image_mean'), pixels.get('image_std')
     if mean is None:

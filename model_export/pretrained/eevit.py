@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from model_export.pretrained.lgvit import head_table
-from model_export.pretrained.source import Source, State, rename
+from model_export.pretrained.weight_format import State, WeightFormat, rename
 from model_export.recipe.recipe import BackboneRecipe
 
 TABLE: dict[str, str | None] = {
@@ -51,4 +51,4 @@ def _convert(state: State, recipe: BackboneRecipe) -> State:
     return converted
 
 
-SOURCE = Source("the EEViT thesis' ViT", _recognises, _convert)
+FORMAT = WeightFormat("the EEViT thesis' ViT", _recognises, _convert)

@@ -17,14 +17,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from model_export.errors import ModelExportError
-from model_export.pretrained.source import State
+from model_export.pretrained.weight_format import State
 
 NAMES = ('model.safetensors', 'pytorch_model.bin')
 WRAPPERS = ('model', 'state_dict')  # what training scripts put a state dict in
 
 
 def read_tensors(source: Path) -> State:
-    """All tensors of a file or folder, float32 where they are floats.
+    """Read all tensors of a file or folder; floats become float32.
 
     Raises:
         ModelExportError: there are none, the file is damaged, or it holds pickled code.
@@ -39,7 +39,7 @@ def read_tensors(source: Path) -> State:
 
 
 def read_json(source: Path, name: str) -> dict[str, Any]:
-    """A JSON file beside the weights, such as `config.json`; empty if there is none.
+    """Return a JSON file beside the weights, such as `config.json`; empty if there is none.
 
     Raises:
         ModelExportError: it cannot be read.

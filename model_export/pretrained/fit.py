@@ -12,7 +12,7 @@ NAMED = 5  # of each list in an error
 
 
 def fits(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> bool:
-    """Whether both hold the same names and shapes."""
+    """Return whether both hold the same names and shapes."""
     return not (
         wanted.keys() ^ found.keys() or any(wanted[k].shape != found[k].shape for k in wanted)
     )

@@ -10,7 +10,13 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from model_export.pretrained.source import Source, State, join_qkv, rename, without_prefix
+from model_export.pretrained.weight_format import (
+    State,
+    WeightFormat,
+    join_qkv,
+    rename,
+    without_prefix,
+)
 from model_export.recipe.recipe import BackboneRecipe
 
 PREFIXES = ('vit.', 'deit.', 'dinov2_with_registers.', 'dinov2.')
@@ -64,4 +70,4 @@ def _convert(state: State, recipe: BackboneRecipe) -> State:
     return join_qkv(state)
 
 
-SOURCE = Source('a ViT, DeiT or DINOv2 of Hugging Face', _recognises, _convert)
+FORMAT = WeightFormat('a ViT, DeiT or DINOv2 of Hugging Face', _recognises, _convert)

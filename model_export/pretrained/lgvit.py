@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from model_export.pretrained import hugging_face
-from model_export.pretrained.source import Source, State, rename
+from model_export.pretrained.weight_format import State, WeightFormat, rename
 from model_export.recipe.recipe import BackboneRecipe
 
 HIGHWAY = 'deit.encoder.highway.'
@@ -43,7 +43,7 @@ LOCAL_1: dict[str, str | None] = {
 
 
 def head_table(head: Mapping[str, Tensor]) -> dict[str, str | None]:
-    """The table of one head, given its tensors."""
+    """Return the table of one head, given its tensors."""
     if 'mlp.qkv.weight' in head:
         return {**GLOBAL, **CLASSIFIERS}
     return {**(LOCAL_3 if 'mlp.proj_bn.weight' in head else LOCAL_1), **CLASSIFIERS}
@@ -62,11 +62,11 @@ def _convert(state: State, recipe: BackboneRecipe) -> State:
             heads.setdefault(number, {})[rest] = tensor
         else:
             backbone[name] = tensor
-    converted = hugging_face.SOURCE.convert(backbone, recipe)
+    converted = hugging_face.FORMAT.convert(backbone, recipe)
     for number, head in heads.items():
         for name, tensor in rename(head, head_table(head)).items():
             converted[f'heads.{number}.{name}'] = tensor
     return converted
 
 
-SOURCE = Source("LGViT's own ViT or DeiT", _recognises, _convert)
+FORMAT = WeightFormat("LGViT's own ViT or DeiT", _recognises, _convert)

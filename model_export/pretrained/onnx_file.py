@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 
 from model_export.errors import ModelExportError
 from model_export.pretrained import hugging_face
-from model_export.pretrained.source import State
+from model_export.pretrained.weight_format import State
 from model_export.recipe.recipe import BackboneRecipe
 
 Array = npt.NDArray[np.float32]
@@ -25,7 +25,7 @@ PREFIX = 'backbone.'
 
 
 def read_onnx(path: Path, recipe: BackboneRecipe) -> State:
-    """The weights of the graph under our names.
+    """Return the weights of the graph under our names.
 
     Raises:
         ModelExportError: it cannot be read, or holds no such ViT.
@@ -43,7 +43,7 @@ def read_onnx(path: Path, recipe: BackboneRecipe) -> State:
     named = {k.removeprefix(PREFIX): a for k, a in tensors.items() if k.startswith(PREFIX)}
     named['embeddings.position_embeddings'] = _positions(tensors, recipe.width)
     state = {name: torch.from_numpy(np.array(array)) for name, array in named.items()}
-    converted = hugging_face.SOURCE.convert(state, recipe)
+    converted = hugging_face.FORMAT.convert(state, recipe)
     # What keeps its name is a constant of the graph.
     return {name: tensor for name, tensor in converted.items() if name not in state}
 
@@ -66,7 +66,7 @@ def _weights_named_by_bias(graph: onnx.GraphProto, tensors: dict[str, Array]) ->
 
 
 def _positions(t: dict[str, Array], width: int) -> Array:
-    """The position embedding (1, 1 + side^2, D).
+    """Return the position embedding (1, 1 + side^2, D).
 
     The exporter cut it in two constants without names: [1, 1, D] and [1, side^2, D].
     """

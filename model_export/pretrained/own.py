@@ -6,20 +6,20 @@ import dataclasses
 from pathlib import Path
 
 from model_export.errors import ModelExportError
-from model_export.pretrained.source import State
+from model_export.pretrained.weight_format import State
 from model_export.recipe.recipe import BackboneRecipe
 from model_export.weights.stored import load_model
 
 
 def is_own(source: Path) -> bool:
-    """Whether a folder holds a run or weights of ours."""
+    """Return whether a folder holds a run or weights of ours."""
     return source.is_dir() and (
         (source / 'checkpoint.pt').exists() or any(source.glob('weights-*.safetensors'))
     )
 
 
 def read_own(folder: Path, recipe: BackboneRecipe) -> State:
-    """The backbone's tensors.
+    """Return the backbone's tensors.
 
     Raises:
         ModelExportError: its recipe has another backbone; only the image size may differ.

@@ -16,7 +16,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from model_export.pretrained.lgvit import head_table
-from model_export.pretrained.source import Source, State, join_qkv, rename, without_prefix
+from model_export.pretrained.weight_format import (
+    State,
+    WeightFormat,
+    join_qkv,
+    rename,
+    without_prefix,
+)
 from model_export.recipe.recipe import BackboneRecipe
 
 # `layer.#` is a layer counted from 0.
@@ -95,7 +101,7 @@ def _count_layers(state: State, recipe: BackboneRecipe) -> State:
 
 
 def _without_heads(state: State) -> tuple[State, State]:
-    """All but the heads of LGViT, and the heads under our names."""
+    """Return the state without the heads of LGViT, and the heads under our names."""
     pattern = re.compile(r'encoder\.layers\.(\d+)\.highway\.(\d+)\.(.+)')
     found = {name: match for name in state if (match := pattern.fullmatch(name))}
     order = sorted({(int(match[1]), int(match[2])) for match in found.values()})
@@ -127,7 +133,7 @@ def _resize_tables(state: State, recipe: BackboneRecipe) -> State:
     return state
 
 
-HUGGING_FACE = Source(
+HUGGING_FACE = WeightFormat(
     'a Swin of Hugging Face or LGViT', _recognises_hugging_face, _from_hugging_face
 )
-TIMM = Source('a Swin of timm or of its authors', _recognises_timm, _from_timm)
+TIMM = WeightFormat('a Swin of timm or of its authors', _recognises_timm, _from_timm)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from model_export.pretrained.source import Source, State, rename
+from model_export.pretrained.weight_format import State, WeightFormat, rename
 from model_export.recipe.recipe import BackboneRecipe
 
 TABLE: dict[str, str | None] = {
@@ -41,4 +41,4 @@ def _convert(state: State, recipe: BackboneRecipe) -> State:
     return rename(state, TABLE | DISTILLED if 'dist_token' in state else TABLE)
 
 
-SOURCE = Source('a ViT, DeiT or DINOv2 of timm or of its authors', _recognises, _convert)
+FORMAT = WeightFormat('a ViT, DeiT or DINOv2 of timm or of its authors', _recognises, _convert)

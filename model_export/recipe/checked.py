@@ -66,7 +66,7 @@ def build(cls: type[T], where: str, data: Any) -> T:
 
 
 def _fit(value: Any, kind: Any, key: str) -> Any:
-    """The value as a field of type `kind` takes it, or an error that names the key."""
+    """Convert a value to a field of type `kind`, or raise an error that names the key."""
     if get_origin(kind) is tuple:
         if isinstance(value, (list, tuple)):
             inner = get_args(kind)

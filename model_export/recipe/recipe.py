@@ -84,11 +84,11 @@ class BackboneRecipe:
 
     @property
     def class_tokens(self) -> int:
-        """Tokens before the patches that a head sees: the class token, of a DeiT two."""
+        """Number of tokens before the patches that a head sees: 1, in a DeiT 2."""
         return 2 if self.kind == 'deit' else 1
 
     def exit_shape(self, layer: int) -> tuple[int, int]:
-        """The width, and the patches along one side, that a head after `layer` (from 1) sees."""
+        """Return the width, and the patches along one side, of tokens after `layer` (from 1)."""
         if self.kind != 'swin':
             return self.width, self.grid
         stage, left = 0, layer - self.depths[0]
@@ -247,7 +247,7 @@ def recipe_from_dict(data: dict[str, Any]) -> Recipe:
 
 
 def _two_stages(stage1: Any, stage2: Any) -> list[Any]:
-    """The list of stages in files that were written before recipes held one."""
+    """Return the stages of a file written before recipes held a list of them."""
     if not (isinstance(stage1, dict) and isinstance(stage2, dict)):
         raise ModelExportError(f'stage1 and stage2 must be mappings. Got {stage1!r}, {stage2!r}')
     distill = ('distill_weight', 'distill_temperature')  # without effect in stage 1
@@ -262,7 +262,7 @@ def _two_stages(stage1: Any, stage2: Any) -> list[Any]:
 
 
 def recipe_to_dict(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as plain dictionaries and lists, as `recipe_from_dict` takes it."""
+    """Return the recipe as plain dictionaries and lists, for `recipe_from_dict`."""
     data: dict[str, Any] = _plain(dataclasses.asdict(recipe))
     if recipe.held_out_seed == recipe.seed:
         del data['held_out_seed']  # as files from before there was one: hashes of recipes stay

@@ -68,7 +68,7 @@ def make_counting_set(
 
 
 def counting_image(objects: Image, size: int, rng: np.random.Generator) -> tuple[Image, int]:
-    """One image and how many of `objects` (uint8 (N, 32, 32, 3)) are in it.
+    """Make one image; return it and how many of `objects` (uint8 (N, 32, 32, 3)) it shows.
 
     Returns:
         uint8 (size, size, 3) RGB; 0 to `MOST`.
@@ -96,7 +96,7 @@ def counting_image(objects: Image, size: int, rng: np.random.Generator) -> tuple
 
 
 def _objects(data: Path, split: str) -> Image:
-    """The 32 by 32 images of `CLASSES`, whose objects fill the middle."""
+    """Return the 32 by 32 images of `CLASSES`, whose objects fill the middle."""
     found = load_split(data, split, 32)
     missing = sorted(set(CLASSES) - set(found.class_names))
     if missing:
@@ -106,7 +106,7 @@ def _objects(data: Path, split: str) -> Image:
 
 
 def _texture(size: int, rng: np.random.Generator) -> Image:
-    """Coloured noise of several grains: uint8 (size, size, 3)."""
+    """Return coloured noise of several grains: uint8 (size, size, 3)."""
     image = np.full((size, size, 3), rng.uniform(60, 190, 3), np.float32)
     for grain in (2, 5, 12, 30):
         noise = rng.normal(0, rng.uniform(5, 25), (grain, grain, 3)).astype(np.float32)
@@ -115,7 +115,7 @@ def _texture(size: int, rng: np.random.Generator) -> Image:
 
 
 def _disc(side: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """How opaque an object is: float32 (side, side), 1 inside a circle with a soft edge."""
+    """Return the opacity of an object: float32 (side, side), a circle with a soft edge."""
     at = (np.arange(side) + 0.5) / side * 2 - 1
     radius = np.hypot(*np.meshgrid(at, at))
     return np.clip((1 - radius) * side / 4, 0, 1).astype(np.float32)

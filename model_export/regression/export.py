@@ -31,11 +31,11 @@ from model_export.network.predict import logits_of
 from model_export.regression.model_file import RegressionMetadata
 from model_export.regression.policy import (
     Floats,
-    Known,
+    RegressionAnswers,
     candidates,
     choose_tolerances,
     exits_taken,
-    outcome,
+    regression_point,
 )
 from model_export.regression.session import RegressionSession
 from model_export.weights.stored import load_model, trained_on
@@ -45,11 +45,11 @@ class RegressionForm(ExportForm):
     """The model with its decisions by neighbouring values inside the graph, for one image."""
 
     def answer(self, logits: Tensor) -> Tensor:
-        """The value itself, (1, 1)."""
+        """Return the value itself, (1, 1)."""
         return logits.clone()
 
     def leaves(self, answer: Tensor, before: Tensor | None, threshold: Tensor) -> Tensor:
-        """Whether two neighbours differ by less than the tolerance; the first exit has none."""
+        """Return whether two neighbours are closer than the tolerance; False at the first exit."""
         if before is None:
             return torch.zeros((), dtype=torch.bool)
         return (answer - before).abs().reshape(()) < threshold
@@ -92,9 +92,9 @@ def export(run: Path, data: Path, out: Path, *, max_rise: float) -> None:
 
     print(f'choosing tolerances on {len(held_out)} held-out images')
     values = logits_of(model, held_out, precise=True).squeeze(-1).numpy()
-    known = Known(values, held_out.values, macs.leaving, macs.backbone)
+    known = RegressionAnswers(values, held_out.values, macs.leaving, macs.backbone)
     tolerances = choose_tolerances(known, held_out.deviation, max_rise)
-    found = outcome(known, tolerances)
+    found = regression_point(known, tolerances)
     print(
         f'tolerances {list(tolerances)}: mean absolute error {found.error:.4g} at '
         f'{found.speedup_macs:.2f}x fewer MACs (final exit {known.errors[-1]:.4g}, held-out images)'
@@ -130,7 +130,7 @@ def export(run: Path, data: Path, out: Path, *, max_rise: float) -> None:
 
 @torch.no_grad()
 def give_unit(model: EarlyExitViT, mean: float, deviation: float) -> None:
-    """Let a model of standardised targets answer in their unit, by its last weights, in place.
+    """Scale the last weights so that the model answers in the unit of the targets, in place.
 
     Args:
         model: The model, trained or folded.
@@ -205,6 +205,6 @@ def _within(differences: Floats, allowed: float) -> float:
 
 
 def _too_close(values: Floats, tolerances: Sequence[float], allowed: float) -> bool:
-    """Whether rounding may decide: a distance of two exits is all but its tolerance."""
+    """Return whether a distance of two exits is so close to its tolerance that rounding decides."""
     distances, limits = np.abs(np.diff(values[:-1, 0])), np.array(tolerances[1:])
     return bool(((np.abs(distances - limits) <= 2 * allowed) & (limits > 0)).any())

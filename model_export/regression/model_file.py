@@ -77,7 +77,7 @@ class RegressionMetadata:
 
     @property
     def answer_layers(self) -> tuple[int, ...]:
-        """How many layers ran, by exit index 0..E; the last is L."""
+        """Layers that ran, by exit index 0..E; the last is L."""
         return (*self.exit_layers, self.layers)
 
     def to_props(self) -> dict[str, str]:

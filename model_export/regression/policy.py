@@ -20,7 +20,7 @@ STEPS = 100  # from no tolerance to the largest candidate
 
 
 @dataclass(frozen=True)
-class Known:
+class RegressionAnswers:
     """What all exits say of N images whose true values are known. E early exits.
 
     Attributes:
@@ -37,12 +37,12 @@ class Known:
 
     @property
     def errors(self) -> tuple[float, ...]:
-        """The mean absolute error of each of the E + 1 exits alone."""
+        """Mean absolute error of each of the E + 1 exits alone."""
         return tuple(float(e) for e in np.abs(self.values - self.truth).mean(axis=1))
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RegressionPoint:
     """What tolerances lead to: mean absolute error, fewer MACs, share of images per exit."""
 
     error: float
@@ -51,7 +51,7 @@ class Outcome:
 
 
 def exits_taken(values: Floats, tolerances: Sequence[float] | Floats) -> npt.NDArray[np.int64]:
-    """Where each image leaves: at the first exit that differs little from the exit before.
+    """Return where each image leaves: at the first exit that agrees with the one before.
 
     Args:
         values: float32 (E + 1, N).
@@ -67,11 +67,13 @@ def exits_taken(values: Floats, tolerances: Sequence[float] | Floats) -> npt.NDA
     return np.where(leaves.any(axis=0), 1 + leaves.argmax(axis=0), final)
 
 
-def outcome(known: Known, tolerances: Sequence[float] | Floats) -> Outcome:
-    """What E tolerances lead to."""
+def regression_point(
+    known: RegressionAnswers, tolerances: Sequence[float] | Floats
+) -> RegressionPoint:
+    """Return what E tolerances reach."""
     taken = exits_taken(known.values, tolerances)
     answers = known.values[taken, np.arange(len(taken))]
-    return Outcome(
+    return RegressionPoint(
         float(np.abs(answers - known.truth).mean()),
         known.backbone_macs / float(np.array(known.macs)[taken].mean()),
         tuple(float(s) for s in np.bincount(taken, minlength=len(known.values)) / len(taken)),
@@ -79,12 +81,14 @@ def outcome(known: Known, tolerances: Sequence[float] | Floats) -> Outcome:
 
 
 def candidates(deviation: float) -> tuple[float, ...]:
-    """Tolerances to try, rising from 0 to two deviations of the targets, small ones denser."""
+    """Return tolerances to try: from 0 to two deviations of the targets, small ones denser."""
     return tuple(float(f'{2 * deviation * (step / STEPS) ** 2:.3g}') for step in range(STEPS + 1))
 
 
-def choose_tolerances(known: Known, deviation: float, max_rise: float) -> tuple[float, ...]:
-    """The tolerances that save most: found by changing one exit's at a time.
+def choose_tolerances(
+    known: RegressionAnswers, deviation: float, max_rise: float
+) -> tuple[float, ...]:
+    """Return the tolerances that save most, found by changing one exit's at a time.
 
     Args:
         known: All exits' answers to held-out images.
@@ -96,14 +100,14 @@ def choose_tolerances(known: Known, deviation: float, max_rise: float) -> tuple[
     """
     allowed = known.errors[-1] * (1 + max_rise)
     best = (0.0,) * (len(known.values) - 1)
-    saved = outcome(known, best).speedup_macs
+    saved = regression_point(known, best).speedup_macs
     while True:
         found = [
             (one.speedup_macs, tried)
             for index in range(1, len(best))
             for value in candidates(deviation)
             for tried in [(*best[:index], value, *best[index + 1 :])]
-            if (one := outcome(known, tried)).error <= allowed and one.speedup_macs > saved
+            if (one := regression_point(known, tried)).error <= allowed and one.speedup_macs > saved
         ]
         if not found:
             return best

@@ -48,14 +48,14 @@ class RegressionSession:
         self._inner = inner
 
     def run(self, image: Image, tolerances: Sequence[float] | Floats) -> tuple[float, int]:
-        """The value and the exit index of an image uint8 (H, W, 3) of the model's input size."""
+        """Return value and exit index of an image uint8 (H, W, 3) of the model's input size."""
         value, exit_index = self._session.run(
             ['value', 'exit_index'], self._feed(image, tolerances)
         )
         return float(value[0, 0]), int(exit_index[0])
 
     def values(self, image: Image) -> Floats:
-        """What every exit says of an image: float32 (E + 1,), the final one last."""
+        """Return every exit's value of an image: float32 (E + 1,), the final one last."""
         zeros = np.zeros(len(self.metadata.exit_layers), np.float32)
         found = self._all.run([*self._inner, 'value'], self._feed(image, zeros))
         return np.array([float(one.item()) for one in found], np.float32)
@@ -65,7 +65,7 @@ class RegressionSession:
 
 
 def _inner_values(graph: onnx.GraphProto, exits: int) -> list[str]:
-    """Names of the E early exits' values: those whose distances are compared with tolerances."""
+    """Return the names of the E early exits' values, whose distances meet the tolerances."""
     made_by = {name: node for node in graph.node for name in node.output}
     constants = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
     found: dict[int, str] = {}

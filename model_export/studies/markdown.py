@@ -29,7 +29,7 @@ def shown(value: Cell, column: str) -> str:
 
 
 def section(data: dict[str, Any], level: str, folder: str) -> str:
-    """The Markdown of one study, from what its JSON file holds."""
+    """Return the Markdown of one study, from what its JSON file holds."""
     parts = [f'{level} {data["title"]}', data['text'].strip()]
     for table in data['tables']:
         heads = table['columns']
@@ -65,6 +65,6 @@ def _origin(data: dict[str, Any]) -> str:
 
 
 def anchor(title: str) -> str:
-    """How GitHub names a heading's anchor."""
+    """Return GitHub's anchor of a heading."""
     kept = ''.join(c for c in title.lower() if c.isalnum() or c in ' -_')
     return kept.replace(' ', '-')

@@ -79,7 +79,7 @@ STUDIES: dict[str, Entry] = {
 
 
 def missing_inputs(name: str, inputs: Inputs) -> list[str]:
-    """Which inputs a study needs and does not have."""
+    """Return the inputs that a study needs and does not have."""
     return [need for need in STUDIES[name].needs if getattr(inputs, need) is None]
 
 

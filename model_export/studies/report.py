@@ -76,7 +76,7 @@ class Study:
 
 
 def model_facts(path: Path) -> dict[str, str]:
-    """Name and hash of a model: an `.onnx` file, a recipe, or a folder with weights.
+    """Return name and hash of a model: an `.onnx` file, a recipe, or a folder with weights.
 
     Raises:
         ModelExportError: there is nothing at `path` to hash.
@@ -170,7 +170,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """The versions of the packages that figures depend on, those that are installed."""
+    """Return the versions of installed packages that figures depend on."""
     found = {}
     for package in PACKAGES:
         try:

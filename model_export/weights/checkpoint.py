@@ -51,7 +51,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
 
 
 def load_run(folder: Path) -> tuple[EarlyExitViT, Checkpoint]:
-    """The model of a finished training run, in evaluation mode, and its checkpoint.
+    """Return the model of a finished training run, in evaluation mode, and its checkpoint.
 
     Raises:
         ModelExportError: there is no run, it is not finished, or a head of it has changed.

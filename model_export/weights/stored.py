@@ -117,7 +117,7 @@ def _load(folder: Path) -> tuple[EarlyExitViT, tuple[str, ...]]:
 
 
 def trained_on(folder: Path) -> tuple[tuple[str, ...], str]:
-    """The class names and the fingerprint of the data that `folder` was trained on.
+    """Return the class names and the fingerprint of the data that `folder` was trained on.
 
     Args:
         folder: What `save_weights` wrote, or a training run.
@@ -131,7 +131,7 @@ def trained_on(folder: Path) -> tuple[tuple[str, ...], str]:
 
 
 def load_training_data(folder: Path, recipe: Recipe, data: Path) -> tuple[Dataset, Dataset]:
-    """The images that a model was trained on, and those that were held out.
+    """Return the images that a model was trained on, and those that were held out.
 
     Args:
         folder: What `save_weights` wrote, or a training run.
@@ -164,7 +164,7 @@ def check_same_data(folder: Path, dataset: Dataset) -> None:
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    """The files of one whole set of weights, in order; none if there is no such file."""
+    """Return the files of one whole set of weights, in order; none if there is no such file."""
     names = {path.name for path in folder.glob('weights-*.safetensors')}
     if not names:
         return []
@@ -179,7 +179,7 @@ def _weight_files(folder: Path) -> list[Path]:
 
 
 def _facts(path: Path) -> dict[str, str]:
-    """What a weights file says of the model: `recipe`, `class_names` (JSON) and `data`."""
+    """Read what a weights file says of the model: `recipe`, `class_names` (JSON) and `data`."""
     try:
         with safe_open(str(path), 'pt') as file:
             facts: dict[str, str] = file.metadata() or {}

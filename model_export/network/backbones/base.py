@@ -53,7 +53,7 @@ class Backbone(nn.Module):
         raise NotImplementedError
 
     def exit_tokens(self, x: Tensor, layer: int) -> Tensor:
-        """What a head after `layer` (from 1) sees of that layer's tokens `x`.
+        """Return what a head after `layer` (from 1) sees of that layer's tokens `x`.
 
         Returns:
             (B, K + grid * grid, width), with `width, grid = recipe.exit_shape(layer)` and
@@ -90,5 +90,5 @@ class Backbone(nn.Module):
         raise NotImplementedError
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits (B, C) of uint8 RGB images (B, H, W, 3) at full depth."""
+        """Return logits (B, C) of uint8 RGB images (B, H, W, 3) at full depth."""
         return self.classify(self.run_layers(self.embed(image), 0, len(self.blocks) - 1))

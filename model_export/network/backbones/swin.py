@@ -145,7 +145,7 @@ class Swin(Backbone):
         return self.embed_norm(x.flatten(2).transpose(1, 2))
 
     def exit_tokens(self, x: Tensor, layer: int) -> Tensor:
-        """The mean of the patches, then the patches (B, 1 + g * g, D) of the layer's stage."""
+        """Return the mean of the patches and the patches (B, 1 + g * g, D) of the layer's stage."""
         return torch.cat([x.mean(dim=1, keepdim=True), x], dim=1)
 
     def classify(self, x: Tensor) -> Tensor:
@@ -168,7 +168,7 @@ def _from_windows(x: Tensor, grid: int) -> Tensor:
 
 
 def _bias_index(window: int) -> Tensor:
-    """For each pair of a window's patches the row of its bias: int64 (n, n).
+    """Return the row of the bias for each pair of a window's patches: int64 (n, n).
 
     A row stands for one offset, from 1 - w to w - 1 along each axis.
     """
@@ -179,7 +179,7 @@ def _bias_index(window: int) -> Tensor:
 
 
 def _shift_mask(grid: int, window: int, shift: int) -> Tensor:
-    """What to add to the scores of a shifted grid, float32 (W, 1, n, n).
+    """Return what is added to the scores of a shifted grid, float32 (W, 1, n, n).
 
     The shift rolls the first rows and columns behind the last. Patches that are no neighbours do
     not see each other, though they are in one window.

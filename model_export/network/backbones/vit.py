@@ -126,7 +126,7 @@ class ViT(Backbone):
         return torch.cat([x[:, :1], registers, x[:, 1:]], dim=1)
 
     def exit_tokens(self, x: Tensor, layer: int) -> Tensor:
-        """The class token and the patches (B, 1 + grid * grid, D)."""
+        """Return the class token and the patches (B, 1 + grid * grid, D)."""
         if not self.recipe.registers:
             return x
         return torch.cat([x[:, :1], x[:, 1 + self.recipe.registers :]], dim=1)

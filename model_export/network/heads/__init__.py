@@ -110,12 +110,12 @@ def register_head(name: str) -> Callable[[HeadClass], HeadClass]:
 
 
 def neck_names() -> list[str]:
-    """The names of the heads that are a neck and a linear classifier."""
+    """Return the names of the heads that are a neck and a linear classifier."""
     return sorted(_NECKS)
 
 
 def head_names() -> list[str]:
-    """The names that recipes may use for `head`, necks among them."""
+    """Return the names that recipes may use for `head`, necks among them."""
     return sorted({**_NECKS, **_HEADS})
 
 

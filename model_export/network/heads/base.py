@@ -23,7 +23,7 @@ class ExitHead(nn.Module):
         super().__init__()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (B, C) of tokens (B, 1 + grid * grid, D)."""
+        """Return logits (B, C) of tokens (B, 1 + grid * grid, D)."""
         raise NotImplementedError
 
 
@@ -39,15 +39,15 @@ class Neck(nn.Module):
     residual = False  # whether the patches are added to the tail's output
 
     def trunk(self, patches: Tensor) -> Tensor:
-        """All but the linear tail: (B, grid * grid, D) to (B, M, K)."""
+        """Run all but the linear tail: (B, grid * grid, D) to (B, M, K)."""
         raise NotImplementedError
 
     def tail(self) -> tuple[Tensor, Tensor] | None:
-        """The linear tail as weight (D, K) and bias (D,), as it is in evaluation mode."""
+        """Return weight (D, K) and bias (D,) of the linear tail in evaluation mode."""
         return None
 
     def forward(self, patches: Tensor) -> Tensor:
-        """The patch tokens as the classifier should see them, before the mean."""
+        """Return the patch tokens as the classifier should see them, before the mean."""
         raise NotImplementedError
 
 
@@ -79,7 +79,7 @@ class NeckHead(ExitHead):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (B, C) of tokens (B, class_tokens + grid * grid, D)."""
+        """Return logits (B, C) of tokens (B, class_tokens + grid * grid, D)."""
         direct, patches = split_tokens(self.norm(x), self.class_tokens)
         pooled = self.neck(patches).mean(dim=1, keepdim=direct.ndim == 3)
         return self.classifier(pooled + direct)
@@ -96,16 +96,16 @@ class PatchHead(ExitHead):
         self.classifier = linear_classifier(width, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (B, C) of tokens (B, 1 + grid * grid, D)."""
+        """Return logits (B, C) of tokens (B, 1 + grid * grid, D)."""
         return self.classifier(self.norm(self.neck(x[:, 1:])).mean(dim=1))
 
 
 def split_tokens(x: Tensor, class_tokens: int) -> tuple[Tensor, Tensor]:
-    """Class token(s), (B, D) or of a DeiT (B, 2, D), and patches (B, grid * grid, D) of `x`."""
+    """Split `x` into class token (B, D), in a DeiT two (B, 2, D), and patches (B, N, D)."""
     direct = x[:, 0] if class_tokens == 1 else x[:, :class_tokens]
     return direct, x[:, class_tokens:]
 
 
 def token_norm(width: int) -> nn.LayerNorm:
-    """The norm that heads begin with: tokens of a pre-norm ViT have no fixed scale."""
+    """Return the norm that heads begin with: tokens of a pre-norm ViT have no fixed scale."""
     return nn.LayerNorm(width, eps=1e-6)

@@ -30,7 +30,7 @@ class DistilledHead(ExitHead):
         head.set_submodule('classifier', nn.Identity())  # its last step: features are left
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (B, C) of tokens (B, 2 + grid * grid, D)."""
+        """Return logits (B, C) of tokens (B, 2 + grid * grid, D)."""
         patches = x[:, 2:]
         features = [self.features(torch.cat([token, patches], 1)) for token in x[:, :2].split(1, 1)]
         return self.classifier(torch.stack(features, dim=1))

@@ -62,11 +62,11 @@ class MultiExitHead(ExitHead):
         self.classifier = linear_classifier(hidden, num_classes)
 
     def branch(self, x: Tensor) -> Tensor:
-        """Features (B, F) of normalised tokens (B, N, D)."""
+        """Return features (B, F) of normalised tokens (B, N, D)."""
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (B, C) of tokens (B, N, D)."""
+        """Return logits (B, C) of tokens (B, N, D)."""
         return self.classifier(self.dense(self.branch(self.norm(x))))
 
 
@@ -78,7 +78,7 @@ class MlpHead(MultiExitHead):
         super().__init__(width, grid, num_classes, width, **dense)
 
     def branch(self, x: Tensor) -> Tensor:
-        """The class token (B, D)."""
+        """Return the class token (B, D)."""
         return x[:, 0]
 
 
@@ -102,7 +102,7 @@ class ViTHead(MultiExitHead):
         self.block = Block(BackboneRecipe(width=width, attention_heads=heads, mlp_ratio=mlp_ratio))
 
     def branch(self, x: Tensor) -> Tensor:
-        """The class token (B, D) after the layer; the others need not be computed."""
+        """Return the class token (B, D) after the layer; the others need not be computed."""
         return self.block(x, rows=1)[:, 0]
 
 
@@ -145,11 +145,11 @@ class CnnIgnoreHead(MultiExitHead):
         self.pool = nn.MaxPool2d(pool, ceil_mode=True)
 
     def read(self, x: Tensor) -> Tensor:
-        """Patches (B, N - 1, D) that know of the class token what they should: here nothing."""
+        """Return the patches (B, N - 1, D), combined with the class token; here without it."""
         return x[:, 1:]
 
     def branch(self, x: Tensor) -> Tensor:
-        """The pooled channels (B, F) of normalised tokens (B, N, D)."""
+        """Return the pooled channels (B, F) of normalised tokens (B, N, D)."""
         x = self.read(x).transpose(1, 2).unflatten(2, (self.grid, self.grid))  # (B, D, grid, grid)
         return self.pool(F.gelu(self.conv(x))).flatten(1)
 
@@ -158,7 +158,7 @@ class CnnAddHead(CnnIgnoreHead):
     """CNN-Add-EE: as CNN-Ignore-EE, with the class token added to every patch."""
 
     def read(self, x: Tensor) -> Tensor:
-        """Patches (B, N - 1, D), each plus the class token."""
+        """Return patches (B, N - 1, D), each plus the class token."""
         return x[:, 1:] + x[:, :1]
 
 
@@ -176,7 +176,7 @@ class CnnProjectHead(CnnIgnoreHead):
         self.project_class = nn.Linear(width, width, bias=False)
 
     def read(self, x: Tensor) -> Tensor:
-        """Patches (B, N - 1, D), projected together with the class token."""
+        """Return patches (B, N - 1, D), projected together with the class token."""
         return F.gelu(self.project_patch(x[:, 1:]) + self.project_class(x[:, :1]))
 
 
@@ -205,7 +205,7 @@ class MlpMixerHead(MultiExitHead):
         self.channel_mlp = Mlp(width, _mlp_units(width, mlp_ratio))
 
     def branch(self, x: Tensor) -> Tensor:
-        """The mean (B, D) of the mixed tokens (B, N, D)."""
+        """Return the mean (B, D) of the mixed tokens (B, N, D)."""
         x = x + self.token_mlp(x.transpose(1, 2)).transpose(1, 2)
         return (x + self.channel_mlp(self.channel_norm(x))).mean(dim=1)
 
@@ -236,7 +236,7 @@ class ResMlpHead(MultiExitHead):
         self.channel_gain = LayerScale(width, RESMLP_GAIN)
 
     def branch(self, x: Tensor) -> Tensor:
-        """The mean (B, D) of the mixed tokens (B, N, D)."""
+        """Return the mean (B, D) of the mixed tokens (B, N, D)."""
         x = x + self.token_gain(self.token_linear(x.transpose(1, 2)).transpose(1, 2))
         affine = x * self.affine_weight + self.affine_bias
         return (x + self.channel_gain(self.channel_mlp(affine))).mean(dim=1)

@@ -18,7 +18,7 @@ class LinearHead(ExitHead):
         self.classifier = linear_classifier(width, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (B, C) of tokens (B, 1 + grid * grid, D)."""
+        """Return logits (B, C) of tokens (B, 1 + grid * grid, D)."""
         return self.classifier(self.norm(x[:, 0]))
 
 

@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 
 from eevit_ros.images.resize import Image
 from eevit_ros.reporting.style import GRID, INK, MUTED, RATE, RIGHT, WRONG, quiet
-from model_export.measuring.answers import Answers
-from model_export.measuring.leaving import Leaving
+from model_export.measuring.answers import Answers, Leaving
 from model_export.studies.classes.superclasses import Groups
 from model_export.studies.looking.sheet import Tile, sheet, thumbnail
 
@@ -21,7 +20,7 @@ Counts = npt.NDArray[np.int64]
 
 
 def confusion_figure(confusion: Counts, groups: Groups, *, named: bool) -> Figure:
-    """Heat maps of wrong answers, by class in the order of the groups and, if `named`, by group.
+    """Draw heat maps of wrong answers, by class and, if `named`, by group.
 
     Args:
         confusion: int64 (C, C), truth by answer.
@@ -51,7 +50,7 @@ def confusion_figure(confusion: Counts, groups: Groups, *, named: bool) -> Figur
 def depth_figure(
     depth: npt.NDArray[np.float64], accuracy: npt.NDArray[np.float64], names: tuple[str, ...]
 ) -> Figure:
-    """Each class a point: the mean layer it leaves after, and its accuracy."""
+    """Draw each class as a point: the mean layer it leaves after, and its accuracy."""
     figure = Figure(figsize=(6, 3.8), layout='constrained')
     axes = figure.subplots()
     axes.scatter(depth, 100 * accuracy, s=14, color=RATE, alpha=0.7, lw=0)
@@ -77,7 +76,7 @@ def depth_figure(
 
 
 def exits_figure(share: npt.NDArray[np.float64], groups: Groups, layers: tuple[int, ...]) -> Figure:
-    """Stacked bars: by group, the share (G, E + 1) of its images that leave at each exit."""
+    """Draw stacked bars: by group, the share (G, E + 1) of its images that leave at each exit."""
     order = np.argsort(share @ np.array(layers))[::-1]
     figure = Figure(figsize=(7, 0.9 + 0.21 * len(order)), layout='constrained')
     axes = figure.subplots()
@@ -106,7 +105,7 @@ def exits_figure(share: npt.NDArray[np.float64], groups: Groups, layers: tuple[i
 
 
 def samples_figure(found: Answers, left: Leaving, images: Image, classes: list[int]) -> Figure:
-    """For each of `classes`, the images that left earliest and those that left latest.
+    """Draw, for each of `classes`, the images that left earliest and those that left latest.
 
     Ties by confidence: the surest of the earliest, the least sure of the latest.
     """

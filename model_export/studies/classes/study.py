@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model_export.data import load_split
-from model_export.measuring.answers import Answers, answers
-from model_export.measuring.leaving import Leaving, leaving
+from model_export.measuring.answers import Answers, Leaving, answers, leaving
 from model_export.studies.classes.figures import (
     EACH,
     confusion_figure,
@@ -83,14 +82,14 @@ def study(inputs: Inputs) -> Study:
 def by_class(
     labels: npt.NDArray[np.int64], values: npt.NDArray[np.generic], classes: int
 ) -> Floats:
-    """The mean of `values` (N,) over the images of each class (C,); NaN for one without images."""
+    """Return the mean of `values` (N,) by class (C,); NaN for a class without images."""
     count = np.bincount(labels, minlength=classes)
     total = np.bincount(labels, weights=np.asarray(values, np.float64), minlength=classes)
     return np.divide(total, count, out=np.full(classes, np.nan), where=count > 0)
 
 
 def pearson(a: npt.NDArray[np.generic], b: npt.NDArray[np.generic]) -> tuple[float, float, float]:
-    """Pearson's r of two series (N,) and its 95 % interval, by Fisher's transformation.
+    """Return Pearson's r of two series (N,) and its 95 % interval, by Fisher's transformation.
 
     All NaN if one does not vary, the bounds also with fewer than four values.
     """
@@ -105,7 +104,7 @@ def pearson(a: npt.NDArray[np.generic], b: npt.NDArray[np.generic]) -> tuple[flo
 
 
 def later_when_wrong(layer: npt.NDArray[np.int64], right: npt.NDArray[np.bool_]) -> float:
-    """The chance that an image answered wrongly left later than one answered rightly.
+    """Return the chance that an image answered wrongly left later than one answered rightly.
 
     Ties count half: the area under the ROC curve of depth as a sign of error. NaN if all are right
     or all are wrong.
@@ -143,7 +142,7 @@ def _ends(
     seen: npt.NDArray[np.int64],
     by: str,
 ) -> Table:
-    """Classes at both ends of an order, by accuracy or by depth."""
+    """Tabulate the classes at both ends of an order, by accuracy or by depth."""
     names = found.metadata.class_names
     final = by_class(found.labels, found.right[-1], len(names))
     first = by_class(found.labels, left.exit_index == 0, len(names))
@@ -208,7 +207,7 @@ def _pairs(
     left: Leaving,
     found: Answers,
 ) -> Table:
-    """Unordered pairs of classes with the most answers of one for the other."""
+    """Tabulate the pairs of classes that are most often taken for each other."""
     both = np.triu(confusion + confusion.T, 1)
     rows: list[tuple[Cell, ...]] = []
     for flat in np.argsort(-both, axis=None, kind='stable')[:PAIRS]:

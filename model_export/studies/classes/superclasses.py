@@ -43,7 +43,7 @@ def superclasses(folder: Path, classes: int) -> Groups | None:
 
 
 def thirds(accuracy: npt.NDArray[np.float64]) -> Groups:
-    """Three groups of classes by accuracy (C,), for data without superclasses."""
+    """Return three groups of classes by accuracy (C,), for data without superclasses."""
     rank = np.argsort(np.argsort(accuracy, kind='stable'), kind='stable')
     of = np.asarray(3 * rank // len(accuracy), np.int64)
     return Groups(('least accurate third', 'middle third', 'most accurate third'), of)

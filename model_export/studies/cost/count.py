@@ -91,7 +91,7 @@ def count(model: EarlyExitViT) -> Costs:
 
 
 def _used(model: EarlyExitViT, image: Tensor) -> dict[str, int]:
-    """Sizes of the parameters with a gradient: a folded head still holds its unfolded tail."""
+    """Return sizes of the parameters with a gradient: a folded head still holds its tail."""
     parameters = {
         name: parameter.detach().requires_grad_() for name, parameter in model.named_parameters()
     }
@@ -106,7 +106,7 @@ def _used(model: EarlyExitViT, image: Tensor) -> dict[str, int]:
 
 
 def total(costs: Costs) -> Cost:
-    """Everything together."""
+    """Return the sum of all costs."""
     return sum(costs.values(), Cost())
 
 
@@ -124,6 +124,6 @@ def _place(model: EarlyExitViT, name: str) -> str:
 
 
 def places(model: EarlyExitViT) -> list[str]:
-    """Where anything but a head stands, in the order in which an image meets it."""
+    """Return the places of all but the heads, in the order in which an image meets them."""
     layers = range(1, model.recipe.backbone.layers + 1)
     return ['embedding', *map(str, layers), FINAL]

@@ -60,7 +60,7 @@ def study(inputs: Inputs) -> Study:
 
 
 def load(path: Path) -> EarlyExitViT:
-    """A model in evaluation mode: of a recipe with random weights, a run, or saved weights.
+    """Load a model in evaluation mode: a recipe with random weights, a run, or saved weights.
 
     Raises:
         ModelExportError: it is none of them.
@@ -73,7 +73,7 @@ def load(path: Path) -> EarlyExitViT:
 
 
 def by_component(trained: Costs, folded: Costs) -> Table:
-    """A row a component: parameters and MACs, as trained and as deployed."""
+    """Tabulate parameters and MACs by component, as trained and as deployed."""
     rows: list[tuple[Cell, ...]] = []
     whole = total(folded)
     for component in ORDER:
@@ -110,7 +110,7 @@ def by_component(trained: Costs, folded: Costs) -> Table:
 
 
 def by_layer(model: EarlyExitViT, costs: Costs) -> Table:
-    """A row a layer: what it and the head after it cost, and all up to there."""
+    """Tabulate what each layer and the head after it cost, and all up to there."""
     rows: list[tuple[Cell, ...]] = []
     so_far = Cost()
     backbone = total({key: cost for key, cost in costs.items() if 'head' not in key[0]}).macs
@@ -150,7 +150,7 @@ def by_layer(model: EarlyExitViT, costs: Costs) -> Table:
 
 
 def by_head(model: EarlyExitViT, trained: Costs, folded: Costs) -> Table:
-    """A row a head: as trained and folded."""
+    """Tabulate the heads, as trained and as deployed."""
     rows: list[tuple[Cell, ...]] = []
     for one in model.recipe.exits:
         place = f'head after {one.layer}'

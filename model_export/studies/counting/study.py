@@ -19,7 +19,13 @@ from model_export.data.values import load_values
 from model_export.errors import ModelExportError
 from model_export.network.macs import macs_alone
 from model_export.regression.model_file import RegressionMetadata
-from model_export.regression.policy import Known, Outcome, candidates, exits_taken, outcome
+from model_export.regression.policy import (
+    RegressionAnswers,
+    RegressionPoint,
+    candidates,
+    exits_taken,
+    regression_point,
+)
 from model_export.regression.session import RegressionSession
 from model_export.studies.registry import Inputs
 from model_export.studies.report import Study, Table, model_facts
@@ -70,11 +76,11 @@ def study(inputs: Inputs) -> Study:
     test = test.spread(inputs.limit or len(test))
     pixels = evaluation_batch(test.images, meta.input_height)
     values = np.stack([session.values(image) for image in tqdm(pixels, 'every exit')], axis=1)
-    known = Known(values, test.values, meta.macs, meta.backbone_macs)
+    known = RegressionAnswers(values, test.values, meta.macs, meta.backbone_macs)
     _check_decisions(session, pixels, known)
-    own = outcome(known, meta.default_tolerances)
+    own = regression_point(known, meta.default_tolerances)
     tried = candidates(meta.deviation)
-    common = {one: outcome(known, [one] * len(meta.exit_layers)) for one in tried}
+    common = {one: regression_point(known, [one] * len(meta.exit_layers)) for one in tried}
     fixed = _fixed_exits(known, meta)
     return Study(
         'counting',
@@ -97,8 +103,8 @@ def study(inputs: Inputs) -> Study:
     )
 
 
-def _check_decisions(session: RegressionSession, pixels: Image, known: Known) -> None:
-    """Let the file decide by its own tolerances, and hold it against the values of all exits."""
+def _check_decisions(session: RegressionSession, pixels: Image, known: RegressionAnswers) -> None:
+    """Compare the file's own decisions with those that follow from all exits' values."""
     tolerances = session.metadata.default_tolerances
     taken = exits_taken(known.values, tolerances)
     for number, image in enumerate(tqdm(pixels, 'its own tolerances')):
@@ -111,8 +117,8 @@ def _check_decisions(session: RegressionSession, pixels: Image, known: Known) ->
             )
 
 
-def _fixed_exits(known: Known, meta: RegressionMetadata) -> list[Fixed]:
-    """Each exit alone; the last is the plain backbone."""
+def _fixed_exits(known: RegressionAnswers, meta: RegressionMetadata) -> list[Fixed]:
+    """Return each exit alone; the last is the plain backbone."""
     alone = macs_alone(meta.macs, meta.head_macs)
     return [
         Fixed(layer, error, meta.backbone_macs / macs)
@@ -120,7 +126,7 @@ def _fixed_exits(known: Known, meta: RegressionMetadata) -> list[Fixed]:
     ]
 
 
-def _against(own: Outcome, fixed: list[Fixed], meta: RegressionMetadata) -> str:
+def _against(own: RegressionPoint, fixed: list[Fixed], meta: RegressionMetadata) -> str:
     """Compare with the best fixed exit among those that cost as many MACs or fewer."""
     within = [one for one in fixed if one.speedup >= own.speedup_macs]
     if not within:
@@ -139,13 +145,15 @@ def _fixed_table(fixed: list[Fixed]) -> Table:
     )
 
 
-def _named(own: Outcome, common: dict[float, Outcome]) -> list[tuple[str, Outcome]]:
-    """The rows of a table: the file's own tolerances, then common ones, rising."""
+def _named(
+    own: RegressionPoint, common: dict[float, RegressionPoint]
+) -> list[tuple[str, RegressionPoint]]:
+    """Return the rows of a table: the file's own tolerances, then common ones, rising."""
     listed = list(common.items())[::LISTED]
     return [("the file's own", own), *((f'{value:.3g}', one) for value, one in listed)]
 
 
-def _trade_off(own: Outcome, common: dict[float, Outcome]) -> Table:
+def _trade_off(own: RegressionPoint, common: dict[float, RegressionPoint]) -> Table:
     rows = tuple((name, one.error, one.speedup_macs) for name, one in _named(own, common))
     return Table(
         'trade_off',
@@ -156,7 +164,9 @@ def _trade_off(own: Outcome, common: dict[float, Outcome]) -> Table:
     )
 
 
-def _shares(own: Outcome, common: dict[float, Outcome], meta: RegressionMetadata) -> Table:
+def _shares(
+    own: RegressionPoint, common: dict[float, RegressionPoint], meta: RegressionMetadata
+) -> Table:
     return Table(
         'shares',
         'Share of the images that leave after each layer, %',
@@ -165,7 +175,7 @@ def _shares(own: Outcome, common: dict[float, Outcome], meta: RegressionMetadata
     )
 
 
-def _draw(own: Outcome, common: dict[float, Outcome], fixed: list[Fixed]) -> Figure:
+def _draw(own: RegressionPoint, common: dict[float, RegressionPoint], fixed: list[Fixed]) -> Figure:
     figure = Figure(figsize=(7, 3.6), layout='constrained')
     axes = figure.subplots()
     axes.plot(

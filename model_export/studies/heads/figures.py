@@ -15,7 +15,7 @@ from model_export.studies.heads.probes import Probe
 def grid_figure(
     probes: Sequence[Probe], worth: Sequence[Probe], titles: Mapping[str, str], final: float
 ) -> Figure:
-    """Accuracy as a table of colours: heads by layers, the practical exits circled."""
+    """Draw accuracy as a table of colours: heads by layers, the practical exits circled."""
     kinds, layers = list(titles), sorted({probe.layer for probe in probes})
     values = np.zeros((len(kinds), len(layers)))
     for probe in probes:
@@ -49,7 +49,7 @@ def front_figure(
     full: int,
     final: float,
 ) -> Figure:
-    """Accuracy over MACs: each kind of head in a colour, the practical exits circled."""
+    """Draw accuracy over MACs: each kind of head in a colour, the practical exits circled."""
     figure = Figure(figsize=(7.4, 4), layout='constrained')
     axes = figure.subplots()
     colours, markers = matplotlib.colormaps['tab10'], 'os^vDP*Xph'

@@ -78,7 +78,7 @@ class Probe:
 
 
 def budget_of(inputs: Inputs, *, images: int, epochs: int) -> Budget:
-    """What the command line asks for, or else the study's own `images` and `epochs`."""
+    """Return the budget of the command line, or else the study's own `images` and `epochs`."""
     return Budget(
         images if inputs.images is None else inputs.images,
         epochs if inputs.epochs is None else inputs.epochs,
@@ -136,7 +136,7 @@ def train_head(
 
 @torch.no_grad()
 def head_logits(head: nn.Module, tokens: Tensor) -> Tensor:
-    """Logits float32 (N, C) of a trained head, on the CPU."""
+    """Return the logits of a trained head, float32 (N, C) on the CPU."""
     device = next(head.parameters()).device
     parts = []
     for part in tokens.split(BATCH_SIZE):

@@ -107,7 +107,7 @@ def study(inputs: Inputs) -> Study:
 
 
 def exit_of(kind: str, layer: int, backbone: BackboneRecipe) -> ExitRecipe:
-    """A head of its default size after `layer`, with as many attention heads as the layer has."""
+    """Return a head of default size after `layer`, with as many attention heads as the layer."""
     params: dict[str, Any] = {}
     if kind == 'gah':
         width, _ = backbone.exit_shape(layer)
@@ -116,7 +116,7 @@ def exit_of(kind: str, layer: int, backbone: BackboneRecipe) -> ExitRecipe:
 
 
 def practical(probes: Iterable[Probe]) -> list[Probe]:
-    """Those more accurate than every one that costs no more, cheapest first."""
+    """Return the heads that are more accurate than every one that costs no more, cheapest first."""
     best, found = 0.0, []
     for probe in sorted(probes, key=lambda probe: (probe.macs, -probe.accuracy)):
         if probe.accuracy > best:
@@ -132,7 +132,7 @@ def keep_cell(path: Path, head: str, layer: int, accuracy: float) -> None:
 
 
 def read_cells(path: Path) -> dict[tuple[str, int], float]:
-    """The results that are there already; a line cut short by a kill is done again."""
+    """Read the results of earlier runs; a line that a kill cut short is skipped."""
     cells = {}
     for line in path.read_text().splitlines() if path.exists() else []:
         try:

@@ -42,11 +42,11 @@ class ColdStart:
 
     @property
     def steady_ms(self) -> float:
-        """The median of the second half of the runs."""
+        """Median of the second half of the runs."""
         return statistics.median(self.runs_ms[len(self.runs_ms) // 2 :])
 
     def runs_until_warm(self) -> int:
-        """How many runs come before five in a row with a median near the steady state."""
+        """Count the runs before five in a row with a median near the steady state."""
         times = [self.first_ms, *self.runs_ms]
         for count in range(len(times) - 4):
             if statistics.median(times[count : count + 5]) <= NEAR * self.steady_ms:
@@ -55,7 +55,7 @@ class ColdStart:
 
 
 def cold_start(model: Path, runs: int) -> tuple[ColdStart, ColdStart]:
-    """Start once in a process of its own: by the wall clock, and what the CPU spent on it.
+    """Start once in a fresh process; return its times by the wall clock and on the CPU.
 
     Raises:
         ModelExportError: the process failed; with what it said last.
@@ -76,7 +76,7 @@ def cold_start(model: Path, runs: int) -> tuple[ColdStart, ColdStart]:
 
 
 def _measure(model: Path, runs: int) -> list[dict[str, Any]]:
-    """Both clocks' `ColdStart`, as JSON takes it."""
+    """Measure one start by both clocks; return two `ColdStart`, ready for JSON."""
     stamps = [_now()]
     import cv2  # noqa: F401 (the imports are part of the start)
     import numpy as np
@@ -108,7 +108,7 @@ def _measure(model: Path, runs: int) -> list[dict[str, Any]]:
 
 
 def _now() -> tuple[float, float]:
-    """Seconds of the wall clock and of this process on the CPU."""
+    """Return seconds of the wall clock and of this process on the CPU."""
     return time.perf_counter(), time.process_time()
 
 

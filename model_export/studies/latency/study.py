@@ -70,7 +70,7 @@ def study(inputs: Inputs) -> Study:
 
 
 def exit_times(model: Path, rounds: int) -> tuple[Times, tuple[int, ...]]:
-    """CPU milliseconds of every exit, with heads and without, and the layers that ran there.
+    """Measure CPU milliseconds of every exit, with heads and without.
 
     Args:
         model: The `.onnx` file.
@@ -90,7 +90,7 @@ def exit_times(model: Path, rounds: int) -> tuple[Times, tuple[int, ...]]:
 
 
 def head_kinds(weights: Path | None, exit_layers: tuple[int, ...]) -> tuple[str, ...]:
-    """The head of each exit as its recipe names it; 'head' where there are no weights to ask.
+    """Return each exit's head as its recipe names it; 'head' without weights.
 
     Raises:
         ModelExportError: the weights have other exits than the model.
@@ -109,7 +109,7 @@ def head_kinds(weights: Path | None, exit_layers: tuple[int, ...]) -> tuple[str,
 
 
 def by_exit(times: Times, layers: tuple[int, ...], kinds: tuple[str, ...]) -> Table:
-    """A row an exit: what leaving there takes, and what its layers and its head add.
+    """Tabulate what leaving at each exit takes, and what its layers and its head add.
 
     Args:
         times: float64 (rounds, 2, E + 1) ms, with heads and without.
@@ -151,7 +151,7 @@ def by_exit(times: Times, layers: tuple[int, ...], kinds: tuple[str, ...]) -> Ta
 
 
 def by_group(times: Times, layers: tuple[int, ...], kinds: tuple[str, ...]) -> Table:
-    """A row a group: the mean ms that a bare layer adds, and each kind of head. As `by_exit`."""
+    """Tabulate the mean ms that a bare layer and each kind of head add; see `by_exit`."""
     full, bare = times[:, 0], times[:, 1]
     head = _added(full - bare)[:, :-1]
     gaps = np.diff(layers)[:-1]  # without the last stretch: its last layer is a part of one
@@ -181,7 +181,7 @@ def by_group(times: Times, layers: tuple[int, ...], kinds: tuple[str, ...]) -> T
 
 
 def warm_up(starts: list[tuple[ColdStart, ColdStart]]) -> Table:
-    """A row a quantity of the cold start: median over the processes, by either clock."""
+    """Tabulate the cold start: medians over the processes, by either clock."""
     quantities: dict[str, Callable[[ColdStart], float]] = {
         'imports, ms': lambda start: start.import_ms,
         'file and session, ms': lambda start: start.session_ms,
@@ -209,7 +209,7 @@ def _shown(times: Times) -> str:
 
 
 def _added(cumulative: Times) -> Times:
-    """What each step adds within a round: (rounds, E + 1), the first as it is."""
+    """Return what each step adds within a round, (rounds, E + 1); the first is unchanged."""
     return np.diff(cumulative, axis=1, prepend=0.0)
 
 

@@ -18,13 +18,13 @@ from model_export.network.early_exit import EarlyExitViT
 
 
 def has_rollout(backbone: Backbone) -> bool:
-    """Whether attention can be rolled out: every token attends to every other, in every layer."""
+    """Return whether attention can be rolled out: all tokens attend to all, in every layer."""
     return all(isinstance(block, Block) for block in backbone.blocks)
 
 
 @torch.no_grad()
 def attention_rollout(backbone: Backbone, image: Tensor) -> Tensor:
-    """How much of each patch the class token holds after each layer.
+    """Return how much of each patch the class token holds after each layer.
 
     Of every layer the attention is averaged over its heads, half of the identity is added for the
     residual branch, and the layers are multiplied (Abnar and Zuidema, equation 1).
@@ -60,7 +60,7 @@ def attention_rollout(backbone: Backbone, image: Tensor) -> Tensor:
 
 
 def grad_cam(model: EarlyExitViT, image: Tensor, exit_index: int) -> Tensor:
-    """Which patches speak for the answer that one exit gives.
+    """Return which patches speak for the answer that one exit gives.
 
     Taken on the tokens that enter the exit's layer: after it, the patches no longer count for a
     head that reads the class token alone.
@@ -97,7 +97,7 @@ def grad_cam(model: EarlyExitViT, image: Tensor, exit_index: int) -> Tensor:
 
 
 def _attention(module: Attention, x: Tensor) -> Tensor:
-    """The attention weights (B, T, T) of tokens x (B, T, D), averaged over the heads."""
+    """Return the attention weights (B, T, T) of tokens x (B, T, D), averaged over the heads."""
     q, k, _ = (
         t.unflatten(-1, (module.heads, -1)).transpose(1, 2) for t in module.qkv(x).chunk(3, dim=-1)
     )

@@ -29,7 +29,7 @@ class Tile:
 
 
 def thumbnail(image: Image) -> Image:
-    """An image uint8 (H, W, 3) as a sheet shows it: small, in few colours."""
+    """Shrink an image uint8 (H, W, 3) for a sheet, with few colours."""
     small = np.asarray(image)
     if max(small.shape[:2]) > SIDE:
         small = np.asarray(cv2.resize(small, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
@@ -38,7 +38,7 @@ def thumbnail(image: Image) -> Image:
 
 
 def overlay(image: Image, heat: npt.NDArray[np.float32]) -> Image:
-    """A grey image under a map, from blue (0) to red (its largest value).
+    """Lay a map over a grey image, from blue (0) to red (its largest value).
 
     Args:
         image: uint8 (H, W, 3).

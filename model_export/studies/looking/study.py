@@ -13,8 +13,7 @@ from eevit_ros.images.resize import Image
 from eevit_ros.reporting.style import RIGHT, WRONG
 from model_export.data import evaluation_batch, load_split
 from model_export.errors import ModelExportError
-from model_export.measuring.answers import Answers, answers
-from model_export.measuring.leaving import Leaving, leaving
+from model_export.measuring.answers import Answers, Leaving, answers, leaving
 from model_export.network.early_exit import EarlyExitViT
 from model_export.studies.looking.maps import attention_rollout, grad_cam, has_rollout
 from model_export.studies.looking.sheet import Tile, overlay, sheet, thumbnail
@@ -95,7 +94,7 @@ def study(inputs: Inputs) -> Study:
 
 
 def choose(found: Answers, left: Leaving) -> list[Sample]:
-    """One right and one wrong image that left at the first, the middle and the final exit.
+    """Choose a right and a wrong image that left at the first, the middle and the final exit.
 
     Of each such group, the image of median confidence. A group without images is passed over.
     """
@@ -112,7 +111,7 @@ def choose(found: Answers, left: Leaving) -> list[Sample]:
 
 
 def maps_of(model: EarlyExitViT, images: Image, kind: str) -> list[Maps]:
-    """The maps of each exit and, last, of the final one: E + 1 arrays (N, grid, grid).
+    """Return the maps of each exit and, last, of the final one: E + 1 arrays (N, grid, grid).
 
     Args:
         model: In evaluation mode.
@@ -128,7 +127,7 @@ def maps_of(model: EarlyExitViT, images: Image, kind: str) -> list[Maps]:
 
 
 def focus(maps: list[Maps]) -> list[float]:
-    """By exit: the mean share of a map that lies in the strongest quarter of its patches."""
+    """Return, by exit, the mean share of a map that lies in its strongest quarter of patches."""
     shares = []
     for exit_maps in maps:
         flat = np.sort(exit_maps.reshape(len(exit_maps), -1))[:, ::-1]
@@ -139,7 +138,7 @@ def focus(maps: list[Maps]) -> list[float]:
 
 
 def likeness(maps: list[Maps]) -> list[float | None]:
-    """By exit: the mean correlation of its map with the final exit's of the same image.
+    """Return, by exit, the mean correlation of its maps with the final exit's.
 
     None where grids differ: stages of a Swin.
     """

@@ -18,7 +18,7 @@ from eevit_ros.policies import Softmax
 from eevit_ros.policies.base import GRID
 from eevit_ros.policies.operating_point import OperatingPoint, measure_exits
 from eevit_ros.reporting.style import MUTED, RATE, RIGHT, WRONG, quiet
-from model_export.calibration.choose import Known, Target, choose
+from model_export.calibration.choose import CalibrationSet, Target, choose
 from model_export.calibration.temperatures import calibrate
 from model_export.errors import ModelExportError
 from model_export.network.heads import build_head
@@ -115,7 +115,7 @@ def trade_off(
     """
     indices = np.arange(len(labels))
     _, probabilities = calibrate(logits, labels, indices[::2])
-    known = Known(
+    known = CalibrationSet(
         DOUBTFUL,
         measure_exits(DOUBTFUL, probabilities),
         labels.numpy(),
@@ -123,7 +123,7 @@ def trade_off(
         tuple(macs_leaving(price, exits)),
         sum(price.layers),
     )
-    to_choose, to_test = known.of(indices[::2]), known.of(indices[1::2])
+    to_choose, to_test = known.subset(indices[::2]), known.subset(indices[1::2])
 
     def measure_at(speedup: float) -> OperatingPoint | None:
         try:

@@ -60,7 +60,7 @@ def write_machine(inputs: Inputs) -> None:
 
 
 def shares(meta: ModelMetadata) -> tuple[float, ...] | None:
-    """The share of calibration images that left at each of E + 1 exits; None if not known."""
+    """Return the shares of calibration images that left at each exit; None if not known."""
     if not meta.calibration_counts:
         return None
     counts = np.array(meta.calibration_counts).sum(axis=1)
@@ -70,7 +70,7 @@ def shares(meta: ModelMetadata) -> tuple[float, ...] | None:
 def mixed_percentile(
     times: npt.NDArray[np.float64], share: tuple[float, ...], percent: float
 ) -> float:
-    """A percentile of `times` (rounds, E + 1) where a frame leaves at each exit by its share."""
+    """Return a percentile of `times` (rounds, E + 1), each exit weighted by its share."""
     order = np.argsort(times, axis=None)
     weights = np.broadcast_to(np.array(share) / len(times), times.shape).ravel()[order]
     place = np.searchsorted(np.cumsum(weights), percent / 100 - 1e-9)
@@ -78,7 +78,7 @@ def mixed_percentile(
 
 
 def _measure(model: Path, provider: str, rounds: int) -> dict[str, Any]:
-    """What one provider does; where it cannot be run, why."""
+    """Measure one provider, or say why it cannot run."""
     start = time.perf_counter()
     try:
         engine = Engine(model, compute=Compute(provider=provider, threads=all_cores()))
@@ -104,7 +104,7 @@ def _measure(model: Path, provider: str, rounds: int) -> dict[str, Any]:
 
 
 def _gpu() -> str:
-    """The name of the first NVIDIA GPU; '' without one (a Jetson's is in the board's name)."""
+    """Return the name of the first NVIDIA GPU, or '' (a Jetson's is in the board's name)."""
     tool = shutil.which('nvidia-smi')
     if tool is None:
         return ''
@@ -114,7 +114,7 @@ def _gpu() -> str:
 
 
 def read_machine(path: Path) -> dict[str, Any]:
-    """What `write_machine` wrote.
+    """Read what `write_machine` wrote.
 
     Raises:
         ModelExportError: it is no such file.

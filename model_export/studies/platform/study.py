@@ -129,7 +129,7 @@ def _per_exit(machines: list[dict[str, Any]], mix: tuple[float, ...] | None) -> 
 
 
 def _draw(machines: list[dict[str, Any]]) -> dict[str, Figure]:
-    """Milliseconds over layers, one line a machine and provider."""
+    """Draw milliseconds over layers, one line a machine and provider."""
     figure = Figure(figsize=(7, 3.2), layout='constrained')
     axes = figure.subplots()
     for one in machines:

@@ -63,7 +63,7 @@ class System:
     recipe: Recipe
 
     def seeded(self, seed: int) -> Recipe:
-        """The recipe of the run with this seed; the held-out images stay the same."""
+        """Return the recipe of the run with this seed; the held-out images stay the same."""
         return replace(self.recipe, name=f'{self.plan.name}-{seed}', seed=seed)
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from eevit_ros.policies import Softmax
 from eevit_ros.policies.operating_point import measure_exits
-from model_export.calibration.choose import Known
+from model_export.calibration.choose import CalibrationSet
 from model_export.calibration.temperatures import calibrated, fit_temperatures
 from model_export.data import Dataset, fingerprint
 from model_export.errors import ModelExportError
@@ -66,7 +66,7 @@ class Result:
     steps: int
 
     def at(self, speedup: float) -> float | None:
-        """The test accuracy at a MAC speed-up, between the two nearest points; None beyond."""
+        """Return the test accuracy at a MAC speed-up, interpolated; None beyond the curve."""
         points = sorted((point.speedup_macs, point.accuracy) for point in self.curve)
         speeds, accuracies = zip(*points, strict=True)
         if not speeds[0] <= speedup <= speeds[-1]:
@@ -128,15 +128,15 @@ def train(
 def measure(
     model: EarlyExitViT, held_out: Dataset, test: Dataset, *, run: str, key: str, steps: int
 ) -> Result:
-    """Temperatures and thresholds from the held-out images, everything else from the test set."""
+    """Fit temperatures and thresholds on held-out images; measure the rest on the test set."""
     logits = logits_of(model, held_out)
     temperatures = fit_temperatures(logits, torch.from_numpy(held_out.labels))
     macs = count_macs(fold(model))
     layers = (*model.exit_layers, model.recipe.backbone.layers)
 
-    def known(logits: Tensor, data: Dataset) -> Known:
+    def known(logits: Tensor, data: Dataset) -> CalibrationSet:
         measures = measure_exits(Softmax(), calibrated(logits, temperatures))
-        return Known(Softmax(), measures, data.labels, layers, macs.leaving, macs.backbone)
+        return CalibrationSet(Softmax(), measures, data.labels, layers, macs.leaving, macs.backbone)
 
     to_choose, to_test = known(logits, held_out), known(logits_of(model, test), test)
     found = [to_test.operating_point(thresholds) for thresholds in to_choose.front()]
@@ -152,5 +152,5 @@ def measure(
 
 
 def forget(folder: Path) -> None:
-    """Remove a run that is measured and that no other starts from: hundreds of megabytes."""
+    """Remove a run that is measured and that no other starts from (hundreds of megabytes)."""
     shutil.rmtree(folder, ignore_errors=True)

@@ -125,7 +125,7 @@ def do_runs(plan: ComparisonPlan, inputs: Inputs, folder: Path) -> None:
 
 
 def read_results(plan: ComparisonPlan, folder: Path) -> dict[str, list[Result]]:
-    """The results of each system by name, of all seeds that there are."""
+    """Read the results of each system by name, with all its seeds."""
     return {
         system.plan.name: [
             read_result(path) for path in sorted(folder.glob(f'{system.plan.name}-*.json'))
@@ -169,7 +169,7 @@ def _best(plan: ComparisonPlan, results: dict[str, list[Result]]) -> str:
 
 
 def _systems(plan: ComparisonPlan, results: dict[str, list[Result]]) -> Table:
-    """One row a system: the final exit, and the accuracy at equal speed-ups."""
+    """Tabulate the systems: the final exit, and the accuracy at equal speed-ups."""
     rows: list[tuple[Cell, ...]] = []
     for system in plan.systems:
         if system.plan.ablation:
@@ -195,7 +195,7 @@ def _systems(plan: ComparisonPlan, results: dict[str, list[Result]]) -> Table:
 
 
 def _exits(plan: ComparisonPlan, results: dict[str, list[Result]]) -> Table:
-    """One row a system: each exit alone, as EnViT's table 4, its ablations among them."""
+    """Tabulate each exit alone, as EnViT's table 4, with the ablations."""
     layers = (*(exit.layer for exit in plan.systems[0].recipe.exits), 'final')
     rows: list[tuple[Cell, ...]] = []
     for system in plan.systems:
@@ -219,7 +219,7 @@ def _heads(system: System) -> str:
 
 
 def _mean(shares: Sequence[float | None]) -> str | None:
-    """Mean and half the range, in %; None if a run has none."""
+    """Return mean and half the range in %; None if a run has no such share."""
     known = [100 * share for share in shares if share is not None]
     if not known or len(known) < len(shares):
         return None

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from eevit_ros.policies import build_policy
 from eevit_ros.policies.operating_point import measure_exits
-from model_export.calibration.choose import Known
+from model_export.calibration.choose import CalibrationSet
 from model_export.calibration.held_out import answer_held_out, halves
 from model_export.calibration.temperatures import calibrate
 from model_export.measuring.answers import answers
@@ -40,7 +40,7 @@ class HeldOutAnswers:
     backbone_macs: int
     accuracy: tuple[float, ...]
 
-    def known(self, policy_name: str) -> Known:
+    def measured_by(self, policy_name: str) -> CalibrationSet:
         """Return what a policy measures in them.
 
         Raises:
@@ -48,7 +48,9 @@ class HeldOutAnswers:
         """
         policy = build_policy(policy_name, self.accuracy)
         measures = measure_exits(policy, self.probabilities)
-        return Known(policy, measures, self.labels, self.layers, self.macs, self.backbone_macs)
+        return CalibrationSet(
+            policy, measures, self.labels, self.layers, self.macs, self.backbone_macs
+        )
 
 
 def answers_of_run(run: Path, data: Path) -> HeldOutAnswers:

@@ -88,7 +88,7 @@ def study(inputs: Inputs) -> Study:
 
 
 def fixed_exits(found: Answers) -> list[tuple[int, float, float]]:
-    """Layer, accuracy and MAC speed-up of each exit alone; the last is the plain backbone."""
+    """Return layer, accuracy and MAC speed-up of each exit alone, last of the plain backbone."""
     meta = found.metadata
     alone = macs_alone(meta.macs, meta.head_macs)
     shares = found.right.mean(axis=1)

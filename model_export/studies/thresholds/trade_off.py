@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from eevit_ros.policies import NAMES, STATELESS, Anytime
 from eevit_ros.policies.operating_point import OperatingPoint, measure_exits
-from model_export.calibration.choose import Known, Target, choose
+from model_export.calibration.choose import CalibrationSet, Target, choose
 from model_export.calibration.held_out import halves
 from model_export.errors import ModelExportError
 from model_export.studies.report import Study, Table, model_facts
@@ -50,8 +50,8 @@ def trade_off(
         times: float64 (E + 1, R), milliseconds of a frame leaving at each exit; None if not timed.
     """
     first, second = halves(len(held_out.labels))
-    known = held_out.known(policy_name)
-    to_choose, to_test = known.of(first), known.of(second)
+    known = held_out.measured_by(policy_name)
+    to_choose, to_test = known.subset(first), known.subset(second)
     points = [
         (vector, to_choose.operating_point(vector), to_test.operating_point(vector))
         for vector in to_choose.front()
@@ -93,7 +93,7 @@ def _fixed(exit_index: int, exits: int) -> list[float]:
 
 def _reached(
     result: OperatingPoint,
-    to_test: Known,
+    to_test: CalibrationSet,
     chosen: tuple[float, ...],
     times: npt.NDArray[np.float64] | None,
 ) -> str:
@@ -135,8 +135,8 @@ def _policies(
 ) -> Table:
     rows: list[tuple[str | float | None, ...]] = []
     for name in NAMES:
-        known = held_out.known(name)
-        to_choose, to_test = known.of(first), known.of(second)
+        known = held_out.measured_by(name)
+        to_choose, to_test = known.subset(first), known.subset(second)
         row: list[str | float | None] = [name]
         for speedup in SPEEDUPS:
             try:

@@ -16,7 +16,7 @@ def draw_trade_off(
     exits: list[OperatingPoint],
     target: str,
 ) -> Figure:
-    """Accuracy over speed-up: of the half to choose on, of the other, of fixed exits, the choice.
+    """Draw accuracy over speed-up: on both halves, of fixed exits, and of the choice.
 
     Args:
         points: Thresholds, what they come to where chosen, and on the other half.
@@ -57,7 +57,7 @@ def draw_trade_off(
 def draw_reliability(
     layers: tuple[int, ...], after: list[Reliability], before: list[Reliability] | None
 ) -> Figure:
-    """A small diagram an exit: accuracy over confidence; on the diagonal both are equal."""
+    """Draw a small diagram an exit: accuracy over confidence; on the diagonal both are equal."""
     columns = min(len(layers), 3)
     rows = -(-len(layers) // columns)
     figure = Figure(figsize=(2.2 * columns, 2.3 * rows), layout='constrained')

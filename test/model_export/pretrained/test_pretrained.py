@@ -18,7 +18,7 @@ from model_export.pretrained import start_from
 from model_export.recipe.recipe import BackboneRecipe, ExitRecipe, Recipe, recipe_from_dict
 from model_export.weights.stored import save_weights
 
-SOURCE = BackboneRecipe(
+FORMAT = BackboneRecipe(
     image_size=32, patch_size=4, width=12, layers=2, attention_heads=2, layer_scale=True
 )
 
@@ -75,10 +75,10 @@ def as_onnx(model: ViT) -> onnx.ModelProto:
 
 
 def test_the_loaded_backbone_computes_the_same(tmp_path: Path) -> None:
-    source = random_vit(SOURCE)
+    source = random_vit(FORMAT)
     path = tmp_path / 'vit.onnx'
     onnx.save(as_onnx(source), str(path))
-    model = model_of(SOURCE).eval().requires_grad_(False)
+    model = model_of(FORMAT).eval().requires_grad_(False)
     assert start_from(model, path).endswith('classifier at random: it has none of 3 classes')
     loaded = model.backbone
     image = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
@@ -89,7 +89,7 @@ def test_the_loaded_backbone_computes_the_same(tmp_path: Path) -> None:
 
 
 def test_the_position_embedding_is_resized_to_the_grid(tmp_path: Path) -> None:
-    source = random_vit(SOURCE)
+    source = random_vit(FORMAT)
     source.pos_embed[:, 1:] = 3.0  # a constant stays one, whatever the size
     path = tmp_path / 'vit.onnx'
     onnx.save(as_onnx(source), str(path))
@@ -153,7 +153,7 @@ def test_a_dinov2_file_that_holds_more_is_refused(
     tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
     path = tmp_path / 'vit.onnx'
-    larger = dataclasses.replace(SOURCE, layers=3)
+    larger = dataclasses.replace(FORMAT, layers=3)
     onnx.save(as_onnx(random_vit(larger)), str(path))
     smaller = dataclasses.replace(larger, **change)
     with pytest.raises(ModelExportError, match=message):
@@ -163,19 +163,19 @@ def test_a_dinov2_file_that_holds_more_is_refused(
 def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / 'foreign.onnx'
     with pytest.raises(ModelExportError, match=r'no such file or folder: .*foreign\.onnx'):
-        start_from(model_of(SOURCE), path)
+        start_from(model_of(FORMAT), path)
     path.write_bytes(b'no model at all')
     with pytest.raises(ModelExportError, match=r'cannot read ONNX file .*foreign\.onnx'):
-        start_from(model_of(SOURCE), path)
+        start_from(model_of(FORMAT), path)
     x = helper.make_tensor_value_info('x', TensorProto.FLOAT, [1])
     onnx.save(helper.make_model(helper.make_graph([], 'empty', [x], [x])), str(path))
     with pytest.raises(ModelExportError, match='not a DINOv2 export'):
-        start_from(model_of(SOURCE), path)
+        start_from(model_of(FORMAT), path)
 
 
 def test_another_width_is_refused(tmp_path: Path) -> None:
     path = tmp_path / 'vit.onnx'
-    onnx.save(as_onnx(random_vit(SOURCE)), str(path))
+    onnx.save(as_onnx(random_vit(FORMAT)), str(path))
     wide = BackboneRecipe(
         image_size=32, patch_size=4, width=16, layers=2, attention_heads=2, layer_scale=True
     )

@@ -27,7 +27,12 @@ from model_export.network.fold import fold
 from model_export.network.predict import score_per_exit
 from model_export.recipe.recipe import Recipe, load_recipe, recipe_from_dict, recipe_to_dict
 from model_export.regression.export import check, give_unit
-from model_export.regression.policy import Known, choose_tolerances, exits_taken, outcome
+from model_export.regression.policy import (
+    RegressionAnswers,
+    choose_tolerances,
+    exits_taken,
+    regression_point,
+)
 from model_export.regression.session import RegressionSession
 from model_export.training.schemes import check_stages
 from model_export.weights.stored import load_model, trained_on
@@ -239,19 +244,19 @@ def test_an_image_leaves_at_the_first_exit_that_agrees(
 def test_the_tolerances_that_save_most_within_the_allowed_error() -> None:
     # Two exits agree at once on half of the images (and are right), late on the others (and wrong).
     values = np.array([[5, 5, 1, 1], [5, 5, 3, 3], [5, 5, 8, 8], [5, 5, 8.1, 8.1]], np.float32)
-    known = Known(values, np.array([5, 5, 8, 8], np.float32), (10, 20, 30, 40), 40)
+    known = RegressionAnswers(values, np.array([5, 5, 8, 8], np.float32), (10, 20, 30, 40), 40)
     strict = choose_tolerances(known, 4.0, 0.0)
-    assert outcome(known, strict).share == (
+    assert regression_point(known, strict).share == (
         0,
         0.5,
         0.5,
         0,
     )  # the third exit is better than the last
-    assert outcome(known, strict).speedup_macs == pytest.approx(40 / 25)
+    assert regression_point(known, strict).speedup_macs == pytest.approx(40 / 25)
     assert 0 < strict[1] < 2 and strict[2] > 5
-    assert outcome(known, choose_tolerances(known, 4.0, 1e3)).share == (0, 1, 0, 0)
-    off = Known(values, values[-1], (10, 20, 30, 40), 40)
-    assert outcome(off, choose_tolerances(off, 4.0, 0.0)).share == (0, 0.5, 0, 0.5)
+    assert regression_point(known, choose_tolerances(known, 4.0, 1e3)).share == (0, 1, 0, 0)
+    off = RegressionAnswers(values, values[-1], (10, 20, 30, 40), 40)
+    assert regression_point(off, choose_tolerances(off, 4.0, 0.0)).share == (0, 0.5, 0, 0.5)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from model_export.errors import ModelExportError
-from model_export.measuring.answers import Answers
-from model_export.measuring.leaving import leaving
+from model_export.measuring.answers import Answers, leaving
 from model_export.network.early_exit import EarlyExitViT
 from model_export.recipe.recipe import BackboneRecipe, ExitRecipe, Recipe
 from model_export.studies.looking import study as looking

@@ -11,7 +11,7 @@ from eevit_ros.model.promise import Promise
 from eevit_ros.policies import STATELESS
 from eevit_ros.policies.operating_point import measure_exits
 from model_export.calibration.choose import (
-    Known,
+    CalibrationSet,
     Target,
     choose,
     choose_with_promise,
@@ -24,7 +24,7 @@ from model_export.errors import ModelExportError
 from model_export.network.macs import Macs
 
 
-class Settled(NamedTuple):
+class ExitSettings(NamedTuple):
     """Fields of `ModelMetadata`, by their names there."""
 
     default_thresholds: tuple[float, ...]
@@ -33,7 +33,7 @@ class Settled(NamedTuple):
     calibration_counts: tuple[tuple[int, ...], ...]
 
 
-def settle(
+def choose_exit_settings(
     probabilities: npt.NDArray[np.float32],
     images: Dataset,
     *,
@@ -41,7 +41,7 @@ def settle(
     macs: Macs,
     target: Target,
     policy_name: str,
-) -> Settled:
+) -> ExitSettings:
     """Choose thresholds on held-out images and say what was found.
 
     With a promise as the target, the family of thresholds comes from one half of the images, and
@@ -60,13 +60,15 @@ def settle(
     """
     policy = STATELESS[policy_name]()
     measures = measure_exits(policy, probabilities)
-    known = Known(policy, measures, images.labels, layers, macs.leaving, macs.backbone)
+    known = CalibrationSet(policy, measures, images.labels, layers, macs.leaving, macs.backbone)
     promise = None
     if target.risk is None:
         thresholds = choose(known, target)
     else:
         first, second = halves(len(images))
-        found = choose_with_promise(known.of(first), known.of(second), target.risk, target.delta)
+        found = choose_with_promise(
+            known.subset(first), known.subset(second), target.risk, target.delta
+        )
         if found is None:
             raise ModelExportError(
                 f'{target}: cannot be promised: '
@@ -83,7 +85,7 @@ def settle(
         f'thresholds {thresholds}: {result.accuracy:.4f} at {result.speedup_macs:.2f}x fewer MACs '
         f'(final exit {known.right[-1].mean():.4f}, held-out images)'
     )
-    return Settled(
+    return ExitSettings(
         thresholds,
         promise,
         tuple(float(share) for share in known.right.mean(axis=1)),

@@ -1,6 +1,6 @@
 """What a source of trained weights is, and the renaming that all of them need.
 
-A source is one small module with a table from its names to ours, and one line in `SOURCES`
+A source is one small module with a table from its names to ours, and one line in `FORMATS`
 (`pretrained/__init__.py`). Ours are those of `EarlyExitViT`: `backbone.` or `heads.` comes first.
 """
 
@@ -22,7 +22,7 @@ State = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Source:
+class WeightFormat:
     """A form in which trained weights come.
 
     Attributes:
@@ -88,7 +88,7 @@ def without_prefix(state: Mapping[str, Tensor], *prefixes: str) -> State:
 
 
 def resize_positions(positions: Tensor, class_tokens: int, grid: int) -> Tensor:
-    """Position embedding (1, class_tokens + grid * grid, D) from one of another grid.
+    """Resize a position embedding to (1, class_tokens + grid * grid, D).
 
     Args:
         positions: (1, class_tokens + side * side, D), or (1, side * side, D) if the class tokens
