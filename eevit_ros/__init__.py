@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from eevit_ros.model.compute import Compute
     from eevit_ros.model.engine import Engine, ExitResult
     from eevit_ros.perception.perception import Perception, PerceptionSettings
-    from eevit_ros.speed.rate import RateLaw, RateSettings
+    from eevit_ros.speed.rate import RateInput, RateLaw, RateSettings
 
 __all__ = [
     'Compute',
@@ -24,6 +24,7 @@ __all__ = [
     'ExitResult',
     'Perception',
     'PerceptionSettings',
+    'RateInput',
     'RateLaw',
     'RateSettings',
     'decode_image',
@@ -36,6 +37,7 @@ _HOMES = {
     'ExitResult': 'model.engine',
     'Perception': 'perception.perception',
     'PerceptionSettings': 'perception.perception',
+    'RateInput': 'speed.rate',
     'RateLaw': 'speed.rate',
     'RateSettings': 'speed.rate',
     'decode_image': 'images.raw',
