@@ -108,7 +108,7 @@ def specs(settings: type, prefix: str = '') -> dict[str, Spec]:
 
 
 def from_values(settings: type[T], values: Mapping[str, Any], prefix: str = '') -> T:
-    """Return the settings that values make, by parameter name, all of `specs`.
+    """Return the settings that values make, by parameter name; the rest takes its defaults.
 
     Raises:
         EevitError: A value is wrong; names the parameter.
@@ -120,7 +120,8 @@ def from_values(settings: type[T], values: Mapping[str, Any], prefix: str = '') 
             inner = prefix + one.metadata['prefix']
             made[one.name] = from_values(one.metadata['group'], values, inner)
         else:
-            made[one.name] = one.metadata['spec'].setting(name, values[name])
+            spec: Spec = one.metadata['spec']
+            made[one.name] = spec.setting(name, values.get(name, spec.default))
     return settings(**made)
 
 

@@ -56,8 +56,7 @@ def classifier_settings(
     given = _read(file, CLASSIFIER, others) if file else {}
     given |= dict(_assignment(text) for text in assignments)
     given |= _checked(given, SPECS)
-    defaults = {name: spec.default for name, spec in SPECS.items()}
-    return from_values(Settings, {**defaults, **given}), given
+    return from_values(Settings, given), given
 
 
 def governor_settings(file: Path | None) -> LimitSettings:
@@ -67,8 +66,7 @@ def governor_settings(file: Path | None) -> LimitSettings:
         EevitError: A name is unknown, a value has the wrong type or is out of range.
     """
     given = _read(file, GOVERNOR, SPECS.keys() - governor.SPECS.keys()) if file else {}
-    values = {name: spec.default for name, spec in governor.SPECS.items()}
-    return from_values(governor.GovernorSettings, values | _checked(given, governor.SPECS)).limit
+    return from_values(governor.GovernorSettings, _checked(given, governor.SPECS)).limit
 
 
 def _checked(given: Mapping[str, Any], specs: Mapping[str, Spec]) -> dict[str, Any]:

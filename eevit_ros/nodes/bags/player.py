@@ -10,6 +10,7 @@ import itertools
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,20 +109,31 @@ class BagPlayer(Node):
             self._wait_for_subscribers(stop)
             log.info(f'playing {self.bag} {source.topic} on {self._images.topic_name}')
             clock.start()
-            published = 0
-            for frame in itertools.chain([first], frames):
-                message = self._message(frame)
-                if not clock.wait_until(frame.received_ns, stop):
-                    raise EevitError(f'stopped before the end, after {published}{total} images')
-                if message is not None:
-                    self._images.publish(message)
-                    published += 1
+            published = self._publish(itertools.chain([first], frames), clock, stop, total)
             for problem in source.problems:
                 log.warning(problem)
             if not published:
                 raise EevitError(f'no image in {self.bag} can be played')
             log.info(f'played {published}{total} images')
             stop.wait(LINGERING_S)
+
+    def _publish(
+        self, frames: Iterable[SourceFrame], clock: RecordedTime, stop: threading.Event, total: str
+    ) -> int:
+        """Publish each frame at its time; return how many were published.
+
+        Raises:
+            EevitError: `stop` was set before the end.
+        """
+        published = 0
+        for frame in frames:
+            message = self._message(frame)
+            if not clock.wait_until(frame.received_ns, stop):
+                raise EevitError(f'stopped before the end, after {published}{total} images')
+            if message is not None:
+                self._images.publish(message)
+                published += 1
+        return published
 
     def _wait_for_subscribers(self, stop: threading.Event) -> None:
         deadline_s = time.monotonic() + SUBSCRIBER_TIMEOUT_S
