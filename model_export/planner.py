@@ -61,7 +61,7 @@ def place(
 
     Args:
         backbone: The network to put them into.
-        count: How many.
+        count: Number of exits.
         scheme: `uniform` for equal MAC distance from the first layer to the last, or a dense block
             of exits: `shallow` (after the first layers), `middle` or `deep` (before the last).
         first: With `uniform`, the layer (from 1) of the first exit; the distances to it are then
@@ -69,7 +69,7 @@ def place(
         num_classes: Classes of the heads, which cost a little.
 
     Raises:
-        ModelExportError: there is no such scheme, or the exits do not fit in.
+        ModelExportError: There is no such scheme, or the exits do not fit in.
     """
     if scheme not in SCHEMES:
         raise ModelExportError(f'scheme must be one of {SCHEMES}. Got {scheme!r}')
@@ -186,7 +186,7 @@ def load_backbone(path: Path) -> tuple[BackboneRecipe, int]:
     """Return backbone and number of classes of a recipe file, which may lack exits.
 
     Raises:
-        ModelExportError: the file is missing, is not YAML, or a value does not fit.
+        ModelExportError: The file is missing, is not YAML, or a value does not fit.
     """
     data = read_yaml(path, 'recipe')
     if isinstance(data, dict):

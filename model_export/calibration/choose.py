@@ -63,15 +63,15 @@ class Target:
 
 @dataclass(frozen=True)
 class CalibrationSet:
-    """What is known of held-out images. E early exits, N images.
+    """Held-out images as a policy sees them. E early exits, N images.
 
     Attributes:
-        policy: Its candidates are tried.
-        measures: What it makes of every exit.
-        labels: int64 (N,).
-        layers: E + 1 layers that ran for an image leaving there.
-        macs: E + 1 MACs of such an image.
-        backbone_macs: Of the plain backbone.
+        policy: Policy whose candidate thresholds are tried.
+        measures: Its measure, confidence and answer at every exit.
+        labels: True classes, int64 (N,).
+        layers: Layers that ran for an image leaving at each of E + 1 exits.
+        macs: MACs of such an image, E + 1 counts.
+        backbone_macs: MACs of the plain backbone.
     """
 
     policy: Policy
@@ -121,11 +121,11 @@ def choose(
 
     Args:
         known: The images.
-        target: Without `risk`.
+        target: Target without `risk`.
         latencies_ms: (E + 1, R) measured times of a frame leaving there, for `p99_ms`.
 
     Raises:
-        ModelExportError: the target is out of range or cannot be reached.
+        ModelExportError: The target is out of range or cannot be reached.
     """
     measure, right = known.measures.measure, known.right
     candidates, per_exit = known.policy.candidates, known.policy.per_exit
@@ -171,7 +171,7 @@ def choose_with_promise(
         delta: Chance that they cost more.
 
     Raises:
-        ModelExportError: risk or delta is out of range.
+        ModelExportError: Risk or delta is out of range.
     """
     certify(to_test.measures.measure, to_test.right, [], risk, delta)  # refuses wrong values
     family = _from_safe_to_fast(to_choose, min(1.5 * risk, 0.999))

@@ -1,4 +1,4 @@
-"""What a file's metadata say of its exits: thresholds by target, and what they come to."""
+"""What a model file says of its exits: thresholds for a target, and what they reach."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def choose_exit_settings(
         probabilities: float32 (E + 1, N, C), of every exit, calibrated.
         images: The N held-out images.
         layers: E + 1 layers that ran at each exit.
-        macs: Of the deployed model.
-        target: What the thresholds shall reach.
+        macs: MACs of the deployed model.
+        target: Target that the thresholds shall reach.
         policy_name: One of `STATELESS`.
 
     Raises:
-        ModelExportError: a promise is asked for that cannot be given.
+        ModelExportError: The promise that was asked for cannot be given.
     """
     policy = STATELESS[policy_name]()
     measures = measure_exits(policy, probabilities)

@@ -1,4 +1,4 @@
-"""What a trained model, made ready for export, says of the images held out of its training."""
+"""Answers of a trained model, ready for export, to the images held out of its training."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def answer_held_out(run: Path, data: Path) -> HeldOut:
         data: The data that it trained on.
 
     Raises:
-        ModelExportError: the run is unfinished, the data are others, or folding changes answers.
+        ModelExportError: The run is unfinished, the data differ, or folding changes answers.
     """
     trained, class_names = load_model(run)
     size = trained.recipe.backbone.image_size

@@ -38,7 +38,7 @@ def accuracy_gap(
     """Return the loss of each image, int8 (N,) of -1, 0 and 1.
 
     Args:
-        right: bool (E + 1, N), whether each exit answers each image rightly.
+        right: bool (E + 1, N), whether each exit answers each image correctly.
         taken: int64 (N,), the exit index of each image.
     """
     early = right[taken, np.arange(right.shape[1])]
@@ -84,10 +84,10 @@ def certify(
         family: Vectors of E thresholds, the safest first.
         epsilon: Accuracy that early exits may cost, as a share.
         delta: Chance, over the draw of the images, that they cost more.
-        test: Whether a mean is below epsilon, at level delta.
+        test: Test of whether a mean is below epsilon, at level delta.
 
     Raises:
-        ModelExportError: epsilon or delta is not within (0, 1).
+        ModelExportError: Epsilon or delta is not within (0, 1).
     """
     for name, value in (('risk', epsilon), ('delta', delta)):
         if not 0 < value < 1:

@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> None:
     """Do what the command line says.
 
     Raises:
-        ModelExportError: an input is missing or wrong, or a study of `all` failed.
+        ModelExportError: An input is missing or wrong, or a study of `all` failed.
     """
     inputs = Inputs(
         out=args.out,

@@ -44,7 +44,7 @@ def check(proto: onnx.ModelProto, model: EarlyExitViT, images: Image) -> float:
         The largest difference of a probability.
 
     Raises:
-        ModelExportError: a probability differs by more than `TOLERANCE`, or another exit answers.
+        ModelExportError: A probability differs by more than `TOLERANCE`, or another exit answers.
     """
     single, staged = open_forms(proto)
     runners: tuple[Runner, ...] = (single, staged)
@@ -69,7 +69,7 @@ def check(proto: onnx.ModelProto, model: EarlyExitViT, images: Image) -> float:
                         f'at {torch_left}; nothing written'
                     )
                 difference = float(np.abs(probabilities - expected.numpy()).max())
-                if not difference <= TOLERANCE:  # so written that NaN is refused as well
+                if not difference <= TOLERANCE:  # this way NaN is refused too
                     raise ModelExportError(
                         f'{form} and torch differ by {difference:.2g} at exit {left}, more than '
                         f'{TOLERANCE}; nothing written'
@@ -81,8 +81,8 @@ def check(proto: onnx.ModelProto, model: EarlyExitViT, images: Image) -> float:
 def check_forms(proto: onnx.ModelProto, images: Image) -> float:
     """Compare the single graph with the stages: every exit forced, and free decisions.
 
-    Torch is no witness here, as int8 answers differ from it rightly. In float16, no free decisions:
-    rounding moves them where the confidence is close to a threshold.
+    Torch is no reference here: int8 answers differ by design. Float16 has no free decisions, which
+    rounding changes where the confidence is close to a threshold.
 
     Args:
         proto: The file to be, metadata included.
@@ -92,7 +92,7 @@ def check_forms(proto: onnx.ModelProto, images: Image) -> float:
         The largest difference of a probability.
 
     Raises:
-        ModelExportError: an exit differs, or a probability by more than rounding.
+        ModelExportError: Exits differ, or probabilities by more than rounding.
     """
     single, staged = open_forms(proto)
     exits = len(single.metadata.exit_layers)

@@ -164,7 +164,7 @@ def check_out(path: Path) -> None:
     """Refuse a file that cannot be written, before the long part.
 
     Raises:
-        ModelExportError: it is a folder, or lies in none.
+        ModelExportError: It is a folder, or its folder does not exist.
     """
     if path.is_dir():
         raise ModelExportError(f'--out must name a file. {path} is a folder')
@@ -176,7 +176,7 @@ def write(proto: onnx.ModelProto, path: Path) -> None:
     """Write the file whole or not at all.
 
     Raises:
-        ModelExportError: the folder is missing or cannot be written.
+        ModelExportError: The folder is missing or cannot be written.
     """
     data = io.BytesIO(proto.SerializeToString())
     partial = path.with_suffix('.partial')

@@ -48,7 +48,7 @@ def to_int8(proto: onnx.ModelProto) -> onnx.ModelProto:
     """Quantise a graph that was traced without float16 storage; its metadata stay.
 
     Raises:
-        ModelExportError: there was nothing to quantise.
+        ModelExportError: There was nothing to quantise.
     """
     folded = onnx.ModelProto()
     folded.CopyFrom(proto)

@@ -34,7 +34,7 @@ class Answers:
         probabilities: float32 (E + 1, N, C), calibrated; the final exit's are last.
         labels: int64 (N,), the truth.
         metadata: The model's.
-        fingerprint: Which data: split, size, hash of the labels.
+        fingerprint: Identity of the data: split, size, hash of the labels.
     """
 
     probabilities: npt.NDArray[np.float32]
@@ -66,13 +66,13 @@ def answers(
         model: The `.onnx` file; it runs on the CPU.
         data: Folder of the data set.
         split: 'test' or 'train'.
-        limit: Use only so many images, spread over the split.
+        limit: Most images to use, spread over the split; None uses all.
         cache: Folder for a `.npz` file that later calls with the same model and data read instead.
             Made if it is missing.
 
     Raises:
-        ModelExportError: the data have other classes than the model, or `limit` is below 1.
-        EevitError: the model cannot be read or run.
+        ModelExportError: The data set has other classes than the model, or `limit` is below 1.
+        EevitError: The model cannot be read or run.
     """
     if limit is not None and limit < 1:
         raise ModelExportError(f'--limit must be at least 1. Got {limit}')

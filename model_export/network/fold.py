@@ -69,11 +69,11 @@ def check_fold(model: EarlyExitViT, folded: EarlyExitViT, image: Tensor) -> None
 
     Args:
         model: The trained model, in evaluation mode.
-        folded: What `fold` made of it.
+        folded: Its deployed form, made by `fold`.
         image: uint8 (B, H, W, 3), any images.
 
     Raises:
-        ModelExportError: an exit answers otherwise; its neck's `trunk`, `tail` and `forward` do not
+        ModelExportError: An exit answers otherwise; its neck's `trunk`, `tail` and `forward` do not
             belong together. Or a temperature does not divide its logits; its `classifier` does not
             come last.
     """
@@ -105,7 +105,7 @@ def divide_by_temperatures(model: EarlyExitViT, temperatures: Sequence[float]) -
     """Divide the logits of each exit and, last, of the final classifier, in place.
 
     Raises:
-        ModelExportError: the number of temperatures is wrong or one is not positive.
+        ModelExportError: The number of temperatures is wrong or one is not positive.
     """
     if len(temperatures) != len(model.heads) + 1 or not all(t > 0 for t in temperatures):
         raise ModelExportError(

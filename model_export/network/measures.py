@@ -19,7 +19,7 @@ def measure(policy: str, probabilities: Tensor) -> Tensor:
     """Return how sure an exit is of one image: float32 (1, C) to a scalar in [0, 1].
 
     Raises:
-        ModelExportError: the policy is none that a graph can hold.
+        ModelExportError: A graph cannot hold this policy.
     """
     if policy == 'softmax':
         return probabilities.max()

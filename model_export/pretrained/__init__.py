@@ -50,7 +50,7 @@ def start_from(model: EarlyExitViT, source: Path) -> str:
         A sentence or two that say what was taken, and what to look at.
 
     Raises:
-        ModelExportError: the source is missing, cannot be read, is of no known form, or does not
+        ModelExportError: The source is missing, cannot be read, is of no known form, or does not
             fit; the message lists keys that are missing, left over, or of another shape.
     """
     if not source.exists():
@@ -103,7 +103,7 @@ def _take_heads(model: EarlyExitViT, state: State, source: str) -> str:
     """Copy exit heads, those of `state` in their order, or say why not."""
     count = 1 + max(int(name.split('.')[1]) for name in state)
     if count != len(model.heads):
-        return f'its {count} exit heads left out: the recipe has {len(model.heads)}'
+        return f'its {count} exit heads are not used: the recipe has {len(model.heads)}'
     kept = True
     wanted: State = {}
     for number, head in enumerate(model.heads):

@@ -1,4 +1,4 @@
-"""What a downloaded folder says beside its weights, which leave no trace in their shapes."""
+"""Facts beside the weights in a downloaded folder that the shapes do not show."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def check_config(source: Path, recipe: Recipe) -> None:
     """Compare `config.json`, if there is one, with the recipe.
 
     Raises:
-        ModelExportError: the number of attention heads or LGViT's exit positions are others.
+        ModelExportError: The number of attention heads or LGViT's exit positions differ.
     """
     config = read_json(source, 'config.json')
     heads = config.get('num_attention_heads', config.get('num_heads'))  # Swin: one a stage

@@ -27,7 +27,7 @@ def read_tensors(source: Path) -> State:
     """Read all tensors of a file or folder; floats become float32.
 
     Raises:
-        ModelExportError: there are none, the file is damaged, or it holds pickled code.
+        ModelExportError: There are none, the file is damaged, or it holds pickled code.
     """
     state: State = {}
     for path in _files(source):
@@ -42,7 +42,7 @@ def read_json(source: Path, name: str) -> dict[str, Any]:
     """Return a JSON file beside the weights, such as `config.json`; empty if there is none.
 
     Raises:
-        ModelExportError: it cannot be read.
+        ModelExportError: It cannot be read.
     """
     path = source / name
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""Whether converted weights fit a model, and one error that says all that does not."""
+"""Check whether converted weights fit a model; one error lists all that does not."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def check_fit(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor], source:
         source: The file and what it is, for the message.
 
     Raises:
-        ModelExportError: keys are missing, left over, or of another shape; all are counted.
+        ModelExportError: Keys are missing, left over, or of another shape; all are counted.
     """
     if fits(wanted, found):
         return

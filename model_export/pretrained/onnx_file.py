@@ -28,7 +28,7 @@ def read_onnx(path: Path, recipe: BackboneRecipe) -> State:
     """Return the weights of the graph under our names.
 
     Raises:
-        ModelExportError: it cannot be read, or holds no such ViT.
+        ModelExportError: It cannot be read, or holds no such ViT.
     """
     try:
         graph = onnx.load(str(path)).graph

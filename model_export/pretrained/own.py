@@ -22,7 +22,7 @@ def read_own(folder: Path, recipe: BackboneRecipe) -> State:
     """Return the backbone's tensors.
 
     Raises:
-        ModelExportError: its recipe has another backbone; only the image size may differ.
+        ModelExportError: Its recipe has another backbone; only the image size may differ.
     """
     backbone = load_model(folder, task=None)[0].backbone
     theirs, ours = dataclasses.asdict(backbone.recipe), dataclasses.asdict(recipe)

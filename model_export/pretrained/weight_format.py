@@ -1,6 +1,6 @@
-"""What a source of trained weights is, and the renaming that all of them need.
+"""A form in which trained weights come, and the renaming that all forms need.
 
-A source is one small module with a table from its names to ours, and one line in `FORMATS`
+A form is one small module with a table from its names to ours, and one line in `FORMATS`
 (`pretrained/__init__.py`). Ours are those of `EarlyExitViT`: `backbone.` or `heads.` comes first.
 """
 
@@ -26,10 +26,10 @@ class WeightFormat:
     """A form in which trained weights come.
 
     Attributes:
-        name: What to call it in messages.
-        recognises: Whether the names of a file are those of this source.
-        convert: The file's tensors under our names, float32; position embeddings still of the size
-            they were trained with. Names that the source's table does not know stay as they are,
+        name: Name in messages.
+        recognises: Function that tells a file of this form by its names.
+        convert: Function that returns the file's tensors under our names, float32, position
+            embeddings at their trained size. It keeps names that the form's table does not know,
             so that `start_from` can list them as left over.
     """
 

@@ -19,7 +19,7 @@ def read_yaml(path: Path, what: str) -> Any:
     """Read a YAML file, called `what` in the error.
 
     Raises:
-        ModelExportError: the file is missing or is not YAML.
+        ModelExportError: The file is missing or is not YAML.
     """
     try:
         return yaml.safe_load(path.read_text())
@@ -47,11 +47,11 @@ def build(cls: type[T], where: str, data: Any) -> T:
 
     Args:
         cls: The dataclass; its `__post_init__` checks ranges.
-        where: What the mapping is called in an error.
+        where: Name of the mapping in errors.
         data: The mapping, as YAML holds it.
 
     Raises:
-        ModelExportError: a key is unknown or missing, or a value has another type or range.
+        ModelExportError: A key is unknown or missing, or a value has another type or range.
     """
     if not isinstance(data, dict):
         raise ModelExportError(f'{where} must be a mapping. Got {data!r}')
@@ -76,7 +76,7 @@ def _fit(value: Any, kind: Any, key: str) -> Any:
                 return tuple(_fit(v, k, key) for v, k in zip(value, inner, strict=True))
         raise ModelExportError(f'{key} must be a list of {len(get_args(kind))}. Got {value!r}')
     if isinstance(value, bool) and kind is not bool:
-        pass  # though Python counts True as 1
+        pass  # a bool is an int in Python, but not in a recipe
     elif kind is float and isinstance(value, (int, float, str)):
         with contextlib.suppress(ValueError):
             number = float(value)  # a string too: YAML takes 1e-3, without a dot, for one

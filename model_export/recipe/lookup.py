@@ -15,13 +15,13 @@ def find_class(
     """Look a class up by its short name, or import it as `module.Class`.
 
     Args:
-        what: What it is called in errors: 'head'.
-        name: As the recipe has it.
+        what: Kind of class, for errors: 'head'.
+        name: Name in the recipe.
         known: Classes by their short names.
-        bases: What a class of the user's must derive from, one of them.
+        bases: Base classes; a class of the user's must derive from one of them.
 
     Raises:
-        ModelExportError: the name is unknown, cannot be imported, or is of another kind.
+        ModelExportError: The name is unknown, cannot be imported, or is of another kind.
     """
     if name in known:
         return known[name]

@@ -26,7 +26,7 @@ class BackboneRecipe:
         width: Channels of a token; for swin those of the first stage, doubled by each that follows.
         attention_heads: Heads of a layer; for swin of the first stage, doubled likewise.
         layer_scale: A gain per channel on each residual branch (vit and deit).
-        registers: Tokens that hold no patch and that nobody reads (vit).
+        registers: Number of extra tokens without a patch, which no classifier reads (vit).
         depths: Layers of each stage (swin); `layers` is their sum.
         window: Patches along one side of an attention window (swin).
     """
@@ -67,7 +67,7 @@ class BackboneRecipe:
         else:
             in_range(self, 'registers', lambda value: value == 0, f'0 for kind {self.kind}')
         if self.kind != 'swin':
-            in_range(self, 'depths', lambda value: not value, f'left out for kind {self.kind}')
+            in_range(self, 'depths', lambda value: not value, f'absent for kind {self.kind}')
             return
         in_range(self, 'layer_scale', lambda value: not value, 'false for kind swin')
         in_range(self, 'depths', lambda value: value and min(value) > 0, 'the layers of each stage')
@@ -112,18 +112,18 @@ class StageRecipe:
     """One training stage: what is trained, and how. Fractions are of the image's side.
 
     Attributes:
-        scheme: What is trained and by which loss, see `model_export/schemes`.
-        params: The scheme's own parameters.
-        learning_rate: The peak; it warms up over `warmup_steps`, then falls to 0 by cosine.
-        layer_decay: A layer learns by this factor slower than the one above it; 1 means all alike.
-        ema: The weights that are kept are a moving average of this decay per step; 0 means none.
+        scheme: Name of the training scheme, see `model_export/training/schemes`.
+        params: Parameters of the scheme.
+        learning_rate: Peak rate, reached after `warmup_steps`; it then falls to 0 by cosine.
+        layer_decay: Factor of the rate from one layer to the one below; 1 means all alike.
+        ema: Decay per step of the moving average of the weights that is kept; 0 means none.
         crop_padding: Mirrored border from which crops may reach outside the image.
         min_crop: Smallest crop.
         mixup: Alpha of mixup's beta distribution; 0 means none.
         cutmix: Alpha of CutMix's beta distribution; 0 means none. With both, each step takes one.
         rand_augment: Magnitude of RandAugment's two operations, up to 30; 0 means none.
-        cache_features: Run a frozen backbone once for each image and keep what the heads see in
-            memory. Images are not augmented then.
+        cache_features: Whether a frozen backbone runs only once for each image and its tokens are
+            kept in memory. Images are then not augmented.
     """
 
     scheme: str
@@ -193,11 +193,11 @@ class Recipe:
             self._check_regression()
         else:
             in_range(self, 'num_classes', lambda value: value >= 2, 'at least 2')
-            in_range(self, 'unit', lambda value: not value, 'left out for task classification')
+            in_range(self, 'unit', lambda value: not value, 'absent for task classification')
         for name in ('seed', 'held_out_seed'):
             in_range(self, name, lambda value: value >= 0, 'at least 0')
         in_range(self, 'held_out', lambda value: value > 0, 'positive')
-        in_range(self, 'stages', len, 'one at least')
+        in_range(self, 'stages', len, 'at least one')
         layers = [exit.layer for exit in self.exits]
         if not layers or layers != sorted(set(layers)):
             raise ModelExportError(f'exits must have distinct, rising layers. Got {layers}')
@@ -220,7 +220,7 @@ def load_recipe(path: Path) -> Recipe:
     Whether its training schemes exist is not checked here: `training.schemes.check_stages` does.
 
     Raises:
-        ModelExportError: the file is missing, is not YAML, or a value does not fit.
+        ModelExportError: The file is missing, is not YAML, or a value does not fit.
     """
     return recipe_from_dict(read_yaml(path, 'recipe'))
 

@@ -22,7 +22,7 @@ CLASSES = ('apple', 'orange', 'pear', 'sweet_pepper')
 MOST = 10  # objects in an image
 SIDES = (0.13, 0.24)  # of an object, as shares of the image's side
 OVERLAP = 0.15  # most of an object that may lie on another one
-TRIES = 30  # places to try for one object; it is left out if none is free enough
+TRIES = 30  # places to try for one object; it is skipped if none is free enough
 
 
 def make_counting_set(
@@ -32,14 +32,14 @@ def make_counting_set(
 
     Args:
         data: Folder with CIFAR-100.
-        out: Where to; must be new or empty.
+        out: Folder to write to, new or empty.
         train: Images to make for training.
         test: Images to make for the test.
         size: Side of an image, pixels.
-        seed: Decides everything.
+        seed: Seed of all that is random.
 
     Raises:
-        ModelExportError: a count or the size is too small, `out` holds something, or `data` is not
+        ModelExportError: A count or the size is too small, `out` is not empty, or `data` is not
             CIFAR-100.
     """
     for name, value, least in (('train', train, 1), ('test', test, 1), ('size', size, 32)):
@@ -48,7 +48,7 @@ def make_counting_set(
     if seed < 0:
         raise ModelExportError(f'--seed must be at least 0. Got {seed}')
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ModelExportError(f'{out} holds something already: choose another --out')
+        raise ModelExportError(f'{out} is not empty: choose another --out')
     objects = [_objects(data, split) for split in ('train', 'test')]
     for number, (split, count) in enumerate((('train', train), ('test', test))):
         folder = out / split

@@ -62,14 +62,14 @@ def export(run: Path, data: Path, out: Path, *, max_rise: float) -> None:
         run: Folder of a training run or of saved weights.
         data: Folder of the data that it was trained on.
         out: The file to write.
-        max_rise: By how much the mean absolute error on the held-out images may rise, as a share of
-            the final exit's.
+        max_rise: Largest rise of the mean absolute error on the held-out images, as a share of the
+            final exit's.
 
     Raises:
-        ModelExportError: the run is no regression or was trained on other data, `max_rise` is
+        ModelExportError: The run is not a regression or was trained on other data, `max_rise` is
             negative, or ONNX Runtime and torch differ.
     """
-    if not max_rise >= 0:  # so written that NaN is refused as well
+    if not max_rise >= 0:  # this way NaN is refused too
         raise ModelExportError(f'--max-rise must be at least 0. Got {max_rise}')
     check_out(out)
     trained, _ = load_model(run, task='regression')
@@ -134,8 +134,8 @@ def give_unit(model: EarlyExitViT, mean: float, deviation: float) -> None:
 
     Args:
         model: The model, trained or folded.
-        mean: Of the training targets.
-        deviation: Of the training targets.
+        mean: Mean of the training targets.
+        deviation: Standard deviation of the training targets.
     """
     for owner in (*model.heads, model.backbone):
         for linear in linears(getattr(owner, 'trunk_classifier', nn.Identity())):
@@ -166,7 +166,7 @@ def check(proto: onnx.ModelProto, model: EarlyExitViT, images: Image) -> float:
         The largest difference of a value, in deviations of the training targets.
 
     Raises:
-        ModelExportError: one differs by more than `TOLERANCE`, or another exit answers.
+        ModelExportError: A value differs by more than `TOLERANCE`, or another exit answers.
     """
     session = RegressionSession(proto.SerializeToString())
     meta = session.metadata
@@ -196,7 +196,7 @@ def check(proto: onnx.ModelProto, model: EarlyExitViT, images: Image) -> float:
 
 def _within(differences: Floats, allowed: float) -> float:
     largest = float(differences.max())
-    if not largest <= allowed:  # so written that NaN is refused as well
+    if not largest <= allowed:  # this way NaN is refused too
         raise ModelExportError(
             f'a value of ONNX Runtime differs from torch by {largest:.2g}, more than '
             f'{allowed:.2g}; nothing written'

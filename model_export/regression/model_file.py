@@ -27,21 +27,21 @@ class RegressionMetadata:
 
     Attributes:
         name: The model's name, for people.
-        unit: What the value counts in, for people; may be empty.
-        exit_layers: How many layers have run at each of the E early exits; rising, 1..L-1.
+        unit: Unit of the value, for people; may be empty.
+        exit_layers: Layers that have run at each of the E early exits; rising, 1..L-1.
         layers: L.
         input_height: H of the graph's image input, pixels.
         input_width: W of the graph's image input, pixels.
-        resize: How a frame becomes (H, W, 3).
+        resize: Rule by which a frame becomes (H, W, 3).
         default_tolerances: E distances in the unit of the value.
         deviation: Standard deviation of the training targets.
         macs: E + 1 counts of multiply-accumulates for a frame leaving there, earlier heads
             included; the first counts what leaving at the first exit would take.
-        head_macs: E counts, those of each exit head alone.
-        backbone_macs: Those of the plain backbone with its final exit and no others.
+        head_macs: MACs of each exit head alone, E counts.
+        backbone_macs: MACs of the plain backbone with its final exit and no others.
         errors: E + 1 mean absolute errors, of each exit alone on all of `error_data`.
-        error_data: What `errors` were measured on.
-        training_data: What the model was trained on.
+        error_data: Data that `errors` were measured on.
+        training_data: Data that the model was trained on.
         licence: Licence of the file, ingredients named.
         task: Always 'regression'.
     """
@@ -89,8 +89,8 @@ class RegressionMetadata:
         """Read the entries that `to_props` made.
 
         Raises:
-            ModelExportError: they are those of another task.
-            EevitError: an entry is missing or unreadable.
+            ModelExportError: The file is for another task.
+            EevitError: An entry is missing or unreadable.
         """
         if props.get(TASK_KEY) != '"regression"':
             raise ModelExportError(

@@ -21,13 +21,13 @@ STEPS = 100  # from no tolerance to the largest candidate
 
 @dataclass(frozen=True)
 class RegressionAnswers:
-    """What all exits say of N images whose true values are known. E early exits.
+    """Answers of all exits to N images whose true values are known. E early exits.
 
     Attributes:
-        values: float32 (E + 1, N), of each exit; the final one's are last.
-        truth: float32 (N,).
-        macs: E + 1 counts of an image that leaves there, see `macs.Macs`.
-        backbone_macs: Those of the backbone without exits.
+        values: Answers of each exit, the final one last, float32 (E + 1, N).
+        truth: True values, float32 (N,).
+        macs: MACs of an image that leaves at each exit, E + 1 counts, see `macs.Macs`.
+        backbone_macs: MACs of the backbone without exits.
     """
 
     values: Floats
@@ -43,7 +43,7 @@ class RegressionAnswers:
 
 @dataclass(frozen=True)
 class RegressionPoint:
-    """What tolerances lead to: mean absolute error, fewer MACs, share of images per exit."""
+    """What tolerances reach: mean absolute error, fewer MACs, share of images per exit."""
 
     error: float
     speedup_macs: float
@@ -91,8 +91,8 @@ def choose_tolerances(
     """Return the tolerances that save most, found by changing one exit's at a time.
 
     Args:
-        known: All exits' answers to held-out images.
-        deviation: Of the targets.
+        known: Answers of all exits to held-out images.
+        deviation: Standard deviation of the targets.
         max_rise: The mean absolute error may be larger than the final exit's by this share of it.
 
     Returns:

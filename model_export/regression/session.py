@@ -22,19 +22,19 @@ class RegressionSession:
     """A regression file, opened on the CPU. E early exits.
 
     Attributes:
-        metadata: What the file says of itself.
+        metadata: Metadata of the file.
     """
 
     def __init__(self, model: bytes, *, threads: int = 1) -> None:
         """Open a file's bytes.
 
         Raises:
-            ModelExportError: it is no regression file, or its exits cannot be found in the graph.
+            ModelExportError: It is not a regression file, or its exits are not found in the graph.
         """
         try:
             proto = onnx.load_from_string(model)
         except Exception as err:  # protobuf's own class of error differs by version
-            raise ModelExportError(f'no ONNX model: {err}') from err
+            raise ModelExportError(f'not an ONNX model: {err}') from err
         props = {entry.key: entry.value for entry in proto.metadata_props}
         self.metadata = RegressionMetadata.from_props(props)
         exits = len(self.metadata.exit_layers)

@@ -24,14 +24,14 @@ class Inputs:
         weights: Folder of a training run or of saved weights, or a recipe's YAML file.
         data: Folder of the data set.
         out: Folder for the results.
-        limit: Use only so many images, to try it out.
+        limit: Most images to use, to try a study out.
         cache: Folder where answers of a model are kept between studies, if any.
         machine: A name for this machine, for the study `platform`.
         merge: Files of machines to merge instead of measuring this one, for `platform`.
         images: Training images of each head, for studies that train heads; None: their default.
-        epochs: How often each of them is seen; None: their default.
+        epochs: Passes over these images; None: their default.
         plan: YAML file of a comparison, for `schemes`.
-        seeds: Of the runs to do, for `schemes`; none: only show those that are done.
+        seeds: Seeds of the runs to do, for `schemes`; empty: only show those that are done.
     """
 
     out: Path
@@ -87,7 +87,7 @@ def run_study(name: str, inputs: Inputs) -> Study:
     """Run one study.
 
     Raises:
-        ModelExportError: there is none of that name, or one of its inputs is missing.
+        ModelExportError: There is no such study, or one of its inputs is missing.
     """
     if name not in STUDIES:
         raise ModelExportError(f'study must be one of {tuple(STUDIES)}. Got {name!r}')

@@ -32,7 +32,7 @@ class Table:
 
     Attributes:
         name: Short, for the JSON: 'by_layer'.
-        title: What stands above it.
+        title: Heading above the table.
         columns: The headings. They say how `shown` writes the floats below: a heading that ends in
             '%' holds shares in [0, 1], one that ends in 'speed-up' holds factors.
         rows: One cell a column; None stays empty.
@@ -59,12 +59,12 @@ class Study:
     """What one study found.
 
     Attributes:
-        name: As on the command line.
+        name: Name on the command line.
         title: The section's heading.
         text: Markdown: what was measured, how, what it shows, what it does not.
-        tables: In order.
+        tables: Tables in order.
         figures: Pictures by short name.
-        model: What was studied, with its hash: see `model_facts`. Empty if no one model was.
+        model: Name and hash of the model, see `model_facts`; empty if there was not just one.
     """
 
     name: str
@@ -79,7 +79,7 @@ def model_facts(path: Path) -> dict[str, str]:
     """Return name and hash of a model: an `.onnx` file, a recipe, or a folder with weights.
 
     Raises:
-        ModelExportError: there is nothing at `path` to hash.
+        ModelExportError: There is nothing at `path` to hash.
     """
     files = [path]
     if path.is_dir():
@@ -99,14 +99,14 @@ def write_study(
     """Write `NAME.md`, `NAME.json` and one `NAME-FIGURE.png` a figure into the folder `out`.
 
     Args:
-        study: What to write.
-        out: Made where it is missing. Files of an earlier run of the same study are replaced.
-        command: What a reader types to get these figures again.
-        machine: What `describe_machine` said before the study began, so that the load is not its
+        study: Study to write.
+        out: Folder, made if it is missing; files of an earlier run of the study are replaced.
+        command: Command that gives these figures again.
+        machine: Result of `describe_machine` before the study began, so that the load is not its
             own; None asks now.
 
     Raises:
-        ModelExportError: a picture is larger than `PICTURE_BYTES` at any resolution.
+        ModelExportError: A picture is larger than `PICTURE_BYTES` at any resolution.
     """
     out.mkdir(parents=True, exist_ok=True)
     pictures = []
@@ -135,12 +135,12 @@ def collect(out: Path, document: Path, order: Sequence[str] = ()) -> None:
     """Write one document from the JSON files of all studies in `out`.
 
     Args:
-        out: Where `write_study` wrote.
+        out: Folder that `write_study` wrote to.
         document: The Markdown file to write; it links the pictures in `out`.
         order: Names of studies, which come first in this order; others follow by name.
 
     Raises:
-        ModelExportError: there is no study in `out`, or a file there is none.
+        ModelExportError: There is no study in `out`, or a file there is not one.
     """
     studies = [_read(path) for path in sorted(out.glob('*.json'))]
     if not studies:
@@ -165,7 +165,9 @@ def _read(path: Path) -> dict[str, Any]:
         data: dict[str, Any] = json.loads(path.read_text())
         section(data, '##', '')
     except (ValueError, KeyError, TypeError, AttributeError) as err:
-        raise ModelExportError(f'{path} is no study ({err!r}): remove it or run it again') from err
+        raise ModelExportError(
+            f'{path} is not a study ({err!r}): remove it or run it again'
+        ) from err
     return data
 
 

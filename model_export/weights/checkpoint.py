@@ -1,4 +1,4 @@
-"""What a training run keeps on disk, and the way back from it to a model."""
+"""The checkpoint of a training run, and how it becomes a model again."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     """Read `checkpoint.pt` of a training run (weights only, nothing is executed).
 
     Raises:
-        ModelExportError: there is none, or it is not a checkpoint.
+        ModelExportError: There is none, or it is not a checkpoint.
     """
     path = folder / 'checkpoint.pt'
     if not path.exists():
@@ -54,7 +54,7 @@ def load_run(folder: Path) -> tuple[EarlyExitViT, Checkpoint]:
     """Return the model of a finished training run, in evaluation mode, and its checkpoint.
 
     Raises:
-        ModelExportError: there is no run, it is not finished, or a head of it has changed.
+        ModelExportError: There is no run, it is not finished, or a head of it has changed.
     """
     checkpoint = load_checkpoint(folder)
     recipe = recipe_from_dict(checkpoint['recipe'])
@@ -63,7 +63,7 @@ def load_run(folder: Path) -> tuple[EarlyExitViT, Checkpoint]:
     if stage < stages or step < steps:
         raise ModelExportError(
             f'{folder} is not finished: stage {stage} of {stages}, step {step} of {steps}. '
-            f'The command that started the training goes on with it'
+            f'Run the command that started the training again to continue it'
         )
     model = EarlyExitViT(recipe)
     load_state(model, checkpoint['model'], folder)
@@ -74,7 +74,7 @@ def load_state(model: EarlyExitViT, state: dict[str, Tensor], source: Path) -> N
     """Load parameters into a model of the same recipe.
 
     Raises:
-        ModelExportError: they do not fit: a head's code has changed since.
+        ModelExportError: They do not fit: the code of a head has changed.
     """
     try:
         model.load_state_dict(state)

@@ -1,6 +1,6 @@
-"""A trained model's weights at half size: what is kept and shared when training is over.
+"""A trained model's weights at half size, to keep and to share when training is over.
 
-A folder of safetensors files, which hold tensors and nothing that could run. A training run's own
+A folder of safetensors files, which hold tensors and no code. A training run's own
 `checkpoint.pt` is six times as large, because it also holds what a resumed run needs.
 """
 
@@ -39,10 +39,10 @@ def save_weights(
         model: The trained model.
         class_names: C names.
         data: The `fingerprint` of its training data.
-        folder: Where to; made if it is not there.
+        folder: Folder to write to, made if it is missing.
 
     Raises:
-        ModelExportError: the folder cannot be written, or holds weights or a run already.
+        ModelExportError: The folder cannot be written, or holds weights or a run already.
     """
     facts = {
         'recipe': json.dumps(recipe_to_dict(model.recipe)),
@@ -62,7 +62,7 @@ def save_weights(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if list(folder.glob('weights-*.safetensors')) or (folder / 'checkpoint.pt').exists():
-            raise ModelExportError(f'{folder} holds weights or a run already: choose another')
+            raise ModelExportError(f'{folder} already holds weights or a run: choose another')
         paths = [
             folder / f'weights-{number}-of-{len(shards)}.safetensors'
             for number in range(1, len(shards) + 1)
@@ -81,11 +81,11 @@ def load_model(
     """Load a model, in evaluation mode, and its class names.
 
     Args:
-        folder: What `save_weights` wrote, or a finished training run.
-        task: What the caller can work with; None takes any.
+        folder: Saved weights, or a finished training run.
+        task: Task that the caller supports; None takes any.
 
     Raises:
-        ModelExportError: neither is there, it is damaged, or it is for another task.
+        ModelExportError: The folder holds neither, it is damaged, or it is for another task.
     """
     model, class_names = _load(folder)
     if task not in (None, model.recipe.task):
@@ -120,7 +120,7 @@ def trained_on(folder: Path) -> tuple[tuple[str, ...], str]:
     """Return the class names and the fingerprint of the data that `folder` was trained on.
 
     Args:
-        folder: What `save_weights` wrote, or a training run.
+        folder: Saved weights, or a training run.
     """
     paths = _weight_files(folder)
     if not paths:
@@ -134,12 +134,12 @@ def load_training_data(folder: Path, recipe: Recipe, data: Path) -> tuple[Datase
     """Return the images that a model was trained on, and those that were held out.
 
     Args:
-        folder: What `save_weights` wrote, or a training run.
-        recipe: Its recipe.
+        folder: Saved weights, or a training run.
+        recipe: Recipe of the model.
         data: The data set; its train split is read.
 
     Raises:
-        ModelExportError: as `load_split` and `check_same_data`.
+        ModelExportError: As `load_split` and `check_same_data`.
     """
     dataset = load_split(data, 'train', recipe.backbone.image_size)
     check_same_data(folder, dataset)
@@ -152,7 +152,7 @@ def check_same_data(folder: Path, dataset: Dataset) -> None:
     Its held-out images would be others, some of which the model has seen.
 
     Raises:
-        ModelExportError: other classes, or other images.
+        ModelExportError: It has other classes or other images.
     """
     class_names, data = trained_on(folder)
     check_classes(dataset, class_names, 'the data')
@@ -172,9 +172,7 @@ def _weight_files(folder: Path) -> list[Path]:
     count = int(of[1]) if of else 1
     wanted = [f'weights-{number}-of-{count}.safetensors' for number in range(1, count + 1)]
     if names != set(wanted):
-        raise ModelExportError(
-            f'{folder} must hold {wanted}, no less and no more. Got {sorted(names)}'
-        )
+        raise ModelExportError(f'{folder} must hold exactly {wanted}. Got {sorted(names)}')
     return [folder / name for name in wanted]
 
 

@@ -22,7 +22,7 @@ class Backbone(nn.Module):
     """A network without exits.
 
     Attributes:
-        recipe: What it was made from; `recipe.exit_shape(layer)` says what a head is built with.
+        recipe: Its recipe; `recipe.exit_shape(layer)` says what a head is built with.
         blocks: The L layers. Layer i, counted from 1, is `blocks[i - 1]` and maps tokens to tokens:
             (B, T, D) to (B, T', D'), of static shapes. Patch merging belongs to the layer that
             follows it. Tokens are passed on as they are; only `exit_tokens` rearranges them.

@@ -123,7 +123,7 @@ def build_head(recipe: ExitRecipe, backbone: BackboneRecipe, num_classes: int) -
     """Make the head that a recipe's exit names.
 
     Raises:
-        ModelExportError: the name is unknown, the head does not take these parameters or this
+        ModelExportError: The name is unknown, the head does not take these parameters or this
             backbone, or it has no linear classifier.
     """
     width, grid = backbone.exit_shape(recipe.layer)

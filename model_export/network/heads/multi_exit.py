@@ -123,7 +123,7 @@ class CnnIgnoreHead(MultiExitHead):
         """Convolve `kernel` x `kernel` patches to `channels`, then pool `pool` x `pool` into one.
 
         Raises:
-            ModelExportError: the grid of patches is smaller than `pool` or `kernel`, or `kernel`
+            ModelExportError: The grid of patches is smaller than `pool` or `kernel`, or `kernel`
                 is even.
         """
         channels = max(1, width // 4) if channels is None else channels

@@ -1,1 +1,1 @@
-"""Study `classes`: which classes leave early, and which are answered rightly."""
+"""Study `classes`: which classes leave early, and which are answered correctly."""

@@ -24,8 +24,8 @@ def confusion_figure(confusion: Counts, groups: Groups, *, named: bool) -> Figur
 
     Args:
         confusion: int64 (C, C), truth by answer.
-        groups: Of the C classes.
-        named: Whether the groups are superclasses, so that confusion between them means something.
+        groups: Groups of the C classes.
+        named: Whether the groups are superclasses, between which confusion is worth showing.
     """
     order = np.argsort(groups.of, kind='stable')
     wrong = confusion * (1 - np.eye(len(confusion), dtype=np.int64))

@@ -63,7 +63,7 @@ def load(path: Path) -> EarlyExitViT:
     """Load a model in evaluation mode: a recipe with random weights, a run, or saved weights.
 
     Raises:
-        ModelExportError: it is none of them.
+        ModelExportError: It is none of them.
     """
     if path.suffix in ('.yaml', '.yml'):
         recipe = load_recipe(path)

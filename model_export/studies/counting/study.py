@@ -60,7 +60,7 @@ def study(inputs: Inputs) -> Study:
     """Run the study.
 
     Raises:
-        ModelExportError: the model is no regression file, `limit` is below 1, or the file decides
+        ModelExportError: The model is no regression file, `limit` is below 1, or the file decides
             otherwise than its own values say.
     """
     assert inputs.model is not None and inputs.data is not None

@@ -31,7 +31,7 @@ class Features:
     """What the frozen backbone makes of N images.
 
     Attributes:
-        tokens: By layer: what heads after it see, bfloat16 (N, K + grid * grid, width), CPU.
+        tokens: Tokens that heads see after each layer, bfloat16 (N, K + grid * grid, width), CPU.
         final: Logits of the final classifier, float32 (N, C).
         labels: int64 (N,).
     """
@@ -108,7 +108,7 @@ def train_head(
         tokens: (N, T, D), of which the first `budget.images` are used.
         labels: int64 (N,).
         budget: Images and epochs.
-        seed: Of the order of the images and of dropout.
+        seed: Seed of the order of the images and of dropout.
     """
     device = best_device()
     images = min(budget.images, len(labels))

@@ -58,7 +58,7 @@ def cold_start(model: Path, runs: int) -> tuple[ColdStart, ColdStart]:
     """Start once in a fresh process; return its times by the wall clock and on the CPU.
 
     Raises:
-        ModelExportError: the process failed; with what it said last.
+        ModelExportError: The process failed; the message ends with its last line.
     """
     command = [
         sys.executable,
@@ -69,8 +69,8 @@ def cold_start(model: Path, runs: int) -> tuple[ColdStart, ColdStart]:
     ]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        said = done.stderr.strip().splitlines()[-1:] or ['nothing']
-        raise ModelExportError(f'{model} does not start in a fresh process, which said: {said[0]}')
+        said = done.stderr.strip().splitlines()[-1:] or ['no message']
+        raise ModelExportError(f'{model} does not start in a fresh process: {said[0]}')
     wall, cpu = json.loads(done.stdout)
     return ColdStart(**wall), ColdStart(**cpu)
 

@@ -26,18 +26,18 @@ def write_headless(model: Path, out: Path) -> None:
     Thresholds of 0 and 1 still force every exit.
 
     Args:
-        model: An `.onnx` file as `export.py` writes it: one `If` an exit but the first, whose
+        model: An `.onnx` file as `onnx_writer.py` writes it: one `If` an exit but the first, whose
             branches give (tokens, probabilities, exit index), the last without tokens.
         out: The file to write.
 
     Raises:
-        ModelExportError: it is no ONNX model, or its graph is another one.
-        EevitError: the file cannot be read.
+        ModelExportError: It is not an ONNX model, or its graph has another form.
+        EevitError: The file cannot be read.
     """
     try:
         proto = onnx.load_from_string(read_model(model))
     except DecodeError as err:
-        raise ModelExportError(f'{model} is no ONNX model: export it again ({err})') from err
+        raise ModelExportError(f'{model} is not an ONNX model: export it again ({err})') from err
     graph = proto.graph
     stages = [node for node in graph.node if node.op_type == 'If' and len(node.output) == 3]
     final = [node for node in graph.node if node.op_type == 'If' and len(node.output) == 2]

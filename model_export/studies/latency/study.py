@@ -74,7 +74,7 @@ def exit_times(model: Path, rounds: int) -> tuple[Times, tuple[int, ...]]:
 
     Args:
         model: The `.onnx` file.
-        rounds: As `time_exits` takes them.
+        rounds: Rounds of `time_exits`.
 
     Returns:
         float64 (rounds, 2, E + 1), and E + 1 layers.
@@ -93,7 +93,7 @@ def head_kinds(weights: Path | None, exit_layers: tuple[int, ...]) -> tuple[str,
     """Return each exit's head as its recipe names it; 'head' without weights.
 
     Raises:
-        ModelExportError: the weights have other exits than the model.
+        ModelExportError: The weights have other exits than the model.
     """
     if weights is None:
         return ('head',) * len(exit_layers)

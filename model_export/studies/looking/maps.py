@@ -66,7 +66,7 @@ def grad_cam(model: EarlyExitViT, image: Tensor, exit_index: int) -> Tensor:
     head that reads the class token alone.
 
     Args:
-        model: In evaluation mode.
+        model: Model in evaluation mode.
         image: uint8 (B, H, W, 3).
         exit_index: 0 to E; E is the final exit.
 

@@ -39,7 +39,7 @@ def study(inputs: Inputs) -> Study:
     """Draw the maps of every exit.
 
     Raises:
-        ModelExportError: the weights are not those of the model file.
+        ModelExportError: The weights are not those of the model file.
     """
     assert inputs.model and inputs.weights and inputs.data
     model, class_names = load_model(inputs.weights)  # first: the answers take minutes
@@ -114,7 +114,7 @@ def maps_of(model: EarlyExitViT, images: Image, kind: str) -> list[Maps]:
     """Return the maps of each exit and, last, of the final one: E + 1 arrays (N, grid, grid).
 
     Args:
-        model: In evaluation mode.
+        model: Model in evaluation mode.
         images: uint8 (N, H, W, 3), resized here as the robot does.
         kind: 'rollout' or 'gradcam'.
     """

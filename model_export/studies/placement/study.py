@@ -44,7 +44,7 @@ class Curve:
     """What one scheme does on images that did not choose its thresholds.
 
     Attributes:
-        scheme: Its name.
+        scheme: Name of the placement.
         exits: E exits.
         points: The trade-off, from careful to fast.
         at: For each of `SPEEDUPS`, the most accurate thresholds that promised it; None where no
@@ -107,11 +107,11 @@ def trade_off(
     """Choose temperatures and thresholds on every second image, measure on the others.
 
     Args:
-        scheme: Its name.
+        scheme: Name of the placement.
         exits: E exits.
         logits: float32 (E + 1, N, C) of the exits and, last, of the final classifier.
         labels: int64 (N,).
-        price: Of the layers and heads.
+        price: MACs of the layers and heads.
     """
     indices = np.arange(len(labels))
     _, probabilities = calibrate(logits, labels, indices[::2])

@@ -35,7 +35,7 @@ def write_machine(inputs: Inputs) -> None:
     """Measure this machine into `inputs.out`, a `.json` file or the studies' folder.
 
     Raises:
-        ModelExportError: there is no model.
+        ModelExportError: There is no model.
     """
     if inputs.model is None:
         raise ModelExportError('study platform needs --model')
@@ -117,7 +117,7 @@ def read_machine(path: Path) -> dict[str, Any]:
     """Read what `write_machine` wrote.
 
     Raises:
-        ModelExportError: it is no such file.
+        ModelExportError: It is no such file.
     """
     try:
         data: dict[str, Any] = json.loads(path.read_text())

@@ -29,12 +29,12 @@ class SystemPlan:
 
     Attributes:
         name: Short, of files.
-        title: What tables call it, with its reference.
+        title: Name in tables, with its reference.
         exits: Name of its list of exits.
-        stages: Its training stages, less what all share.
+        stages: Training stages, without what all share.
         start: The system whose backbone it starts from; empty for the one that all are given.
-        early: Whether its early exits are trained, so that it belongs to the trade-off.
-        ablation: Whether it is a part of another, shown beside it exit by exit.
+        early: Whether its early exits are trained, so that it is part of the trade-off.
+        ablation: Whether it is part of another system, shown beside it exit by exit.
     """
 
     name: str
@@ -72,8 +72,8 @@ class ComparisonPlan:
     """A checked plan.
 
     Attributes:
-        name: Of the comparison.
-        systems: In the file's order; each comes after the one that it starts from.
+        name: Name of the comparison.
+        systems: Systems in the file's order; each comes after the one that it starts from.
     """
 
     name: str
@@ -84,8 +84,8 @@ def load_plan(path: Path) -> ComparisonPlan:
     """Read and check a plan.
 
     Raises:
-        ModelExportError: the file is missing or no plan, a system does not fit its recipe, or one
-            starts from another that does not stand before it.
+        ModelExportError: The file is missing or not a plan, a system does not fit its recipe, or
+            one starts from another that is not listed before it.
     """
     file = build(_File, f'plan {path}', read_yaml(path, 'plan'))
     systems: list[System] = []

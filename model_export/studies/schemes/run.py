@@ -84,7 +84,7 @@ def read_result(path: Path) -> Result:
     """Read what `write_result` wrote.
 
     Raises:
-        ModelExportError: the file is none of these.
+        ModelExportError: The file is not a result.
     """
     try:
         data: dict[str, Any] = json.loads(path.read_text())
@@ -94,7 +94,7 @@ def read_result(path: Path) -> Result:
         return Result(**data)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:
         raise ModelExportError(
-            f'{path} is no result of a run ({err!r}): remove it, and the run is done again'
+            f'{path} is not the result of a run ({err!r}): remove it, and the run is done again'
         ) from err
 
 
@@ -111,10 +111,10 @@ def train(
     """Train a recipe in `folder`, or go on with it; the heads are drawn by the recipe's seed.
 
     Args:
-        recipe: Of the run.
+        recipe: Recipe of the run.
         halves: The images to train on and the held-out ones.
-        start: What the backbone starts from: a run or saved weights.
-        folder: Of the run.
+        start: Run or saved weights that the backbone starts from.
+        folder: Folder of the run.
         data: The fingerprint of both halves together.
     """
     torch.manual_seed(recipe.seed)

@@ -55,7 +55,7 @@ def study(inputs: Inputs) -> Study:
     """Do the runs that have no result yet, one seed after the other, then make the tables.
 
     Raises:
-        ModelExportError: an input is missing or wrong, or no run has a result.
+        ModelExportError: An input is missing or wrong, or no run has a result.
     """
     assert inputs.plan
     plan = load_plan(inputs.plan)

@@ -19,10 +19,10 @@ def draw_trade_off(
     """Draw accuracy over speed-up: on both halves, of fixed exits, and of the choice.
 
     Args:
-        points: Thresholds, what they come to where chosen, and on the other half.
-        chosen: What the chosen thresholds come to on the other half.
+        points: Thresholds, and what they reach on the half that chose them and on the other.
+        chosen: What the chosen thresholds reach on the other half.
         exits: E + 1 outcomes of leaving always there.
-        target: In words.
+        target: Target in words.
     """
     figure = Figure(figsize=(6.4, 4.0), layout='constrained')
     axes = figure.subplots()

@@ -139,7 +139,7 @@ def test_saved_weights_start_another_training(
         ('evaluate', ['--out', '/dev/null/figures.json'], '/dev/null'),
         ('evaluate', ['--data', 'nowhere'], 'no data in nowhere'),
         ('evaluate', ['--policy', 'margin', '--thresholds', 1, '--out', '.'], 'is a folder'),
-        ('save', [], 'holds weights or a run already'),
+        ('save', [], 'already holds weights or a run'),
         ('save', ['--out', '/dev/null/weights'], 'cannot write /dev/null/weights'),
         ('export', ['--data', 'nowhere'], 'no data in nowhere'),
         ('export', ['--out', '.'], '--out must name a file'),

@@ -70,7 +70,7 @@ def test_a_recipe_survives_yaml(recipe: Recipe, tmp_path: Path) -> None:
         ({'held_out': True}, 'held_out must be a whole number. Got True'),
         ({'name': 7}, 'name must be text. Got 7'),
         ({'stages': 5}, 'stages must be a list. Got 5'),
-        ({'stages': []}, r'stages must be one at least. Got \(\)'),
+        ({'stages': []}, r'stages must be at least one. Got \(\)'),
         ({'stages': [{}]}, r"stages\[0\]: .*'scheme'"),
         (stage(learning_rate='fast'), "learning_rate must be a number. Got 'fast'"),
         (stage(learning_rate=float('nan')), 'learning_rate must be a number. Got nan'),

@@ -80,7 +80,7 @@ def test_objects_come_from_the_same_split(cifar: Path, tmp_path: Path) -> None:
         (['--train', '0'], '--train must be at least 1. Got 0'),
         (['--size', '8'], '--size must be at least 32. Got 8'),
         (['--seed', '-1'], '--seed must be at least 0. Got -1'),
-        ([], 'holds something already'),
+        ([], 'is not empty'),
     ],
 )
 def test_what_is_refused(

@@ -98,7 +98,7 @@ def test_a_file_that_is_no_study_is_named(tmp_path: Path, content: str | None) -
     message = 'no study in'
     if content is not None:
         (tmp_path / 'bad.json').write_text(content)
-        message = r'bad\.json is no study'
+        message = r'bad\.json is not a study'
     with pytest.raises(ModelExportError, match=message):
         collect(tmp_path, tmp_path / 'all.md')
 

@@ -128,5 +128,7 @@ def test_without_seeds_and_results_it_says_what_to_do(plan: Path, tmp_path: Path
 def test_a_result_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     path = tmp_path / 'x-0.json'
     path.write_text('{"run": ')
-    with pytest.raises(ModelExportError, match=r'x-0.json is no result of a run .*: remove it'):
+    with pytest.raises(
+        ModelExportError, match=r'x-0.json is not the result of a run .*: remove it'
+    ):
         read_result(path)
