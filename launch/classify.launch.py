@@ -33,12 +33,12 @@ def generate_launch_description() -> LaunchDescription:
                 'image_transport',
                 default_value='',
                 choices=['', 'raw', 'compressed'],
-                description='compressed: read <image>/compressed. Empty: what params_file says.',
+                description='compressed: read <image>/compressed. Empty: as in params_file.',
             ),
             DeclareLaunchArgument(
                 'model',
                 default_value='',
-                description='Path of the .onnx model file. Empty: what params_file says.',
+                description='Path of the .onnx model file. Empty: as in params_file.',
             ),
             DeclareLaunchArgument(
                 'params_file',

@@ -41,7 +41,7 @@ def generate_launch_description() -> LaunchDescription:
                 default_value='',
                 choices=['', 'none', 'twist', 'twist_stamped'],
                 description='Type of velocity commands to scale, from cmd_vel_in to cmd_vel_out. '
-                'Empty: what governor_params_file says.',
+                'Empty: as in governor_params_file.',
             ),
             DeclareLaunchArgument(
                 'cmd_vel_in',

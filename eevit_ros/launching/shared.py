@@ -18,7 +18,7 @@ def existing_file(argument: str, given: Mapping[str, str]) -> str:
     """Return the path that `argument` holds (`~` is the home folder).
 
     Raises:
-        FileNotFoundError: It is no file (launch and Fast DDS would go on without it).
+        FileNotFoundError: There is no such file; launch and Fast DDS would go on without it.
     """
     path = Path(given[argument]).expanduser()
     if not path.is_file():

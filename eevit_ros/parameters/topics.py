@@ -133,7 +133,7 @@ RATE_INPUT = Topic(
     subscribed=True,
     # Depth 1: what waited in a queue while the process stalled must not count as fresh messages.
     depth=1,
-    best_effort=True,  # hears every publisher
+    best_effort=True,  # matches every publisher
 )
 # As Nav2's controller server subscribes, and its speed filter publishes.
 OTHER_LIMIT = Topic(

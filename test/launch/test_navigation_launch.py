@@ -1,4 +1,4 @@
-"""The installed navigation.launch.py with both installed nodes, for real, heard as Nav2 would."""
+"""The installed navigation.launch.py with both installed nodes, for real, as Nav2 receives it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def camera(peer):
 
 @pytest.fixture
 def limits(peer):
-    """What a controller_server in the namespace would hear."""
+    """What a controller_server in the namespace would receive."""
     return peer.listen(nav2_msgs.SpeedLimit, '/robot1/speed_limit', 10)
 
 
@@ -72,7 +72,7 @@ def launched(processes, peer, arguments):
 
 
 def until_limit(camera, limits, percent: float, grey: int) -> None:
-    """Send pictures until a limit heard from now on is `percent`."""
+    """Send pictures until a limit received from now on is `percent`."""
     limits.clear()
     camera.until(
         lambda: limits and limits[-1].speed_limit == pytest.approx(percent),
@@ -99,9 +99,9 @@ def test_a_killed_governor_comes_back_at_the_floor(camera, limits, processes):
     until_limit(camera, limits, FULL, WHITE)
 
     os.kill(processes.pids['speed_governor'][0], signal.SIGKILL)
-    # Of the old one's words, all of full speed, some may still come. The camera rests.
+    # Limits of the old one, all of full speed, may still arrive. The camera rests.
     limits.clear()
-    camera.until(lambda: limits and limits[-1].speed_limit < FULL, 'a word of the next one')
+    camera.until(lambda: limits and limits[-1].speed_limit < FULL, 'a limit of the next one')
     assert limits[-1].speed_limit == pytest.approx(FLOOR)
     until_limit(camera, limits, FULL, WHITE)
 

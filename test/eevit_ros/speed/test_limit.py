@@ -36,7 +36,7 @@ class Event:
     """Something that happens `wait_s` after the event before."""
 
     wait_s: float
-    kind: str  # 'rate', 'zone', 'wrong' (something else is wrong), 'right', 'heard' or 'look'
+    kind: str  # 'rate', 'zone', 'wrong' (something else is wrong), 'right', 'received' or 'read'
     value: float = 1.0
     topic: str = ZONES[0]
     is_percent: bool = True
@@ -47,7 +47,7 @@ class Event:
             limit.update_rate(self.value, now_s, 'out of order' if self.fault else '')
         elif self.kind == 'zone':
             limit.update_zone(self.topic, self.value, is_percent=self.is_percent)
-        elif self.kind == 'heard':
+        elif self.kind == 'received':
             limit.floor_received = True
         elif self.kind in ('wrong', 'right'):
             limit.set_problem('graph', 'two publishers' if self.kind == 'wrong' else '')
@@ -70,8 +70,8 @@ zones = st.builds(
     st.sampled_from(ZONES),
     st.booleans(),
 )
-others = st.builds(Event, waits, st.sampled_from(['wrong', 'right', 'heard', 'look']))
-first = st.sampled_from([[Event(0.0, 'heard')], [Event(0.0, 'heard')], []])
+others = st.builds(Event, waits, st.sampled_from(['wrong', 'right', 'received', 'read']))
+first = st.sampled_from([[Event(0.0, 'received')], [Event(0.0, 'received')], []])
 later = st.lists(
     st.one_of(*[good_rates] * 12, bad_rates, numbered_wrongly, zones, others), max_size=80
 )
@@ -114,13 +114,13 @@ def test_it_is_always_a_limit_and_never_means_no_limit(
 def test_nothing_is_ever_exceeded(settings: LimitSettings, history: list[Event]) -> None:
     """Not the last rate, no zone, and not the line that starts once a fault is over.
 
-    Nor the floor, as long as nobody has heard it.
+    Nor the floor, as long as no subscriber has received it.
     """
     limit, now_s = SpeedLimit(settings, ZONES), 0.0
     floor = 100 * settings.floor
     caps = dict.fromkeys(ZONES, settings.initial_zone_limit)
     broken: set[str] = set()
-    heard = False
+    received = False
     good, good_s, heard_s, rate = 0, 0.0, -math.inf, 1.0  # good messages since the last fault
     for event in history:
         now_s += event.wait_s
@@ -139,14 +139,14 @@ def test_nothing_is_ever_exceeded(settings: LimitSettings, history: list[Event])
             broken.add('graph')
         elif event.kind == 'right':
             broken.discard('graph')
-        heard |= event.kind == 'heard'
+        received |= event.kind == 'received'
         if now_s - heard_s >= settings.stale_after_s:
             good = 0
         if event.kind == 'rate':
             heard_s, rate = now_s, event.value
             if not event.is_good:
                 good = 0
-            elif heard and not broken and good < settings.fresh_messages:
+            elif received and not broken and good < settings.fresh_messages:
                 good, good_s = good + 1, now_s
         if broken:
             good = 0
@@ -176,7 +176,7 @@ def test_lower_inputs_never_give_a_higher_limit(
         elif event.kind == 'zone' and kind == 'lower':
             value = value / 2 or value  # 0 would be no limit
         harder = Event(now_s, event.kind, value, event.topic, event.is_percent, fault)
-        if not (event.kind in ('right', 'heard') and kind == 'bad'):
+        if not (event.kind in ('right', 'received') and kind == 'bad'):
             harder.happen(hard, now_s)
         for look_s in (now_s, now_s + 0.1):
             assert hard.at(look_s).percent <= easy.at(look_s).percent + ROUNDING
@@ -268,7 +268,7 @@ def test_until_somebody_has_heard_the_floor_nothing_but_the_floor_is_said() -> N
     for now_s in (0.8, 0.9, 1.0, 1.1):
         limit.update_rate(1.0, now_s)
         assert limit.at(now_s).percent == FLOOR
-        assert 'nobody' not in limit.at(now_s).text
+        assert 'subscriber' not in limit.at(now_s).text
     limit.update_rate(1.0, 1.2)
     found = limit.at(1.3)
     assert (found.percent, found.reason) == (pytest.approx(FLOOR + 5.0), RISING)

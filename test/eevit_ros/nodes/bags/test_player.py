@@ -1,4 +1,4 @@
-"""The player as a process, heard over real rclpy."""
+"""The player as a process, received over real rclpy."""
 
 from __future__ import annotations
 

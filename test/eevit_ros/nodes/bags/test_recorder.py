@@ -1,4 +1,4 @@
-"""The recorder as a process: what it heard over real rclpy is what its bag holds."""
+"""The recorder as a process: its bag holds what it received over real rclpy."""
 
 from __future__ import annotations
 
@@ -153,8 +153,8 @@ def test_listens_once_it_has_heard_the_time_and_log_time_is_that(peer, recorder,
     peer.until(clock.get_subscription_count, 'the recorder', node=node)
     assert not latched.get_subscription_count()
 
-    listens = latched.get_subscription_count
-    peer.until(listens, 'the listener', each=lambda: clock.publish(time), node=node)
+    subscribed = latched.get_subscription_count
+    peer.until(subscribed, 'the recorder', each=lambda: clock.publish(time), node=node)
     latched.wait_for_all_acked()
 
     assert node.stop() == 0, node.output()

@@ -86,7 +86,7 @@ def test_commands_are_scaled_and_end_with_zero_velocity(peer: RosPeer, tmp_path:
     ):
         node.until_limit(FULL, 1.0)
         node.until_limit(FULL, 1.0)
-        assert not driver.heard  # somebody else may drive until the first command
+        assert not driver.heard  # another node may drive until the first command
         assert node.until_report('fresh', each=1.0)['commands'] == 'none yet'
 
         full = driver.until_speed(FAST, twist())

@@ -261,7 +261,7 @@ def test_a_subscriber_that_acknowledges_nothing_is_not_waited_for_long(
         unused = peer.node.create_publisher(Float32, '/unused', 10)
         delivery = FloorDelivery([mouth], unused)
         assert not delivery.is_done(0.0)
-        assert not delivery.is_done(2 * PATIENCE_S)  # nobody is there
+        assert not delivery.is_done(2 * PATIENCE_S)  # there is none
         peer.until(mouth.get_subscription_count, 'a subscriber', node=ear)
 
         def say() -> None:
@@ -302,7 +302,7 @@ def test_metres_per_second_and_the_zone_before_its_first_message(
         left.publish(SpeedLimit(percentage=False, speed_limit=0.5))
         node.until_limit(0.5, 1.0)
         left.publish(SpeedLimit(percentage=False, speed_limit=0.0))
-        node.until_limit(1.2, 1.0)  # the other one has not spoken
+        node.until_limit(1.2, 1.0)  # the other one has sent nothing yet
         right.publish(SpeedLimit(percentage=True, speed_limit=0.0))
         node.until_limit(2.0, 1.0)
         peer.node.destroy_publisher(left)
