@@ -18,7 +18,7 @@ from eevit_ros.replay.results.frame_table import ANSWERED, BAD, DROPPED, FrameRo
 from eevit_ros.replay.running.clock import live, unhurried
 from eevit_ros.replay.running.latency import open_latency
 from eevit_ros.replay.running.output_bag import OutputBag
-from eevit_ros.replay.running.simulated_governor import Robot, Tick, seconds
+from eevit_ros.replay.running.simulated_governor import SimulatedGovernor, Tick, seconds
 
 
 class RecordingReplay:
@@ -57,7 +57,7 @@ class RecordingReplay:
         self._rows = rows
         self._bag = bag
         self._perception = Perception(engine, options.settings.perception)
-        self._robot = Robot(self._perception, options.governor, on_tick)
+        self._governor = SimulatedGovernor(self._perception, options.governor, on_tick)
         self._frozen = FrozenCamera(options.settings.frozen_after_frames)
         self._free_ns = 0
         self._drops = 0
@@ -96,9 +96,9 @@ class RecordingReplay:
             observation = self._perception.observe(image)
         except EevitError as err:
             now_ns = self._free_ns = max(self._free_ns, start_ns)
-            self._robot.until(now_ns)
+            self._governor.until(now_ns)
             rate = self._perception.fault(seconds(now_ns))
-            percent = self._robot.hear(rate, now_ns)
+            percent = self._governor.update(rate, now_ns)
             if self._bag is not None:
                 self._bag.limit(now_ns, rate, percent)
             self._write(frame, BAD, now_ns, percent, adaptive_rate=rate, notes=str(err))
@@ -107,7 +107,7 @@ class RecordingReplay:
         latency_ms = self._latency(self._source.name, frame.index, measured_ms)
         # Answers do not overtake each other.
         now_ns = self._free_ns = max(self._free_ns, start_ns + round(latency_ms * 1e6))
-        self._robot.until(now_ns)
+        self._governor.until(now_ns)
         record = self._perception.record(
             observation,
             stamp_ns=frame.stamp_ns,
@@ -117,7 +117,7 @@ class RecordingReplay:
             drops=self._drops,
         )
         result, rate = record.result, record.adaptive_rate
-        percent = self._robot.hear(rate, now_ns)
+        percent = self._governor.update(rate, now_ns)
         self._picture(frame, image)
         if self._bag is not None:
             self._bag.answer(frame, record, now_ns)
@@ -173,8 +173,8 @@ class RecordingReplay:
         **cells: Any,
     ) -> None:
         if percent is None:
-            self._robot.until(time_ns)
-            percent = self._robot.limit_percent(time_ns)
+            self._governor.until(time_ns)
+            percent = self._governor.limit_percent(time_ns)
         self._rows.write(
             FrameRow(
                 bag=self._source.name,

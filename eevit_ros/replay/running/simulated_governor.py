@@ -1,4 +1,4 @@
-"""What hears the answers of a replay: the governor, and the timers of both nodes."""
+"""The speed governor in a replay, and the timers of both nodes."""
 
 from __future__ import annotations
 
@@ -9,47 +9,53 @@ from eevit_ros.parameters.classifier import SPECS
 from eevit_ros.perception.perception import Perception
 from eevit_ros.speed.limit import LimitSettings, SpeedLimit
 
-TICK_NS = 100_000_000  # both nodes speak ten times a second, too
+TICK_NS = 100_000_000  # both nodes also publish ten times a second
 
 Tick = Callable[[int, float, float], None]
 """(time in ns, adaptive rate, speed limit in percent)"""
 
 
-class Robot:
-    """The speed limit over time, of a robot without zones whose controller has heard the governor.
+class SimulatedGovernor:
+    """The speed limit over time, without speed zones and with the floor already received.
 
     Times are those of the recording, which stands for the steady clock of both nodes.
     """
 
     def __init__(self, perception: Perception, settings: LimitSettings, on_tick: Tick) -> None:
-        """Start at the floor; `on_tick` hears what goes out ten times a second."""
+        """Start at the floor.
+
+        Args:
+            perception: Perception whose rate it follows between frames.
+            settings: Settings of the governor.
+            on_tick: Called with rate and limit ten times a second.
+        """
         self._perception = perception
         self._limit = SpeedLimit(settings)
         self._limit.floor_received = True
         self._on_tick = on_tick
         self._next_ns: int | None = None
-        self._left_out_ns = 0
-        # After so long without a frame nothing changes any more: the limit, too, has risen to it.
+        self._skipped_ns = 0
+        # After this long without a frame nothing changes: the limit, too, has reached its end.
         longest_s, rises_s = SPECS['rate.stale_after_s'].high, 1 / settings.recover_per_s
         assert longest_s is not None
         self._settled_ns = int((longest_s + rises_s) * 1e9) + settings.fresh_messages * TICK_NS
 
     def until(self, time_ns: int) -> None:
-        """Let the timers run until then; what they say in a long pause is left out."""
+        """Let the timers run until then; ticks in a long pause are skipped."""
         if self._next_ns is None:
             self._next_ns = time_ns
         settled_ns = self._next_ns + self._settled_ns
         while self._next_ns < time_ns:
             if settled_ns < self._next_ns < time_ns - TICK_NS:
-                left_out_ns = (time_ns - TICK_NS - self._next_ns) // TICK_NS * TICK_NS
-                self._next_ns += left_out_ns
-                self._left_out_ns += left_out_ns
+                skipped_ns = (time_ns - TICK_NS - self._next_ns) // TICK_NS * TICK_NS
+                self._next_ns += skipped_ns
+                self._skipped_ns += skipped_ns
             rate = self._perception.rate_at(seconds(self._next_ns))
-            self._on_tick(self._next_ns, rate, self.hear(rate, self._next_ns))
+            self._on_tick(self._next_ns, rate, self.update(rate, self._next_ns))
             self._next_ns += TICK_NS
 
-    def hear(self, rate: float, time_ns: int) -> float:
-        """Take a rate that goes out; return the speed limit, percent."""
+    def update(self, rate: float, time_ns: int) -> float:
+        """Take a rate as it is published; return the speed limit, percent."""
         self._limit.update_rate(rate, self._governor_s(time_ns))
         return self.limit_percent(time_ns)
 
@@ -58,8 +64,8 @@ class Robot:
         return self._limit.at(self._governor_s(time_ns)).percent
 
     def _governor_s(self, time_ns: int) -> float:
-        """Return the governor's time: what is left out is no silence to it."""
-        return seconds(time_ns - self._left_out_ns)
+        """Return the governor's time, for which skipped ticks are no silence."""
+        return seconds(time_ns - self._skipped_ns)
 
 
 def seconds(time_ns: int) -> float:

@@ -15,10 +15,11 @@ import pytest
 from std_msgs.msg import Float32
 
 from harness.classifier_peer import BLACK, PATIENT, WHITE, ClassifierPeer, raw_image
+from harness.paths import ROOT
 from harness.ros_process import NodeProcess, RosPeer
 from harness.tiny_model import write_tiny_model
 
-HERE = Path(__file__).parent
+FAULTY = Path(__file__).parent / 'faulty'
 WAITING = 'waiting for images on /camera/image_raw'
 FLOOR = pytest.approx(0.2, abs=1e-3)
 NODE = (sys.executable, '-m', 'eevit_ros.nodes.classifier.node')
@@ -118,7 +119,7 @@ def test_a_mistake_in_a_callback_ends_it_with_its_reason(
     peer: RosPeer, model: Path, tmp_path: Path
 ) -> None:
     """A process that is gone is what the governor and `respawn` are for; one that hangs is not."""
-    command = (sys.executable, str(HERE / 'raising_callback.py'))
+    command = (sys.executable, str(FAULTY / 'raising_callback.py'))
     with classifier(peer, tmp_path, model, command=command) as node:
         node.until_rate(lambda rate: rate == FLOOR, lambda: raw_image(BLACK))
         ended = node.process.process.poll
@@ -132,7 +133,7 @@ def test_a_mistake_in_a_callback_ends_it_with_its_reason(
 def test_memory_that_runs_out_in_a_run_costs_frames_and_not_the_node(
     peer: RosPeer, model: Path, tmp_path: Path
 ) -> None:
-    command = (sys.executable, str(HERE / 'starved.py'))
+    command = (sys.executable, str(FAULTY / 'starved.py'))
     with classifier(peer, tmp_path, model, command=command) as node:
         node.until_rate(lambda rate: rate == 1.0, lambda: raw_image(130))
         report = node.until_report('bad allocation', send(node, WHITE))
@@ -145,7 +146,7 @@ def test_memory_that_runs_out_in_a_run_costs_frames_and_not_the_node(
 def test_a_subscriber_that_stands_still_holds_nobody_up(
     peer: RosPeer, model: Path, tmp_path: Path
 ) -> None:
-    ear_command = (sys.executable, str(HERE / 'slow_ear.py'))
+    ear_command = (sys.executable, str(ROOT / 'harness' / 'slow_ear.py'))
     with (
         classifier(peer, tmp_path, model) as node,
         NodeProcess(peer.domain_id, [], tmp_path / 'ear.log', ear_command) as ear,
@@ -206,7 +207,7 @@ def test_a_model_that_was_let_go_of_is_out_of_memory_before_the_next(
     peer: RosPeer, model: Path, tmp_path: Path
 ) -> None:
     """Not only after some garbage collection: two at a time may be more than there is room for."""
-    command = (sys.executable, str(HERE / 'uncollected.py'))
+    command = (sys.executable, str(FAULTY / 'uncollected.py'))
     with classifier(peer, tmp_path, model, command=command) as node:
         for _ in range(3):
             assert node.until_answer(lambda: raw_image(WHITE))['exit_layer'] == '1'

@@ -19,7 +19,7 @@ from harness.classifier_peer import (
 from harness.ros_process import NodeProcess, RosPeer
 from harness.tiny_model import write_tiny_model
 
-SCRIPT = Path(__file__).with_name('dying_gpu.py')
+SCRIPT = Path(__file__).parent / 'faulty' / 'dying_gpu.py'
 WARN = b'\x01'
 
 

@@ -1,4 +1,4 @@
-"""The simulated robot: what both nodes' timers say while frames come, and while none do."""
+"""The simulated governor: what both nodes' timers say while frames come, and while none do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from eevit_ros.model.engine import Engine
 from eevit_ros.perception.perception import Observation, Perception
 from eevit_ros.replay.parameters import classifier_settings
-from eevit_ros.replay.running.simulated_governor import Robot, seconds
+from eevit_ros.replay.running.simulated_governor import SimulatedGovernor, seconds
 from eevit_ros.speed.limit import LimitSettings, SpeedLimit
 from test.eevit_ros.replay.made_replays import FIRST_NS, MS, STEP_NS, Tick, approx, picture
 
@@ -36,19 +36,21 @@ def rate_after(perception: Perception, observation: Observation, now_ns: int) ->
 
 
 class Drive:
-    """A robot and answers for it; `sure` is an easy frame's."""
+    """A governor and answers for it; `sure` is an easy frame's."""
 
     def __init__(self, engine: Engine, governor: LimitSettings = GOVERNOR) -> None:
         self.ticks: list[Tick] = []
         settings, _ = classifier_settings(None, [])
         self.perception = Perception(engine, settings.perception)
-        self.robot = Robot(self.perception, governor, lambda *tick: self.ticks.append(Tick(*tick)))
+        self.governor = SimulatedGovernor(
+            self.perception, governor, lambda *tick: self.ticks.append(Tick(*tick))
+        )
         self.sure: Observation = self.perception.observe(picture(255, 0))
 
     def answer(self, time_ns: int) -> float:
         """Let an easy frame be answered; return the limit."""
-        self.robot.until(time_ns)
-        return self.robot.hear(rate_after(self.perception, self.sure, time_ns), time_ns)
+        self.governor.until(time_ns)
+        return self.governor.update(rate_after(self.perception, self.sure, time_ns), time_ns)
 
     def answers(self, count: int, first_ns: int) -> list[float]:
         return [self.answer(first_ns + index * STEP_NS) for index in range(count)]
@@ -76,7 +78,7 @@ def test_in_a_gap_the_limit_falls_to_the_floor_once_the_last_answer_is_stale(
     drive.answers(60, FIRST_NS)
     silent_since = FIRST_NS + 59 * STEP_NS
     drive.ticks.clear()
-    drive.robot.until(silent_since + 1_000 * MS)
+    drive.governor.until(silent_since + 1_000 * MS)
     before = [tick for tick in drive.ticks if tick.time_ns < silent_since + 300 * MS]
     after = [tick for tick in drive.ticks if tick.time_ns >= silent_since + 300 * MS]
     assert len(before) == 3 and len(after) == 7
