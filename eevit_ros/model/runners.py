@@ -84,7 +84,7 @@ class SingleRunner:
         """See `Runner`; `policy` is ignored."""
         # A view: on the CPU, ONNX Runtime reads the frame where it lies.
         feed = {'image': pixels[np.newaxis], 'thresholds': np.array(thresholds, np.float32)}
-        return ModelOutput(*self._session.run(ModelOutput._fields, feed))
+        return ModelOutput(*self._session.run(['probabilities', 'exit_index'], feed))
 
 
 class StagedRunner:
