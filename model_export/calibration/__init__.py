@@ -1,5 +1,7 @@
 """Temperatures and thresholds from held-out images, and what can be promised of them.
 
-May import: export, network, data, errors; the policies of `eevit_ros`.
-Face: `exit_settings.choose_exit_settings`, `choose.choose`, `choose.Target`.
+`choose` finds thresholds for a target, `risk` tests a promise, `temperatures` calibrates answers,
+`exit_settings` says all of that in a model file's words.
+May import: export, weights, network, data, errors; the policies of `eevit_ros`.
+Face: `choose.choose`, `choose.Target`, `choose.CalibrationSet`, `temperatures.calibrate`.
 """

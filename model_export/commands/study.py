@@ -10,7 +10,7 @@ from pathlib import Path
 from eevit_ros.errors import EevitError
 from eevit_ros.reporting.host_info import describe_machine
 from model_export.errors import ModelExportError
-from model_export.studies.registry import STUDIES, Inputs, missing_inputs, run_study
+from model_export.studies.registry import STUDIES, StudyInputs, missing_inputs, run_study
 from model_export.studies.report import collect, write_study
 
 HELP = 'study a model: tables, plots, docs/studies.md'
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         ModelExportError: An input is missing or wrong, or a study of `all` failed.
     """
-    inputs = Inputs(
+    inputs = StudyInputs(
         out=args.out,
         model=args.model,
         weights=args.weights,
@@ -95,14 +95,14 @@ def run(args: argparse.Namespace) -> None:
         _one(args.study, inputs)
 
 
-def _one(name: str, inputs: Inputs) -> None:
+def _one(name: str, inputs: StudyInputs) -> None:
     machine = describe_machine()
     found = run_study(name, inputs)
     write_study(found, inputs.out, command=_command(name, inputs), machine=machine)
     print(f'wrote {inputs.out / name}.md')
 
 
-def _all(inputs: Inputs) -> None:
+def _all(inputs: StudyInputs) -> None:
     """Run every study that has its inputs; one that fails does not cost the others."""
     failed = []
     for name, entry in STUDIES.items():
@@ -130,7 +130,7 @@ def _collect(out: Path) -> None:
     print(f'wrote {document}')
 
 
-def _command(name: str, inputs: Inputs) -> str:
+def _command(name: str, inputs: StudyInputs) -> str:
     """Return the command that gives these figures again, without this machine's folders."""
     words = ['python -m model_export study', name]
     for option in PATHS:

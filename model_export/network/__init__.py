@@ -1,5 +1,8 @@
-"""The early-exit network in torch: backbones, heads, exit measures, cost, weights.
+"""The early-exit network in torch.
 
+`backbones/` and `heads/` are its parts, `early_exit` joins them, `fold` turns it into its deployed
+form. `macs` counts its cost, `measures` are the exit policies that a graph can hold, `predict` runs
+it on a data set.
 May import: data, recipe, errors.
-Face: `early_exit.EarlyExitViT`, `weights.load_model`.
+Face: `early_exit.EarlyExitViT`, `fold.fold`, `macs.count_macs`, `predict.logits_of`.
 """

@@ -4,6 +4,7 @@
 
 Each form of weights is a module here with a table of names; a file is recognised by its own names.
 Nothing is downloaded and no code in a file runs.
+May import: weights, network, recipe, errors.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """All studies by name, and what each needs.
 
-The study NAME is the function `study(inputs: Inputs) -> Study` of `studies/NAME/study.py`. That
+The study NAME is `study(inputs: StudyInputs) -> Study` in `studies/NAME/study.py`. That
 file is imported when the study runs: torch and matplotlib are slow to import.
 """
 
@@ -16,7 +16,7 @@ from model_export.studies.report import Study
 
 
 @dataclass(frozen=True)
-class Inputs:
+class StudyInputs:
     """What the command line gives to every study.
 
     Attributes:
@@ -78,12 +78,12 @@ STUDIES: dict[str, Entry] = {
 }
 
 
-def missing_inputs(name: str, inputs: Inputs) -> list[str]:
+def missing_inputs(name: str, inputs: StudyInputs) -> list[str]:
     """Return the inputs that a study needs and does not have."""
     return [need for need in STUDIES[name].needs if getattr(inputs, need) is None]
 
 
-def run_study(name: str, inputs: Inputs) -> Study:
+def run_study(name: str, inputs: StudyInputs) -> Study:
     """Run one study.
 
     Raises:
@@ -94,5 +94,7 @@ def run_study(name: str, inputs: Inputs) -> Study:
     missing = missing_inputs(name, inputs)
     if missing:
         raise ModelExportError(f'study {name} needs --{" --".join(missing)}')
-    study: Callable[[Inputs], Study] = import_module(f'model_export.studies.{name}.study').study
+    study: Callable[[StudyInputs], Study] = import_module(
+        f'model_export.studies.{name}.study'
+    ).study
     return study(inputs)

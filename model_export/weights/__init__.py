@@ -1,5 +1,6 @@
-"""Trained models on disk: a run's checkpoint, and the weights that are kept and shared.
+"""Trained models on disk: the checkpoint of a run, and weights at half size to keep and to share.
 
+`stored` loads a model from either, and finds the data that it was trained on.
 May import: network, data, recipe, errors.
 Face: `stored.load_model`, `stored.save_weights`, `checkpoint.load_checkpoint`.
 """

@@ -1,4 +1,7 @@
-"""Backbones: the networks that exits are attached to."""
+"""Backbones: the networks that exits are attached to.
+
+`base.Backbone` says what one is; `build_backbone` makes that of a recipe.
+"""
 
 from __future__ import annotations
 

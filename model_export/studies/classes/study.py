@@ -20,7 +20,7 @@ from model_export.studies.classes.figures import (
     samples_figure,
 )
 from model_export.studies.classes.superclasses import superclasses, thirds
-from model_export.studies.registry import Inputs
+from model_export.studies.registry import StudyInputs
 from model_export.studies.report import Cell, Study, Table, model_facts
 
 ENDS = 8  # classes at the top and at the bottom of a table
@@ -30,7 +30,7 @@ SHEET_ENDS = 3  # classes on the sample sheet that leave earliest, and as many t
 Floats = npt.NDArray[np.float64]
 
 
-def study(inputs: Inputs) -> Study:
+def study(inputs: StudyInputs) -> Study:
     """Group the answers by class."""
     assert inputs.model and inputs.data
     found = answers(inputs.model, inputs.data, 'test', inputs.limit, inputs.cache)

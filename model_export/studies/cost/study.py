@@ -11,7 +11,7 @@ from model_export.network.early_exit import EarlyExitViT
 from model_export.network.fold import fold
 from model_export.recipe.recipe import load_recipe
 from model_export.studies.cost.count import ORDER, Cost, Costs, count, places, total
-from model_export.studies.registry import Inputs
+from model_export.studies.registry import StudyInputs
 from model_export.studies.report import Cell, Study, Table, model_facts
 from model_export.training.schemes import check_stages
 from model_export.weights.stored import load_model
@@ -39,7 +39,7 @@ come to {trained:.1%} of the backbone's MACs as trained, and to {folded:.1%} as 
 """
 
 
-def study(inputs: Inputs) -> Study:
+def study(inputs: StudyInputs) -> Study:
     """Run the study on `inputs.weights`."""
     assert inputs.weights is not None
     model = load(inputs.weights)

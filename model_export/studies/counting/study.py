@@ -27,7 +27,7 @@ from model_export.regression.policy import (
     regression_point,
 )
 from model_export.regression.session import RegressionSession
-from model_export.studies.registry import Inputs
+from model_export.studies.registry import StudyInputs
 from model_export.studies.report import Study, Table, model_facts
 
 LISTED = 10  # every so many of the candidates has a row
@@ -56,7 +56,7 @@ class Fixed:
     speedup: float
 
 
-def study(inputs: Inputs) -> Study:
+def study(inputs: StudyInputs) -> Study:
     """Run the study.
 
     Raises:

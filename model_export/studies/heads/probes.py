@@ -17,7 +17,7 @@ from model_export.data import Dataset
 from model_export.errors import ModelExportError
 from model_export.network.early_exit import EarlyExitViT
 from model_export.network.predict import BATCH_SIZE, best_device, has_bfloat16
-from model_export.studies.registry import Inputs
+from model_export.studies.registry import StudyInputs
 from model_export.training.features import compute_features
 from model_export.training.schemes.base import Seen, look
 
@@ -77,7 +77,7 @@ class Probe:
     accuracy: float
 
 
-def budget_of(inputs: Inputs, *, images: int, epochs: int) -> Budget:
+def budget_of(inputs: StudyInputs, *, images: int, epochs: int) -> Budget:
     """Return the budget of the command line, or else the study's own `images` and `epochs`."""
     return Budget(
         images if inputs.images is None else inputs.images,

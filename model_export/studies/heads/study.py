@@ -34,7 +34,7 @@ from model_export.studies.heads.probes import (
     head_logits,
     train_head,
 )
-from model_export.studies.registry import Inputs
+from model_export.studies.registry import StudyInputs
 from model_export.studies.report import Cell, Study, Table, model_facts
 from model_export.weights.stored import load_model, load_training_data
 
@@ -54,7 +54,7 @@ TITLES = {
 }
 
 
-def study(inputs: Inputs) -> Study:
+def study(inputs: StudyInputs) -> Study:
     """Train and score what no earlier, killed run has done; then sum up.
 
     Each result is written at once, to a file in the cache folder (or, without one, in the folder

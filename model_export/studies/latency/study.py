@@ -23,7 +23,7 @@ from model_export.errors import ModelExportError
 from model_export.measuring.timing import time_exits
 from model_export.studies.latency.cold_start import NEAR, THREADS, ColdStart, cold_start
 from model_export.studies.latency.headless import write_headless
-from model_export.studies.registry import Inputs
+from model_export.studies.registry import StudyInputs
 from model_export.studies.report import Cell, Study, Table, model_facts
 
 ROUNDS = 60
@@ -48,7 +48,7 @@ second half of {runs} runs at full depth; warm means that the median of five run
 """
 
 
-def study(inputs: Inputs) -> Study:
+def study(inputs: StudyInputs) -> Study:
     """Run the study; `inputs.limit` lowers the number of rounds."""
     assert inputs.model is not None
     rounds = min(ROUNDS, inputs.limit or ROUNDS)

@@ -17,7 +17,7 @@ from model_export.measuring.answers import Answers, Leaving, answers, leaving
 from model_export.network.early_exit import EarlyExitViT
 from model_export.studies.looking.maps import attention_rollout, grad_cam, has_rollout
 from model_export.studies.looking.sheet import Tile, overlay, sheet, thumbnail
-from model_export.studies.registry import Inputs
+from model_export.studies.registry import StudyInputs
 from model_export.studies.report import Study, Table, model_facts
 from model_export.weights.stored import load_model
 
@@ -35,7 +35,7 @@ class Sample:
     why: str
 
 
-def study(inputs: Inputs) -> Study:
+def study(inputs: StudyInputs) -> Study:
     """Draw the maps of every exit.
 
     Raises:

@@ -26,7 +26,7 @@ from model_export.planner import SCHEMES, Costs, costs, place
 from model_export.planner import leaving as macs_leaving
 from model_export.recipe.recipe import ExitRecipe
 from model_export.studies.heads.probes import Budget, budget_of, features, head_logits, train_head
-from model_export.studies.registry import Inputs
+from model_export.studies.registry import StudyInputs
 from model_export.studies.report import Cell, Study, Table, model_facts
 from model_export.weights.stored import load_model, load_training_data
 
@@ -57,7 +57,7 @@ class Curve:
     at: tuple[OperatingPoint | None, ...]
 
 
-def study(inputs: Inputs) -> Study:
+def study(inputs: StudyInputs) -> Study:
     """Train each head that a scheme needs once, then compare the schemes."""
     assert inputs.weights and inputs.data
     budget = budget_of(inputs, images=IMAGES, epochs=EPOCHS)

@@ -23,7 +23,7 @@ from eevit_ros.model.metadata import ModelMetadata
 from eevit_ros.reporting.host_info import describe_machine
 from model_export.errors import ModelExportError
 from model_export.measuring.timing import time_exits
-from model_export.studies.registry import Inputs
+from model_export.studies.registry import StudyInputs
 from model_export.studies.report import model_facts, versions
 
 ROUNDS = 100
@@ -31,7 +31,7 @@ FOLDER = 'machines'  # under --out
 KEYS = ('machine', 'model', 'rounds', 'providers')
 
 
-def write_machine(inputs: Inputs) -> None:
+def write_machine(inputs: StudyInputs) -> None:
     """Measure this machine into `inputs.out`, a `.json` file or the studies' folder.
 
     Raises:

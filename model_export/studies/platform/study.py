@@ -15,7 +15,7 @@ from eevit_ros.model.engine import Engine
 from eevit_ros.reporting import style
 from model_export.errors import ModelExportError
 from model_export.studies.platform.machines import FOLDER, read_machine, shares, write_machine
-from model_export.studies.registry import Inputs
+from model_export.studies.registry import StudyInputs
 from model_export.studies.report import Cell, Study, Table, model_facts
 
 TEXT = """\
@@ -31,7 +31,7 @@ listed as not run.
 """
 
 
-def study(inputs: Inputs) -> Study:
+def study(inputs: StudyInputs) -> Study:
     """Merge `inputs.merge`; without it measure this machine and merge all that lie in `out`."""
     assert inputs.model is not None
     paths = list(inputs.merge)

@@ -14,7 +14,7 @@ from eevit_ros.reporting.style import MUTED, quiet
 from model_export.data import fingerprint, load_split, split_held_out
 from model_export.errors import ModelExportError
 from model_export.recipe.recipe import recipe_to_dict
-from model_export.studies.registry import Inputs
+from model_export.studies.registry import StudyInputs
 from model_export.studies.report import Cell, Study, Table, model_facts
 from model_export.studies.schemes.plan import ComparisonPlan, System, load_plan
 from model_export.studies.schemes.run import (
@@ -51,7 +51,7 @@ that have no result yet; those that have one are kept.
 """
 
 
-def study(inputs: Inputs) -> Study:
+def study(inputs: StudyInputs) -> Study:
     """Do the runs that have no result yet, one seed after the other, then make the tables.
 
     Raises:
@@ -88,7 +88,7 @@ def study(inputs: Inputs) -> Study:
     )
 
 
-def do_runs(plan: ComparisonPlan, inputs: Inputs, folder: Path) -> None:
+def do_runs(plan: ComparisonPlan, inputs: StudyInputs, folder: Path) -> None:
     """Train and measure what has no result yet; a kill costs what came after a checkpoint."""
     if not (inputs.weights and inputs.data and inputs.cache):
         raise ModelExportError('study schemes with --seeds needs --weights, --data and --cache')

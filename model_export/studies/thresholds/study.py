@@ -19,7 +19,7 @@ from eevit_ros.reporting import style
 from model_export.measuring.answers import Answers, answers
 from model_export.network.macs import macs_alone
 from model_export.studies.latency.study import exit_times
-from model_export.studies.registry import Inputs
+from model_export.studies.registry import StudyInputs
 from model_export.studies.report import Study, Table, model_facts
 
 ROUNDS = 20
@@ -42,7 +42,7 @@ right on {final:.2%}. {against}
 """
 
 
-def study(inputs: Inputs) -> Study:
+def study(inputs: StudyInputs) -> Study:
     """Run the study."""
     assert inputs.model is not None and inputs.data is not None
     found = answers(inputs.model, inputs.data, 'test', inputs.limit, inputs.cache)

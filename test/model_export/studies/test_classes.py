@@ -17,7 +17,7 @@ from model_export.measuring.answers import Answers
 from model_export.studies.classes import study as classes
 from model_export.studies.classes.study import by_class, later_when_wrong, pearson, study
 from model_export.studies.classes.superclasses import superclasses, thirds
-from model_export.studies.registry import Inputs
+from model_export.studies.registry import StudyInputs
 
 
 @given(st.lists(st.tuples(st.integers(1, 6), st.booleans()), min_size=1, max_size=40))
@@ -72,7 +72,7 @@ def test_the_study_finds_the_classes_that_leave_late_and_are_wrong(
     monkeypatch.setattr(classes, 'answers', lambda *_: colour_answers)
     model = tmp_path / 'model.onnx'
     model.write_bytes(b'for its hash')
-    found = study(Inputs(tmp_path, model=model, data=colour_folder))
+    found = study(StudyInputs(tmp_path, model=model, data=colour_folder))
     tables = {table.name: table.rows for table in found.tables}
     dark, red, green, blue = colour_answers.metadata.class_names
     assert [row[0] for row in tables['by_accuracy']] == [dark, red, green, blue]

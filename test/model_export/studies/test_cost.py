@@ -16,7 +16,7 @@ from model_export.network.macs import count_macs
 from model_export.recipe.recipe import BackboneRecipe, ExitRecipe, Recipe, recipe_to_dict
 from model_export.studies.cost.count import Cost, count
 from model_export.studies.cost.study import study
-from model_export.studies.registry import Inputs
+from model_export.studies.registry import StudyInputs
 
 WIDTH, TOKENS, CLASSES = 24, 37, 4  # of the tiny recipe
 
@@ -113,7 +113,7 @@ def test_heads_are_compared_with_their_layer(recipe: Recipe, tmp_path: Path) -> 
     path = tmp_path / 'tiny.yaml'
     one = dataclasses.replace(recipe, exits=(ExitRecipe(2, 'linear'),))
     path.write_text(yaml.safe_dump(recipe_to_dict(one)))
-    heads = study(Inputs(out=tmp_path, weights=path)).tables[2]
+    heads = study(StudyInputs(out=tmp_path, weights=path)).tables[2]
     (row,) = (dict(zip(heads.columns, row, strict=True)) for row in heads.rows)
     assert row['head'] == 'linear' and row['after layer'] == 2
     assert row['M MACs'] == row['M MACs, folded'] == WIDTH * CLASSES / 1e6

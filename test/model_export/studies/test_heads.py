@@ -28,7 +28,7 @@ from model_export.studies.heads.study import (
     read_cells,
     study,
 )
-from model_export.studies.registry import Inputs
+from model_export.studies.registry import StudyInputs
 from test.model_export.random_model import random_model
 
 probes = st.builds(
@@ -114,7 +114,7 @@ def test_the_study_goes_on_where_it_was_killed(
 ) -> None:
     few = {kind: TITLES[kind] for kind in ('linear', 'cnn_ignore_ee', 'lph', 'gah')}
     monkeypatch.setattr(heads_grid, 'TITLES', few)
-    inputs = Inputs(
+    inputs = StudyInputs(
         tmp_path / 'out',
         weights=colour_weights,
         data=colour_folder,

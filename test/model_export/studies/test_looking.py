@@ -17,7 +17,7 @@ from model_export.studies.looking import study as looking
 from model_export.studies.looking.maps import attention_rollout, grad_cam, has_rollout
 from model_export.studies.looking.sheet import SIDE, overlay, thumbnail
 from model_export.studies.looking.study import choose, focus, likeness, study
-from model_export.studies.registry import Inputs
+from model_export.studies.registry import StudyInputs
 from test.model_export.random_model import random_model
 
 
@@ -135,7 +135,7 @@ def test_the_study_draws_each_kind_of_map(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(looking, 'answers', lambda *_: colour_answers)
-    inputs = Inputs(tmp_path, model=Path('m'), weights=colour_weights, data=colour_folder)
+    inputs = StudyInputs(tmp_path, model=Path('m'), weights=colour_weights, data=colour_folder)
     found = study(inputs)
     assert sorted(found.figures) == ['gradcam', 'rollout']
     images, maps = found.tables
@@ -151,4 +151,4 @@ def test_other_weights_than_the_files_are_refused(
     made = replace(colour_answers, metadata=renamed)
     monkeypatch.setattr(looking, 'answers', lambda *_: made)
     with pytest.raises(ModelExportError, match='is not what m was made of'):
-        study(Inputs(tmp_path, model=Path('m'), weights=colour_weights, data=tmp_path))
+        study(StudyInputs(tmp_path, model=Path('m'), weights=colour_weights, data=tmp_path))

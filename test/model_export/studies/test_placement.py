@@ -10,7 +10,7 @@ from model_export.planner import Costs
 from model_export.recipe.recipe import ExitRecipe
 from model_export.studies.placement.study import study as placement_study
 from model_export.studies.placement.study import trade_off
-from model_export.studies.registry import Inputs
+from model_export.studies.registry import StudyInputs
 
 LABELS = torch.arange(200) % 4
 PRICE = Costs(layers=(10,) * 8, heads=(1,) * 7)
@@ -39,7 +39,7 @@ def test_shallow_exits_reach_what_deep_ones_cannot() -> None:
 def test_the_study_compares_all_placements(
     colour_weights: Path, colour_folder: Path, tmp_path: Path
 ) -> None:
-    inputs = Inputs(tmp_path, weights=colour_weights, data=colour_folder, images=64, epochs=1)
+    inputs = StudyInputs(tmp_path, weights=colour_weights, data=colour_folder, images=64, epochs=1)
     found = placement_study(inputs)
     speedups, heads = found.tables
     assert [row[:2] for row in speedups.rows] == [

@@ -19,7 +19,7 @@ from harness.tiny_model import write_tiny_model  # noqa: E402
 from model_export.errors import ModelExportError
 from model_export.studies.platform.machines import mixed_percentile, shares
 from model_export.studies.platform.study import study
-from model_export.studies.registry import Inputs
+from model_export.studies.registry import StudyInputs
 
 
 @pytest.fixture(scope='module')
@@ -62,7 +62,7 @@ def test_a_provider_that_is_not_there_is_listed(machine: Path, model: Path) -> N
 
 
 def test_machines_are_merged_into_one_table(machine: Path, model: Path, tmp_path: Path) -> None:
-    inputs = Inputs(out=tmp_path, model=model, merge=(machine, other(machine, tmp_path)))
+    inputs = StudyInputs(out=tmp_path, model=model, merge=(machine, other(machine, tmp_path)))
     summary, per_exit = study(inputs).tables
     assert [row[:2] for row in summary.rows] == [
         (name, provider) for name in ('bench', 'other') for provider in ('tensorrt', 'cuda', 'cpu')
@@ -75,7 +75,7 @@ def test_machines_are_merged_into_one_table(machine: Path, model: Path, tmp_path
 def test_a_machine_of_another_model_is_refused(machine: Path, model: Path, tmp_path: Path) -> None:
     stranger = other(machine, tmp_path, model={'model': 'x', 'sha256': 'y'})
     with pytest.raises(ModelExportError, match=r'^other: measured with another file'):
-        study(Inputs(out=tmp_path, model=model, merge=(machine, stranger)))
+        study(StudyInputs(out=tmp_path, model=model, merge=(machine, stranger)))
 
 
 @pytest.mark.parametrize('content', ['{', '{}'])
@@ -83,7 +83,7 @@ def test_a_file_that_is_no_machine_is_named(model: Path, tmp_path: Path, content
     path = tmp_path / 'bad.json'
     path.write_text(content)
     with pytest.raises(ModelExportError, match=r'bad\.json'):
-        study(Inputs(out=tmp_path, model=model, merge=(path,)))
+        study(StudyInputs(out=tmp_path, model=model, merge=(path,)))
 
 
 def test_the_mix_is_that_of_the_calibration(model: Path) -> None:

@@ -9,7 +9,7 @@ import yaml
 
 from model_export.errors import ModelExportError
 from model_export.recipe.recipe import Recipe, recipe_from_dict
-from model_export.studies.registry import Inputs
+from model_export.studies.registry import StudyInputs
 from model_export.studies.schemes import study as schemes
 from model_export.studies.schemes.plan import load_plan
 from model_export.studies.schemes.run import Point, Result, read_result
@@ -50,7 +50,7 @@ def test_a_comparison_goes_on_where_it_was_killed(
 ) -> None:
     start = random_model(recipe_from_dict({**PLAN['base'], 'name': 'start', 'exits': EXITS}))
     save_weights(start, CLASSES, 'other data', tmp_path / 'weights')
-    inputs = Inputs(
+    inputs = StudyInputs(
         tmp_path / 'out',
         weights=tmp_path / 'weights',
         data=colour_folder,
@@ -122,7 +122,7 @@ def test_a_plan_that_does_not_hold_is_refused(
 
 def test_without_seeds_and_results_it_says_what_to_do(plan: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelExportError, match='name --seeds, so that runs are done'):
-        study(Inputs(tmp_path, plan=plan))
+        study(StudyInputs(tmp_path, plan=plan))
 
 
 def test_a_result_that_cannot_be_read_is_named(tmp_path: Path) -> None:

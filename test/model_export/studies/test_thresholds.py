@@ -14,7 +14,7 @@ from harness.paths import ROOT
 from model_export.errors import ModelExportError
 from model_export.measuring import answers as module
 from model_export.measuring.answers import Answers, answers
-from model_export.studies.registry import Inputs
+from model_export.studies.registry import StudyInputs
 from model_export.studies.thresholds import study as thresholds
 from model_export.studies.thresholds.study import fixed_exits, study
 
@@ -91,7 +91,7 @@ def test_the_study_agrees_with_the_engine(
     monkeypatch.setattr(module, 'AllExits', None)  # the answers are read, not made again
     monkeypatch.setattr(thresholds, 'exit_times', lambda model, rounds: (twice, LAYERS))
     trade_off, fixed, shares = study(
-        Inputs(out=cache, model=MODEL, data=data, limit=LIMIT, cache=cache)
+        StudyInputs(out=cache, model=MODEL, data=data, limit=LIMIT, cache=cache)
     ).tables
     names = engine.metadata.class_names
     left = [0] * len(found.probabilities)
