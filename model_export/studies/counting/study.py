@@ -5,19 +5,15 @@ The model is one of its own, not the shipped one, so `study all` leaves this stu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from eevit_ros.images.resize import Image
 from eevit_ros.model.check import read_model
-from eevit_ros.reporting import style
 from model_export.data import evaluation_batch
 from model_export.data.values import load_values
 from model_export.errors import ModelExportError
-from model_export.network.macs import macs_alone
 from model_export.regression.model_file import RegressionMetadata
 from model_export.regression.policy import (
     RegressionAnswers,
@@ -27,6 +23,7 @@ from model_export.regression.policy import (
     regression_point,
 )
 from model_export.regression.session import RegressionSession
+from model_export.studies.fixed_exits import FixedExit, draw_trade_off, fixed_exits
 from model_export.studies.registry import StudyInputs
 from model_export.studies.report import Study, Table, model_facts
 
@@ -45,15 +42,6 @@ no head but its own.
 With its own tolerances the file is off by {error:.3g} at {macs:.2f}x fewer MACs, the final exit by
 {final:.3g}. {against}
 """
-
-
-@dataclass(frozen=True)
-class Fixed:
-    """One exit for all images: its layer, mean absolute error and MAC speed-up."""
-
-    layer: int
-    error: float
-    speedup: float
 
 
 def study(inputs: StudyInputs) -> Study:
@@ -81,7 +69,7 @@ def study(inputs: StudyInputs) -> Study:
     own = regression_point(known, meta.default_tolerances)
     tried = candidates(meta.deviation)
     common = {one: regression_point(known, [one] * len(meta.exit_layers)) for one in tried}
-    fixed = _fixed_exits(known, meta)
+    fixed = fixed_exits(meta, known.errors)
     return Study(
         'counting',
         'Counting: a regression with early exits',
@@ -94,7 +82,7 @@ def study(inputs: StudyInputs) -> Study:
             mean=np.abs(test.values - test.values.mean()).mean(),
             error=own.error,
             macs=own.speedup_macs,
-            final=fixed[-1].error,
+            final=fixed[-1].score,
             against=_against(own, fixed, meta),
         ),
         (_fixed_table(fixed), _trade_off(own, common), _shares(own, common, meta)),
@@ -117,29 +105,20 @@ def _check_decisions(session: RegressionSession, pixels: Image, known: Regressio
             )
 
 
-def _fixed_exits(known: RegressionAnswers, meta: RegressionMetadata) -> list[Fixed]:
-    """Return each exit alone; the last is the plain backbone."""
-    alone = macs_alone(meta.macs, meta.head_macs)
-    return [
-        Fixed(layer, error, meta.backbone_macs / macs)
-        for layer, error, macs in zip(meta.answer_layers, known.errors, alone, strict=True)
-    ]
-
-
-def _against(own: RegressionPoint, fixed: list[Fixed], meta: RegressionMetadata) -> str:
+def _against(own: RegressionPoint, fixed: list[FixedExit], meta: RegressionMetadata) -> str:
     """Compare with the best fixed exit among those that cost as many MACs or fewer."""
     within = [one for one in fixed if one.speedup >= own.speedup_macs]
     if not within:
         return 'No fixed exit is as cheap.'
-    best = min(within, key=lambda one: one.error)
+    best = min(within, key=lambda one: one.score)
     return (
         f'The best fixed exit that costs no more is the one after layer {best.layer} of '
-        f'{meta.layers}: {best.error:.3g} at {best.speedup:.2f}x.'
+        f'{meta.layers}: {best.score:.3g} at {best.speedup:.2f}x.'
     )
 
 
-def _fixed_table(fixed: list[Fixed]) -> Table:
-    rows = tuple((one.layer, one.error, one.speedup) for one in fixed)
+def _fixed_table(fixed: list[FixedExit]) -> Table:
+    rows = tuple((one.layer, one.score, one.speedup) for one in fixed)
     return Table(
         'fixed', 'Every image leaves at one exit', ('after layer', 'MAE', 'MAC speed-up'), rows
     )
@@ -175,41 +154,15 @@ def _shares(
     )
 
 
-def _draw(own: RegressionPoint, common: dict[float, RegressionPoint], fixed: list[Fixed]) -> Figure:
-    figure = Figure(figsize=(7, 3.6), layout='constrained')
-    axes = figure.subplots()
-    axes.plot(
-        [one.speedup_macs for one in common.values()],
-        [one.error for one in common.values()],
-        color=style.RATE,
-        label='one tolerance for all exits',
+def _draw(
+    own: RegressionPoint, common: dict[float, RegressionPoint], fixed: list[FixedExit]
+) -> Figure:
+    return draw_trade_off(
+        [(one.speedup_macs, one.error) for one in common.values()],
+        fixed,
+        (own.speedup_macs, own.error),
+        thresholds='tolerance',
+        score='mean absolute error',
+        legend='upper left',
+        label_at=(4, 4),
     )
-    axes.plot(
-        [one.speedup for one in fixed],
-        [one.error for one in fixed],
-        's--',
-        color=style.MUTED,
-        ms=4,
-        lw=0.8,
-        label='one fixed exit (after layer ...)',
-    )
-    for one in fixed:
-        axes.annotate(
-            str(one.layer),
-            (one.speedup, one.error),
-            xytext=(4, 4),
-            textcoords='offset points',
-            color=style.MUTED,
-        )
-    axes.plot(
-        own.speedup_macs,
-        own.error,
-        '*',
-        color=style.WRONG,
-        ms=11,
-        label="the file's own tolerances",
-    )
-    axes.set(xlabel='fewer MACs, times', ylabel='mean absolute error', title='Test set')
-    axes.legend(frameon=False, loc='upper left')
-    style.quiet(axes)
-    return figure

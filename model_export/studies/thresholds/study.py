@@ -16,8 +16,8 @@ from eevit_ros.policies import build_policy
 from eevit_ros.policies.operating_point import OperatingPoint, measure_exits, operating_point
 from eevit_ros.policies.threshold_search import CANDIDATES, exits_taken
 from eevit_ros.reporting import style
-from model_export.measuring.answers import Answers, answers
-from model_export.network.macs import macs_alone
+from model_export.measuring.answers import answers
+from model_export.studies.fixed_exits import FixedExit, draw_trade_off, fixed_exits
 from model_export.studies.latency.study import exit_times
 from model_export.studies.registry import StudyInputs
 from model_export.studies.report import Study, Table, model_facts
@@ -67,7 +67,7 @@ def study(inputs: StudyInputs) -> Study:
 
     own = apply(meta.default_thresholds)
     common = {float(value): apply(float(value)) for value in CANDIDATES}
-    fixed = fixed_exits(found)
+    fixed = fixed_exits(meta, found.right.mean(axis=1))
     return Study(
         'thresholds',
         'Thresholds',
@@ -78,7 +78,7 @@ def study(inputs: StudyInputs) -> Study:
             own=', '.join(f'{value:g}' for value in meta.default_thresholds),
             accuracy=own.accuracy,
             macs=own.speedup_macs,
-            final=fixed[-1][1],
+            final=fixed[-1].score,
             against=_against(own, fixed, meta),
         ),
         (_trade_off(own, common, speedup_time), _fixed(fixed), _shares(own, common, meta)),
@@ -87,25 +87,12 @@ def study(inputs: StudyInputs) -> Study:
     )
 
 
-def fixed_exits(found: Answers) -> list[tuple[int, float, float]]:
-    """Return layer, accuracy and MAC speed-up of each exit alone, last of the plain backbone."""
-    meta = found.metadata
-    alone = macs_alone(meta.macs, meta.head_macs)
-    shares = found.right.mean(axis=1)
-    return [
-        (layer, float(share), meta.backbone_macs / macs)
-        for layer, share, macs in zip(meta.answer_layers, shares, alone, strict=True)
-    ]
-
-
-def _against(
-    own: OperatingPoint, fixed: list[tuple[int, float, float]], meta: ModelMetadata
-) -> str:
+def _against(own: OperatingPoint, fixed: list[FixedExit], meta: ModelMetadata) -> str:
     """Compare with the best fixed exit among those that cost as many MACs or fewer."""
-    within = [one for one in fixed if one[2] >= own.speedup_macs]
+    within = [one for one in fixed if one.speedup >= own.speedup_macs]
     if not within:
         return 'No fixed exit is as cheap.'
-    layer, accuracy, speedup = max(within, key=lambda one: one[1])
+    layer, accuracy, speedup = max(within, key=lambda one: one.score)
     return (
         f'The best fixed exit that costs no more is the one after layer {layer} of {meta.layers}: '
         f'{accuracy:.2%} at {speedup:.2f}x.'
@@ -132,7 +119,7 @@ def _trade_off(
     )
 
 
-def _fixed(fixed: list[tuple[int, float, float]]) -> Table:
+def _fixed(fixed: list[FixedExit]) -> Table:
     return Table(
         'fixed',
         'Every image leaves at one exit',
@@ -153,55 +140,23 @@ def _shares(own: OperatingPoint, common: dict[float, OperatingPoint], meta: Mode
 
 
 def _draw_trade_off(
-    own: OperatingPoint, common: dict[float, OperatingPoint], fixed: list[tuple[int, float, float]]
+    own: OperatingPoint, common: dict[float, OperatingPoint], fixed: list[FixedExit]
 ) -> Figure:
-    figure = Figure(figsize=(7, 3.6), layout='constrained')
-    axes = figure.subplots()
-    speed = [one.speedup_macs for one in common.values()]
-    axes.plot(
-        speed,
-        [100 * one.accuracy for one in common.values()],
-        color=style.RATE,
-        label='one threshold for all exits',
+    figure = draw_trade_off(
+        [(one.speedup_macs, 100 * one.accuracy) for one in common.values()],
+        [one._replace(score=100 * one.score) for one in fixed],
+        (own.speedup_macs, 100 * own.accuracy),
+        thresholds='threshold',
+        score='accuracy, %',
+        legend='lower left',
+        label_at=(-3, -11),
     )
     for value in (0.5, 0.7, 0.9, 0.99):
-        one = common[value]
-        axes.plot(one.speedup_macs, 100 * one.accuracy, '.', color=style.RATE)
-        axes.annotate(
-            f'{value:g}',
-            (one.speedup_macs, 100 * one.accuracy),
-            xytext=(4, 4),
-            textcoords='offset points',
-            color=style.RATE,
+        at = (common[value].speedup_macs, 100 * common[value].accuracy)
+        figure.axes[0].plot(*at, '.', color=style.RATE)
+        figure.axes[0].annotate(
+            f'{value:g}', at, xytext=(4, 4), textcoords='offset points', color=style.RATE
         )
-    axes.plot(
-        [speedup for _, _, speedup in fixed],
-        [100 * accuracy for _, accuracy, _ in fixed],
-        's--',
-        color=style.MUTED,
-        ms=4,
-        lw=0.8,
-        label='one fixed exit (after layer ...)',
-    )
-    for layer, accuracy, speedup in fixed:
-        axes.annotate(
-            str(layer),
-            (speedup, 100 * accuracy),
-            xytext=(-3, -11),
-            textcoords='offset points',
-            color=style.MUTED,
-        )
-    axes.plot(
-        own.speedup_macs,
-        100 * own.accuracy,
-        '*',
-        color=style.WRONG,
-        ms=11,
-        label="the file's own thresholds",
-    )
-    axes.set(xlabel='fewer MACs, times', ylabel='accuracy, %', title='Test set')
-    axes.legend(frameon=False, loc='lower left')
-    style.quiet(axes)
     return figure
 
 

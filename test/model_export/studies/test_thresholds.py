@@ -14,9 +14,10 @@ from harness.paths import ROOT
 from model_export.errors import ModelExportError
 from model_export.measuring import answers as module
 from model_export.measuring.answers import Answers, answers
+from model_export.studies.fixed_exits import fixed_exits
 from model_export.studies.registry import StudyInputs
 from model_export.studies.thresholds import study as thresholds
-from model_export.studies.thresholds.study import fixed_exits, study
+from model_export.studies.thresholds.study import study
 
 MODEL = ROOT / 'models' / 'eevit_s14_cifar100.onnx'
 LIMIT = 5
@@ -112,7 +113,7 @@ def test_the_study_agrees_with_the_engine(
 
 def test_a_fixed_exit_pays_for_its_own_head_alone(found: Answers) -> None:
     meta = found.metadata
-    rows = fixed_exits(found)
+    rows = fixed_exits(found.metadata, found.right.mean(axis=1))
     assert rows[0][2] == meta.backbone_macs / meta.macs[0]
     second = meta.macs[1] - meta.head_macs[0]
     assert rows[1][2] == pytest.approx(meta.backbone_macs / second)
