@@ -11,9 +11,7 @@ from eevit_ros.errors import EevitError
 from eevit_ros.images.raw import decode_compressed
 from eevit_ros.images.resize import Image, InputSize
 from eevit_ros.recordings.errors import RecordingError
-from eevit_ros.recordings.natural_order import natural_key
-from eevit_ros.recordings.picture_format import picture_format
-from eevit_ros.recordings.source import SourceFrame
+from eevit_ros.recordings.source import SourceFrame, natural_key, picture_format
 from eevit_ros.recordings.stamps import SECOND_NS
 
 PICTURE_SUFFIXES = ('.jpg', '.jpeg', '.png')

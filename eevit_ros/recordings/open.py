@@ -8,8 +8,7 @@ from eevit_ros.recordings.bag.files import is_bag
 from eevit_ros.recordings.bag.source import BagSource
 from eevit_ros.recordings.errors import RecordingError
 from eevit_ros.recordings.folder import PICTURE_SUFFIXES, FolderSource
-from eevit_ros.recordings.natural_order import natural_key
-from eevit_ros.recordings.source import Source
+from eevit_ros.recordings.source import Source, natural_key
 from eevit_ros.recordings.video import VIDEO_SUFFIXES, VideoSource
 
 _ACCEPTED = (

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
+from eevit_ros.images.jpeg_png import JPEG_MAGIC, PNG_MAGIC
 from eevit_ros.images.resize import Image, InputSize
 
 
@@ -68,3 +71,16 @@ class Source(Protocol):
         Raises:
             RecordingError: There is no such topic of that type; names those that there are.
         """
+
+
+def picture_format(data: bytes) -> str:
+    """Return 'jpeg' or 'png' by the first bytes, '' for anything else."""
+    if data.startswith(JPEG_MAGIC):
+        return 'jpeg'
+    return 'png' if data.startswith(PNG_MAGIC) else ''
+
+
+def natural_key(path: Path) -> list[tuple[int, str]]:
+    """Return a sort key of a path's last part that puts 2 before 10."""
+    parts = re.split('([0-9]+)', path.name)
+    return [(int(part), part) if index % 2 else (0, part) for index, part in enumerate(parts)]

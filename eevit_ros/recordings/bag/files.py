@@ -20,7 +20,7 @@ from eevit_ros.recordings.bag.messages import BagFile, Loss, Recorded, Topic
 from eevit_ros.recordings.bag.scratch import scratch_copy
 from eevit_ros.recordings.bag.sqlite import SqliteRows, sqlite_is_whole
 from eevit_ros.recordings.errors import RecordingError
-from eevit_ros.recordings.natural_order import natural_key
+from eevit_ros.recordings.source import natural_key
 
 _METADATA = 'metadata.yaml'
 _PACKED = '.zstd'

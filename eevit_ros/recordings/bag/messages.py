@@ -7,9 +7,10 @@ broken definition of some other topic must not keep anybody from the images.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Protocol
 
 import zstandard
@@ -81,6 +82,46 @@ class BagFile(Protocol):
 
         Raises nothing over a damaged file: the damage is a `Loss`.
         """
+
+
+def choose_topic(path: Path, wanted: str | None, topics: Mapping[Topic, int]) -> str:
+    """Return the topic of the images to replay.
+
+    Args:
+        path: The bag, for errors.
+        wanted: The topic that was asked for; None takes the only one with images.
+        topics: Number of messages of each topic.
+
+    Raises:
+        RecordingError: There is none, or more than one; lists those that there are.
+    """
+    images = {x: count for x, count in topics.items() if x.type in IMAGE_TYPES}
+    present = (
+        f'its image topics are {listed(images)}'
+        if images
+        else f'it holds no images, only {listed(topics) or "nothing"}'
+    )
+    if wanted is None:
+        names = sorted({x.name for x, count in images.items() if count})
+        if len(names) > 1:
+            raise RecordingError(f'{path} has several image topics, name one: {present}')
+        if not names:
+            raise RecordingError(f'{path} has no images to replay: {present}')
+        return names[0]
+    kinds = [x for x in topics if x.name == wanted]
+    if not kinds:
+        raise RecordingError(f'{path} has no topic {wanted}: {present}')
+    if not any(x in images for x in kinds):
+        raise RecordingError(f'topic {wanted} of {path} is of type {kinds[0].type}: {present}')
+    if not any(images.get(x) for x in kinds):
+        raise RecordingError(f'topic {wanted} of {path} is empty: {present}')
+    return wanted
+
+
+def listed(topics: Mapping[Topic, int]) -> str:
+    """Return topics with type and number of messages, for people."""
+    entries = sorted(topics.items(), key=lambda entry: entry[0].name)
+    return ', '.join(f'{x.name} ({x.type}, {count} messages)' for x, count in entries)
 
 
 def ros2_type(name: str) -> str:

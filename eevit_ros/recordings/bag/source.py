@@ -20,13 +20,13 @@ from eevit_ros.recordings.bag.messages import (
     IMAGE_TYPES,
     Loss,
     Topic,
+    choose_topic,
     deserialize,
+    listed,
     stamp_of,
 )
-from eevit_ros.recordings.bag.topics import choose_topic, listed
 from eevit_ros.recordings.errors import RecordingError
-from eevit_ros.recordings.picture_format import picture_format
-from eevit_ros.recordings.source import SourceFrame
+from eevit_ros.recordings.source import SourceFrame, picture_format
 from eevit_ros.recordings.stamps import stamp_text
 
 _LOSSES_TOLD = 5  # of a file; a thousand places are one bad disk

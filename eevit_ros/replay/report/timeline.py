@@ -17,7 +17,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from eevit_ros.replay.report.series import BINS, WINDOW, bin_edges, binned, running_mean
-from eevit_ros.replay.report.strokes import dots, vertical
 from eevit_ros.replay.report.time_axis import Numbers, TimeAxis
 from eevit_ros.replay.results.correctness import Correctness, Mask, mark_correct
 from eevit_ros.replay.results.frame_table import BAD, DROPPED
@@ -88,7 +87,7 @@ def _draw_depth(
             (correctness.wrong, WRONG, wrong),
         ):
             if mask.any():
-                dots(axes, axis.places[mask], exits[mask], axis.end, colour, name)
+                _draw_dots(axes, axis.places[mask], exits[mask], axis.end, colour, name)
         x, mean = _mean_of_parts(axis, exits, correctness.answered)
         axes.plot(x, mean, color=INK, lw=1.4, label=f'mean of {WINDOW} answers', zorder=4)
     else:
@@ -152,7 +151,7 @@ def _draw_left_out(axes: Axes, frames: pd.DataFrame, axis: TimeAxis, one_by_one:
     dropped, bad = status == DROPPED, status == BAD
     if one_by_one:
         for mask, colour in ((dropped, DARK), (bad, WRONG)):
-            vertical(axes, axis.places[mask], colour, lw=1)
+            _draw_vertical(axes, axis.places[mask], colour, lw=1)
         axes.set_ylim(0, 1)
         axes.set_yticks([])
     else:
@@ -207,7 +206,7 @@ def _draw_recordings(panels: Mapping[str, Axes], axis: TimeAxis) -> None:
             axes.axvspan(silence.start, silence.end, color=GRID, alpha=0.8, lw=0, zorder=1)
         if len(axis.stretches) <= MOST_NAMES:
             starts = np.array([one.places[0] for one in axis.stretches[1:]])
-            vertical(axes, starts, DARK, lw=0.9, alpha=0.5)
+            _draw_vertical(axes, starts, DARK, lw=0.9, alpha=0.5)
     if len(axis.stretches) > 1:
         for one in axis.stretches:
             room = int(LETTERS * (one.end - one.places[0]) / axis.end)
@@ -243,6 +242,30 @@ def _with_breaks(x: Numbers, y: Numbers, breaks: Sequence[float]) -> tuple[Numbe
     """Return the points for one line that is broken at these places."""
     at = np.searchsorted(x, breaks)
     return np.insert(x, at, np.nan), np.insert(y, at, np.nan)
+
+
+def _draw_dots(axes: Axes, x: Numbers, y: Numbers, end: float, colour: str, name: str) -> None:
+    """Draw points as one path of short strokes: half the SVG of as many markers."""
+    stops, half = np.full(len(x), np.nan), 1e-4 * end
+    (line,) = axes.plot(
+        np.column_stack([x - half, x + half, stops]).ravel(),
+        np.column_stack([y, y, stops]).ravel(),
+        color=colour,
+        lw=3.6,
+        solid_capstyle='round',
+        zorder=3,
+    )
+    line.get_path().should_simplify = False
+    line.set_snap(False)
+    axes.plot([], [], 'o', color=colour, ms=3.6, mew=0, label=name)
+
+
+def _draw_vertical(axes: Axes, x: Numbers, colour: str, **style: Any) -> None:
+    """Draw lines from bottom to top as one path."""
+    stops = np.full(len(x), np.nan)
+    ends = np.column_stack([np.zeros_like(x), np.ones_like(x), stops]).ravel()
+    places = np.column_stack([x, x, stops]).ravel()
+    axes.plot(places, ends, color=colour, transform=axes.get_xaxis_transform(), **style)
 
 
 def _legend(axes: Axes) -> None:

@@ -238,7 +238,7 @@ def test_several_image_topics_are_named_to_choose_from(tmp_path):
     bag = write_bag(tmp_path / 'b', images(3) + jpegs + truths('ab'))
     with pytest.raises(RecordingError) as raised:
         open_source(bag, None)
-    assert f'{bag} has several topics of images' in str(raised.value)
+    assert f'{bag} has several image topics' in str(raised.value)
     assert f'{CAMERA} ({IMAGE}, 3 messages), ' in str(raised.value)
     assert f'{CAMERA}/compressed ({COMPRESSED}, 2 messages)' in str(raised.value)
     assert TRUTH not in str(raised.value)
@@ -251,7 +251,7 @@ def test_several_image_topics_are_named_to_choose_from(tmp_path):
 def test_an_image_topic_on_which_nothing_came_needs_no_choice(tmp_path, storage):
     bag = write_bag(tmp_path / 'b', images(2), storage, silent='/second')
     assert_holds(open_source(bag, None), range(2))
-    with pytest.raises(RecordingError, match=r'topic /second of .* is empty: its topics of images'):
+    with pytest.raises(RecordingError, match=r'topic /second of .* is empty: its image topics'):
         open_source(bag, '/second')
 
 
@@ -268,8 +268,8 @@ def test_images_that_are_announced_and_not_there_are_missed(tmp_path):
 @pytest.mark.parametrize(
     ('topic', 'reason'),
     [
-        ('/nowhere', rf'no topic /nowhere: its topics of images are {CAMERA} \({IMAGE}, 2 mess'),
-        (TRUTH, rf'topic {TRUTH} of .* is of type {CLASSIFICATION}: its topics of images are'),
+        ('/nowhere', rf'no topic /nowhere: its image topics are {CAMERA} \({IMAGE}, 2 mess'),
+        (TRUTH, rf'topic {TRUTH} of .* is of type {CLASSIFICATION}: its image topics are'),
     ],
 )
 def test_a_topic_that_will_not_do(tmp_path, topic, reason):
