@@ -1,5 +1,10 @@
-"""Recorded images, whatever holds them: a bag, a video, a folder; and what they truly show.
+"""Recorded images of a bag, a video or a folder, and labels of what they show.
+
+    source, open         what every recording offers, and from a path to it
+    bag, video, folder   the three kinds
+    truth, truth_csv     labels
 
 May import: images, errors; what the extra `replay` brings.
-Face: `open.open_source`, `source.Source`, `source.SourceFrame`, `truth.open_truth`.
+Face: `open.open_source`, `open.find_recordings`, `source.Source`, `source.SourceFrame`,
+`truth.open_truth`.
 """

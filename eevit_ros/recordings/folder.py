@@ -26,7 +26,7 @@ class FolderSource:
     Not from 0: a stamp of 0 means that there is no clock.
 
     Attributes:
-        classes: Names of the sub-folders that hold the pictures; empty where there are none.
+        classes: Names of the sub-folders with the pictures; empty where there are none.
     """
 
     topic = ''
@@ -35,7 +35,7 @@ class FolderSource:
         """List the pictures.
 
         Raises:
-            RecordingError: There are none, or some beside and some in sub-folders.
+            RecordingError: There are none, or both beside and in sub-folders.
         """
         self.name = Path(os.path.abspath(path)).name
         self.problems: list[str] = []
@@ -62,8 +62,8 @@ class FolderSource:
         self.frames: int | None = len(self._files)
         if others := [x for x in (*entries, *inner) if x.suffix.lower() in _OTHER_PICTURES]:
             self.problems.append(
-                f'{path}: {len(others)} pictures are left out, the first {others[0]}: convert '
-                f'them to .jpg or .png'
+                f'{path}: {len(others)} pictures are skipped, the first is {others[0]}: '
+                f'convert them to .jpg or .png'
             )
 
     def __iter__(self) -> Iterator[SourceFrame]:

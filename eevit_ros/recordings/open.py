@@ -31,10 +31,10 @@ def open_source(path: Path, topic: str | None) -> Source:
 
     Args:
         path: A bag, a video file or a folder of pictures.
-        topic: Of a bag's images; None where there is only one such topic.
+        topic: Topic of a bag's images; None takes the only one.
 
     Raises:
-        RecordingError: There is no such thing, it cannot be read, or the topic is not clear.
+        RecordingError: `path` does not exist or cannot be read, or the topic is ambiguous.
     """
     try:
         if not path.exists():
@@ -42,11 +42,11 @@ def open_source(path: Path, topic: str | None) -> Source:
         if is_bag(path):
             return BagSource(path, topic)
         if not path.is_dir() and path.suffix.lower() not in VIDEO_SUFFIXES:
-            raise RecordingError(f'{path} is of an unknown kind: name {_ACCEPTED}')
+            raise RecordingError(f'{path} is not a recording: name {_ACCEPTED}')
         if path.is_dir() and not any(path.iterdir()):
             raise RecordingError(f'{path} is empty: name {_ACCEPTED}')
     except OSError as err:
         raise RecordingError(f'{path} cannot be read: {err.strerror}') from err
     if topic is not None:
-        raise RecordingError(f'{path} is no bag and has no topic {topic}: leave the topic away')
+        raise RecordingError(f'{path} is not a bag and has no topic {topic}: omit the topic')
     return FolderSource(path) if path.is_dir() else VideoSource(path)

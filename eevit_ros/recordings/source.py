@@ -1,4 +1,4 @@
-"""What every source of images offers, whatever it reads: a bag, a video, a folder."""
+"""The interface of every recording: a bag, a video, a folder of pictures."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class SourceFrame:
     """One image as it was recorded, not yet decoded.
 
     Attributes:
-        index: Its place among the images of its source, from 0, the unreadable ones counted.
-        received_ns: When it arrived, nanoseconds; rising, for it stands for the steady clock.
-        stamp_ns: Its header's stamp, nanoseconds; equals `received_ns` where there is no header.
-        data: Its bytes as recorded, for the watch over frozen cameras.
+        index: Place among the images of its source, from 0; unreadable images count.
+        received_ns: Arrival time, nanoseconds; never falls, for it stands for the steady clock.
+        stamp_ns: Stamp of the header, nanoseconds; `received_ns` where there is no header.
+        data: Bytes as recorded, to tell a frozen camera.
         format: 'jpeg' or 'png' where `data` is such a file; '' where it is not.
-        decode: Reads it.
-        truth: What the source itself says it shows (the name of its folder); '' if nothing.
+        decode: Decodes the image.
+        truth: Label that the source gives (the name of the folder); '' for none.
     """
 
     index: int
@@ -50,10 +50,10 @@ class Source(Protocol):
     """A recording. Iterating reads it once from the start, one frame in memory at a time.
 
     Attributes:
-        name: For reports and result folders: the last part of its path.
-        topic: Of its images; '' where there are no topics.
-        frames: How many images it holds; None where only reading tells.
-        problems: What was left out or odd so far, for people: file, topic and stamp named. Complete
+        name: Last part of the path, for reports and result folders.
+        topic: Topic of the images; '' where there are no topics.
+        frames: Number of images; None where only reading tells.
+        problems: What was skipped or looks suspicious so far, with file, topic and stamp. Complete
             once the iteration has ended.
     """
 
@@ -69,7 +69,7 @@ class Source(Protocol):
         """Return the best class of each vision_msgs/Classification on a topic, by header stamp.
 
         Raises:
-            RecordingError: There is no such topic of that type; names those that there are.
+            RecordingError: There is no such topic of that type; lists those that there are.
         """
 
 

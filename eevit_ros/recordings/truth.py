@@ -1,4 +1,4 @@
-"""What the frames of a recording show, wherever that is written."""
+"""Labels of the frames of a recording, whatever they come from."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from eevit_ros.recordings.truth_csv import Label, read_labels
 
 
 class Truth:
-    """What the source itself says: the name of a picture's folder, or nothing.
+    """Labels that the source itself has: the name of a picture's folder, or none.
 
     Attributes:
-        text: Where the labels come from, for people; '' where there are none.
+        text: Where the labels come from, in words; '' where there are none.
     """
 
     def __init__(self, text: str) -> None:
-        """Take the labels that the frames bring with them."""
+        """Use the labels of the frames."""
         self.text = text
 
     def label(self, frame: SourceFrame) -> str:
-        """Return what a frame shows; '' where nobody says so."""
+        """Return the label of a frame; '' where there is none."""
         return frame.truth
 
     def problems(self) -> list[str]:
-        """Return what did not match, once every frame's label has been asked for."""
+        """Return what did not match, after the labels of all frames were asked for."""
         return []
 
 
@@ -71,7 +71,7 @@ class ListedTruth(Truth):
         self._seen: tuple[int, int] | None = None
 
     def label(self, frame: SourceFrame) -> str:
-        """Return what a frame shows; '' where nobody says so."""
+        """Return the label of a frame; '' where there is none."""
         key = self._key(frame)
         low, high = self._seen or (key, key)
         self._seen = min(low, key), max(high, key)
@@ -82,7 +82,7 @@ class ListedTruth(Truth):
         return self._spans[place].label.name
 
     def problems(self) -> list[str]:
-        """Return what did not match, once every frame's label has been asked for."""
+        """Return what did not match, after the labels of all frames were asked for."""
         unused = [span for span in self._spans if not span.used]
         if not unused:
             return []
@@ -108,7 +108,7 @@ class ListedTruth(Truth):
 
 @dataclass
 class _Span:
-    """Neighbouring labels that say the same; `label` is the first of them."""
+    """Neighbouring labels of the same class; `label` is the first of them."""
 
     label: Label
     last: int
@@ -117,19 +117,19 @@ class _Span:
 
 
 def unknown_classes(labels: Iterable[str], class_names: Sequence[str]) -> list[str]:
-    """Return what is to be said of labels that no answer of a model can match, if there are any."""
+    """Return a sentence on labels that are not classes of the model, if there are any."""
     unknown = sorted(set(labels) - {'', *class_names})
     if not unknown:
         return []
     some = ', '.join(map(repr, unknown[:5]))
     return [
-        f'the truth names {len(unknown)} class(es) that the model does not know and so cannot '
-        f'answer: {some}{", ..." if len(unknown) > 5 else ""}'
+        f'the truth has {len(unknown)} class(es) that the model does not know: {some}'
+        f'{", ..." if len(unknown) > 5 else ""}'
     ]
 
 
 def open_truth(spec: str | None, source: Source) -> Truth:
-    """Return what the frames of a source show.
+    """Return the labels of a recording.
 
     Args:
         spec: A CSV file (see `truth_csv`), or a topic of vision_msgs/Classification in the bag,

@@ -92,7 +92,7 @@ def _labels(
             raise RecordingError(f'{where}: more values than columns: quote a value with a comma')
         name = (row['label'] or '').strip()
         if not name:
-            raise RecordingError(f'{where}: the label is empty: leave out what nobody knows')
+            raise RecordingError(f'{where}: the label is empty: remove the row')
         try:
             first, last = (read((row[column] or '').strip()) for column in (columns * 2)[:2])
         except ValueError as err:

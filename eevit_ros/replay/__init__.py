@@ -1,6 +1,10 @@
-"""Replay: what would the robot have done? Recorded images through the same core as the node's.
+"""Replay: what would the robot have done? Recorded images through the core of the node.
 
-    bag, video, folder -> source -> clock -> perception -> frame table -> report
+    running    recordings -> clock -> perception -> frame table
+    results    figures of a frame table, comparison, requirements
+    report     pages, plots and pictures
 
-Works without a ROS installation; never imports rclpy. Needs the `replay` extra (setup.cfg).
+May import: recordings, reporting, parameters and what they may import; never rclpy or ROS messages.
+Needs the extra `replay` (setup.cfg).
+Face: `cli.main`, `options.ReplayOptions`, `running.pipeline.replay`, `results.result.Result`.
 """

@@ -1,4 +1,4 @@
-"""What the commands do, from parsed options to files and an exit code."""
+"""The work of each command, from parsed options to files and an exit code."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from eevit_ros.replay.tuning import tune_thresholds
 
 
 def run(options: argparse.Namespace) -> int:
-    """Replay, report, and hold the figures against the requirements."""
+    """Replay, report, and check the requirements."""
     requirements = [parse_requirement(text) for text in options.require]
     check_names(requirements, metric_names())
     if options.parquet:
@@ -96,7 +96,7 @@ def _options(
 ) -> ReplayOptions:
     if options.workers < 1:
         raise ReplayError(f'--workers must be 1 or more. Got {options.workers}')
-    open_latency(options.latency)  # refused now, not by every recording
+    open_latency(options.latency)  # refuses a wrong value once, not for every recording
     settings, given = classifier_settings(params, assignments)
     return ReplayOptions(
         settings=settings,
@@ -118,10 +118,10 @@ def _assignments(options: argparse.Namespace) -> list[str]:
 
 
 def _side(given: Sequence[str]) -> tuple[Path | None, list[str]]:
-    """Split what -a or -b got into a parameter file and single parameters."""
+    """Split the values of -a or -b into a parameter file and single parameters."""
     files = [text for text in given if ':=' not in text]
     if len(files) > 1:
-        raise ReplayError(f'one parameter file a side, please. Got {", ".join(files)}')
+        raise ReplayError(f'-a and -b take one parameter file each. Got {", ".join(files)}')
     return Path(files[0]) if files else None, [text for text in given if ':=' in text]
 
 
@@ -144,5 +144,5 @@ def _print_metrics(metrics: dict[str, Any]) -> None:
 
 def _print_end(problems: Sequence[str], next_step: str) -> None:
     for problem in problems:
-        print(f'  left out or odd: {problem}')
+        print(f'  skipped or suspicious: {problem}')
     print(f'\nNext: {next_step}')

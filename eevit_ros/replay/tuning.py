@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,15 +32,15 @@ FEW_FRAMES = 500
 
 
 @dataclass(frozen=True)
-class Pass:
-    """Every exit's answer to every frame that can be measures.
+class FullDepthPass:
+    """Answers of every exit to every frame whose correctness is known.
 
     Attributes:
         measure: float32 (E + 1, N), what the model compares with its thresholds.
         right: bool (E + 1, N).
-        half: int64 (N,), 0 or 1: in which half of the recordings, by alternating blocks.
-        against: What right means, for people.
-        problems: What was left out.
+        half: int64 (N,), 0 or 1: half of the recordings, by alternating blocks of time.
+        against: What right means, in words.
+        problems: What was skipped or looks suspicious, one sentence each.
     """
 
     measure: npt.NDArray[np.float32]
@@ -51,14 +52,13 @@ class Pass:
 
 @dataclass(frozen=True)
 class Proposal:
-    """Thresholds and what they come to on all frames.
+    """Thresholds, their accuracy and their cost.
 
     Attributes:
-        name: For people.
-        thresholds: E values.
-        point: On the frames that they were chosen on.
-        checked: Accuracy on the half that they were not chosen on, each half once; None where
-            nothing was chosen.
+        name: Name in the table.
+        thresholds: One value for each early exit.
+        point: Accuracy and cost on the frames that they were chosen on.
+        checked: Accuracy on the other half, mean of both halves; None where nothing was chosen.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Tuning:
-    """What tuning came to; the last proposal is the one in the file."""
+    """Result of tuning; the last proposal is the one in the file."""
 
     file: Path
     against: str
@@ -78,7 +78,7 @@ class Tuning:
     problems: list[str]
 
     def lines(self) -> list[str]:
-        """Return it as a table for people."""
+        """Return a table for the terminal."""
         found = [
             '',
             f'{self.frames} frames, right means: {self.against}',
@@ -110,14 +110,15 @@ def tune_thresholds(
 
     Args:
         paths: Recordings, or folders of them.
-        settings: Name the model.
-        topic: Of the images; None finds it.
-        truth: As `truth.open_truth` takes it. Without labels, right means: as at full depth.
-        max_drop: Accuracy that may be given up against full depth, as a share.
+        settings: Parameters of the classifier, which name the model.
+        topic: Topic of the images; None takes the only one.
+        truth: Where the labels come from, see `truth.open_truth`. Without labels, right means: as
+            at full depth.
+        max_drop: Share of accuracy that may be given up against full depth.
         folder: Made if missing.
 
     Raises:
-        EevitError: Nothing can be measures, or something is wrong.
+        EevitError: No frame can be used, or an argument or the model is wrong.
     """
     if not 0 <= max_drop < 1:
         raise ReplayError(f'--max-drop must be a share within [0, 1), 0.01 is 1 %. Got {max_drop}')
@@ -150,61 +151,77 @@ def tune_thresholds(
     return tuning
 
 
+class _Frame(NamedTuple):
+    """Answers of every exit to one frame: (E + 1,) measure and class index."""
+
+    measure: npt.NDArray[np.float32]
+    answer: npt.NDArray[np.int64]
+    label: str
+    half: int
+
+
 def _one_pass(
     paths: Sequence[Path], engine: Engine, settings: Settings, topic: str | None, truth: str | None
-) -> Pass:
+) -> FullDepthPass:
     model = AllExits(settings.model, threads=settings.compute.threads)
-    index_of = {name: index for index, name in enumerate(engine.metadata.class_names)}
-    measures, answers, shown, halves, problems = [], [], [], [], []
-    named: set[str] = set()
+    names = engine.metadata.class_names
+    frames: list[_Frame] = []
+    labels: set[str] = set()
+    problems: list[str] = []
     for path in (found for given in paths for found in find_recordings(given)):
         try:
             source = open_source(path, topic)
-            labels = open_truth(truth, source)
+            known = open_truth(truth, source)
         except RecordingError as err:
-            problems.append(f'{path.name} was left out: {err}')
+            problems.append(f'{path.name} was skipped: {err}')
             continue
-        first_ns, bad = None, 0
+        bad: list[str] = []
+        first_ns = None
         for frame in tqdm(
             source, total=source.frames, desc=source.name, unit=' frames', disable=None
         ):
-            label = labels.label(frame)
-            named.add(label)
+            label = known.label(frame)
+            labels.add(label)
             try:
-                found = model.answers(frame.decode(engine.input_size))
+                answers = model.answers(frame.decode(engine.input_size))
             except EevitError as err:
-                bad += 1
-                if bad == 1:
-                    problems.append(f'{source.name}: frame {frame.index} was left out: {err}')
+                bad.append(f'{source.name}: frame {frame.index} was skipped: {err}')
                 continue
             first_ns = frame.received_ns if first_ns is None else first_ns
-            measures.append(found.measure)
-            answers.append(found.class_index)
-            shown.append(-2 if not label else index_of.get(label, -1))
-            halves.append((frame.received_ns - first_ns) // BLOCK_NS % 2)
-        if bad > 1:
-            problems.append(f'{source.name}: {bad} frames were left out in all')
-        problems += [*source.problems, *labels.problems()]
-    problems += unknown_classes(named, engine.metadata.class_names)
-    if not measures:
+            half = (frame.received_ns - first_ns) // BLOCK_NS % 2
+            frames.append(_Frame(answers.measure, answers.class_index, label, half))
+        problems += bad[:1]
+        if len(bad) > 1:
+            problems.append(f'{source.name}: {len(bad)} frames were skipped in all')
+        problems += [*source.problems, *known.problems()]
+    problems += unknown_classes(labels, names)
+    if not frames:
         raise ReplayError('\n'.join(['no frame could be read', *problems]))
-    measure = np.stack(measures, axis=1)
-    answer, known, half = np.stack(answers, axis=1), np.array(shown), np.array(halves, np.int64)
-    labelled = known != -2
+    return _checked(frames, names, problems)
+
+
+def _checked(frames: Sequence[_Frame], names: Sequence[str], problems: list[str]) -> FullDepthPass:
+    """Compare the answers with the labels, or without any label with those at full depth."""
+    measure = np.stack([frame.measure for frame in frames], axis=1)
+    answer = np.stack([frame.answer for frame in frames], axis=1)
+    half = np.array([frame.half for frame in frames], np.int64)
+    labelled = np.array([bool(frame.label) for frame in frames])
     if not labelled.any():
-        return Pass(measure, answer == answer[-1], half, 'as at full depth', problems)
-    right = answer[:, labelled] == known[labelled]
+        return FullDepthPass(measure, answer == answer[-1], half, 'as at full depth', problems)
+    index_of = {name: index for index, name in enumerate(names)}
+    truth = np.array([index_of.get(frame.label, -1) for frame in frames])
     text = 'as the truth' + ('' if labelled.all() else ', of the frames that have one')
-    return Pass(measure[:, labelled], right, half[labelled], text, problems)
+    right = (answer == truth)[:, labelled]
+    return FullDepthPass(measure[:, labelled], right, half[labelled], text, problems)
 
 
 def _fixed(
-    name: str, thresholds: tuple[float, ...], one_pass: Pass, meta: ModelMetadata
+    name: str, thresholds: tuple[float, ...], one_pass: FullDepthPass, meta: ModelMetadata
 ) -> Proposal:
     return Proposal(name, thresholds, _operating_point(thresholds, one_pass, meta))
 
 
-def _chosen(name: str, max_drop: float, one_pass: Pass, meta: ModelMetadata) -> Proposal:
+def _chosen(name: str, max_drop: float, one_pass: FullDepthPass, meta: ModelMetadata) -> Proposal:
     candidates = STATELESS[meta.policy]().candidates
     thresholds = choose_thresholds(
         one_pass.measure, one_pass.right, meta.macs, max_drop, candidates=candidates
@@ -228,7 +245,7 @@ def _chosen(name: str, max_drop: float, one_pass: Pass, meta: ModelMetadata) -> 
 
 
 def _operating_point(
-    thresholds: tuple[float, ...], one_pass: Pass, meta: ModelMetadata
+    thresholds: tuple[float, ...], one_pass: FullDepthPass, meta: ModelMetadata
 ) -> OperatingPoint:
     taken = exits_taken(one_pass.measure, np.array(thresholds, np.float32))
     return operating_point(one_pass.right, taken, meta.answer_layers, meta.macs, meta.backbone_macs)

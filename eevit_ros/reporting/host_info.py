@@ -1,4 +1,4 @@
-"""What computer this is, for the report: figures mean nothing without it."""
+"""The computer that figures were measured on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def describe_machine() -> dict[str, str | int | float]:
-    """Return CPU, cores that may be used, load, operating system and Python."""
+    """Return CPU, usable cores, load, operating system and Python."""
     return {
         'cpu': _cpu_model(),
         'cores': len(os.sched_getaffinity(0)),

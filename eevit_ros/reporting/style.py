@@ -1,4 +1,4 @@
-"""What all figures and pages here look like: colours, type, and how they are written."""
+"""Style of all figures: colours and fonts, and how they are saved."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def to_png(figure: Figure, path: Path) -> None:
 
 
 def quiet(axes: Axes) -> None:
-    """Take the ticks away and draw level lines behind the data."""
+    """Remove the ticks and draw horizontal lines behind the data."""
     axes.tick_params(length=0)
     axes.grid(axis='y', color=GRID, lw=0.8)
     axes.set_axisbelow(True)

@@ -1,4 +1,4 @@
-"""Which files a bag consists of, and the reader that suits each."""
+"""The files of a bag, and the reader for each."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _STORAGE = ('.mcap', '.db3')
 
 
 def is_bag(path: Path) -> bool:
-    """Say whether a path looks like a bag: by the file's name, or by what is in the folder."""
+    """Return whether a path looks like a bag, by the file's name or the folder's content."""
     if path.is_dir():
         return (path / _METADATA).is_file() or bool(_storage_files(path))
     return path.suffix == '.bag' or _is_storage(path)
@@ -42,7 +42,7 @@ def open_bag(path: Path) -> tuple[dict[Path, BagFile], list[str]]:
         path: A rosbag2 folder, or one .mcap, .db3 or .bag file.
 
     Returns:
-        The files that can be read, in order, and what was left out of the bag.
+        The files that can be read, in order, and what was skipped.
 
     Raises:
         RecordingError: None of its files can be read.
@@ -58,16 +58,16 @@ def open_bag(path: Path) -> tuple[dict[Path, BagFile], list[str]]:
         wal = part.with_name(f'{part.name}-wal')
         if wal.is_file() and wal.stat().st_size:
             problems.append(
-                f'{wal} holds messages that never got into {part.name}: they are left out; merge '
+                f'{wal} holds messages that are not in {part.name} yet: they are skipped; merge '
                 f"them with: sqlite3 {part} 'PRAGMA wal_checkpoint'"
             )
     if not files:
         raise RecordingError('; '.join([*refused, *problems]) or f'{path} lists no files')
-    return files, [*problems, *(f'{reason}: left out' for reason in refused)]
+    return files, [*problems, *(f'{reason}: skipped' for reason in refused)]
 
 
 def _parts(folder: Path) -> tuple[list[Path], list[str]]:
-    """Return the storage files of a bag's folder and what is wrong with the list."""
+    """Return the storage files in the folder of a bag, and what is wrong with the list."""
     metadata = folder / _METADATA
     try:
         content = yaml.safe_load(metadata.read_text(encoding='utf-8'))
@@ -88,11 +88,11 @@ def _parts(folder: Path) -> tuple[list[Path], list[str]]:
                 f'{metadata} {reason}, and there is no .mcap or .db3 file'
             ) from err
         order = ', '.join(path.name for path in paths)
-        return paths, [f'{metadata} {reason}: read {order}; whether that is all it cannot tell']
+        return paths, [f'{metadata} {reason}: read {order}; whether that is all is unknown']
     paths = [folder / name for name in names]
     missing = [path for path in paths if not path.is_file()]
     return [path for path in paths if path not in missing], [
-        f'{path} is missing, though {_METADATA} lists it: its messages are left out'
+        f'{path} is missing, though {_METADATA} lists it: its messages are skipped'
         for path in missing
     ]
 
@@ -110,10 +110,10 @@ def _is_storage(path: Path) -> bool:
 
 
 def _open_file(path: Path) -> BagFile:
-    """Return the reader that suits a file.
+    """Return the reader for a file.
 
     Raises:
-        RecordingError: There is none; names the file and the reason.
+        RecordingError: No reader can open it; names the file and the reason.
     """
     try:
         if path.suffix == _PACKED:
@@ -135,7 +135,7 @@ def _open_ros1(path: Path) -> BagFile:
         return IndexedFile(path)
     except OSError:
         raise
-    except Exception as err:  # a damaged file fails anywhere in the parser, with any class
+    except Exception as err:  # a damaged file may raise any class in the parser
         raise RecordingError(
             f'{path} cannot be read ({type(err).__name__}: {err}): repair it with: '
             f'rosbag reindex {path}'
@@ -143,7 +143,7 @@ def _open_ros1(path: Path) -> BagFile:
 
 
 class _Limited:
-    """Writes until the disk is nearly full: a few KB can unpack to more than any disk holds."""
+    """Writes until the disk is nearly full: a few KB may unpack to more than any disk holds."""
 
     def __init__(self, target: BinaryIO) -> None:
         self._target = target
@@ -170,7 +170,7 @@ class _PackedFile:
         """Look into the file.
 
         Raises:
-            RecordingError: What is in it cannot be read.
+            RecordingError: Its content cannot be read.
         """
         self._path = path
         self._damage = ''
@@ -185,7 +185,7 @@ class _PackedFile:
         with self._unpacked() as plain:
             yield from _open_file(plain).messages(topic)
         if self._damage:
-            yield Loss(f'the file is packed wrongly ({self._damage})', 'what comes next is lost')
+            yield Loss(f'the compressed file is damaged ({self._damage})', 'the rest is lost')
 
     def _unpacked(self) -> AbstractContextManager[Path]:
         return scratch_copy(self._path, self._path.stem, self._unpack)
@@ -194,5 +194,5 @@ class _PackedFile:
         try:
             zstandard.ZstdDecompressor().copy_stream(source, cast('IO[bytes]', _Limited(target)))
         except zstandard.ZstdError as err:
-            # What came before it is a file that breaks there.
+            # What came before is a file that breaks off there.
             self._damage = str(err)

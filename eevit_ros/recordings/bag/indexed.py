@@ -1,4 +1,4 @@
-"""A file of a bag that has what `rosbags` asks of it: an end, an index, sound tables."""
+"""A file of a bag that `rosbags` can read: with an end, an index and sound tables."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class IndexedFile:
             salvage: Reads such a file without trusting it; goes on where this reader cannot.
 
         Raises:
-            Exception: Of any class, as `rosbags` raises them: the file is not as it should be.
+            Exception: Any class, as `rosbags` raises them: the file is damaged.
         """
         self._path = path
         self._salvage = salvage
@@ -37,7 +37,7 @@ class IndexedFile:
                 encoding = ROS_1
                 if isinstance(connection.ext, ConnectionExtRosbag2):
                     encoding = connection.ext.serialization_format
-                # A damaged database has names that are no text.
+                # In a damaged database names may be numbers or missing.
                 topic = Topic(str(connection.topic), str(connection.msgtype), encoding)
                 self.topics[topic] += connection.msgcount
 
@@ -54,7 +54,7 @@ class IndexedFile:
                         raise ValueError(f'a message with the time {log_ns!r:.40}')
                     yield Recorded(kinds[topic, connection.msgtype], log_ns, raw)
                     last_ns = log_ns
-        except Exception as err:  # a damaged file fails anywhere in the parser, with any class
+        except Exception as err:  # a damaged file may raise any class in the parser
             yield from self._rest(topic, last_ns, err)
 
     def _rest(self, topic: str, last_ns: int, err: Exception) -> Iterator[Recorded | Loss]:

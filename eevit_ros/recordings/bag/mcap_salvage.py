@@ -1,6 +1,6 @@
-"""An mcap file that `rosbags` refuses, from its start and without an index; says where it breaks.
+"""An mcap file that `rosbags` refuses, read from its start without an index.
 
-A recorder was killed, a disk was full, a cable was pulled. Of a whole file it reads everything too.
+For recorders that were killed, full disks and power cuts. It reads a whole file, too.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _REST = 'the rest is lost'
 
 
 def mcap_has_index(path: Path) -> bool:
-    """Say whether an mcap file ends with an index of all that it holds, as rosbags needs it."""
+    """Return whether an mcap file ends with the complete index that rosbags needs."""
     try:
         summary = _summary(path)
     except Exception:  # whatever is wrong with it, there is no index to rely on
         return False
     if summary is None or not summary.chunk_indexes:
         return False
-    # Each of these may be left out. Then rosbags takes a chunk for empty, or a type for unknown.
+    # Each of these is optional. Without it rosbags takes a chunk for empty, or a type for unknown.
     messages = [chunk.message_index_offsets.keys() for chunk in summary.chunk_indexes]
     return (
         all(messages)
@@ -46,13 +46,13 @@ def mcap_has_index(path: Path) -> bool:
 
 
 def _summary(path: Path) -> Summary | None:
-    """Return what an mcap file says of itself at its end; raises anything where it is damaged."""
+    """Return the summary at the end of an mcap file; may raise anything where it is damaged."""
     with path.open('rb') as file:
         return SeekingReader(file, record_size_limit=path.stat().st_size).get_summary()
 
 
 class McapStream:
-    """An mcap file, record by record; stops where it breaks, and steps over damaged records."""
+    """An mcap file, record by record; skips damaged records and ends where the file breaks off."""
 
     topics: Counter[Topic]
 
@@ -60,7 +60,7 @@ class McapStream:
         """Go through the file once.
 
         Raises:
-            RecordingError: It is no mcap file.
+            RecordingError: It is not an mcap file.
             OSError: It cannot be opened.
         """
         self._path = path
@@ -97,14 +97,14 @@ class McapStream:
                 else:
                     unknown += 1
         if unknown:
-            yield Loss('a damaged record named a topic', f'{unknown} messages of it are left out')
+            yield Loss('a damaged record named a topic', f'{unknown} messages of it are skipped')
         if losses:
             return
         try:
             summary = _summary(self._path)
         except Exception as err:  # the parser trusts its input
             what = f'the summary of the file is damaged ({type(err).__name__}: {err})'
-            yield Loss(what, 'whether messages are missing it cannot tell')
+            yield Loss(what, 'messages may be missing')
             return
         if summary and summary.statistics and summary.statistics.message_count > found:
             count = summary.statistics.message_count
@@ -126,7 +126,7 @@ class McapStream:
                     body = file.read(length) if opcode in _READ else b''
                     try:
                         records = _parse(opcode, body)
-                    except Exception as err:  # the parser trusts its input: anything may go wrong
+                    except Exception as err:  # the parser trusts its input
                         what = f'the record at byte {at} is damaged ({type(err).__name__}: {err})'
                         yield Loss(what, f'its {length} bytes are lost')
                     else:
@@ -137,12 +137,12 @@ class McapStream:
 
 
 def _break_at(at: int, head: bytes, size: int) -> str:
-    """Say why there is no whole record at a place, or ''."""
+    """Return why there is no whole record at a place; '' where there is one."""
     if not head:
         return f'the file ends at byte {at} and was never closed'
     whole = len(head) == _HEAD.size
     opcode, length = _HEAD.unpack(head) if whole else (head[0], size)
-    if opcode == 0:  # of no record: a computer that was cut off leaves zeros
+    if opcode == 0:  # not an opcode: a power cut leaves zeros
         return f'the file has no record at byte {at} of {size}'
     if length > size - at - _HEAD.size:
         return f'the file ends in the middle of a record, the one at byte {at} of {size}'
@@ -170,5 +170,5 @@ def _parse_chunk(chunk: Chunk) -> list[McapRecord | Loss]:
     # Without a checksum, a damaged length may have swallowed all that comes after it. (rosbags
     # gives a chunk without messages a start behind its end.)
     if not chunk.uncompressed_crc and announced[0] <= announced[1] and announced != found:
-        records.append(Loss('a chunk has not all the messages that it says', 'some are lost'))
+        records.append(Loss('a chunk has fewer messages than it announces', 'some are lost'))
     return records

@@ -1,7 +1,7 @@
-"""Messages of a bag: what its files hand over, and how the few types needed here are read.
+"""Messages and topics of a bag, and how the few types needed here are read.
 
-The types are fixed: they have not changed since they exist, many bags carry no definitions, and a
-broken definition of some other topic must not keep anybody from the images.
+The types are fixed: they have never changed, many bags carry no definitions, and a broken
+definition of another topic must not hide the images.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class Topic:
     """One kind of message on one topic.
 
     Attributes:
-        name: Of the topic.
-        type: In the form of ROS 2, package/msg/Name; that of ROS 1 messages too.
-        encoding: How messages are written: 'cdr' or 'ros1'.
+        name: Name of the topic.
+        type: Message type in the form of ROS 2, package/msg/Name, for ROS 1 too.
+        encoding: Encoding of the messages: 'cdr' or 'ros1'.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Topic:
 
 @dataclass(frozen=True)
 class Recorded:
-    """One message as it lies in a file."""
+    """One message as recorded."""
 
     topic: Topic
     log_ns: int
@@ -57,11 +57,11 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Loss:
-    """Something that a file lost, at the place among its messages where this comes.
+    """Damage of a file, in its place among the messages.
 
     Attributes:
-        what: Is wrong: 'the file is damaged at byte 7'.
-        loss: What that means: 'the rest is lost'.
+        what: The damage: 'the file is damaged at byte 7'.
+        loss: The consequence: 'the rest is lost'.
     """
 
     what: str
@@ -72,15 +72,15 @@ class BagFile(Protocol):
     """One readable file of a bag; nothing of it stays open between two readings.
 
     Attributes:
-        topics: How many messages there are of each.
+        topics: Number of messages of each topic.
     """
 
     topics: Counter[Topic]
 
     def messages(self, topic: str) -> Iterator[Recorded | Loss]:
-        """Yield the messages of a topic in the order of their arrival, and what is missing.
+        """Yield the messages of a topic in the order of their arrival.
 
-        Raises nothing over a damaged file: the damage is a `Loss`.
+        Damage is yielded as `Loss`, not raised.
         """
 
 
@@ -125,7 +125,7 @@ def listed(topics: Mapping[Topic, int]) -> str:
 
 
 def ros2_type(name: str) -> str:
-    """Return the form of ROS 2 of a type's name: sensor_msgs/Image of ROS 1 lacks the 'msg'."""
+    """Return a type in the form of ROS 2: in ROS 1 sensor_msgs/Image lacks the 'msg'."""
     package, _, rest = name.partition('/')
     return name if not rest or '/' in rest else f'{package}/msg/{rest}'
 
@@ -143,7 +143,7 @@ def deserialize(recorded: Recorded) -> Any:
         if raw.startswith(_ZSTD_MAGIC):  # a bag that was compressed message by message
             raw = zstandard.ZstdDecompressor().decompressobj().decompress(raw)
         return typestore().deserialize_cdr(memoryview(raw), topic.type)
-    except Exception as err:  # the parser trusts its input: anything may go wrong anywhere
+    except Exception as err:  # the parser trusts its input
         raise RecordingError(
             f'message on {topic.name}, received at {stamp_text(recorded.log_ns)}, is not a '
             f'{topic.type} in {topic.encoding} ({type(err).__name__}: {err}): record it again'

@@ -1,4 +1,4 @@
-"""A file that has to be written anew before it can be read."""
+"""A temporary copy of a file that cannot be read as it is."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def scratch_copy(
     """Make a copy that exists as long as the context.
 
     Args:
-        path: The file.
-        name: Of the copy.
-        write: Gets the file and the copy, both open, and copies what is wanted.
+        path: File to copy.
+        name: Name of the copy.
+        write: Called with file and copy, both open; copies.
 
     Raises:
         RecordingError: The file cannot be read, or there is no room for the copy.
@@ -32,7 +32,7 @@ def scratch_copy(
                 write(source, target)
         except OSError as err:
             raise RecordingError(
-                f'{path} cannot be copied into {folder} ({err.strerror}): is there room? TMPDIR '
-                f'names another place'
+                f'{path} cannot be copied into {folder} ({err.strerror}): is there room? Set '
+                f'TMPDIR to use another disk'
             ) from err
         yield copy

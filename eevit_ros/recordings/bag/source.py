@@ -29,7 +29,7 @@ from eevit_ros.recordings.errors import RecordingError
 from eevit_ros.recordings.source import SourceFrame, picture_format
 from eevit_ros.recordings.stamps import stamp_text
 
-_LOSSES_TOLD = 5  # of a file; a thousand places are one bad disk
+_LOSSES_TOLD = 5  # of each file; a thousand places are one bad disk
 
 
 class BagSource:
@@ -40,10 +40,10 @@ class BagSource:
 
         Args:
             path: A rosbag2 folder, or one .mcap, .db3 or .bag file.
-            topic: Of the images; None where there is only one such topic.
+            topic: Topic of the images; None takes the only one.
 
         Raises:
-            RecordingError: Nothing of it can be read, or the topic is not clear.
+            RecordingError: Nothing of it can be read, or the topic is ambiguous.
         """
         self._path = path
         self._files, self.problems = open_bag(path)
@@ -55,7 +55,7 @@ class BagSource:
         try:
             self.topic = choose_topic(path, topic, self._topics)
         except RecordingError as err:
-            # Images that are lost are the likeliest reason.
+            # Lost images are the likeliest reason.
             if lost := [*self.problems, *self._losses()]:
                 raise RecordingError(f'{err} ({"; ".join(lost)})') from err
             raise
@@ -83,17 +83,17 @@ class BagSource:
                     continue
                 if item.topic.type not in IMAGE_TYPES:
                     continue
-                log_times.see(index, item.log_ns)
+                log_times.update(index, item.log_ns)
                 received_ns = max(received_ns, item.log_ns)
                 try:
                     message = deserialize(item)
                 except RecordingError as err:
-                    # No header to go by: the caller counts it as bad, and goes on.
+                    # There is no header; the caller counts the frame as bad and goes on.
                     refuse = partial(_refuse, str(err))
                     yield SourceFrame(index, received_ns, received_ns, item.raw, '', refuse)
                 else:
                     stamp_ns = stamp_of(message)
-                    stamps.see(index, stamp_ns)
+                    stamps.update(index, stamp_ns)
                     yield _frame(index, received_ns, stamp_ns, item.topic.type, message)
                 index += 1
             if in_file > _LOSSES_TOLD:
@@ -107,7 +107,7 @@ class BagSource:
             self.problems += clock.problems(f'on {self.topic} of {self._path}')
 
     def stamped_labels(self, topic: str) -> dict[int, str]:
-        """See `Source`; damage of the file is told by its images, not here."""
+        """See `Source`; damage of the file is reported with the images, not here."""
         present = {x: count for x, count in self._topics.items() if x.type == CLASSIFICATION}
         if topic not in {x.name for x in present}:
             raise RecordingError(
@@ -132,7 +132,7 @@ class BagSource:
         return labels
 
     def _losses(self) -> list[str]:
-        """Return what is known to be missing before any image is read."""
+        """Return the damage that is known before any image is read."""
         return [
             f'{path}: {item.what}'
             for path, file in self._files.items()
@@ -172,8 +172,8 @@ class _Backwards:
     _last_ns: int | None = None
     _first: str = ''
 
-    def see(self, index: int, time_ns: int) -> None:
-        """Take note of an image's time."""
+    def update(self, index: int, time_ns: int) -> None:
+        """Add the time of an image."""
         if self._last_ns is not None and time_ns < self._last_ns:
             self._count += 1
             if self._count == 1:
@@ -183,7 +183,7 @@ class _Backwards:
         self._last_ns = time_ns
 
     def problems(self, where: str) -> list[str]:
-        """Return what is to be said about it, if anything."""
+        """Return a sentence if the clock ever ran backwards."""
         if not self._count:
             return []
         return [f'{self._count} {self.what} {where} go backwards, the first: {self._first}']

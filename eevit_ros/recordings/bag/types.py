@@ -1,4 +1,4 @@
-"""The message types that bags of this package hold: ROS's own, and those that `rosbags` lacks."""
+"""Message types of bags: those of `rosbags`, and a few that it lacks."""
 
 from __future__ import annotations
 

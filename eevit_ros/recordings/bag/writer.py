@@ -1,4 +1,4 @@
-"""A new mcap bag for messages that are serialized already."""
+"""A new mcap bag for serialized messages."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class RawBag:
     """Writes a bag; unless it is closed, it has no index.
 
     Attributes:
-        counts: How many messages were written, by topic.
+        counts: Number of messages written, by topic.
     """
 
     def __init__(self, path: Path) -> None:
@@ -63,15 +63,15 @@ class RawBag:
 
         Args:
             topic: Its full name.
-            kind: Of its messages: 'std_msgs/msg/UInt8'.
-            latched: Whether players are to keep its last message for whoever comes later.
+            kind: Message type: 'std_msgs/msg/UInt8'.
+            latched: Whether players keep its last message for late subscribers.
 
         Raises:
             RecordingError: Messages of this kind cannot be written.
         """
         types = typestore()
         if kind not in types.fielddefs:
-            raise RecordingError(f'{topic} cannot be recorded: the type {kind} is not known')
+            raise RecordingError(f'{topic} cannot be recorded: the type {kind} is unknown')
         self.counts[topic] = 0
         return self._writer.add_connection(
             topic, kind, typestore=types, offered_qos_profiles=[_LATCHED] if latched else []
@@ -99,4 +99,4 @@ class RawBag:
         """
         self._writer.close()
         if not any(self.counts.values()):
-            shutil.rmtree(self._writer.path)  # made here, and nobody wants it
+            shutil.rmtree(self._writer.path)  # made here

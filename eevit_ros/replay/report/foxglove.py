@@ -12,7 +12,7 @@ def write_layout(folder: Path, picture_topic: str) -> Path:
     """Write foxglove_layout.json, to be opened by Foxglove's 'Import from file'.
 
     Args:
-        folder: Where it goes.
+        folder: Folder to write into.
         picture_topic: Topic of the pictures in the bag.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Writes report.json for tools and report.html for people, the page with all it shows inside."""
+"""Writes report.json for tools and report.html, one file with everything in it, for people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which moments of a replay are worth a look, and their pictures."""
+"""Moments of a replay that are worth a look, and their pictures."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def pick(frames: pd.DataFrame) -> dict[str, list[int]]:
         frames: A frame table.
 
     Returns:
-        Positions in the table, the most extreme first. A kind of which there is none, or that
-        all answers share alike, is left out.
+        Positions in the table by kind, the most extreme first. A kind without rows, or in which
+        all rows are equal, is missing.
     """
     correctness = mark_correct(frames)
     confidence = _numbers(frames, 'confidence')
@@ -61,7 +61,7 @@ def pick(frames: pd.DataFrame) -> dict[str, list[int]]:
 
 
 def wanted(frames: pd.DataFrame) -> set[tuple[str, int]]:
-    """Return (bag, index) of all that `pick` chooses."""
+    """Return (bag, index) of all rows that `pick` chooses."""
     bags, indices = frames['bag'], frames['index']
     rows = {row for rows in pick(frames).values() for row in rows}
     return {(str(bags.iloc[row]), int(indices.iloc[row])) for row in rows}
@@ -88,7 +88,7 @@ def thumbnails(
     """Read the sources once more and decode only what is wanted.
 
     Args:
-        sources: Opened anew; one is read up to the last frame wanted of it.
+        sources: Recordings, opened again; each is read up to its last wanted frame.
         wanted: Name of the source, index of the frame.
 
     Returns:
@@ -148,6 +148,6 @@ def _numbers(frames: pd.DataFrame, column: str) -> npt.NDArray[np.float64]:
 
 
 def _differs(values: npt.NDArray[np.float64]) -> bool:
-    """Whether there are two different values, so that one can be the extreme."""
+    """Return whether there are two different values, so that one can be the extreme."""
     known = values[np.isfinite(values)]
     return bool(len(known)) and bool(known.max() > known.min())

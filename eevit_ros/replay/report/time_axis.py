@@ -19,7 +19,7 @@ SHOWN_TOGETHER = 0.2  # and all of them
 
 @dataclass(frozen=True)
 class Silence:
-    """Where no frame came for long: from and to on the axis, and how long it was."""
+    """A time without frames: start and end on the axis, and its length in seconds."""
 
     start: float
     end: float
@@ -31,11 +31,11 @@ class Stretch:
     """One recording on the axis, which counts seconds from the first one's first frame.
 
     Attributes:
-        name: Of the source.
-        times_ns: When its frames arrived.
-        places: Where that is on the axis.
-        end: Where the next one starts.
-        silences: In it.
+        name: Name of the recording.
+        times_ns: Arrival times of its frames, nanoseconds.
+        places: Places of its frames on the axis, seconds.
+        end: Place where the next recording starts.
+        silences: Times without frames in it.
     """
 
     name: str
@@ -58,12 +58,12 @@ class TimeAxis:
     """The recordings of a frame table, in its order.
 
     Attributes:
-        stretches: One a recording.
-        places: Of each row of the table.
-        parts: Of each row, a number that changes from recording to recording and with each
-            silence: no line leads from one to the next.
-        end: Of the axis.
-        shortened: Whether a silence takes less of the axis than it lasted.
+        stretches: One for each recording.
+        places: Place of each row of the table.
+        parts: A number for each row that changes with the recording and with each silence, where
+            lines are broken.
+        end: End of the axis.
+        shortened: Whether any silence is drawn shorter than it lasted.
     """
 
     def __init__(self, frames: pd.DataFrame) -> None:

@@ -38,16 +38,16 @@ def timeline(frames: pd.DataFrame, limits: pd.DataFrame, facts: Mapping[str, Any
     Args:
         frames: A frame table.
         limits: Columns bag, time_ns, adaptive_rate, speed_limit_percent.
-        facts: Of the replay; here its model's layers and exit layers.
+        facts: Facts of the replay; read are layers and exit layers of the model.
     """
     axis, correctness = TimeAxis(frames), mark_correct(frames)
     one_by_one = len(frames) <= DOTS and len(axis.stretches) <= MOST_NAMES
     panels: dict[str, float] = {'depth': 2.6}
     if correctness.against and not one_by_one:
         panels['wrong'] = 0.6
-    left_out = np.asarray(frames['status'].isin([DROPPED, BAD]), np.bool_)
-    if left_out.any():
-        panels['left out'] = 0.32 if one_by_one else 0.6
+    skipped = np.asarray(frames['status'].isin([DROPPED, BAD]), np.bool_)
+    if skipped.any():
+        panels['skipped'] = 0.32 if one_by_one else 0.6
     panels['rate'] = 1.7
     figure = Figure(figsize=(12, 0.9 + sum(panels.values())), layout='constrained')
     grid = figure.add_gridspec(len(panels), 1, height_ratios=list(panels.values()), hspace=0.02)
@@ -60,8 +60,8 @@ def timeline(frames: pd.DataFrame, limits: pd.DataFrame, facts: Mapping[str, Any
         axes['wrong'].set_ylabel(
             'wrong' if correctness.against == 'truth' else 'not as at\nfull depth'
         )
-    if 'left out' in axes:
-        _draw_left_out(axes['left out'], frames, axis, one_by_one)
+    if 'skipped' in axes:
+        _draw_skipped(axes['skipped'], frames, axis, one_by_one)
     _draw_rate(axes['rate'], frames, limits, axis)
     for one in axes.values():
         one.yaxis.label.set(rotation=0, ha='right', va='center')
@@ -132,7 +132,7 @@ def _draw_shares_of_layers(
 
 
 def _draw_shares(axes: Axes, axis: TimeAxis, among: Mask, *groups: tuple[Mask, str]) -> None:
-    """Draw which share of the frames of each bin the groups are; the first holds the others."""
+    """Draw the share of each group in the frames of a bin; the first includes the others."""
     edges = bin_edges(axis.end)
     total, _ = np.histogram(axis.places[among], edges)
     highest = 0.0
@@ -146,7 +146,7 @@ def _draw_shares(axes: Axes, axis: TimeAxis, among: Mask, *groups: tuple[Mask, s
     axes.set_yticks([0, top], ['0', f'{100 * top:.0f} %'])
 
 
-def _draw_left_out(axes: Axes, frames: pd.DataFrame, axis: TimeAxis, one_by_one: bool) -> None:
+def _draw_skipped(axes: Axes, frames: pd.DataFrame, axis: TimeAxis, one_by_one: bool) -> None:
     status = np.asarray(frames['status'], np.object_)
     dropped, bad = status == DROPPED, status == BAD
     if one_by_one:
@@ -231,7 +231,7 @@ def _draw_recordings(panels: Mapping[str, Axes], axis: TimeAxis) -> None:
 
 
 def _mean_of_parts(axis: TimeAxis, values: Numbers, mask: Mask) -> tuple[Numbers, Numbers]:
-    """Return the running mean of the masked values, broken where no line leads on."""
+    """Return the running mean of the masked values, broken between parts."""
     breaks = np.flatnonzero(np.diff(axis.parts[mask])) + 1
     means = [running_mean(part) for part in np.split(values[mask], breaks)]
     x, mean = axis.places[mask], np.concatenate(means)

@@ -1,5 +1,5 @@
-"""What a replay came to: the table of frames, its figures, comparison and requirements.
+"""Results of a replay: frame table, figures, comparison of two replays, requirements.
 
-May import: replay.errors; pandas.
-Face: `frame_table.FrameRow`, `summary.summarise`, `comparison.compare_results`.
+May import: replay.errors, reporting.interval; pandas.
+Face: `frame_table.FrameRow`, `result.Result`, `summary.summarise`, `comparison.compare_results`.
 """

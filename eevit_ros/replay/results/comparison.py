@@ -1,7 +1,7 @@
 """Two replays of the same recordings, frame by frame.
 
-Neighbouring frames show the same scene, so they are no independent samples: the confidence
-intervals come from a bootstrap over blocks of time (Künsch, 1989), each drawn with both answers.
+Neighbouring frames show the same scene and are not independent samples: the confidence intervals
+come from a bootstrap over blocks of time (Künsch, 1989), each drawn with both answers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from eevit_ros.reporting.interval import Interval, bootstrap
 
 BLOCK_S = 1.0
 RESAMPLES = 10_000
-LONGEST_STEP_S = 1.0  # the robot is not taken to drive on through a longer gap in the recording
+LONGEST_STEP_S = 1.0  # of driving through a gap in the recording
 
 Values = npt.NDArray[np.float64]
 
@@ -30,18 +30,18 @@ class Comparison:
     """B against A.
 
     Attributes:
-        frames: Answered by both.
-        only_a: Answered by A alone (B dropped or refused them).
-        only_b: Answered by B alone.
-        blocks: Of time, that the intervals rest on.
+        frames: Number of frames that both answered.
+        only_a: Number that A alone answered (B dropped or refused them).
+        only_b: Number that B alone answered.
+        blocks: Number of time blocks behind the intervals.
         different: Share of the common frames with different labels.
         against: What right means: 'truth', 'reference' (A's, at full depth) or ''.
-        accuracy: B's less A's.
+        accuracy: Accuracy of B minus that of A; None where nothing is known.
         latency: Mean of A over mean of B; above 1, B is faster.
-        macs: The same of multiply-accumulates.
-        speed_limit: Mean of B less mean of A, percent of full speed.
-        wrong_distance: Share of the distance that would have been driven on wrong answers, A and
-            B. Hypothetical: the recorded camera went where the recording robot drove.
+        macs: Mean multiply-accumulates of A over those of B.
+        speed_limit: Mean of B minus mean of A, percent of full speed.
+        wrong_distance: Share of the distance driven on wrong answers, A and B. Hypothetical: the
+            camera went where the recording robot drove.
         table: The common frames with the columns of both, suffixes _a and _b.
     """
 
@@ -69,11 +69,11 @@ class Comparison:
 
     @property
     def measured(self) -> str:
-        """Which answers `accuracy` counts, in words."""
+        """Answers that `accuracy` counts, in words."""
         return 'answers as at full depth of A' if self.against == 'reference' else 'right answers'
 
     def lines(self) -> list[str]:
-        """Return it for people."""
+        """Return a table for the terminal."""
         wrong = ['unknown' if share is None else f'{share:.1%}' for share in self.wrong_distance]
         return [
             '',

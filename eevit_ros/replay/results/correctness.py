@@ -15,13 +15,13 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Correctness:
-    """What is known of each row of a frame table.
+    """What is known about each row of a frame table.
 
     Attributes:
         against: 'truth' where any answered frame has one, else 'reference', else ''.
         answered: Rows with an answer.
-        right: Answered as `against` says.
-        wrong: Answered otherwise.
+        right: Rows answered as `against` says.
+        wrong: Rows answered otherwise.
     """
 
     against: str
@@ -31,12 +31,12 @@ class Correctness:
 
     @property
     def unknown(self) -> Mask:
-        """Answered rows of which nothing else is known."""
+        """Answered rows of unknown correctness."""
         return self.answered & ~self.right & ~self.wrong
 
     @property
     def words(self) -> tuple[str, str]:
-        """What to call right and wrong answers."""
+        """Names of right and wrong answers."""
         same = ('as at full depth', 'not as at full depth')
         return same if self.against == 'reference' else ('right', 'wrong')
 

@@ -1,6 +1,6 @@
 """The table of a replay: one row a recorded frame, in the order of arrival.
 
-Columns (units in the names; an empty cell, NaN or '', where there is nothing to say):
+Columns (units in the names; an empty cell, NaN or '', where nothing is known):
 
     bag                   name of the source
     index                 place of the frame in its source, from 0
@@ -35,10 +35,10 @@ import pandas as pd
 ANSWERED, DROPPED, BAD = 'answered', 'dropped', 'bad'
 
 NOTES = ('blind', 'frozen', 'unsure', 'shifted')
-"""What the column of that name may say of an answered frame."""
+"""Words that the column `notes` may hold for an answered frame."""
 
 LIMIT_COLUMNS = ('bag', 'time_ns', 'adaptive_rate', 'speed_limit_percent')
-"""Of the other table, limits.csv: what both nodes said by their timers, ten times a second."""
+"""Columns of limits.csv: what both nodes published by their timers, ten times a second."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,12 @@ class FrameRow:
 
 
 COLUMNS = tuple(field.name for field in fields(FrameRow))
-# From pandas 3 on numbers are always read exactly, and the argument is on its way out.
+# pandas 3 reads numbers exactly without the argument, which it will drop.
 _EXACT: Any = {} if pd.__version__ >= '3' else {'float_precision': 'round_trip'}
 _TEXT = ('bag', 'status', 'label', 'truth', 'reference', 'notes')
 _WHOLE = ('index', 'stamp_ns', 'received_ns')
 _TYPES: dict[str, Any] = {
-    # Not at once as categories: of those pandas makes numbers, and 007 becomes 7.
+    # Not as categories yet: pandas would turn 007 into 7.
     name: str if name in _TEXT else 'int64' if name in _WHOLE else 'float64'
     for name in COLUMNS
 }
@@ -86,7 +86,7 @@ class FrameWriter:
     """Writes rows to a CSV file as they come, so that a replay's memory does not grow.
 
     Attributes:
-        count: Of the rows so far.
+        count: Number of rows so far.
     """
 
     def __init__(self, file: TextIO) -> None:
@@ -103,7 +103,7 @@ class FrameWriter:
 
 @contextmanager
 def frame_writer(path: Path) -> Iterator[FrameWriter]:
-    """Open `path` for rows."""
+    """Open a new file for rows."""
     with path.open('w', newline='', encoding='utf-8') as file:
         yield FrameWriter(file)
 
@@ -121,5 +121,5 @@ def read_frames(path: Path) -> Any:
 
 
 def read_limits(path: Path) -> Any:
-    """Return the other table, all numbers exact."""
+    """Return the table of limits, all numbers exact."""
     return pd.read_csv(path, dtype=_LIMIT_TYPES, keep_default_na=False, **_EXACT)

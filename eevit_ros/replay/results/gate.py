@@ -1,4 +1,4 @@
-"""Requirements on a replay's figures, for a user's CI: an exit code and a JUnit file."""
+"""Requirements on the figures of a replay, for CI: an exit code and a JUnit file."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class Requirement:
 
 @dataclass(frozen=True)
 class RequirementResult:
-    """What became of a requirement; the value is None where there was nothing to measure."""
+    """A requirement and the measured value, None where nothing was measured."""
 
     requirement: Requirement
     value: float | None
 
     @property
     def met(self) -> bool:
-        """Whether it holds; a figure that is not known meets nothing."""
+        """Whether it holds; an unknown value meets nothing."""
         compare = _OPERATORS[self.requirement.comparison]
         return self.value is not None and compare(self.value, self.requirement.limit)
 
@@ -58,7 +58,7 @@ def parse_requirement(text: str) -> Requirement:
     """Read 'METRIC>=NUMBER' (or <=, >, <, ==).
 
     Raises:
-        ReplayError: It is none.
+        ReplayError: `text` is not a requirement.
     """
     match = re.fullmatch(r'\s*(\w+)\s*(>=|<=|==|>|<)\s*(\S+)\s*', text)
     try:
@@ -74,20 +74,20 @@ def parse_requirement(text: str) -> Requirement:
 def check_requirements(
     requirements: Sequence[Requirement], metrics: Mapping[str, float | None]
 ) -> list[RequirementResult]:
-    """Compare.
+    """Check the metrics of a replay.
 
     Raises:
-        ReplayError: A requirement names no metric.
+        ReplayError: A requirement names an unknown metric.
     """
     check_names(requirements, metrics)
     return [RequirementResult(one, metrics[one.metric]) for one in requirements]
 
 
 def check_names(requirements: Sequence[Requirement], metrics: Collection[str]) -> None:
-    """Refuse unknown metrics before hours of work.
+    """Refuse unknown metrics, before hours of work.
 
     Raises:
-        ReplayError: A requirement names no metric.
+        ReplayError: A requirement names an unknown metric.
     """
     for one in requirements:
         if one.metric not in metrics:

@@ -1,6 +1,6 @@
-"""The figures of a replay, from its table of frames and nothing else.
+"""The figures of a replay, from its frame table alone.
 
-Merging is exact: the summary of many recordings is that of their rows, one after the other.
+The summary of many recordings is that of their concatenated rows.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def summarise(frames: pd.DataFrame, limits: pd.DataFrame, facts: dict[str, Any])
     """Count and average.
 
     Args:
-        frames: As `frame_table.read_frames` returns it.
+        frames: Frame table, see `frame_table.read_frames`.
         limits: Columns bag, time_ns, adaptive_rate, speed_limit_percent.
-        facts: Of the run; 'model' tells layers, exits and the backbone's MACs.
+        facts: Facts of the run; 'model' holds layers, exits and MACs of the backbone.
 
     Returns:
         'metrics', one number (or None) each; 'exits', 'classes' and 'sources', a row each.
@@ -88,7 +88,7 @@ def _exit(answered: pd.DataFrame, layer: int) -> dict[str, Any]:
 
 
 def _classes(answered: pd.DataFrame) -> list[dict[str, Any]]:
-    """One row a true class; without truth, one a class that was answered."""
+    """Return a row for each true class; without truth, for each answered class."""
     labelled = answered[answered['right'].notna()]
     key = 'truth' if len(labelled) else 'label'
     rows = []
@@ -124,7 +124,7 @@ def _source(
 
 
 def _right(answered: pd.DataFrame, column: str) -> pd.Series[float]:
-    """Whether the answer is what `column` says: 1 or 0; NaN where that says nothing."""
+    """Return 1 where the answer equals `column`, 0 where not, NaN where `column` is empty."""
     expected, label = answered[column].astype(str), answered['label'].astype(str)
     right: pd.Series[float] = (expected == label).astype(float).where(expected != '')
     return right
@@ -139,7 +139,7 @@ def _in_order(names: pd.Series[Any]) -> list[str]:
 
 
 def _seconds(frames: pd.DataFrame) -> float:
-    """How long the recordings last, together."""
+    """Return how long the recordings last in all."""
     spans = frames.groupby('bag', observed=True)['received_ns'].agg(lambda t: t.max() - t.min())
     return float(spans.sum() * 1e-9)
 

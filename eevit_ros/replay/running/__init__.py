@@ -1,5 +1,6 @@
-"""From recordings to rows: each frame through the node's own core, on the recording's clock.
+"""From recordings to a frame table: each frame through the core of the node, on recorded time.
 
-May import: results, report, parameters, options; recordings, perception, model, speed.
+May import: results, options, errors; recordings, perception, model, speed, reporting.host_info.
+Never imports report.
 Face: `pipeline.replay`.
 """

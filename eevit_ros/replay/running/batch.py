@@ -1,7 +1,7 @@
-"""Many recordings, each into a folder of its own, then one table of all of them.
+"""Many recordings, each into a folder of its own, then one table of them all.
 
-A recording that is done is not done again: its folder says under which settings it was, and how the
-files looked. One that cannot be read is reported, and the others go on.
+A finished recording is not replayed again: its folder holds a hash of all settings and input files.
+One that cannot be read is reported, and the others go on.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from eevit_ros.replay.results.frame_table import LIMIT_COLUMNS, frame_writer
 from eevit_ros.replay.running.output_bag import OutputBag
 from eevit_ros.replay.running.recording import RecordingReplay
 
-DONE, HALF_DONE = 'done.json', 'done.part'
+FINISHED, UNFINISHED = 'done.json', 'done.part'
 FRAMES, LIMITS, BAG = 'frames.csv', 'limits.csv', 'bag'
 
 
 @dataclass(frozen=True)
 class Job:
-    """One recording and all that decides what comes out; goes to another process as it is.
+    """One recording and everything that decides its result; may be sent to another process.
 
     Attributes:
         name: Name of the recording, unique in its batch.
@@ -63,12 +63,12 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Done:
-    """What became of a job.
+class JobResult:
+    """What a job returns.
 
     Attributes:
-        source: name, path, topic, frames: for reports; empty if nothing could be replayed.
-        problems: What was left out.
+        source: Name, path, topic and number of frames; empty if the recording cannot be read.
+        problems: What was skipped or looks suspicious, one sentence each.
     """
 
     source: dict[str, Any]
@@ -76,26 +76,26 @@ class Done:
 
 
 def run_batch(
-    jobs: Sequence[Job], *, workers: int, cluster: str, on_done: Callable[[Job, Done], object]
-) -> list[Done]:
-    """Do all jobs that are not done yet.
+    jobs: Sequence[Job], *, workers: int, cluster: str, on_done: Callable[[Job, JobResult], object]
+) -> list[JobResult]:
+    """Run all jobs that are not finished yet; with several workers by Dask.
 
     Args:
-        jobs: In the order of the report.
+        jobs: Jobs in the order of the report.
         workers: Processes on this computer.
-        cluster: Address of a Dask scheduler, whose workers see the same files; '' for none.
-        on_done: Called after each.
+        cluster: Address of a Dask scheduler whose workers see the same files; '' for none.
+        on_done: Called after each job.
 
     Returns:
-        What became of each, in the order of `jobs`.
+        The results in the order of `jobs`.
     """
     if workers == 1 and not cluster:
         results = []
         for job in jobs:
-            results.append(do(job, progress=True))
+            results.append(run_job(job, progress=True))
             on_done(job, results[-1])
         return results
-    by_name: dict[str, Done] = {}
+    by_name: dict[str, JobResult] = {}
     with _dask(workers, cluster) as submit:
         for job, done in submit(jobs):
             by_name[job.name] = done
@@ -103,27 +103,27 @@ def run_batch(
     return [by_name[job.name] for job in jobs]
 
 
-def do(job: Job, *, progress: bool = False) -> Done:
-    """Replay one recording into its folder, unless that was done before."""
-    marker, key = job.folder / DONE, job.key()
+def run_job(job: Job, *, progress: bool = False) -> JobResult:
+    """Replay one recording into its folder, unless that is finished already."""
+    marker, key = job.folder / FINISHED, job.key()
     try:
         known = json.loads(marker.read_text('utf-8'))
         if known['key'] == key and all((job.folder / name).is_file() for name in (FRAMES, LIMITS)):
-            return Done(known['source'], known['problems'])
+            return JobResult(known['source'], known['problems'])
     except (OSError, ValueError, KeyError, TypeError):
-        pass  # nothing there, or a half of it: do it
+        pass  # missing or incomplete: replay
     try:
-        done = _do(job, progress)
+        done = _replay(job, progress)
     except EevitError as err:
-        return Done({}, [f'{job.name} was left out: {err}'])
-    part = job.folder / HALF_DONE
+        return JobResult({}, [f'{job.name} was skipped: {err}'])
+    part = job.folder / UNFINISHED
     part.write_text(json.dumps({'key': key, **asdict(done)}, indent=1) + '\n', 'utf-8')
     part.replace(marker)
     return done
 
 
 def merge(jobs: Sequence[Job], folder: Path) -> None:
-    """Put the tables of all jobs that have one below each other, byte for byte."""
+    """Concatenate the tables of all jobs that have one, byte for byte."""
     for name in (FRAMES, LIMITS):
         with (folder / name).open('wb') as out:
             for number, part in enumerate(p for job in jobs if (p := job.folder / name).is_file()):
@@ -133,14 +133,14 @@ def merge(jobs: Sequence[Job], folder: Path) -> None:
                     shutil.copyfileobj(file, out)
 
 
-def _do(job: Job, progress: bool) -> Done:
+def _replay(job: Job, progress: bool) -> JobResult:
     options, settings = job.options, job.options.settings
     source = open_source(job.path, options.topic)
     source.name = job.name
     truth = open_truth(options.truth, source)
     engine = load_engine(settings)
     if job.folder.exists():
-        _clear(job.folder)  # of other settings, or half done
+        _clear(job.folder)  # of other settings, or unfinished
     job.folder.mkdir(parents=True)
     with ExitStack() as stack:
         rows = stack.enter_context(frame_writer(job.folder / FRAMES))
@@ -175,11 +175,11 @@ def _do(job: Job, progress: bool) -> Done:
         'topic': source.topic,
         'frames': rows.count,
     }
-    return Done(about, [*source.problems, *truth.problems()])
+    return JobResult(about, [*source.problems, *truth.problems()])
 
 
 def load_engine(settings: Settings) -> Engine:
-    """Return the engine that the settings ask for, loaded once a process and model file.
+    """Return the engine that the settings ask for; it is loaded once a process and model file.
 
     Raises:
         EevitError: The model or a setting is wrong.
@@ -197,7 +197,7 @@ def _load_engine(settings: Settings, file: tuple[tuple[str, int, int], ...]) -> 
 @contextmanager
 def _dask(
     workers: int, cluster: str
-) -> Iterator[Callable[[Sequence[Job]], Iterator[tuple[Job, Done]]]]:
+) -> Iterator[Callable[[Sequence[Job]], Iterator[tuple[Job, JobResult]]]]:
     try:
         from distributed import Client, KilledWorker, LocalCluster, as_completed
     except ImportError as err:
@@ -212,42 +212,42 @@ def _dask(
             )
         client = stack.enter_context(Client(address))
 
-        def submit(jobs: Sequence[Job]) -> Iterator[tuple[Job, Done]]:
-            # Each a call of its own: a job that was done is known by its files, not by Dask.
-            futures = {client.submit(do, job, pure=False): job for job in jobs}
+        def submit(jobs: Sequence[Job]) -> Iterator[tuple[Job, JobResult]]:
+            # Not pure: whether a job is finished is known by its files, not by Dask's cache.
+            futures = {client.submit(run_job, job, pure=False): job for job in jobs}
             for future in as_completed(futures):
                 job = futures[future]
                 try:
                     done = future.result()
                 except KilledWorker:
-                    why = 'it ended every process that tried it; is there memory enough?'
-                    done = Done({}, [f'{job.name} was left out: {why}'])
+                    why = 'every process that tried it died; is there enough memory?'
+                    done = JobResult({}, [f'{job.name} was skipped: {why}'])
                 yield job, done
 
         yield submit
 
 
 def _clear(folder: Path) -> None:
-    """Remove what an earlier run left in a folder, which must hold nothing else."""
-    ours = {DONE, HALF_DONE, FRAMES, LIMITS, BAG}
+    """Remove the files of an earlier run; refuse a folder that holds anything else."""
+    ours = {FINISHED, UNFINISHED, FRAMES, LIMITS, BAG}
     if others := sorted(p.name for p in folder.iterdir() if p.name not in ours):
         raise ReplayError(
-            f'{folder} holds {others[0]}, which is of no replay, and would be overwritten: name '
-            'another folder by --out'
+            f'{folder} holds {others[0]}, which no replay wrote: it would be deleted. Name another '
+            'folder with --out'
         )
     shutil.rmtree(folder)
 
 
 @lru_cache
 def _code() -> str:
-    """Return what tells this version of the package from any other."""
+    """Return a hash of the source code of this package."""
     package = Path(__file__).parents[2]
     sources = b''.join(path.read_bytes() for path in sorted(package.rglob('*.py')))
     return hashlib.sha256(sources).hexdigest()
 
 
 def _stat(path: str | Path) -> list[tuple[str, int, int]]:
-    """Return name, size and time of a file, or of all those in a folder."""
+    """Return name, size and time of change of a file, or of all files in a folder."""
     found = []
     for folder, _, names in os.walk(path):
         found += [Path(folder, name) for name in names]

@@ -24,12 +24,12 @@ def live(frames: Iterable[SourceFrame], free_ns: Callable[[], int]) -> Iterator[
 
     Args:
         frames: In the order of their arrival.
-        free_ns: When the worker was, or will be, free: asked again after each frame.
+        free_ns: Returns when the network is, or was, free; called after each frame.
     """
     waiting: SourceFrame | None = None
     for frame in frames:
         if waiting is not None:
-            # Whoever became free before this frame came had taken the waiting one by then.
+            # A network that became free before this frame came has taken the waiting one.
             taken = free_ns() <= frame.received_ns
             yield waiting, max(free_ns(), waiting.received_ns) if taken else None
         waiting = frame

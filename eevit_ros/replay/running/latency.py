@@ -17,15 +17,15 @@ MEASURED = 'measured'
 
 
 def open_latency(text: str) -> Latency:
-    """Return what `text` asks for.
+    """Return the latency that `text` describes.
 
     Args:
-        text: 'measured'; a number, milliseconds; or a `frames.csv` of another run, for instance of
-            one on the robot, whose latencies are taken frame by frame. With either of the last two
-            a replay is the same each time.
+        text: 'measured'; a number of milliseconds; or a `frames.csv` of another run, for instance
+            on the robot, whose latencies are taken frame by frame. With either of the last two a
+            replay gives the same files each time.
 
     Raises:
-        ReplayError: It is none of these.
+        ReplayError: `text` is none of these.
     """
     if text == MEASURED:
         return lambda bag, index, measured_ms: measured_ms
@@ -39,7 +39,7 @@ def open_latency(text: str) -> Latency:
 
 
 def latency_text(text: str) -> str:
-    """Return what `open_latency` takes, for people; 'measured' as it is."""
+    """Return an option of `open_latency` in words; 'measured' as it is."""
     if text == MEASURED:
         return text
     return f'as recorded in {text}' if Path(text).is_file() else f'{text} ms for every frame'
@@ -49,7 +49,7 @@ def _recorded(path: Path) -> Latency:
     if not path.is_file():
         raise ReplayError(
             f"--latency must be '{MEASURED}', a number of milliseconds, or a frames.csv of an "
-            f'earlier run. Got {str(path)!r}, which is no file'
+            f'earlier run. Got {str(path)!r}, which is not a file'
         )
     return _read(path, path.stat().st_mtime_ns)
 
@@ -59,7 +59,7 @@ def _read(path: Path, changed_ns: int) -> Latency:
     try:
         frames = read_frames(path)
     except (ValueError, KeyError) as err:  # no CSV file, or one without its columns
-        raise ReplayError(f'--latency {path} is no frames.csv of a replay: {err}') from err
+        raise ReplayError(f'--latency {path} is not a frames.csv of a replay: {err}') from err
     frames = frames[frames['latency_ms'].notna()]
     known: dict[tuple[str, int], float] = {
         (bag, index): ms
@@ -73,8 +73,8 @@ def _read(path: Path, changed_ns: int) -> Latency:
             return known[bag, index]
         except KeyError:
             raise ReplayError(
-                f'{path} has no latency of frame {index} of {bag}: record one of every frame, by a '
-                'run without --real-time'
+                f'{path} has no latency for frame {index} of {bag}: record one for every frame '
+                'with a run without --real-time'
             ) from None
 
     return recorded

@@ -1,6 +1,6 @@
-"""A bag with the pictures and, in step with them, all that the node would have published.
+"""A bag with the pictures and everything that both nodes would have published.
 
-Written through `rosbags`: no ROS is needed to write it, and any ROS 2 tool plays it.
+Written by `rosbags`: that needs no ROS, and any ROS 2 tool plays the bag.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ TOPICS = (
     topics.LABEL_INFO,
     topics.SPEED_LIMIT,
 )
-# A recorded frame does not say its header's frame id; Foxglove wants one.
+# Sources do not pass on the frame id of a header; Foxglove needs one.
 FRAME_ID = 'camera'
 
 
 def picture_topic(topic: str) -> str:
-    """Return on which topic the pictures of a source go out, given the topic of its images."""
+    """Return the topic of the pictures in the bag, given the image topic of the source."""
     topic = topic or NO_TOPIC
     return topic if topic.endswith('/compressed') else f'{topic}/compressed'
 

@@ -19,8 +19,8 @@ from eevit_ros.replay.results.summary import summarise
 from eevit_ros.replay.running.batch import (
     FRAMES,
     LIMITS,
-    Done,
     Job,
+    JobResult,
     load_engine,
     merge,
     run_batch,
@@ -48,7 +48,7 @@ def replay(paths: Sequence[Path], options: ReplayOptions, folder: Path) -> Resul
     quiet = True if len(jobs) == 1 else None  # None: on a terminal alone
     with tqdm(total=len(jobs), desc='recordings', unit='', disable=quiet) as bar:
 
-        def on_done(job: Job, done: Done) -> None:
+        def on_done(job: Job, done: JobResult) -> None:
             bar.update()
             if not done.source and len(jobs) > 1:
                 bar.write('; '.join(done.problems))
@@ -104,7 +104,7 @@ def _jobs(paths: Sequence[Path], options: ReplayOptions, folder: Path, sha256: s
 
 
 def _problems_of(frames: pd.DataFrame, class_names: Sequence[str]) -> list[str]:
-    """Say what the table shows to have been left out."""
+    """Return what the table shows to be wrong, one sentence each."""
     problems = []
     bad = frames[frames['status'] == BAD]
     for name, rows in bad.groupby('bag', observed=True):

@@ -1,4 +1,4 @@
-"""One recording through the node's core: a row a frame, a tick every tenth of a second."""
+"""One recording through the core of the node: a row a frame, a tick every tenth of a second."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from eevit_ros.replay.running.simulated_governor import SimulatedGovernor, Tick,
 class RecordingReplay:
     """One recording, replayed from the start by a node that has just been activated.
 
-    The recording's arrival times stand for the node's steady clock, and for the clock that stamps
-    are made of when the age of an answer is taken.
+    The recorded arrival times stand for the steady clock of the node, and for the clock of the
+    stamps when the age of an answer is computed.
     """
 
     def __init__(
@@ -68,8 +68,8 @@ class RecordingReplay:
         """Replay all of it; `on_frame` is called after each frame.
 
         Raises:
-            EevitError: The output cannot be written. Frames that cannot be read, or that the model
-                fails on, are rows.
+            EevitError: The output cannot be written. A frame that cannot be read, or that the model
+                fails on, becomes a row.
         """
         starts = unhurried(self._source)
         if self._options.real_time:
@@ -85,7 +85,7 @@ class RecordingReplay:
             on_frame()
         if self._unwritten:
             self._source.problems.append(
-                f'{self._unwritten} pictures are not in the output bag, the first is that of '
+                f'{self._unwritten} pictures are not in the output bag, the first that of '
                 f'{self._first_unwritten}'
             )
 

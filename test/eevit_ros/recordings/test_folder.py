@@ -86,7 +86,7 @@ def test_pictures_of_other_formats_are_not_left_out_in_silence(tmp_path):
     source = open_source(tmp_path, None)
     assert len(list(source)) == 1
     assert source.problems == [
-        f'{tmp_path}: 2 pictures are left out, the first {tmp_path / "b.webp"}: convert them to '
+        f'{tmp_path}: 2 pictures are skipped, the first is {tmp_path / "b.webp"}: convert them to '
         f'.jpg or .png'
     ]
 

@@ -180,7 +180,7 @@ def test_nothing_that_can_be_replayed_is_a_failure(
 ) -> None:
     assert main(['run', str(tmp_path / 'nowhere'), *basics]) == 1
     said = capsys.readouterr().err
-    assert said.startswith('replay: nowhere was left out: there is no')
+    assert said.startswith('replay: nowhere was skipped: there is no')
     assert 'Traceback' not in said
     assert not (tmp_path / 'out' / 'report.html').exists()
 
@@ -220,11 +220,11 @@ def test_what_was_left_out_is_said_and_shown_by_the_code(
     broken.write_bytes(b'no mcap at all')
     options = ['--require', 'bad==0', '--junit', str(junit)]
     assert main(['run', str(bag), str(broken), *basics, *options]) == 3
-    assert 'left out or odd: broken.mcap was left out' in capsys.readouterr().out
+    assert 'skipped or suspicious: broken.mcap was skipped' in capsys.readouterr().out
     suite = ElementTree.parse(junit).getroot()
     assert (suite.get('tests'), suite.get('failures')) == ('2', '1')
     failed = suite.find('testcase[@name="all input was evaluated"]/failure')
-    assert failed.get('message').startswith('broken.mcap was left out')
+    assert failed.get('message').startswith('broken.mcap was skipped')
     problems = json.loads((tmp_path / 'out' / 'report.json').read_text())['problems']
     assert len(problems) == 1
 

@@ -181,9 +181,9 @@ def test_tune_says_what_to_do_next(
     said = capsys.readouterr().out
     assert '2 frames, right means: as the truth, of the frames that have one' in said
     assert 'thresholds chosen on fewer than 500 frames promise little' in said
-    assert 'left out or odd: 1 of 3 labels' in said
-    assert 'left out or odd: the truth names 1 class(es) that the model does not know' in said
-    assert 'left out or odd: nowhere was left out: there is no' in said
+    assert 'skipped or suspicious: 1 of 3 labels' in said
+    assert 'skipped or suspicious: the truth has 1 class(es) that the model does not know' in said
+    assert 'skipped or suspicious: nowhere was skipped: there is no' in said
     file = out / 'thresholds.yaml'
     assert f'Next: give {file} to the node' in said
     options = ['--params', str(file), '--model', str(MODEL), '--out', str(tmp_path / 'run')]
@@ -206,8 +206,8 @@ def test_frames_that_cannot_be_read_are_left_out_and_none_at_all_is_an_error(
     tuning = tune(folder, None)
     assert tuning.frames == 1
     first, count = tuning.problems
-    assert first.startswith('pictures: frame 0 was left out: ') and '0.jpg' in first
-    assert count == 'pictures: 2 frames were left out in all'
+    assert first.startswith('pictures: frame 0 was skipped: ') and '0.jpg' in first
+    assert count == 'pictures: 2 frames were skipped in all'
     assert tuning.proposals[-1].checked is None
 
 

@@ -192,7 +192,7 @@ def test_a_chunk_that_is_shorter_than_it_says_is_told(tmp_path):
     file.write_bytes(data)
     source = open_source(file, CAMERA)
     assert read(source) == list(range(9))
-    assert 'a chunk has not all the messages that it says' in source.problems[0]
+    assert 'a chunk has fewer messages than it announces' in source.problems[0]
 
 
 def test_a_topic_that_was_added_last_and_stayed_silent_is_no_damage(tmp_path):
@@ -324,7 +324,7 @@ def test_a_missing_part_is_named_and_the_others_are_read(tmp_path):
     assert source.frames == 6
     assert read(source) == [0, 1, 2, 6, 7, 8]
     assert source.problems == [
-        f'{bag / "run_1.mcap"} is missing, though metadata.yaml lists it: its messages are left out'
+        f'{bag / "run_1.mcap"} is missing, though metadata.yaml lists it: its messages are skipped'
     ]
 
 
@@ -338,7 +338,7 @@ def test_an_unreadable_part_is_named_and_the_others_are_read(tmp_path, content, 
     assert read(source) == [3, 4, 5]
     (problem,) = source.problems
     assert str(file) in problem
-    assert problem.endswith('left out')
+    assert problem.endswith('skipped')
 
 
 def test_a_bag_of_which_no_part_can_be_read_names_them_all(tmp_path):
@@ -387,7 +387,7 @@ def test_damage_of_the_packing_is_told_even_where_all_can_be_read(tmp_path):
         tail.write(b'something else')
     source = open_source(bag, None)
     assert read(source) == [0, 1, 2]
-    assert source.problems[0].startswith(f'{file}: the file is packed wrongly (zstd ')
+    assert source.problems[0].startswith(f'{file}: the compressed file is damaged (zstd ')
 
 
 def test_a_packed_file_does_not_fill_the_disk(tmp_path, monkeypatch):
@@ -420,7 +420,7 @@ def test_what_sqlite_had_not_merged_is_named(tmp_path):
     source = open_source(left, None)
     assert read(source) == [0, 1, 2]
     (problem,) = source.problems
-    assert problem.startswith(f'{left / "b.db3-wal"} holds messages that never got into b.db3: ')
+    assert problem.startswith(f'{left / "b.db3-wal"} holds messages that are not in b.db3 yet: ')
 
 
 def test_a_damaged_ros1_bag_says_how_to_repair_it(tmp_path):

@@ -357,7 +357,7 @@ def test_a_missing_path_says_what_is_accepted(tmp_path: Path):
 def test_an_unknown_kind_says_what_is_accepted(tmp_path: Path):
     (tmp_path / 'notes.txt').write_text('hello')
     with pytest.raises(
-        RecordingError, match=r'notes\.txt is of an unknown kind: name a rosbag2 folder'
+        RecordingError, match=r'notes\.txt is not a recording: name a rosbag2 folder'
     ):
         open_source(tmp_path / 'notes.txt', None)
 
@@ -369,5 +369,5 @@ def test_an_empty_folder_says_what_is_accepted(tmp_path: Path):
 
 def test_a_topic_is_for_bags_only(tmp_path: Path):
     (tmp_path / 'a.png').write_bytes(b'')
-    with pytest.raises(RecordingError, match='is no bag and has no topic /camera'):
+    with pytest.raises(RecordingError, match='is not a bag and has no topic /camera'):
         open_source(tmp_path, '/camera')

@@ -235,4 +235,4 @@ def test_one_parameter_file_a_side(
     tmp_path: Path, tiny_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(['compare', str(tmp_path), '-a', 'one.yaml', '-a', 'two.yaml']) == 1
-    assert 'one parameter file a side, please. Got one.yaml, two.yaml' in capsys.readouterr().err
+    assert 'one.yaml, two.yaml' in capsys.readouterr().err

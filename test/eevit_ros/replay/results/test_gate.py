@@ -106,11 +106,11 @@ def test_the_junit_file_has_a_case_a_requirement_and_one_for_the_input(tmp_path:
 
 
 def test_what_was_left_out_fails_a_case_that_says_all_of_it(tmp_path: Path) -> None:
-    suite = junit(tmp_path, [], ['run_1 was left out: <no> "index" & more', 'run_2: 3 frames'])
+    suite = junit(tmp_path, [], ['run_1 was skipped: <no> "index" & more', 'run_2: 3 frames'])
     failure = suite.find('testcase/failure')
     assert failure is not None
-    assert failure.get('message') == 'run_1 was left out: <no> "index" & more'
-    assert failure.text == 'run_1 was left out: <no> "index" & more\nrun_2: 3 frames'
+    assert failure.get('message') == 'run_1 was skipped: <no> "index" & more'
+    assert failure.text == 'run_1 was skipped: <no> "index" & more\nrun_2: 3 frames'
 
 
 @pytest.mark.parametrize(

@@ -226,7 +226,7 @@ def test_a_bad_bag_is_left_out_named_and_tried_again(
     assert result.summary['metrics']['frames'] == 12
     assert [source['name'] for source in result.facts['sources']] == ['run_1', 'run_3']
     (problem,) = result.problems
-    assert problem.startswith('run_2 was left out: ')
+    assert problem.startswith('run_2 was skipped: ')
     assert str(bags / 'run_2') in problem
     assert not (tmp_path / 'out' / 'sources' / 'run_2').exists()
     assert make(bags).problems == result.problems
@@ -237,8 +237,8 @@ def test_nothing_but_bad_bags_is_an_error_that_names_them_all(
 ) -> None:
     with pytest.raises(ReplayError) as refused:
         make(tmp_path / 'nowhere', tmp_path / 'neither')
-    assert 'nowhere was left out: there is no' in str(refused.value)
-    assert 'neither was left out: there is no' in str(refused.value)
+    assert 'nowhere was skipped: there is no' in str(refused.value)
+    assert 'neither was skipped: there is no' in str(refused.value)
 
 
 def test_unreadable_frames_and_labels_that_the_model_does_not_know_are_problems(
@@ -285,7 +285,7 @@ def test_limits_are_read_with_all_their_digits(make: Replayed, bags: Path, tmp_p
 def test_a_recording_is_never_taken_for_an_old_result(make: Replayed, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'out' / 'sources' / 'bag', images(3))
     before = sorted(bag.iterdir())
-    with pytest.raises(ReplayError, match='which is of no replay'):
+    with pytest.raises(ReplayError, match='which no replay wrote'):
         make(bag)
     assert sorted(bag.iterdir()) == before
 
@@ -330,7 +330,7 @@ def test_a_recording_that_ends_its_worker_is_left_out(
     assert (first.source['frames'], first.problems) == (5, [])
     assert (third.source['frames'], third.problems) == (7, [])
     assert deadly.source == {}
-    assert deadly.problems[0].startswith('run_2 was left out: it ended every process')
+    assert deadly.problems[0].startswith('run_2 was skipped: every process')
 
 
 def test_two_workers_write_what_one_process_writes(
@@ -346,7 +346,7 @@ def test_two_workers_write_what_one_process_writes(
     environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
     ran = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
     assert ran.returncode == 3, ran.stderr
-    assert 'left out or odd: broken.mcap was left out' in ran.stdout
+    assert 'skipped or suspicious: broken.mcap was skipped' in ran.stdout
     for name in ('frames.csv', 'limits.csv'):
         assert (tmp_path / 'two' / name).read_bytes() == (tmp_path / 'out' / name).read_bytes()
     report = json.loads((tmp_path / 'two' / 'report.json').read_text())
