@@ -22,7 +22,7 @@ from eevit_ros.launching import rosbag2_cli as rosbag2
 from eevit_ros.launching.dds_profile import dds_environment, default_profile
 from eevit_ros.launching.replay import LaunchedReplay
 from eevit_ros.nodes.bags.player import PlayerSettings
-from eevit_ros.parameters.topics import RECORDED, SPEED_LIMIT
+from eevit_ros.parameters.topics import FRAME, RECORDED, SPEED_LIMIT
 from eevit_ros.replay.errors import ReplayError
 from eevit_ros.settings import specs
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
@@ -137,35 +137,41 @@ def prepare_rosbag2(bag: Path, given: dict[str, str]) -> None:
 def start(context: LaunchContext, replay: LaunchedReplay) -> list[LaunchDescriptionEntity]:
     """Start recorder and player."""
     given = context.launch_configurations
+    frames = full_name(FRAME.relative_name, given)
+    environment = dds_environment(given, default_profile(SHARE))  # of the sender
+    if given['player'] == 'eevit':
+        player, recorder = own_player(given, frames, environment), own_recorder(given)
+        replay.watch(player=player, recorder=recorder)
+        return [recorder, player]
     images = full_name(given['image'], given)
     if given['transport'] == 'compressed':
         images += '/compressed'
-    frames = full_name('classifier/frame', given)
-    environment = dds_environment(given, default_profile(SHARE))  # of the sender
-    output = Path(given['output']).expanduser()
-    if given['player'] == 'eevit':
-        player, recorder = own_player(given, frames, environment), own_recorder(given, output)
-        replay.watch(player=player, recorder=recorder)
-        return [recorder, player]
+    player, recorder = rosbag2_player(given, images, environment), rosbag2_recorder(given)
+    replay.watch(player=player, recorder=recorder)
+    # Started paused: rosbag2's recorder, too, subscribes only once it has received the time.
+    resume = ExecuteProcess(name='rosbag2_resume', cmd=rosbag2.RESUME, output='log')
+    return [recorder, player, replay.when_subscribed([images, frames], resume)]
+
+
+def rosbag2_player(
+    given: dict[str, str], images: str, environment: dict[str, str]
+) -> ExecuteProcess:
+    """Return rosbag2's player, paused, which plays the images on a topic."""
+    bag = Path(given['bag']).expanduser()
+    command = rosbag2.play_command(bag, given['topic'], images, given['rate'])
+    return ExecuteProcess(
+        name='rosbag2_player', cmd=command, additional_env=environment, output='screen'
+    )
+
+
+def rosbag2_recorder(given: dict[str, str]) -> ExecuteProcess:
+    """Return rosbag2's recorder of the answers."""
     topics = [
         full_name(given['speed_limit'] if topic is SPEED_LIMIT else topic.relative_name, given)
         for topic in RECORDED
     ]
-    player = ExecuteProcess(
-        name='rosbag2_player',
-        cmd=rosbag2.play_command(
-            Path(given['bag']).expanduser(), given['topic'], images, given['rate']
-        ),
-        additional_env=environment,
-        output='screen',
-    )
-    recorder = ExecuteProcess(
-        name='rosbag2_recorder', cmd=rosbag2.record_command(output, topics), output='screen'
-    )
-    # Started paused: rosbag2's recorder, too, subscribes only once it has received the time.
-    resume = ExecuteProcess(name='rosbag2_resume', cmd=rosbag2.RESUME, output='log')
-    replay.watch(player=player, recorder=recorder)
-    return [recorder, player, replay.when_subscribed([images, frames], resume)]
+    command = rosbag2.record_command(Path(given['output']).expanduser(), topics)
+    return ExecuteProcess(name='rosbag2_recorder', cmd=command, output='screen')
 
 
 def own_player(given: dict[str, str], frames: str, environment: dict[str, str]) -> Node:
@@ -189,8 +195,9 @@ def own_player(given: dict[str, str], frames: str, environment: dict[str, str]) 
     )
 
 
-def own_recorder(given: dict[str, str], output: Path) -> Node:
+def own_recorder(given: dict[str, str]) -> Node:
     """Return the node that records."""
+    output = Path(given['output']).expanduser()
     return Node(
         package='eevit_ros',
         executable='bag_recorder',
