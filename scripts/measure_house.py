@@ -37,6 +37,8 @@ from harness.tiny_model import write_tiny_model
 
 PACKAGE = ROOT / 'eevit_ros'
 TREES = ('eevit_ros', 'eevit_ros/replay', 'model_export', 'test', 'harness')
+MOST_FILES = 15
+MOST_FUNCTIONS, MOST_WALKED_FILES = 25, 14
 FIRST_FRAMES = 10  # what the first few alone do is not a frame's way
 
 
@@ -128,11 +130,14 @@ def files_in_folders(tree: str) -> Counter[str]:
 
 
 def main() -> int:
-    """Print both tables."""
-    print(f'{"tree":<18}{"files":>7}{"folders":>9}{"median":>8}   most in one folder')
+    """Print both tables; return 1 if a folder or a frame's way is over its limit."""
+    is_over = False
+    largest = f'most in one folder (at most {MOST_FILES})'
+    print(f'{"tree":<18}{"files":>7}{"folders":>9}{"median":>8}   {largest}')
     for tree in TREES:
         counts = files_in_folders(tree)
         ((folder, most),) = counts.most_common(1)
+        is_over |= most > MOST_FILES
         figures = f'{counts.total():>7}{len(counts):>9}{median(counts.values()):>8.3g}'
         print(f'{tree:<18}{figures}   {most} in {folder}')
     walk = walk_of_a_frame()
@@ -145,10 +150,12 @@ def main() -> int:
     print(
         f'\none frame: {len(walk.entered)} functions in {len(files)} files, '
         f'and {helpers} helpers within these files'
+        f' (at most {MOST_FUNCTIONS} in {MOST_WALKED_FILES})'
     )
     for file, names in files.items():
         print(f'{file:<42}{", ".join(names)}')
-    return 0
+    is_over |= len(walk.entered) > MOST_FUNCTIONS or len(files) > MOST_WALKED_FILES
+    return int(is_over)
 
 
 if __name__ == '__main__':
