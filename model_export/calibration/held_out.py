@@ -63,7 +63,7 @@ def answer_held_out(run: Path, data: Path) -> HeldOut:
     _, held_out = load_training_data(run, trained.recipe, data)
     print(f'answering {len(held_out)} held-out images')
     if len(held_out) < FEW_IMAGES:
-        print(f'warning: thresholds chosen on fewer than {FEW_IMAGES} images promise little')
+        print(f'warning: thresholds chosen on fewer than {FEW_IMAGES} images are unreliable')
     model = fold(trained)
     checked = evaluation_batch(held_out.images[:: max(1, len(held_out) // CHECKED_IMAGES)], size)
     check_fold(trained, model, torch.from_numpy(checked))

@@ -107,11 +107,11 @@ def _all(inputs: StudyInputs) -> None:
     failed = []
     for name, entry in STUDIES.items():
         if entry.apart:
-            print(f'study {name}: not run, it is of another model; run it by itself')
+            print(f'study {name}: skipped, it needs a model of another task; run it by itself')
             continue
         missing = missing_inputs(name, inputs)
         if missing:
-            print(f'study {name}: not run, it needs --{" --".join(missing)}')
+            print(f'study {name}: skipped, it needs --{" --".join(missing)}')
             continue
         print(f'study {name}')
         try:

@@ -76,11 +76,11 @@ def thresholds(
     build_policy(policy_name, (1.0, 1.0))  # refuses a wrong name before the long part
     is_file = path.suffix == '.onnx'
     if target.p99_ms is not None and not is_file:
-        raise ModelExportError('--p99-ms is about a file on this machine: give the .onnx file')
+        raise ModelExportError('--p99-ms is measured on this machine: it needs an .onnx file')
     if is_file != (split is not None):
         raise ModelExportError(
-            '--split names images of a data set that an .onnx file was not trained on; a run knows '
-            f'which it held out. Got {path} and --split {split}'
+            'an .onnx file needs --split, the images that it was not trained on; a run knows which '
+            f'it held out and takes none. Got {path} and --split {split}'
         )
     times = None
     if target.p99_ms is not None:

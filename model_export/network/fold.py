@@ -73,9 +73,9 @@ def check_fold(model: EarlyExitViT, folded: EarlyExitViT, image: Tensor) -> None
         image: uint8 (B, H, W, 3), any images.
 
     Raises:
-        ModelExportError: An exit answers otherwise; its neck's `trunk`, `tail` and `forward` do not
-            belong together. Or a temperature does not divide its logits; its `classifier` does not
-            come last.
+        ModelExportError: An exit answers differently, because its neck's `trunk`, `tail` and
+            `forward` do not fit together; or it ignores its temperature, because its `classifier`
+            does not come last.
     """
     halved = copy.deepcopy(folded)
     divide_by_temperatures(halved, [2.0] * (len(folded.heads) + 1))
@@ -87,14 +87,14 @@ def check_fold(model: EarlyExitViT, folded: EarlyExitViT, image: Tensor) -> None
         difference = float((before - after).abs().amax())
         if not difference <= FOLD_TOLERANCE * scale:
             raise ModelExportError(
-                f'the head after layer {layer} answers otherwise when its tail is folded (logits '
+                f'the head after layer {layer} answers differently when its tail is folded (logits '
                 f'differ by {difference:.2g}): its tail() must be the last step of its forward(), '
                 f'or return None'
             )
         difference = float((after - 2 * half).abs().amax())
         if not difference <= FOLD_TOLERANCE * scale:
             raise ModelExportError(
-                f'the head after layer {layer} does not follow a temperature (logits differ by '
+                f'the head after layer {layer} ignores its temperature (logits differ by '
                 f'{difference:.2g}): its linear layer classifier must be the last step of its '
                 f'forward()'
             )

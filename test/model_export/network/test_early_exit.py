@@ -62,7 +62,7 @@ def test_a_tail_that_does_not_belong_to_its_head_is_found(
     check_fold(model, fold(model), images)
     neck = model.heads[2].neck
     neck.forward = lambda patches: neck.proj(neck.trunk(patches)) + 0.1  # as a subclass might
-    with pytest.raises(ModelExportError, match='head after layer 3 answers otherwise'):
+    with pytest.raises(ModelExportError, match='head after layer 3 answers differently'):
         check_fold(model, fold(model), images)
 
 

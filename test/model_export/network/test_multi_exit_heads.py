@@ -289,7 +289,7 @@ def test_a_users_own_head_works_from_recipe_to_deployed_form(small_images: Tenso
 
 def test_a_head_whose_classifier_is_not_last_is_found(small_images: Tensor) -> None:
     model = random_model(recipe_of(['mlp_ee', f'{__name__}.SharpHead']))
-    with pytest.raises(ModelExportError, match='head after layer 2 does not follow a temperature'):
+    with pytest.raises(ModelExportError, match='head after layer 2 ignores its temperature'):
         check_fold(model, fold(model), small_images)
 
 

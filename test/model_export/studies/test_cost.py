@@ -85,7 +85,7 @@ def test_the_command_takes_a_recipe(recipe: Recipe, tmp_path: Path, capsys: Any)
     out = tmp_path / 'studies'
     assert main(['study', 'all', '--weights', str(path), '--out', str(out)]) == 0
     said = capsys.readouterr().out
-    assert 'thresholds: not run, it needs --model --data' in said
+    assert 'thresholds: skipped, it needs --model --data' in said
     document = (tmp_path / 'studies.md').read_text()
     assert 'python -m model_export study cost --weights tiny.yaml --out studies' in document
     assert '(studies/cost-macs.png)' in document
