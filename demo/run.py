@@ -18,8 +18,8 @@ from demo.bag import IMAGE_TOPIC, SHIPPED_BAG, BagFrame, read_bag
 from demo.errors import DemoError
 from demo.playback import play_through_node
 from demo.recorder import Recorder
-from demo.report import Run, write_html, write_json
-from demo.summary import summarise
+from demo.report.page import Run, write_html, write_json
+from demo.report.summary import summarise
 from eevit_ros.reporting.host_info import describe_machine
 from harness.errors import HarnessError
 

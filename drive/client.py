@@ -15,8 +15,8 @@ from vision_msgs.msg import LabelInfo
 
 from drive.errors import DriveError
 from drive.journey import Answer
-from drive.pictures import Image as Pixels
 from drive.robot import FLOOR, SpeedRule
+from drive.scene.pictures import Image as Pixels
 
 # Reliable, volatile: what Nav2's controller server subscribes with.
 LIMIT_QOS = QoSProfile(depth=10)

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from drive.robot import Robot
-from drive.signs import SignLog
-from drive.world import View, World
+from drive.scene.signs import SignLog
+from drive.scene.world import View, World
 
 STEP_S = 1 / 60
 CAMERA_STEPS = 4  # a frame every 1/15 s

@@ -20,13 +20,13 @@ from typing import IO, Any
 
 import cv2
 
-from drive.camera import frame_noise, photograph
 from drive.client import Client
 from drive.errors import DriveError
 from drive.journey import Frame, Journey, drive_at_constant_speed
-from drive.pictures import Image, read_pictures
 from drive.real_nodes import drive_in_real_time, real_nodes
-from drive.world import make_world
+from drive.scene.camera import frame_noise, photograph
+from drive.scene.pictures import Image, read_pictures
+from drive.scene.world import make_world
 from harness.errors import HarnessError
 
 

@@ -16,8 +16,8 @@ from rclpy.signals import SignalHandlerOptions
 
 from drive.client import Client
 from drive.journey import STEP_S, Answer, Frame, Journey
-from drive.pictures import Image
 from drive.policy import governor_arguments, rate_arguments
+from drive.scene.pictures import Image
 from harness.processes import check_alive, running
 
 START_TIMEOUT_S = 120.0

@@ -17,14 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from drive import terminal
-from drive.comparison import compare
 from drive.errors import DriveError
 from drive.lanes import run_lanes
 from drive.policy import AT_FLOOR, CONSTANT, FULL, OURS, RATE
-from drive.report import write_report
+from drive.report import terminal
+from drive.report.comparison import compare
+from drive.report.page import write_report
 from drive.robot import FLOOR, TOP_SPEED_MPS, constant_speed_mps
-from drive.world import LENGTH_M, SEEDS_WITHOUT_REPETITION
+from drive.scene.world import LENGTH_M, SEEDS_WITHOUT_REPETITION
 from eevit_ros.reporting.host_info import describe_machine
 from harness.domains import isolate
 from harness.errors import HarnessError

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from demo.bag import SHIPPED_BAG, read_bag
-from demo.summary import third_of
+from demo.report.summary import third_of
 from eevit_ros.images.raw import decode_compressed
 from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine, ExitResult

@@ -10,8 +10,8 @@ import cv2
 import pytest
 
 from demo.records import FrameRecord
-from demo.report import Run, write_html, write_json
-from demo.summary import summarise
+from demo.report.page import Run, write_html, write_json
+from demo.report.summary import summarise
 from demo.terminal import frame_line, summary_text
 from test.demo.records_for_tests import grey_frame, record
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demo.summary import summarise, third_of
+from demo.report.summary import summarise, third_of
 from test.demo.records_for_tests import record
 
 

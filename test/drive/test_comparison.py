@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from drive.comparison import compare, verdict
 from drive.policy import AT_FLOOR, CONSTANT, FULL, OURS
-from drive.terminal import conclusion, summary_text, targets
-from drive.world import DARKNESS, SIGNS, ZONES
+from drive.report.comparison import compare, verdict
+from drive.report.terminal import conclusion, summary_text, targets
+from drive.scene.world import DARKNESS, SIGNS, ZONES
 
 ZONE_OF_SIGN = [zone for zone in ZONES for _ in range(SIGNS // len(ZONES))]
 

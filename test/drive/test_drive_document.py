@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from drive.world import SIGNS
+from drive.scene.world import SIGNS
 from harness.paths import ROOT
 
 DOCUMENT = ' '.join((ROOT / 'docs' / 'drive.md').read_text().split())

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from drive.comparison import compare
-from drive.pictures import read_pictures
 from drive.policy import AT_FLOOR, CONSTANT, FULL, OURS, RATE
-from drive.report import write_report
-from drive.world import make_world
+from drive.report.comparison import compare
+from drive.report.page import write_report
+from drive.scene.pictures import read_pictures
+from drive.scene.world import make_world
 
 SPEEDS = {FULL: 20.0, AT_FLOOR: 20.0, OURS: None, CONSTANT: 20.0}  # m/s: a short film
 

@@ -6,7 +6,7 @@ import pytest
 
 from drive.journey import CAMERA_STEPS, STEP_S, Answer, Frame, Journey, drive_at_constant_speed
 from drive.robot import FLOOR, TOP_SPEED_MPS, constant_speed_mps, stopping_distance_m
-from drive.world import SIGHT_M, Sign, World, make_world
+from drive.scene.world import SIGHT_M, Sign, World, make_world
 
 
 def label(picture: int) -> str:

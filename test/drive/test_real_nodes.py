@@ -23,10 +23,10 @@ pytest.importorskip('nav2_msgs', reason='needs nav2_msgs: `make test` builds it'
 
 from drive.client import Client  # noqa: E402
 from drive.journey import Frame, Journey, drive_at_constant_speed  # noqa: E402
-from drive.pictures import Image  # noqa: E402
 from drive.real_nodes import drive_in_real_time, real_nodes  # noqa: E402
 from drive.robot import ACCELERATION_MPS2, FLOOR, TOP_SPEED_MPS  # noqa: E402
-from drive.world import Sign, World  # noqa: E402
+from drive.scene.pictures import Image  # noqa: E402
+from drive.scene.world import Sign, World  # noqa: E402
 from harness.domains import THIS_COMPUTER
 from harness.ros_process import claim_domain  # noqa: E402
 from harness.tiny_model import write_tiny_model  # noqa: E402

@@ -14,7 +14,7 @@ from drive.robot import (
     constant_speed_mps,
     stopping_distance_m,
 )
-from drive.world import LENGTH_M
+from drive.scene.world import LENGTH_M
 
 SPEEDS = st.floats(0, TOP_SPEED_MPS)
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drive.robot import stopping_distance_m
-from drive.signs import SignLog
-from drive.world import Sign
+from drive.scene.signs import SignLog
+from drive.scene.world import Sign
 
 INTERVAL_S = 1 / 15
 AGE_S = 0.02

@@ -7,9 +7,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drive.camera import MOST_PIXELS, frame_noise, photograph
-from drive.pictures import COUNT, read_pictures
-from drive.world import (
+from drive.scene.camera import MOST_PIXELS, frame_noise, photograph
+from drive.scene.pictures import COUNT, read_pictures
+from drive.scene.world import (
     DARKNESS,
     FIRST_DEVELOPMENT_SEED,
     HALF,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from drive.pictures import read_pictures
+from drive.scene.pictures import read_pictures
 from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine
 from eevit_ros.parameters.classifier import demo_model

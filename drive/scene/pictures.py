@@ -52,7 +52,7 @@ def read_pictures() -> tuple[Picture, ...]:
         found = 'no image' if sheet is None else f'{sheet.shape} and {len(labels)} labels'
         raise DriveError(
             f'{SHEET} must be an image of shape {size} with {COUNT} labels. Got {found}; check it '
-            'out again, or make it by drive/make_pictures.py'
+            'out again, or make it by drive/scene/make_pictures.py'
         )
     rgb = cv2.cvtColor(sheet, cv2.COLOR_BGR2RGB)
     cells = rgb.reshape(-1, SIDE, COLUMNS, SIDE, 3).swapaxes(1, 2).reshape(COUNT, SIDE, SIDE, 3)

@@ -10,7 +10,7 @@ from typing import Any
 
 from demo.terminal import paint
 from drive.policy import OURS
-from drive.world import DARKNESS, FIRST_DEVELOPMENT_SEED
+from drive.scene.world import DARKNESS, FIRST_DEVELOPMENT_SEED
 
 BAR = 32
 MANY_ANSWERED = 0.95  # share of frames that a computer with time for them answers

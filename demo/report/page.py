@@ -10,10 +10,10 @@ from typing import Any
 
 import cv2
 
-from demo import figures
 from demo.bag import BagFrame
 from demo.records import FrameRecord
-from demo.summary import third_of
+from demo.report import figures
+from demo.report.summary import third_of
 from eevit_ros.reporting.page import Card, Table, render
 from eevit_ros.reporting.style import to_png
 
@@ -28,7 +28,7 @@ class Run:
         bag: What was played.
         records: What was answered, in the order of the bag.
         rates: Seconds since the first frame, adaptive rate, as received.
-        summary: Figures: `demo.summary.summarise`, and 'model', 'provider', 'machine'.
+        summary: Figures: `demo.report.summary.summarise`, and 'model', 'provider', 'machine'.
     """
 
     bag: Sequence[BagFrame]

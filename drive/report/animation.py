@@ -10,13 +10,13 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from drive.camera import frame_noise, photograph
-from drive.figures import COLOURS
 from drive.journey import STEP_S
-from drive.pictures import read_pictures
 from drive.policy import CONSTANT, OURS
+from drive.report.figures import COLOURS
 from drive.robot import TOP_SPEED_MPS, Robot
-from drive.world import LENGTH_M, World
+from drive.scene.camera import frame_noise, photograph
+from drive.scene.pictures import read_pictures
+from drive.scene.world import LENGTH_M, World
 from eevit_ros.reporting.style import DARK, GRID, INK, MUTED, RIGHT, WRONG
 
 SIZE = (760, 344)  # px

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from demo.scene import Sensor, expose
-from drive.pictures import SIDE, Image
-from drive.world import View
+from drive.scene.pictures import SIDE, Image
+from drive.scene.world import View
 
 PIXELS_AT_1_M = 80.0  # width of a thing in the camera's picture
 MOST_PIXELS = 96  # sides of larger cut-outs are binned down to this

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from drive.robot import stopping_distance_m
-from drive.world import Sign
+from drive.scene.world import Sign
 
 IN_A_ROW = 2  # correct answers that make a sign read
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drive.policy import AT_FLOOR, CONSTANT, FULL, OURS, POLICIES
-from drive.world import DARKNESS
+from drive.scene.world import DARKNESS
 from eevit_ros.reporting.interval import bootstrap
 
 RESAMPLES = 20_000

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from drive import figures, terminal
-from drive.animation import write_film
 from drive.journey import FRAME_INTERVAL_S
 from drive.policy import FULL, OURS, POLICIES
+from drive.report import figures, terminal
+from drive.report.animation import write_film
 from drive.robot import ACCELERATION_MPS2, FLOOR, TOP_SPEED_MPS, stopping_distance_m
-from drive.world import DARKNESS, FIRST_DEVELOPMENT_SEED, SIGHT_M, make_world
+from drive.scene.world import DARKNESS, FIRST_DEVELOPMENT_SEED, SIGHT_M, make_world
 from eevit_ros.reporting.page import render
 from eevit_ros.reporting.style import to_png
 

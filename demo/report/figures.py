@@ -60,7 +60,7 @@ def timeline(
         bag: The frames that were played.
         records: The answers.
         rates: Seconds since the first frame, adaptive rate.
-        summary: As of `demo.summary.summarise`.
+        summary: As of `demo.report.summary.summarise`.
     """
     layers = summary['layers']
     seconds = np.array([(f.stamp_ns - bag[0].stamp_ns) * 1e-9 for f in bag])

@@ -1,6 +1,6 @@
-"""Draw the pictures of the drive: the command that made drive/pictures.png and its labels.
+"""Draw the pictures of the drive: the command that made drive/scene/pictures.png and its labels.
 
-    python -m drive.make_pictures CIFAR_FOLDER [OUTPUT_FOLDER]
+    python -m drive.scene.make_pictures CIFAR_FOLDER [OUTPUT_FOLDER]
 
 CIFAR_FOLDER holds the public `cifar100` set's parquet files (test-*.parquet, train-*.parquet).
 Needs pyarrow, which the drive itself does not. The pictures are drawn by a fixed seed from the
@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from demo.make_bag import read_pictures
-from drive.pictures import COLUMNS, COUNT, LABELS, SHEET, SIDE
+from drive.scene.pictures import COLUMNS, COUNT, LABELS, SHEET, SIDE
 
 SEED = 3
 

@@ -9,11 +9,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from drive.camera import frame_noise, photograph
-from drive.pictures import read_pictures
 from drive.policy import AT_FLOOR, CONSTANT, FULL, OURS, POLICIES
 from drive.robot import FLOOR, TOP_SPEED_MPS
-from drive.world import DARKNESS, LENGTH_M, SIGHT_M, World
+from drive.scene.camera import frame_noise, photograph
+from drive.scene.pictures import read_pictures
+from drive.scene.world import DARKNESS, LENGTH_M, SIGHT_M, World
 from eevit_ros.reporting.style import DARK, GRID, MUTED, RATE, RIGHT, WRONG, quiet
 
 COLOURS = {FULL: '#d6455d', AT_FLOOR: '#6b7785', OURS: RATE, CONSTANT: '#e39b1f'}
