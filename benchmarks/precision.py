@@ -21,9 +21,8 @@ from tqdm import tqdm
 
 from benchmarks.report_file import Cell, Report, Table, machine
 from eevit_ros.images.resize import Image
-from eevit_ros.model.compute import Compute, all_cores
+from eevit_ros.model.compute import SINGLE, STAGED, Compute, all_cores
 from eevit_ros.model.engine import Engine
-from eevit_ros.model.runners import SINGLE, STAGED
 from eevit_ros.policies import STATELESS
 from eevit_ros.policies.operating_point import measure_exits
 from eevit_ros.policies.threshold_search import exits_taken

@@ -38,7 +38,7 @@ def open_engine(args: argparse.Namespace) -> dict[int, Run]:
         threads=args.threads,
         execution=args.side,
         tensorrt_fp16=args.fp16,
-        cache_dir=str(args.cache_dir.absolute()),
+        cache_dir=str(args.cache_dir.absolute()) if args.cache_dir else '',
     )
     return exit_runs(Engine(args.file, compute=compute))
 
