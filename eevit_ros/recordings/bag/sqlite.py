@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from eevit_ros.recordings.bag.messages import Loss, Recorded, Topic, ros2_type
 from eevit_ros.recordings.bag.scratch import scratch_copy
@@ -18,7 +19,8 @@ from eevit_ros.recordings.errors import RecordingError
 # UnicodeDecodeError: a message with damaged names. MemoryError: a row of an impossible size.
 _DAMAGE = (sqlite3.Error, UnicodeDecodeError, MemoryError)
 # The casts give a damaged row the right types.
-_ROWS = 'SELECT topic_id, CAST(timestamp AS INTEGER), CAST(data AS BLOB) FROM messages NOT INDEXED'
+_ROWS = """SELECT topic_id, CAST(timestamp AS INTEGER), CAST(data AS BLOB)
+           FROM messages NOT INDEXED ORDER BY rowid"""
 _STRAY_ROWS = """SELECT count(*) FROM messages NOT INDEXED WHERE timestamp IS NULL
                  OR topic_id IS NULL OR topic_id NOT IN (SELECT id FROM topics)"""
 _HEADER = struct.Struct('>16xH10xI')  # bytes of a page, pages
@@ -67,7 +69,7 @@ class SqliteRows:
         stray, damage = 0, ''
         try:
             with _opened(self._path) as database:
-                for topic, log_ns, raw in database.execute(f'{_ROWS} ORDER BY rowid'):
+                for topic, log_ns, raw in _rows(database):
                     if topic in self._topics and log_ns is not None:
                         yield Recorded(self._topics[topic], log_ns, raw or b'')
                     else:
@@ -80,6 +82,18 @@ class SqliteRows:
             damage = 'the file ends in the middle'
         if damage:
             yield Loss(damage, f'the rest is lost, unless sqlite3 {self._path.name} .recover helps')
+
+
+def _rows(database: sqlite3.Connection) -> Iterator[tuple[Any, int | None, bytes | None]]:
+    found = 0
+    try:
+        for row in database.execute(_ROWS):
+            found += 1
+            yield row
+    except _DAMAGE:
+        # Python reads a row ahead, and loses the one in front of the damage.
+        yield from database.execute(f'{_ROWS} LIMIT 1 OFFSET ?', (found,))
+        raise
 
 
 def _pages(path: Path) -> tuple[int, bool]:
