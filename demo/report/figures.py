@@ -22,7 +22,7 @@ THUMBNAIL = 96  # px
 
 
 def thumbnail(frame: BagFrame) -> Image:
-    """Return what the model looks at, the central square, small: uint8 (96, 96, 3) RGB."""
+    """Return the central square that the model sees, small: uint8 (96, 96, 3) RGB."""
     image = cv2.imdecode(np.frombuffer(frame.jpeg, np.uint8), cv2.IMREAD_COLOR)
     assert image is not None  # the player decoded it before
     height, width = image.shape[:2]
@@ -60,7 +60,7 @@ def timeline(
         bag: The frames that were played.
         records: The answers.
         rates: Seconds since the first frame, adaptive rate.
-        summary: As of `demo.report.summary.summarise`.
+        summary: Figures of `demo.report.summary.summarise`.
     """
     layers = summary['layers']
     seconds = np.array([(f.stamp_ns - bag[0].stamp_ns) * 1e-9 for f in bag])

@@ -25,10 +25,10 @@ class Run:
     """One run of the demo.
 
     Attributes:
-        bag: What was played.
-        records: What was answered, in the order of the bag.
-        rates: Seconds since the first frame, adaptive rate, as received.
-        summary: Figures: `demo.report.summary.summarise`, and 'model', 'provider', 'machine'.
+        bag: Frames that were played.
+        records: Answers in the order of the bag.
+        rates: Seconds since the first frame and adaptive rate, as received.
+        summary: Figures of `summarise`, and 'model', 'provider', 'machine'.
     """
 
     bag: Sequence[BagFrame]

@@ -1,4 +1,4 @@
-"""What the four policies come to, over seeds, with confidence intervals."""
+"""Comparison of the four policies over seeds, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def compare(runs: Mapping[str, Sequence[Run]]) -> dict[str, Any]:
     """Compare policies.
 
     Args:
-        runs: By policy, for the same seeds in the same order: `seconds` and `signs`.
+        runs: Runs by policy, for the same seeds in the same order: `seconds` and `signs`.
 
     Returns:
-        What the report holds under 'comparison'. Intervals are of 95 %: seeds are drawn with
-        replacement, each with all four policies (paired bootstrap, percentiles).
+        The part 'comparison' of the report. Intervals are of 95 %: seeds are drawn with replacement,
+        each with all four policies (paired bootstrap, percentiles).
     """
     missed = {policy: _missed(runs[policy]) for policy in POLICIES}
     seconds = {policy: np.array([run['seconds'] for run in runs[policy]]) for policy in POLICIES}
@@ -63,7 +63,7 @@ def compare(runs: Mapping[str, Sequence[Run]]) -> dict[str, Any]:
 
 
 def verdict(fewer: Mapping[str, float]) -> str:
-    """Say in words what the difference to the constant speed means.
+    """Return in words what the difference to the constant speed means.
 
     Args:
         fewer: Misses of ours less those at constant speed, a seed: 'value', 'low', 'high'.
@@ -94,7 +94,7 @@ def _zone(runs: Sequence[Run], zone: str) -> dict[str, int]:
 
 
 def _ratio(ours: Counts, other: Counts) -> Counts:
-    with np.errstate(divide='ignore', invalid='ignore'):  # nobody missed any: infinite or NaN
+    with np.errstate(divide='ignore', invalid='ignore'):  # no sign missed: infinite or NaN
         return np.asarray(np.nan_to_num(ours.sum(-1) / other.sum(-1), nan=1.0))
 
 

@@ -26,7 +26,7 @@ def story(world: World, runs: Mapping[str, Mapping[str, Any]]) -> Figure:
 
     Args:
         world: The path.
-        runs: One result by policy, all of this path.
+        runs: One run for each policy, all of this path.
     """
     figure = Figure(figsize=(12, 7.4), layout='constrained')
     ratios = (0.55, 1.9, 1.9, 1.0)

@@ -25,9 +25,9 @@ def write_report(folder: Path, runs: Runs, summary: dict[str, Any]) -> list[Path
     """Write all files and return their paths, the page first.
 
     Args:
-        folder: Where they go.
-        runs: By policy, for the same seeds in the same order.
-        summary: `comparison` and under which conditions it came about.
+        folder: Folder to write into.
+        runs: Runs by policy, for the same seeds in the same order.
+        summary: 'comparison' and the conditions of the runs.
     """
     names = ('report.html', 'drive.webp', 'drive.png', 'report.json', 'summary.json')
     page, film, picture, data, short = (folder / name for name in names)

@@ -1,6 +1,6 @@
 """Labels from a CSV file.
 
-With a header row, in UTF-8. Column `label`, and one of these, other columns may be there too:
+With a header row, in UTF-8: column `label` and one of these; other columns are ignored:
 
     stamp         header stamp: seconds, or nanoseconds when above 1e14
     frame         index of the frame, from 0
@@ -29,13 +29,13 @@ _ASKED = 'label, and stamp or frame or start,end or first,last'
 
 @dataclass(frozen=True)
 class Label:
-    """What the frames of an interval show, both ends included.
+    """The label of an interval of frames, both ends included.
 
     Attributes:
         first: Stamp in nanoseconds, or index.
-        last: The same; equal for a single frame.
-        name: The class.
-        place: Where that is written, for people: ', line 3', or ''.
+        last: Stamp or index of the last frame; equals `first` for a single frame.
+        name: Name of the class.
+        place: Line of the file for messages: ', line 3', or ''.
     """
 
     first: int
@@ -48,7 +48,7 @@ def read_labels(path: Path) -> tuple[str, list[Label]]:
     """Read a file.
 
     Returns:
-        'stamp' or 'frame': what the labels go by, and the labels.
+        'stamp' or 'frame', the kind of the intervals, and the labels.
 
     Raises:
         RecordingError: It cannot be read; names file, line and value.
@@ -67,7 +67,7 @@ def read_labels(path: Path) -> tuple[str, list[Label]]:
     except (UnicodeDecodeError, csv.Error) as err:
         raise RecordingError(f'truth {path} is not a CSV file in UTF-8: {err}') from err
     if not labels:
-        raise RecordingError(f'truth {path} holds no label: the header row is all there is')
+        raise RecordingError(f'truth {path} holds no label, only a header row')
     return by, labels
 
 

@@ -87,7 +87,7 @@ class VideoSource:
         if not video.isOpened():
             raise RecordingError(
                 f'{self._path} cannot be opened as a video by OpenCV {cv2.__version__}: it is '
-                f'none, damaged, or of an unknown kind: convert it to H.264 in .mp4'
+                f'not a video, damaged, or of an unknown codec: convert it to H.264 in .mp4'
             )
         return video
 

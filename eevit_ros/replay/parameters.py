@@ -1,4 +1,4 @@
-"""The nodes' parameters without ROS: from YAML files and NAME:=VALUE, checked as rclpy would."""
+"""Parameters of the nodes without ROS: from YAML files and NAME:=VALUE, checked as by rclpy."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def classifier_settings(
         assignments: 'NAME:=VALUE', which win over the file.
 
     Returns:
-        The settings, and those values that were given.
+        The settings, and the values that were given.
 
     Raises:
         EevitError: A name is unknown, a value has the wrong type or is out of range.
@@ -60,7 +60,7 @@ def classifier_settings(
 
 
 def governor_settings(file: Path | None) -> LimitSettings:
-    """Read those of the governor's parameters that guard the limit.
+    """Read the parameters of the governor that guard the limit.
 
     Raises:
         EevitError: A name is unknown, a value has the wrong type or is out of range.
@@ -70,11 +70,11 @@ def governor_settings(file: Path | None) -> LimitSettings:
 
 
 def _checked(given: Mapping[str, Any], specs: Mapping[str, Spec]) -> dict[str, Any]:
-    """Return those that a node declares, by type and range."""
+    """Return the parameters that a node declares, checked by type and range."""
     found = {}
     for name, value in given.items():
         if name.startswith('qos_overrides.') or name == 'use_sim_time':
-            continue  # a robot's file may hold them; they mean nothing here
+            continue  # of the robot's file; without effect here
         if name not in specs:
             raise ReplayError(f"unknown parameter '{name}': one of {', '.join(specs)}")
         found[name] = specs[name].checked(name, value)
@@ -85,8 +85,8 @@ def _read(file: Path, node: str, others: Container[str]) -> dict[str, Any]:
     """Return the parameters for a node, whatever its namespace.
 
     Args:
-        file: Of ROS parameters.
-        node: Its name.
+        file: Parameter file.
+        node: Name of the node.
         others: Parameters of other nodes, which a section for all nodes may hold, too.
     """
     try:
@@ -106,8 +106,8 @@ def _read(file: Path, node: str, others: Container[str]) -> dict[str, Any]:
                     found |= {k: v for k, v in _flat(parameters) if own or k not in others}
     if not sections:
         raise ReplayError(
-            f"{file} is no ROS parameter file: it must hold 'ros__parameters' below a node's name "
-            f"or '/**', as config/classifier.yaml does"
+            f"{file} is not a ROS parameter file: it must hold 'ros__parameters' below a node's "
+            f"name or '/**', as config/classifier.yaml does"
         )
     if not any(sections.values()):
         raise ReplayError(
@@ -121,12 +121,12 @@ def _load(text: str) -> Any:
     """Read YAML.
 
     Raises:
-        yaml.YAMLError: It is none.
+        yaml.YAMLError: `text` is not YAML.
     """
     try:
         return yaml.load(text, _Loader)  # noqa: S506 - it is a SafeLoader
     except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as err:
-        # What PyYAML's constructors make of '!!bool x', 2020-13-45, a thousand brackets.
+        # Raised by PyYAML for '!!bool x', 2020-13-45, a thousand brackets.
         raise yaml.YAMLError(f'{type(err).__name__}: {err}') from err
 
 

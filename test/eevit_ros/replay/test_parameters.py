@@ -127,10 +127,10 @@ def test_a_wrong_assignment_is_refused_in_words(assignment: str, message: str) -
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        ('top_k: 3\n', "params.yaml is no ROS parameter file: it must hold 'ros__parameters'"),
-        ('', 'params.yaml is no ROS parameter file'),
-        ('- 1\n', 'params.yaml is no ROS parameter file'),
-        ('/**:\n  ros__parameters: 5\n', 'params.yaml is no ROS parameter file'),
+        ('top_k: 3\n', "params.yaml is not a ROS parameter file: it must hold 'ros__parameters'"),
+        ('', 'params.yaml is not a ROS parameter file'),
+        ('- 1\n', 'params.yaml is not a ROS parameter file'),
+        ('/**:\n  ros__parameters: 5\n', 'params.yaml is not a ROS parameter file'),
         ('/**:\n  ros__parameters: [\n', 'cannot read the parameter file .*params.yaml'),
         ('/**:\n\tros__parameters: {}\n', 'cannot read the parameter file .*params.yaml'),
         *(
