@@ -27,8 +27,8 @@ def compare(runs: Mapping[str, Sequence[Run]]) -> dict[str, Any]:
         runs: Runs by policy, for the same seeds in the same order: `seconds` and `signs`.
 
     Returns:
-        The part 'comparison' of the report. Intervals are of 95 %: seeds are drawn with replacement,
-        each with all four policies (paired bootstrap, percentiles).
+        The part 'comparison' of the report. Intervals are of 95 %: seeds are drawn with
+        replacement, each with all four policies (paired bootstrap, percentiles).
     """
     missed = {policy: _missed(runs[policy]) for policy in POLICIES}
     seconds = {policy: np.array([run['seconds'] for run in runs[policy]]) for policy in POLICIES}
