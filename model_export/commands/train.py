@@ -74,7 +74,7 @@ def train(recipe_path: Path, data: Path, out: Path, *, init: Path | None) -> Non
         del dataset  # the halves are copies
         trainer = Trainer(model, training, held_out, out, data=known)
     trainer.run()
-    if not trainer.processes.leads:
+    if not trainer.fabric.is_global_zero:
         return
     export_command = 'export-regression' if recipe.task == 'regression' else 'export'
     print(

@@ -1,4 +1,4 @@
-"""The optimizer of a stage, and the course of its learning rate."""
+"""Optimizer, learning rate and moving average of a stage."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import math
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from model_export.errors import ModelExportError
+from model_export.network.early_exit import EarlyExitViT
 from model_export.recipe.recipe import StageRecipe
 from model_export.training.schemes import Scheme
 
 
 def make_optimizer(scheme: Scheme, recipe: StageRecipe) -> torch.optim.Optimizer:
-    """AdamW of what the scheme trains; all else is frozen, and takes no memory here."""
+    """Return AdamW for what the scheme trains; freeze the rest, which takes no memory here."""
     model = scheme.model
     model.backbone.requires_grad_('backbone' in scheme.trains)
     model.heads.requires_grad_('heads' in scheme.trains)
@@ -24,7 +26,7 @@ def make_optimizer(scheme: Scheme, recipe: StageRecipe) -> torch.optim.Optimizer
 
 
 def parameter_groups(module: nn.Module, recipe: StageRecipe, layers: int) -> list[dict[str, Any]]:
-    """Groups of AdamW: no decay of vectors; each layer learns slower than the one above it."""
+    """Return AdamW's groups: vectors do not decay, each layer learns slower than the one above."""
     groups: dict[tuple[int, bool], dict[str, Any]] = {}
     for name, parameter in module.named_parameters():
         if not parameter.requires_grad:
@@ -45,7 +47,7 @@ def parameter_groups(module: nn.Module, recipe: StageRecipe, layers: int) -> lis
 
 
 def _level(name: str, layers: int) -> int:
-    """0 for the embedding, then the number of the layer, then one more for all that follows."""
+    """Return 0 for the embedding, a layer's number, or one more for what follows the layers."""
     head, _, rest = name.partition('backbone.')
     if head not in ('', 'model.') or not rest or rest.startswith(('norm.', 'classifier.')):
         return layers + 1
@@ -55,7 +57,7 @@ def _level(name: str, layers: int) -> int:
 def set_learning_rate(
     optimizer: torch.optim.Optimizer, recipe: StageRecipe, step: int, total: int
 ) -> float:
-    """Linear warm-up, then half a cosine to 0; returns the rate at scale 1."""
+    """Set a linear warm-up, then half a cosine to 0; return the rate at scale 1."""
     warmup = min(recipe.warmup_steps, total // 2)
     if step < warmup:
         factor = (step + 1) / warmup
@@ -66,11 +68,35 @@ def set_learning_rate(
     return recipe.learning_rate * factor
 
 
+def moving_average(model: EarlyExitViT, decay: float, steps: int) -> AveragedModel:
+    """Return an exponential moving average of weights and batch statistics, now equal to `model`.
+
+    The first steps count more, as in TensorFlow: the decay rises from 1/10 to `decay`.
+
+    Args:
+        model: What is averaged.
+        decay: Share of the average that a step keeps.
+        steps: Steps of the stage that it has seen already.
+
+    References:
+        Polyak and Juditsky, Acceleration of Stochastic Approximation by Averaging, 1992.
+        Tarvainen and Valpola, Mean Teachers are Better Role Models, NeurIPS 2017.
+    """
+
+    def average(kept: Any, now: Any, count: Tensor | int) -> None:
+        early = int(count) / (9 + int(count))
+        get_ema_multi_avg_fn(min(decay, early))(kept, now, count)
+
+    averaged = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
+    averaged.n_averaged.fill_(1 + steps)  # the weights at the start are the first
+    return averaged
+
+
 def steps_of(recipe: StageRecipe, images: int) -> int:
-    """How many steps a stage takes on so many images.
+    """Return how many steps a stage takes on so many images.
 
     Raises:
-        ModelExportError: not one.
+        ModelExportError: There are too few images for one step.
     """
     steps = round(recipe.epochs * (images // recipe.batch_size))
     if steps < 1:

@@ -19,7 +19,8 @@ from model_export.network.early_exit import EarlyExitViT
 from model_export.network.predict import BATCH_SIZE, best_device, has_bfloat16
 from model_export.studies.registry import StudyInputs
 from model_export.training.features import compute_features
-from model_export.training.schemes.base import Seen, look
+from model_export.training.schemes.base import Features as BackboneFeatures
+from model_export.training.schemes.base import backbone_features
 
 BATCH = 16  # small, so that few images make many steps
 LEARNING_RATE = 3e-3
@@ -89,10 +90,10 @@ def features(model: EarlyExitViT, data: Dataset, layers: Iterable[int]) -> Featu
     """Run the backbone once over `data` and keep the tokens after `layers` (from 1)."""
     kept = sorted(set(layers))
 
-    def see(image: Tensor) -> Seen:
-        return look(model.backbone, image, kept, logits=True, last=False)
+    def extract(image: Tensor) -> BackboneFeatures:
+        return backbone_features(model.backbone, image, kept, logits=True, last=False)
 
-    found = compute_features(model.to(best_device()), see, data, f'{len(data)} images')
+    found = compute_features(model.to(best_device()), extract, data, f'{len(data)} images')
     assert found.logits is not None
     tokens = dict(zip(kept, found.tokens, strict=True))
     return Features(tokens, found.logits, torch.from_numpy(data.labels))

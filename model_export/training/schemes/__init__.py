@@ -25,7 +25,7 @@ from model_export.recipe.checked import build
 from model_export.recipe.lookup import find_class
 from model_export.recipe.recipe import Recipe, StageRecipe
 from model_export.training.schemes.backbone import BackboneOnly
-from model_export.training.schemes.base import HeadScheme, Scheme, Seen, phase_of
+from model_export.training.schemes.base import Features, HeadScheme, Scheme, phase_of
 from model_export.training.schemes.beem import Beem
 from model_export.training.schemes.byot import BeYourOwnTeacher
 from model_export.training.schemes.classifier_wise import ClassifierWise
@@ -41,7 +41,7 @@ from model_export.training.schemes.vit_ee import ViTEE
 __all__ = [
     'HeadScheme',
     'Scheme',
-    'Seen',
+    'Features',
     'build_scheme',
     'check_stages',
     'phase_of',
@@ -80,7 +80,7 @@ def register_scheme(name: str) -> Callable[[SchemeClass], SchemeClass]:
 
 
 def scheme_names() -> list[str]:
-    """The names that recipes may use for `scheme`."""
+    """Return the names that recipes may use for `scheme`."""
     return sorted(_SCHEMES)
 
 
@@ -88,12 +88,12 @@ def check_stages(recipe: Recipe, where: str = '') -> None:
     """Refuse a recipe with a stage that no scheme can train.
 
     Args:
-        recipe: The recipe, as it was read.
-        where: What the error calls it, before the number of the stage.
+        recipe: Recipe to check.
+        where: Name of the recipe in errors, before the number of the stage.
 
     Raises:
-        ModelExportError: a stage's scheme or parameters are unknown, its scheme is for another
-            task, or it caches the features of a backbone that it trains.
+        ModelExportError: A stage's scheme or a parameter is unknown, its scheme is for another
+            task, or it trains the backbone whose features are to be cached.
     """
     for number, stage in enumerate(recipe.stages):
         _scheme_class(stage, f'{where}stages[{number}]', recipe.task)
@@ -112,17 +112,17 @@ def _scheme_class(stage: StageRecipe, where: str, task: str) -> type[Scheme]:
         raise ModelExportError(f'{where}: {err}') from err
     if stage.cache_features and not issubclass(cls, HeadScheme):
         raise ModelExportError(
-            f'{where}: cache_features needs a scheme that leaves the backbone alone, and '
+            f'{where}: cache_features needs a scheme that freezes the backbone, but '
             f'{stage.scheme!r} trains it: drop cache_features'
         )
     return cls
 
 
 def build_scheme(stage: StageRecipe, model: EarlyExitViT, where: str) -> Scheme:
-    """Make a stage's scheme for a model, which stays as it is.
+    """Return a stage's scheme for a model, which does not change yet.
 
     Raises:
-        ModelExportError: scheme or parameters are unknown, or do not fit the model.
+        ModelExportError: Scheme or parameters are unknown, or do not fit the model.
     """
     cls = _scheme_class(stage, where, model.recipe.task)
     params = build(cls.params_type, where, stage.params)

@@ -8,7 +8,7 @@ from model_export.training.schemes.base import Scheme
 
 
 class BackboneOnly(Scheme):
-    """Cross entropy of the final classifier; the heads stay as they are.
+    """Cross entropy of the final classifier; the heads do not change.
 
     LGViT (Xu et al., ACM MM 2023) and every other scheme on a frozen backbone begins with it.
     """
@@ -16,5 +16,5 @@ class BackboneOnly(Scheme):
     trains = ('backbone',)
 
     def forward(self, image: Tensor, target: Tensor, step: int, steps: int) -> Tensor:
-        """Loss of the final classifier."""
+        """Return the loss of the final classifier."""
         return self.hard_loss(self.model.backbone(image), target)

@@ -1,4 +1,4 @@
-"""What a training scheme is: which parameters a stage trains, and the loss of a batch."""
+"""Base classes of training schemes: which parameters a stage trains, and the loss of a batch."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class NoParams:
 
 
 class Scheme(nn.Module):
-    """One way to train a stage. A subclass gives the loss; parameters of its own are trained, too.
+    """One way to train a stage. Subclasses give the loss; their own parameters are trained too.
 
     Attributes:
-        trains: Which of the model's parts learn: 'backbone', 'heads' or both.
-        params_type: A dataclass that checks itself; a recipe's `params` are its fields.
-        phases: In how many equal parts of the stage the learning rate rises and falls.
-        task: The recipes that it is for: 'classification' or 'regression'.
+        trains: Parts of the model that learn: 'backbone', 'heads' or both.
+        params_type: Dataclass that checks itself; its fields are the recipe's `params`.
+        phases: Equal parts of the stage; the learning rate rises and falls in each.
+        task: Task of the recipes it is for: 'classification' or 'regression'.
     """
 
     task: ClassVar[str] = 'classification'
@@ -36,10 +36,10 @@ class Scheme(nn.Module):
     phases: int = 1
 
     def __init__(self, model: EarlyExitViT, params: Any, label_smoothing: float = 0.0) -> None:
-        """Train `model`, which stays as it is until the trainer takes a step.
+        """Train `model`, which does not change until the trainer takes a step.
 
         Raises:
-            ModelExportError: the model cannot be trained this way.
+            ModelExportError: The model cannot be trained this way.
         """
         super().__init__()
         self.model = model
@@ -47,53 +47,59 @@ class Scheme(nn.Module):
         self.label_smoothing = label_smoothing
 
     def forward(self, image: Tensor, target: Tensor, step: int, steps: int) -> Tensor:
-        """Loss of a batch, the mean over its images.
+        """Return the loss of a batch, the mean over its images.
 
         Args:
             image: uint8 (or float of the same range) (B, H, W, 3), RGB.
             target: Labels int64 (B,), or shares of the classes float32 (B, C).
-            step: Of this stage, counted from 0.
-            steps: How many the stage takes.
+            step: Step of this stage, from 0.
+            steps: Steps of this stage.
         """
         raise NotImplementedError
 
     def hard_loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Cross entropy with the labels, smoothed as the stage says."""
+        """Return the cross entropy with the labels, smoothed as the stage says."""
         return F.cross_entropy(logits.float(), target, label_smoothing=self.label_smoothing)
 
 
-class Seen(NamedTuple):
-    """What a frozen backbone makes of a batch; what a scheme does not need is None."""
+class Features(NamedTuple):
+    """Output of a frozen backbone for a batch; None where the scheme does not need it.
 
-    tokens: list[Tensor]  # of each exit, as its head takes them: (B, K + grid * grid, D)
-    logits: Tensor | None  # of the final classifier, float32 (B, C)
-    last: Tensor | None  # after the last layer and the final norm, as a head would take them
+    Attributes:
+        tokens: Input of each head, (B, K + grid * grid, D).
+        logits: Final classifier's, float32 (B, C).
+        last: Tokens after the last layer and the final norm, in the form of a head's input.
+    """
 
-    def map(self, change: Callable[[Tensor], Tensor]) -> Seen:
-        """The same with each tensor changed."""
-        return Seen(
+    tokens: list[Tensor]
+    logits: Tensor | None
+    last: Tensor | None
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Features:
+        """Return the same with each tensor changed."""
+        return Features(
             [change(x) for x in self.tokens],
             None if self.logits is None else change(self.logits),
             None if self.last is None else change(self.last),
         )
 
     def parts(self) -> list[Tensor]:
-        """The tensors that are there."""
+        """Return the tensors that are not None."""
         return [x for x in (*self.tokens, self.logits, self.last) if x is not None]
 
 
 @torch.no_grad()
-def look(
+def backbone_features(
     backbone: Backbone, image: Tensor, layers: Sequence[int], *, logits: bool, last: bool
-) -> Seen:
-    """Run a frozen backbone as far as it is needed.
+) -> Features:
+    """Run a frozen backbone as far as needed.
 
     Args:
-        backbone: In evaluation mode.
+        backbone: Backbone in evaluation mode.
         image: uint8 (B, H, W, 3), RGB.
-        layers: After which (from 1, rising, the last layer not among them) tokens are kept.
-        logits: Whether the final classifier's are.
-        last: Whether the tokens after the last layer are.
+        layers: Layers whose tokens are kept (from 1, rising, without the last layer).
+        logits: Whether to keep the final classifier's logits.
+        last: Whether to keep the tokens after the last layer.
     """
     tokens = []
     end = len(backbone.blocks) - 1
@@ -102,59 +108,68 @@ def look(
         x = block(x)
         if layer in layers:
             tokens.append(backbone.exit_tokens(x, layer))
-    answer = backbone.classify(x).float() if logits else None
+    final = backbone.classify(x).float() if logits else None
     if not last:
-        return Seen(tokens, answer, None)
+        return Features(tokens, final, None)
     x = backbone.get_submodule('norm')(backbone.blocks[end](x))
-    return Seen(tokens, answer, backbone.exit_tokens(x, end + 1))
+    return Features(tokens, final, backbone.exit_tokens(x, end + 1))
 
 
 class HeadScheme(Scheme):
-    """A scheme on a frozen backbone: what the backbone sees can be kept from epoch to epoch."""
+    """Scheme on a frozen backbone, whose features can be kept from epoch to epoch."""
 
     trains = ('heads',)
     needs_logits: bool = True
     needs_last: bool = False
 
-    def look(self, image: Tensor) -> Seen:
-        """What the heads learn from, of images as `forward` takes them."""
+    def features(self, image: Tensor) -> Features:
+        """Return what the heads learn from, of images as `forward` takes them."""
         backbone, layers = self.model.backbone, self.model.exit_layers
-        return look(backbone, image, layers, logits=self.needs_logits, last=self.needs_last)
+        return backbone_features(
+            backbone, image, layers, logits=self.needs_logits, last=self.needs_last
+        )
 
-    def forward(self, image: Tensor | Seen, target: Tensor, step: int, steps: int) -> Tensor:
-        """Loss of a batch of images, or of what the backbone saw in them."""
-        return self.loss(self.look(image) if isinstance(image, Tensor) else image, target)
+    def forward(self, image: Tensor | Features, target: Tensor, step: int, steps: int) -> Tensor:
+        """Return the loss of a batch of images, or of the backbone's features of them."""
+        return self.loss(self.features(image) if isinstance(image, Tensor) else image, target)
 
-    def loss(self, seen: Seen, target: Tensor) -> Tensor:
-        """Loss of what a frozen backbone saw."""
+    def loss(self, features: Features, target: Tensor) -> Tensor:
+        """Return the loss of the backbone's features of a batch."""
         raise NotImplementedError
 
-    def answers(self, seen: Seen) -> list[Tensor]:
-        """Logits float32 (B, C) of each head."""
+    def head_logits(self, features: Features) -> list[Tensor]:
+        """Return the logits of each head, float32 (B, C)."""
         heads = self.model.heads
-        return [head(x).float() for head, x in zip(heads, seen.tokens, strict=True)]
+        return [head(x).float() for head, x in zip(heads, features.tokens, strict=True)]
 
 
 class Phase(NamedTuple):
-    """One of the equal parts of a stage."""
+    """One of the equal parts of a stage.
 
-    number: int  # from 0
-    step: int  # in the phase, from 0
-    steps: int  # of the phase
+    Attributes:
+        number: Number of the phase, from 0.
+        step: Step in the phase, from 0.
+        steps: Steps of the phase.
+    """
+
+    number: int
+    step: int
+    steps: int
 
 
 def phase_of(step: int, steps: int, phases: int) -> Phase:
-    """Where `step` of a stage's `steps` is."""
+    """Return the phase that `step` of a stage's `steps` falls into."""
     edges = [phase * steps // phases for phase in range(phases + 1)]
     number = max(phase for phase in range(phases) if edges[phase] <= step)
     return Phase(number, step - edges[number], edges[number + 1] - edges[number])
 
 
 def soft_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """Kullback-Leibler divergence of softened answers (B, C), scaled to keep gradients as large.
+    """Return the Kullback-Leibler divergence of softened logits (B, C), times temperature squared.
 
-    No gradient reaches the teacher. Reference: Hinton et al., Distilling the Knowledge in a Neural
-    Network, 2015.
+    The factor keeps gradients as large as without softening. No gradient reaches the teacher.
+
+    Reference: Hinton et al., Distilling the Knowledge in a Neural Network, 2015.
     """
     target = (teacher.detach().float() / temperature).softmax(-1)
     log = (student.float() / temperature).log_softmax(-1)
@@ -162,7 +177,7 @@ def soft_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
 
 
 def classifier_of(part: nn.Module) -> nn.Module:
-    """The classifier that ends a head or a backbone."""
+    """Return the classifier at the end of a head or a backbone."""
     classifier = part.classifier
     assert isinstance(classifier, nn.Module)
     return classifier
@@ -170,9 +185,9 @@ def classifier_of(part: nn.Module) -> nn.Module:
 
 @contextmanager
 def classifier_inputs(model: EarlyExitViT) -> Iterator[list[Tensor]]:
-    """Collect the features (B, F), of a DeiT (B, 2, F), of every exit that runs, in their order.
+    """Collect the classifier input (B, F) of every exit that runs, in order; (B, 2, F) of a DeiT.
 
-    The feature of an exit, and of the backbone, is what enters its `classifier`.
+    The final classifier of the backbone is the last.
     """
     found: list[Tensor] = []
 

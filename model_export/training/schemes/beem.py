@@ -20,7 +20,7 @@ class Beem(Scheme):
     """
 
     def forward(self, image: Tensor, target: Tensor, step: int, steps: int) -> Tensor:
-        """Weighted mean over the exits."""
+        """Return the weighted mean over the exits."""
         numbers = range(1, len(self.model.exit_layers) + 2)
         weights = [number / sum(numbers) for number in numbers]
         return weighted_loss(self, image, target, weights)

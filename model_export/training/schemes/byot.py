@@ -45,7 +45,7 @@ class BeYourOwnTeacher(Scheme):
     def __init__(
         self, model: EarlyExitViT, params: ByotParams, label_smoothing: float = 0.0
     ) -> None:
-        """Find out how wide the features are."""
+        """Measure the features' widths."""
         super().__init__(model, params, label_smoothing)
         *widths, final = feature_widths(model)
         self.align = nn.ModuleList(
@@ -53,7 +53,7 @@ class BeYourOwnTeacher(Scheme):
         )
 
     def forward(self, image: Tensor, target: Tensor, step: int, steps: int) -> Tensor:
-        """Sum over the exits."""
+        """Return the sum over the exits."""
         alpha, hint = self.params.alpha, self.params.hint
         with classifier_inputs(self.model) as features:
             *students, final = self.model(image)
@@ -69,7 +69,7 @@ class BeYourOwnTeacher(Scheme):
 
 @torch.no_grad()
 def feature_widths(model: EarlyExitViT) -> list[int]:
-    """F, the channels of the feature of each exit and, last, of the backbone."""
+    """Return F, the channels of the feature of each exit and, last, of the backbone."""
     size, training = model.recipe.backbone.image_size, model.training
     device = next(model.parameters()).device
     with classifier_inputs(model) as features:

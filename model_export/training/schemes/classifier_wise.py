@@ -1,4 +1,4 @@
-"""Train the heads on a frozen backbone, each by itself."""
+"""Train the heads on a frozen backbone, each on its own."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from torch import Tensor
 
 from model_export.network.early_exit import EarlyExitViT
 from model_export.recipe.checked import in_range
-from model_export.training.schemes.base import HeadScheme, Seen, soft_loss
+from model_export.training.schemes.base import Features, HeadScheme, soft_loss
 
 
 @dataclass(frozen=True)
 class ClassifierWiseParams:
-    """How much the heads learn from the final classifier's softened answer."""
+    """How much the heads learn from the final classifier's softened logits."""
 
     distill_weight: float = 0.0
     distill_temperature: float = 2.0
@@ -26,7 +26,7 @@ class ClassifierWiseParams:
 
 
 class ClassifierWise(HeadScheme):
-    """Cross entropy of each head, and on request its distance to the final classifier.
+    """Cross entropy of each head and, if asked, its divergence from the final classifier.
 
     The first model that shipped was trained so with a `distill_weight` of 0.5: the prediction part
     of LGViT's second stage, without the feature parts (`lgvit` has them).
@@ -38,18 +38,18 @@ class ClassifierWise(HeadScheme):
     def __init__(
         self, model: EarlyExitViT, params: ClassifierWiseParams, label_smoothing: float = 0.0
     ) -> None:
-        """Train the heads; the final classifier runs only if it is to teach."""
+        """Train the heads; run the final classifier only if it teaches."""
         super().__init__(model, params, label_smoothing)
         self.needs_logits = params.distill_weight > 0
 
-    def loss(self, seen: Seen, target: Tensor) -> Tensor:
-        """Mean over the heads."""
+    def loss(self, features: Features, target: Tensor) -> Tensor:
+        """Return the mean over the heads."""
         weight, temperature = self.params.distill_weight, self.params.distill_temperature
         losses = []
-        for student in self.answers(seen):
+        for student in self.head_logits(features):
             loss = self.hard_loss(student, target)
-            if seen.logits is not None and weight:
-                soft = soft_loss(student, seen.logits, temperature)
+            if features.logits is not None and weight:
+                soft = soft_loss(student, features.logits, temperature)
                 loss = (1 - weight) * loss + weight * soft
             losses.append(loss)
         return torch.stack(losses).mean()

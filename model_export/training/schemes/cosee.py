@@ -17,10 +17,10 @@ class CoseeParams:
     """The defaults are those of the published training script.
 
     Attributes:
-        beta: How sharply the weights fall with the distance from an image's exit, at the end.
-        thresholds: How many exit thresholds are drawn in each step.
+        beta: How fast weights fall with the distance from an image's exit at the end of the stage.
+        thresholds: Exit thresholds drawn in each step.
         alpha: Weight of the calibration of the exit signal.
-        margin: By how much the signal of right answers should lie below that of wrong ones.
+        margin: Distance by which right answers' signal should lie below that of wrong ones.
     """
 
     beta: float = 10.0
@@ -56,7 +56,7 @@ class Cosee(Scheme):
     params: CoseeParams
 
     def forward(self, image: Tensor, target: Tensor, step: int, steps: int) -> Tensor:
-        """Mean over images and thresholds."""
+        """Return the mean over images and thresholds."""
         logits = self.model(image).float()  # (E + 1, B, C)
         signal = torch.sigmoid(-logits[:-1].logsumexp(-1))  # (E, B)
         hard = torch.stack([self._losses(answer, target) for answer in logits])  # (E + 1, B)
@@ -71,7 +71,7 @@ class Cosee(Scheme):
         )
 
     def _weights(self, signal: Tensor, beta: float) -> Tensor:
-        """The weight of every exit for every image (E + 1, B), averaged over thresholds."""
+        """Return the weight of every exit for every image (E + 1, B), averaged over thresholds."""
         low, high = signal.min(), signal.max()
         thresholds = low + (high - low) * torch.rand(
             self.params.thresholds, 1, 1, device=signal.device
@@ -83,7 +83,7 @@ class Cosee(Scheme):
         return (-beta * distance).softmax(dim=1).mean(dim=0)
 
     def _gap(self, signal: Tensor, right: Tensor) -> Tensor:
-        """Mean over the exits that have both right and wrong answers in the batch."""
+        """Return the mean over the exits that are both right and wrong in the batch."""
         gaps = [
             F.relu(one[ok].mean() - one[~ok].mean() + self.params.margin)
             for one, ok in zip(signal, right, strict=True)

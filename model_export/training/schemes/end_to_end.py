@@ -14,10 +14,10 @@ from model_export.training.schemes.base import Scheme
 
 @dataclass(frozen=True)
 class EndToEndParams:
-    """What each exit's loss counts.
+    """Weights of the exits' losses.
 
     Attributes:
-        weights: One for each exit, the final classifier's last; left out, all count the same.
+        weights: One for each exit, the final classifier's last; all equal if empty.
         by_layer: Weigh each exit by the layer that it follows, the final classifier by L.
         alternate: Every other step trains the final classifier alone.
     """
@@ -27,7 +27,7 @@ class EndToEndParams:
     alternate: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse weights that are negative or nothing, and two kinds of weights."""
+        """Refuse negative weights, weights that are all 0, and weights together with `by_layer`."""
         in_range(
             self, 'weights', lambda w: not w or (min(w) >= 0 and sum(w) > 0), 'at least 0, one more'
         )
@@ -62,14 +62,14 @@ class EndToEnd(Scheme):
         self.weights = [float(weight) / sum(weights) for weight in weights]
 
     def forward(self, image: Tensor, target: Tensor, step: int, steps: int) -> Tensor:
-        """Weighted mean over the exits."""
+        """Return the weighted mean over the exits."""
         if self.params.alternate and step % 2 == 0:
             return self.hard_loss(self.model.backbone(image), target)
         return weighted_loss(self, image, target, self.weights)
 
 
 def weighted_loss(scheme: Scheme, image: Tensor, target: Tensor, weights: list[float]) -> Tensor:
-    """Sum of the cross entropy of every exit, the final classifier last, times its weight."""
+    """Return the sum of every exit's cross entropy times its weight, the final classifier last."""
     logits = scheme.model(image)
     return sum(
         (w * scheme.hard_loss(x, target) for w, x in zip(weights, logits, strict=True)),

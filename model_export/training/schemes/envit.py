@@ -1,4 +1,4 @@
-"""EnViT: sub-models made by dropping layers learn from the full model, all together."""
+"""EnViT: sub-models without some layers learn from the full model, all together."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class EnViTParams:
     """The two halves of the method; each can be switched off, as in the paper's ablation.
 
     Attributes:
-        max_drop: p_M, how often a layer before the final classifier is dropped; 0 leaves the
-            self-distillation alone. The default is our choice.
-        alpha: Share of the soft loss; 0 leaves the structured dropout alone.
-        temperature: Of the soft loss.
+        max_drop: p_M, probability that a layer before the final classifier is dropped; 0 means
+            self-distillation only. The default is our choice.
+        alpha: Share of the soft loss; 0 means structured dropout only.
+        temperature: Temperature of the soft loss.
     """
 
     max_drop: float = 0.2
@@ -58,7 +58,7 @@ class EnViT(Scheme):
     def __init__(
         self, model: EarlyExitViT, params: EnViTParams, label_smoothing: float = 0.0
     ) -> None:
-        """Refuse a backbone whose layers cannot be left out."""
+        """Refuse a backbone whose layers cannot be skipped."""
         super().__init__(model, params, label_smoothing)
         backbone = model.recipe.backbone
         shapes = {backbone.exit_shape(layer) for layer in range(1, backbone.layers + 1)}
@@ -70,7 +70,7 @@ class EnViT(Scheme):
         self.drops = drop_rates(len(model.exit_layers) + 1, params.max_drop)
 
     def forward(self, image: Tensor, target: Tensor, step: int, steps: int) -> Tensor:
-        """Mean over the exits."""
+        """Return the mean over the exits."""
         model, alpha = self.model, self.params.alpha
         with dropped_layers(model, self.drops):
             students = model(image)
@@ -91,13 +91,13 @@ class EnViT(Scheme):
 
 
 def drop_rates(exits: int, max_drop: float) -> list[float]:
-    """p_j of each of M exits: 0 of the first, `max_drop` of the last, the final classifier."""
+    """Return p_j of each of M exits: 0 of the first to `max_drop` of the final classifier."""
     return [j / (exits - 1) * max_drop for j in range(exits)]
 
 
 @contextmanager
 def dropped_layers(model: EarlyExitViT, drops: list[float]) -> Iterator[None]:
-    """While it is open, each layer is left out for some images, as its stretch's rate says."""
+    """Leave each layer out for some images while the context is open, at its stretch's rate."""
     with ExitStack() as stack:
         stretch = 0
         for layer, block in enumerate(model.backbone.blocks, start=1):

@@ -25,7 +25,7 @@ class LayerWise(Scheme):
         self.phases = len(model.exit_layers) + 1
 
     def forward(self, image: Tensor, target: Tensor, step: int, steps: int) -> Tensor:
-        """Loss of the exit whose turn it is."""
+        """Return the loss of this phase's exit."""
         backbone, layers = self.model.backbone, self.model.exit_layers
         phase = phase_of(step, steps, self.phases).number
         with torch.set_grad_enabled(phase == 0):

@@ -1,4 +1,4 @@
-"""LGViT's second stage: heads on a frozen backbone learn answers and features from each other."""
+"""LGViT's second stage: heads on a frozen backbone learn logits and features from each other."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from model_export.network.early_exit import EarlyExitViT
 from model_export.recipe.checked import in_range
-from model_export.training.schemes.base import HeadScheme, Seen, classifier_of, soft_loss
+from model_export.training.schemes.base import Features, HeadScheme, classifier_of, soft_loss
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class LGViT(HeadScheme):
     def __init__(
         self, model: EarlyExitViT, params: LGViTParams, label_smoothing: float = 0.0
     ) -> None:
-        """Sort the exits by kind."""
+        """Group the exits by kind."""
         super().__init__(model, params, label_smoothing)
         backbone = model.recipe.backbone
         self.class_tokens = backbone.class_tokens
@@ -68,21 +68,21 @@ class LGViT(HeadScheme):
             width, _ = backbone.exit_shape(exit.layer)
             self.kinds.setdefault((exit.head, width), []).append(index)
 
-    def loss(self, seen: Seen, target: Tensor) -> Tensor:
-        """Sum of the four parts."""
+    def loss(self, features: Features, target: Tensor) -> Tensor:
+        """Return the sum of the four parts."""
         params = self.params
-        with _features(self.model.heads) as features:
-            students = self.answers(seen)
-        assert seen.logits is not None and seen.last is not None
-        loss = seen.logits.new_zeros(())
+        with _neck_outputs(self.model.heads) as outputs:
+            students = self.head_logits(features)
+        assert features.logits is not None and features.last is not None
+        loss = features.logits.new_zeros(())
         for student in students:
             loss = loss + (1 - params.distill_weight) * self.hard_loss(student, target)
-            soft = soft_loss(student, seen.logits, params.distill_temperature)
+            soft = soft_loss(student, features.logits, params.distill_temperature)
             loss = loss + params.distill_weight * soft
-        teacher = seen.last[:, self.class_tokens :].float()  # (B, N, D)
+        teacher = features.last[:, self.class_tokens :].float()  # (B, N, D)
         with torch.autocast(teacher.device.type, enabled=False):  # sums of many squares
             for (kind, _), members in self.kinds.items():
-                group = [_tokens(features[index]).float() for index in members]
+                group = [_tokens(outputs[index]).float() for index in members]
                 for feature in group[:1] + group[1:][-1:]:
                     if feature.shape[-1] == teacher.shape[-1]:
                         loss = loss + params.heterogeneous * _heterogeneous(feature, teacher)
@@ -93,7 +93,7 @@ class LGViT(HeadScheme):
 
 
 def _heterogeneous(student: Tensor, teacher: Tensor) -> Tensor:
-    """Divergence of student features (B, M, D) from patches (B, N, D), averaged to M."""
+    """Return the divergence of student features (B, M, D) from patches (B, N, D), averaged to M."""
     grid, small = round(teacher.shape[1] ** 0.5), round(student.shape[1] ** 0.5)
     if small < grid:
         square = teacher.transpose(1, 2).unflatten(2, (grid, grid))
@@ -103,7 +103,7 @@ def _heterogeneous(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def _homogeneous(student: Tensor, teacher: Tensor, direct: bool) -> Tensor:
-    """Mean squared distance of features (B, M, D), or of their channel products (B, D, D)."""
+    """Return the mean squared distance of features (B, M, D), or of their products (B, D, D)."""
     teacher = teacher.detach()
     if direct:
         return F.mse_loss(student, teacher)
@@ -111,7 +111,7 @@ def _homogeneous(student: Tensor, teacher: Tensor, direct: bool) -> Tensor:
 
 
 def _tokens(feature: Tensor) -> Tensor:
-    """A feature as tokens (B, M, D), M a square number: vectors (B, F) become one token."""
+    """Return a feature as tokens (B, M, D), M a square number; a vector (B, F) is one token."""
     if feature.ndim == 2:
         return feature[:, None]
     square = round(feature.shape[1] ** 0.5) ** 2 == feature.shape[1]
@@ -119,8 +119,8 @@ def _tokens(feature: Tensor) -> Tensor:
 
 
 @contextmanager
-def _features(heads: nn.ModuleList) -> Iterator[list[Tensor]]:
-    """Collect what the neck of each head returns, or what enters its classifier."""
+def _neck_outputs(heads: nn.ModuleList) -> Iterator[list[Tensor]]:
+    """Collect the output of each head's neck, or the input of its classifier if it has no neck."""
     found: list[Tensor] = []
 
     def keep(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor | None = None) -> None:

@@ -32,6 +32,6 @@ class Regression(Scheme):
             )
 
     def forward(self, image: Tensor, target: Tensor, step: int, steps: int) -> Tensor:
-        """Mean over exits and images; `target` is float32 (B,)."""
+        """Return the mean over exits and images; `target` is float32 (B,)."""
         found = self.model(image).squeeze(-1)  # (E + 1, B)
         return (found.float() - target).abs().mean()

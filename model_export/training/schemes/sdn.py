@@ -21,12 +21,12 @@ class ShallowDeep(Scheme):
     """
 
     def forward(self, image: Tensor, target: Tensor, step: int, steps: int) -> Tensor:
-        """Weighted sum over the exits."""
+        """Return the weighted sum over the exits."""
         weights = sdn_weights(self.model.exit_layers, len(self.model.backbone.blocks), step / steps)
         return weighted_loss(self, image, target, weights)
 
 
 def sdn_weights(exit_layers: tuple[int, ...], layers: int, progress: float) -> list[float]:
-    """The weight of each exit and, last, of the final classifier at `progress` (0 to 1)."""
+    """Return the weight of each exit and, last, of the final classifier at `progress` (0 to 1)."""
     costs = [layer / layers for layer in exit_layers]
     return [*(min(FIRST_WEIGHT + progress * cost, cost) for cost in costs), 1.0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from model_export.training.schemes.base import HeadScheme, Seen
+from model_export.training.schemes.base import Features, HeadScheme
 
 
 class ViTEE(HeadScheme):
@@ -22,6 +22,6 @@ class ViTEE(HeadScheme):
 
     needs_logits = False
 
-    def loss(self, seen: Seen, target: Tensor) -> Tensor:
-        """Mean over the heads."""
-        return torch.stack([self.hard_loss(x, target) for x in self.answers(seen)]).mean()
+    def loss(self, features: Features, target: Tensor) -> Tensor:
+        """Return the mean over the heads."""
+        return torch.stack([self.hard_loss(x, target) for x in self.head_logits(features)]).mean()

@@ -268,5 +268,5 @@ def test_heads_learn_the_same_from_kept_features(model: EarlyExitViT, images: Te
     for name in ('classifier_wise', 'vit_ee', 'lgvit'):
         scheme: Any = scheme_of(name, model)
         assert isinstance(scheme, HeadScheme)
-        seen = scheme.look(images)
+        seen = scheme.features(images)
         torch.testing.assert_close(scheme(seen, LABELS, 0, 1), scheme(images, LABELS, 0, 1))

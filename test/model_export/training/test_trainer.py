@@ -199,8 +199,8 @@ def test_kept_features_are_what_the_backbone_sees(
     stage = StageRecipe('lgvit', cache_features=True)
     scheme = build_scheme(stage, model, 'stages[0]')
     assert isinstance(scheme, HeadScheme)
-    seen = compute_features(model, scheme.look, colours, 'images').map(lambda x: x[:8])
-    fresh = scheme.look(torch.from_numpy(evaluation_batch(colours.images[:8], 24)))
+    seen = compute_features(model, scheme.features, colours, 'images').map(lambda x: x[:8])
+    fresh = scheme.features(torch.from_numpy(evaluation_batch(colours.images[:8], 24)))
     assert seen.logits is not None and seen.last is not None
     for kept, exact in zip(
         (*seen.tokens, seen.logits, seen.last),

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-import model_export.training.trainer
+import model_export.training.fabric
 from model_export.data import Dataset, fingerprint, split_held_out
 from model_export.errors import ModelExportError
 from model_export.network.early_exit import EarlyExitViT
@@ -34,7 +34,7 @@ def short(recipe: Recipe) -> Recipe:
 
 def train(recipe: Recipe, colours: Dataset, out: Path) -> None:
     """In float32: what bfloat16 rounds depends on how a batch is cut."""
-    model_export.training.trainer.has_bfloat16 = lambda _: False  # type: ignore[attr-defined]
+    model_export.training.fabric.has_bfloat16 = lambda _: False  # type: ignore[attr-defined]
     torch.manual_seed(recipe.seed)
     training, held_out = split_held_out(colours, recipe.held_out, recipe.held_out_seed)
     Trainer(EarlyExitViT(recipe), training, held_out, out, data=fingerprint(colours)).run()
@@ -58,8 +58,7 @@ def train_as(rank: int, port: int, recipe: Recipe, colours: Dataset, out: Path) 
 def test_two_processes_give_the_loss_and_the_weights_of_one(
     short: Recipe, colours: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip('lightning_fabric')
-    monkeypatch.setattr('model_export.training.trainer.has_bfloat16', lambda _: False)
+    monkeypatch.setattr('model_export.training.fabric.has_bfloat16', lambda _: False)
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
@@ -87,10 +86,10 @@ def test_two_processes_give_the_loss_and_the_weights_of_one(
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(
-    short: Recipe, colours: Dataset, tmp_path: Path
+    short: Recipe, colours: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     training, held_out = split_held_out(colours, short.held_out, 0)
     run = Trainer(EarlyExitViT(short), training, held_out, tmp_path, data='')
-    run.processes.count = 3
+    monkeypatch.setattr(type(run.fabric), 'world_size', 3)
     with pytest.raises(ModelExportError, match='batch_size must be a multiple of the 3 processes'):
         run.run()
