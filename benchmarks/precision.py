@@ -20,14 +20,13 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from benchmarks.report_file import Cell, Report, Table, machine
-from eevit_ros.images.resize import Image
 from eevit_ros.model.compute import SINGLE, STAGED, Compute, all_cores
 from eevit_ros.model.engine import Engine
 from eevit_ros.policies import STATELESS
 from eevit_ros.policies.operating_point import measure_exits
 from eevit_ros.policies.threshold_search import exits_taken
 from harness.paths import ROOT
-from model_export.data import load_split
+from model_export.data import Images, load_split
 from model_export.measuring.answers import Answers, answers
 
 
@@ -101,7 +100,7 @@ def _same(pair: list[npt.NDArray[np.int64]]) -> Any:
     return (pair[0] == pair[1]).mean(axis=-1)
 
 
-def _timed(files: tuple[Path, Path], form: str, threads: int, images: Image) -> list[list[Cell]]:
+def _timed(files: tuple[Path, Path], form: str, threads: int, images: Images) -> list[list[Cell]]:
     """Mean milliseconds of both files, in turn."""
     engines = [Engine(path, compute=Compute(execution=form, threads=threads)) for path in files]
     for engine in engines:

@@ -71,7 +71,6 @@ def train(recipe_path: Path, data: Path, out: Path, *, init: Path | None) -> Non
             )
         known = fingerprint(dataset)
         training, held_out = split_held_out(dataset, recipe.held_out, recipe.held_out_seed)
-        del dataset  # the halves are copies
         trainer = Trainer(model, training, held_out, out, data=known)
     trainer.run()
     if not trainer.fabric.is_global_zero:

@@ -16,7 +16,7 @@ _USUAL = {'images': ('image', 'img'), 'labels': ('label', 'labels', 'fine_label'
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of the two columns, and of the classes if the file has them."""
+    """Names of the two columns, and of the classes if the file gives them."""
 
     image: str
     label: str
@@ -30,12 +30,12 @@ def choose_columns(schema: pa.Schema, wanted: tuple[str, ...], file: Path) -> Co
     without them, bytes are images, and integers and texts may be labels.
 
     Args:
-        schema: Of the first file of the set.
-        wanted: Columns that the user names; their types say which is which.
-        file: What to call it in errors.
+        schema: Schema of the first file of the set.
+        wanted: Columns that the user names, in any order; their types say which is which.
+        file: That file's name in errors.
 
     Raises:
-        ModelExportError: none fits, or more than one does.
+        ModelExportError: No column fits, or more than one does.
     """
     features = _features(schema)
     columns = ', '.join(
@@ -53,7 +53,7 @@ def choose_columns(schema: pa.Schema, wanted: tuple[str, ...], file: Path) -> Co
         if len(found) != 1:
             raise ModelExportError(
                 f'{file}: {len(found)} columns may hold the {what}; its columns: {columns}. '
-                f'Choose by name, behind the folder: --data FOLDER:COLUMN'
+                f'Name one after the folder: --data FOLDER:COLUMN'
             )
         return found[0]
 
@@ -81,7 +81,7 @@ def _may_be_labels(kind: pa.DataType) -> bool:
 
 
 def _features(schema: pa.Schema) -> dict[str, dict[str, Any]]:
-    """What `datasets` says of the columns; nested ones, which are lists there, left out."""
+    """Return what `datasets` says of the columns, without nested ones, which are lists there."""
     try:
         known = json.loads((schema.metadata or {}).get(b'huggingface', b'{}'))
         features = known.get('info', {}).get('features', {})

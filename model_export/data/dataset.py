@@ -1,4 +1,4 @@
-"""Labelled images in memory: what they are, which classes they have, and the held-out part."""
+"""Labelled images: their classes, their fingerprint, and the held-out part."""
 
 from __future__ import annotations
 
@@ -6,21 +6,30 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from eevit_ros.images.resize import Image, ResizeRule
+from eevit_ros.images.resize import Image
+from model_export.data.squares import Squares
 from model_export.errors import ModelExportError
 
-RULE = ResizeRule()  # what models are trained with, and what their metadata then say
+# Square images uint8 (S, S, 3) RGB, on disk or as an array (N, S, S, 3).
+Images: TypeAlias = Squares | Image
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Square images uint8 (N, S, S, 3) RGB, labels int64 (N,), and the classes' names."""
+    """N labelled images.
 
-    images: Image
+    Attributes:
+        images: Square images.
+        labels: Number of each image's class, int64 (N,).
+        class_names: Name of each class.
+    """
+
+    images: Images
     labels: npt.NDArray[np.int64]
     class_names: tuple[str, ...]
 
@@ -29,39 +38,39 @@ class Dataset:
         return len(self.labels)
 
     def subset(self, index: npt.NDArray[np.int64]) -> Dataset:
-        """The images at `index`, in that order."""
+        """Return the images at `index`, in that order."""
         return Dataset(self.images[index], self.labels[index], self.class_names)
 
     def spread(self, count: int) -> Dataset:
-        """At most `count` images, evenly from first to last: sets are often sorted by class."""
+        """Return at most `count` images, evenly spaced: sets are often sorted by class."""
         return self.subset(spread(len(self), count))
 
 
 def spread(images: int, count: int) -> npt.NDArray[np.int64]:
-    """At most `count` indices of so many images, evenly from first to last."""
+    """Return at most `count` indices of so many images, evenly from first to last."""
     return np.linspace(0, images - 1, min(count, images)).astype(np.int64)
 
 
 def fingerprint(data: Dataset) -> str:
-    """What tells one training set from another: its size, and a hash of labels and class names.
+    """Return what identifies a training set: its size, and a hash of labels and class names.
 
-    Which images are held out follows from these, so a run must go on, and its export calibrate, on
-    the same. The pixels are not hashed: decoders differ in the last bit.
+    They decide which images are held out, so a resumed run and the export must find the same. The
+    pixels are not hashed: decoders differ in the last bit.
     """
     facts = json.dumps(data.class_names).encode() + data.labels.astype('<i8').tobytes()
     return f'{len(data)} images, labels {hashlib.sha256(facts).hexdigest()[:16]}'
 
 
 def check_classes(data: Dataset, expected: tuple[str, ...], where: Path | str) -> None:
-    """Refuse data whose labels mean other classes than the model's, at `where`.
+    """Refuse data at `where` whose labels mean other classes than the model's.
 
     Raises:
-        ModelExportError: a class is missing, unknown or elsewhere in the order.
+        ModelExportError: A class is missing or unknown, or the order differs.
     """
     names = data.class_names
     numbered = expected == tuple(str(label) for label in range(len(expected)))
     if names == expected or (numbered and names == expected[: len(names)]):
-        return  # without names, a set that lacks the last classes cannot be told, and does no harm
+        return  # without names, a set without the last classes looks complete, and does no harm
     missing, unknown = sorted(set(expected) - set(names)), sorted(set(names) - set(expected))
     raise ModelExportError(
         f'{where} has other classes than the model: missing {missing}, unknown {unknown}'
@@ -70,10 +79,10 @@ def check_classes(data: Dataset, expected: tuple[str, ...], where: Path | str) -
 
 
 def split_held_out(data: Dataset, count: int, seed: int) -> tuple[Dataset, Dataset]:
-    """Split `count` images off, the same number of each class: (the rest, the held-out).
+    """Split `count` images off, the same number of each class; return the rest and them.
 
     Raises:
-        ModelExportError: `count` is no multiple of the classes, or takes all images of one.
+        ModelExportError: `count` is not a multiple of the classes, or takes all images of one.
     """
     classes = len(data.class_names)
     if count < 1 or count % classes:

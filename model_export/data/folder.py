@@ -9,18 +9,19 @@ from pathlib import Path
 import numpy as np
 
 from model_export.data.dataset import Dataset
-from model_export.data.pixels import decode_all, to_squares
+from model_export.data.decode import decode_all
+from model_export.data.squares import to_squares
 from model_export.errors import ModelExportError
 
-# What people and tools put beside images. A file of any other name must be an image.
+# Files that people and tools put beside images. A file with any other suffix must be an image.
 _NO_IMAGES = {'.csv', '.db', '.html', '.ini', '.json', '.log', '.md', '.txt', '.xml', '.yaml'}
 
 
 def load_folder(folder: Path, image_size: int) -> Dataset:
-    """Load `folder/CLASS/*`; the classes are numbered in the order of their names.
+    """Load `folder/CLASS/*`; classes are numbered in the order of their names.
 
     Raises:
-        ModelExportError: there are no classes, one has no images or holds folders, or an image
+        ModelExportError: There are no classes, one has no images or holds folders, or an image
             cannot be read.
     """
     classes = _class_folders(folder)
@@ -47,14 +48,14 @@ def load_folder(folder: Path, image_size: int) -> Dataset:
         paths += images
         labels += [label] * len(images)
     if others:
-        print(f'{len(others)} files in {folder} are no images, for example {others[0]}: left out')
+        print(f'skipped {len(others)} files in {folder} that are not images, such as {others[0]}')
     files_and_names = ((str(path), path) for path in paths)
     squares = to_squares(decode_all(files_and_names, len(paths)), len(paths), image_size)
     return Dataset(squares, np.array(labels, np.int64), tuple(path.name for path in classes))
 
 
 def warn_of_copies(test: Path, train: Path) -> None:
-    """Say how many files of `test` are also in `train`, byte for byte."""
+    """Warn of files of `test` that are also in `train`, byte for byte."""
     tests = _files(test)
     sizes = {path.stat().st_size for path in tests}
     alike: defaultdict[tuple[int, bytes], list[Path]] = defaultdict(list)
@@ -68,13 +69,13 @@ def warn_of_copies(test: Path, train: Path) -> None:
     ]
     if copies:
         print(
-            f'warning: {len(copies)} test images are training images, too, for example '
-            f'{copies[0]}: the measured accuracy will be too high'
+            f'warning: {len(copies)} test images are also training images, such as {copies[0]}: '
+            f'the measured accuracy will be too high'
         )
 
 
 def visible(folder: Path) -> list[Path]:
-    """What is in a folder, in order, without what tools leave there (.DS_Store, __MACOSX)."""
+    """Return a folder's contents in order, without what tools leave there (.DS_Store, __MACOSX)."""
     return sorted(
         path
         for path in folder.iterdir()
@@ -96,7 +97,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _size_and_end(path: Path) -> tuple[int, bytes]:
-    """What tells nearly all files apart, and is quick to read."""
+    """Return what differs between nearly all files and is fast to read."""
     with path.open('rb') as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - 1024))

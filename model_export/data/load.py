@@ -27,19 +27,19 @@ def load_split(folder: Path, split: str, image_size: int) -> Dataset:
             - folders `train/CLASS/*` and `test/CLASS/*` of images;
             - a set that `datasets` wrote: a folder of `save_to_disk`, or parquet or Arrow files
               named by split (`train-*.parquet`, `test/*.parquet`). Columns are found by type; where
-              that is not enough, they are named behind the folder: `FOLDER:COLUMN,COLUMN`;
+              that is not enough, they are named after the folder: `FOLDER:COLUMN,COLUMN`;
             - the published files of CIFAR-10 and CIFAR-100 (binary version), MNIST, Fashion-MNIST.
-        split: A set without a test split is tested on its validation split, and says so.
-        image_size: What images are cropped and resized to, unless all are squares of one size
-            that is no larger.
+        split: Split to load; the validation split stands in for a missing test split.
+        image_size: Size that images are cropped and resized to, unless all are squares of one
+            size that is no larger.
 
     Raises:
-        ModelExportError: there is no such split, it does not fit into the memory, or something in
-            it cannot be read.
+        ModelExportError: There is no such split, it does not fit on the disk, or something in it
+            cannot be read.
     """
     folder, columns = _split_off_columns(folder)
     if not folder.is_dir():
-        raise ModelExportError(f'no data in {folder}: it is no folder')
+        raise ModelExportError(f'no data in {folder}: it is not a folder')
     original = load_original(folder, split, image_size)
     if original:
         if columns:
@@ -49,7 +49,7 @@ def load_split(folder: Path, split: str, image_size: int) -> Dataset:
     if split == 'test' and not files and not images:
         files, images = _find(folder, 'validation')
         if files or images:
-            print(f'{folder} has no test split: the validation split is used')
+            print(f'{folder} has no test split: using the validation split')
     if files:
         # pyarrow takes 0.4 s to import: not for folders of images.
         from model_export.data.tables import load_tables
@@ -73,7 +73,7 @@ def _split_off_columns(folder: Path) -> tuple[Path, tuple[str, ...]]:
 
 
 def _find(folder: Path, split: str) -> tuple[list[Path], Path | None]:
-    """The tables of `split`, or else its folder of class folders."""
+    """Return the tables of `split`, or else its folder of class folders."""
     if (folder / 'state.json').exists():
         files, saved_split = _saved_files(folder)
         # Without a name it is for training: to test on it by accident would look too good.
@@ -91,9 +91,9 @@ def _find(folder: Path, split: str) -> tuple[list[Path], Path | None]:
 
 
 def _saved_files(folder: Path) -> tuple[list[Path], str | None]:
-    """The files that `Dataset.save_to_disk` wrote to `folder`, and the name of its split, if any.
+    """Return the files that `Dataset.save_to_disk` wrote to `folder`, and its split's name, if any.
 
-    Other files may lie there, of a larger set that was saved before.
+    Files of a larger set that was saved there before may be left over.
     """
     try:
         state = json.loads((folder / 'state.json').read_text())

@@ -1,4 +1,4 @@
-"""The files that CIFAR-10, CIFAR-100, MNIST and Fashion-MNIST were published in, as they are."""
+"""CIFAR-10, CIFAR-100, MNIST and Fashion-MNIST in the files they were published in."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model_export.data.dataset import Dataset
-from model_export.data.pixels import to_squares
+from model_export.data.squares import to_squares
 from model_export.errors import ModelExportError
 
 Bytes = npt.NDArray[np.uint8]
@@ -25,7 +25,7 @@ _FASHION = (
     'T-shirt/top', 'Trouser', 'Pullover', 'Dress', 'Coat', 'Sandal', 'Shirt', 'Sneaker', 'Bag',
     'Ankle boot',
 )  # fmt: skip
-# MNIST and Fashion-MNIST have the same file names. How their labels begin tells them apart.
+# MNIST and Fashion-MNIST have the same file names; their first labels differ.
 _FASHION_BEGINS = {
     'train': [9, 0, 0, 3, 0, 2, 7, 2, 5, 5, 0, 9, 5, 5, 7, 9],
     'test': [9, 2, 1, 1, 6, 1, 4, 6, 5, 7, 4, 5, 7, 3, 4, 1],
@@ -33,14 +33,14 @@ _FASHION_BEGINS = {
 
 
 def load_original(folder: Path, split: str, image_size: int) -> Dataset | None:
-    """Load `split` ('train' or 'test') of such a set; None if `folder` holds none.
+    """Load `split` ('train' or 'test') of such a set; return None if `folder` holds none.
 
-    Read are the binary version of CIFAR-10 (`data_batch_1.bin`) and CIFAR-100 (`train.bin`, with
+    Reads the binary version of CIFAR-10 (`data_batch_1.bin`) and CIFAR-100 (`train.bin`, with
     its 100 fine classes), and the idx files of MNIST and Fashion-MNIST, compressed or not
     (`train-images-idx3-ubyte.gz`). Grey becomes RGB.
 
     Raises:
-        ModelExportError: files are missing or damaged, or are the python version of CIFAR.
+        ModelExportError: Files are missing or damaged, or are the python version of CIFAR.
     """
     if (folder / _CIFAR10['train'][0]).exists():
         images, labels = _cifar([folder / name for name in _CIFAR10[split]], label_bytes=1)
@@ -56,8 +56,8 @@ def load_original(folder: Path, split: str, image_size: int) -> Dataset | None:
         names = _FASHION if fashion else tuple(str(digit) for digit in range(10))
     elif (folder / 'data_batch_1').is_file() or (folder / 'meta').is_file():
         raise ModelExportError(
-            f'{folder} holds the python version of CIFAR, pickles, which can run code and are not '
-            f'opened: use the binary version (cifar-10-binary.tar.gz, cifar-100-binary.tar.gz)'
+            f'{folder} holds the python version of CIFAR, pickles, which can run code: '
+            f'use the binary version (cifar-10-binary.tar.gz, cifar-100-binary.tar.gz)'
         )
     else:
         return None
@@ -75,7 +75,7 @@ def load_original(folder: Path, split: str, image_size: int) -> Dataset | None:
 
 
 def _cifar(paths: list[Path], label_bytes: int) -> tuple[Bytes, Bytes]:
-    """Records of labels and the red, green and blue plane: images (N, 32, 32, 3), labels (N,)."""
+    """Read records of labels and colour planes: images (N, 32, 32, 3), labels (N,)."""
     size = label_bytes + 3 * 32 * 32
     records = []
     for path in paths:
@@ -100,7 +100,7 @@ def _idx_path(folder: Path, name: str) -> Path | None:
 
 
 def _read_idx(folder: Path, name: str, dimensions: int) -> Bytes:
-    """Unsigned bytes of any shape: a magic number, the shape as big-endian int32, the values."""
+    """Read unsigned bytes of any shape: magic number, shape as big-endian int32, values."""
     path = _idx_path(folder, name) or folder / f'{name}.gz'
     data = _read(path)
     at = 4 + 4 * dimensions

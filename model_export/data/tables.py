@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 from model_export.data.columns import Columns, choose_columns
 from model_export.data.dataset import Dataset
-from model_export.data.pixels import Encoded, decode_all, to_squares
+from model_export.data.decode import Encoded, decode_all
+from model_export.data.squares import to_squares
 from model_export.errors import ModelExportError
 
 _ROWS = 256  # read at once
@@ -29,11 +30,11 @@ def load_tables(files: list[Path], columns: tuple[str, ...], image_size: int) ->
     Args:
         files: Parquet files, or Arrow files of either kind (stream or file).
         columns: Names of the image and label column, as far as the user gives them.
-        image_size: What images are cropped and resized to, see `to_squares`.
+        image_size: Size that images are cropped and resized to, see `to_squares`.
 
     Raises:
-        ModelExportError: a part is missing, the columns cannot be told, or a row has no label or
-            no image that can be decoded.
+        ModelExportError: A part is missing, the columns are ambiguous, or a row has no label or no
+            image that can be decoded.
     """
     _check_parts(files)
     chosen = choose_columns(_schema(files[0]), columns, files[0])
@@ -54,7 +55,7 @@ def load_tables(files: list[Path], columns: tuple[str, ...], image_size: int) ->
 def _numbered(
     labels: list[Any], chosen: Columns, files: list[Path]
 ) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
-    """Labels as numbers, and the classes' names; text labels are numbered in sorted order."""
+    """Return labels as numbers, and the classes' names; texts are numbered in sorted order."""
     where = f'{files[0].parent}, column {chosen.label!r}'
     if missing := sum(label is None for label in labels):
         raise ModelExportError(f'{where}: {missing} of {len(labels)} rows have no label')
@@ -65,12 +66,12 @@ def _numbered(
     if (numbers < 0).all():
         raise ModelExportError(
             f'{where}: no row is labelled, all are {numbers[0]}. If the set has a labelled '
-            f'validation split, take these files away, and it is used for the test'
+            f'validation split, remove these files to test on it'
         )
     if not chosen.class_names and numbers.max() >= _MOST_CLASSES:
         raise ModelExportError(
-            f'{where}: labels go up to {max(labels)} and have no names, so they are no numbers '
-            f'of classes. Choose another behind the folder: --data FOLDER:COLUMN'
+            f'{where}: labels go up to {max(labels)} and have no names, so they do not number '
+            f'classes. Name another column after the folder: --data FOLDER:COLUMN'
         )
     names = chosen.class_names or tuple(str(number) for number in range(numbers.max() + 1))
     wrong = np.flatnonzero((numbers < 0) | (numbers >= len(names)))
@@ -94,7 +95,7 @@ def _images(files: list[Path], column: str) -> Iterator[Encoded]:
 
 
 def _check_parts(files: list[Path]) -> None:
-    """Refuse a set of which not all parts are there."""
+    """Refuse a set with missing parts."""
     parts = [part for file in files if (part := _PART.search(file.stem))]
     expected = {int(part[2]) for part in parts}
     if parts and expected != {len(files)}:
@@ -111,14 +112,14 @@ def _schema(file: Path) -> pa.Schema:
         else:
             with pa.memory_map(str(file)) as source:
                 schema = _open_arrow(source).schema
-        schema.names  # noqa: B018 (fails if they are no UTF-8)
+        schema.names  # noqa: B018 (fails if they are not UTF-8)
         return schema
     except _UNREADABLE as err:
         raise ModelExportError(f'cannot read {file}: {err}') from err
 
 
 def _cells(file: Path, column: str) -> Iterator[Any]:
-    """The values of a column, of which a few hundred are held at a time."""
+    """Yield the values of a column, holding a few hundred at a time."""
     try:
         if file.suffix == '.parquet':
             with pq.ParquetFile(file) as table:

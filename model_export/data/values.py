@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from eevit_ros.images.resize import Image
-from model_export.data.dataset import spread
-from model_export.data.pixels import decode_all, to_squares
+from model_export.data.dataset import Images, spread
+from model_export.data.decode import decode_all
+from model_export.data.squares import to_squares
 from model_export.errors import ModelExportError
 from model_export.recipe.recipe import Recipe
 
@@ -26,13 +26,16 @@ COLUMNS = ['image', 'value']
 
 @dataclass(frozen=True)
 class Values:
-    """Square images uint8 (N, S, S, 3) RGB and a number each, `mean + deviation * labels`.
+    """N images with a number each.
 
-    `labels`, float32 (N,), are what a model trains on: the numbers themselves as they are loaded,
-    then of mean 0 and deviation 1.
+    Attributes:
+        images: Square images.
+        labels: What a model trains on, float32 (N,): the numbers as loaded, or standardised.
+        mean: Number at label 0.
+        deviation: Difference of the numbers at labels 1 and 0.
     """
 
-    images: Image
+    images: Images
     labels: npt.NDArray[np.float32]
     mean: float = 0.0
     deviation: float = 1.0
@@ -43,36 +46,36 @@ class Values:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The name of a model's one output, where a classifier has those of its classes."""
+        """Name of a model's only output, in place of a classifier's class names."""
         return ('value',)
 
     @property
     def values(self) -> npt.NDArray[np.float32]:
-        """The numbers as the files hold them, float32 (N,)."""
+        """Numbers as in the files, float32 (N,)."""
         return np.asarray(self.mean + self.deviation * self.labels, np.float32)
 
     def subset(self, index: npt.NDArray[np.int64]) -> Values:
-        """The images at `index`, in that order."""
+        """Return the images at `index`, in that order."""
         return replace(self, images=self.images[index], labels=self.labels[index])
 
     def spread(self, count: int) -> Values:
-        """At most `count` images, evenly from first to last."""
+        """Return at most `count` images, evenly from first to last."""
         return self.subset(spread(len(self), count))
 
     def standardised(self, mean: float, deviation: float) -> Values:
-        """The same with labels in deviations from the mean."""
+        """Return the same with labels in deviations from the mean."""
         labels = np.asarray((self.values - mean) / deviation, np.float32)
         return Values(self.images, labels, mean, deviation)
 
 
 @dataclass(frozen=True)
 class Halves:
-    """The train split in two, both standardised as the images to train on are.
+    """The train split in two, both standardised by the training half.
 
     Attributes:
-        training: What a run trains on.
-        held_out: What it is watched and its tolerances are chosen on.
-        fingerprint: What tells this train split from another, as `data.fingerprint` for classes.
+        training: Images that a run trains on.
+        held_out: Images that it is measured on, and that its tolerances are chosen on.
+        fingerprint: Identity of the train split, as `data.fingerprint` for classes.
     """
 
     training: Values
@@ -84,7 +87,7 @@ def load_halves(folder: Path, recipe: Recipe) -> Halves:
     """Load the train split and hold `recipe.held_out` random images out, by `held_out_seed`.
 
     Raises:
-        ModelExportError: as `load_values`; or no images are left to train on, or they all have the
+        ModelExportError: As `load_values`; or no images are left to train on, or they all have the
             same value.
     """
     data = load_values(folder, 'train', recipe.backbone.image_size)
@@ -109,14 +112,14 @@ def load_values(folder: Path, split: str, image_size: int) -> Values:
     """Load `folder/SPLIT/IMAGE` and `folder/SPLIT.csv`, whose columns are `image,value`.
 
     Args:
-        folder: Of the data set.
+        folder: Folder of the data set.
         split: 'train' or 'test'.
-        image_size: What images are cropped and resized to, unless all are squares of one size
-            that is no larger.
+        image_size: Size that images are cropped and resized to, unless all are squares of one
+            size that is no larger.
 
     Raises:
-        ModelExportError: the table is missing or is none, an image is missing, cannot be read or is
-            listed twice, or a value is no number.
+        ModelExportError: The table is missing or invalid, an image is missing, unreadable or listed
+            twice, or a value is not a number.
     """
     table = folder / f'{split}.csv'
     listed = _read(table)
@@ -124,7 +127,7 @@ def load_values(folder: Path, split: str, image_size: int) -> Values:
     missing = [path for path in paths if not path.is_file()]
     if missing:
         raise ModelExportError(
-            f'{table} lists {missing[0]}, which is not there; {len(missing)} of {len(paths)} '
+            f'{table} lists {missing[0]}, which does not exist; {len(missing)} of {len(paths)} '
             f'images are missing'
         )
     files = ((str(path), path) for path in paths)
@@ -133,13 +136,13 @@ def load_values(folder: Path, split: str, image_size: int) -> Values:
 
 
 def fingerprint(data: Values) -> str:
-    """The size of a train split, and a hash of its values, which decide what is held out."""
+    """Return the size of a train split and a hash of its values."""
     digest = hashlib.sha256(data.values.astype('<f4').tobytes()).hexdigest()
     return f'{len(data)} images, values {digest[:16]}'
 
 
 def _read(table: Path) -> dict[str, float]:
-    """The value of each image, in the order of the file."""
+    """Return the value of each image, in the order of the file."""
     try:
         with table.open(newline='', encoding='utf-8-sig') as file:
             rows = list(csv.reader(file))

@@ -102,7 +102,7 @@ def _objects(data: Path, split: str) -> Image:
     if missing:
         raise ModelExportError(f'{data} is not CIFAR-100: it has no classes {missing}')
     wanted = [found.class_names.index(name) for name in CLASSES]
-    return found.images[np.isin(found.labels, wanted)]
+    return np.stack(list(found.images[np.isin(found.labels, wanted)]))
 
 
 def _texture(size: int, rng: np.random.Generator) -> Image:

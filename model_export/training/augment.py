@@ -1,41 +1,25 @@
-"""A training batch: crops and flips, then what kornia adds: RandAugment, mixup, CutMix.
+"""Augmentation of a whole batch by kornia: RandAugment, mixup, CutMix.
 
-Crops and flips of an image follow from the seed and its place in the run, on one process as on
-many. What kornia does follows from torch's random state, which the trainer sets before each step.
+It follows from torch's random state, which `StageInputs.seed_torch` sets before each step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from eevit_ros.images.resize import Image
-from model_export.data import training_batch
 from model_export.errors import ModelExportError
 from model_export.recipe.recipe import StageRecipe
 
 
-def crops(
-    images: Image, image_size: int, recipe: StageRecipe, seeds: Sequence[tuple[int, ...]]
-) -> Image:
-    """Random crop and flip of each image, uint8 (B, image_size, image_size, 3), by its own seed."""
-    rows = [
-        training_batch(images[i : i + 1], image_size, recipe, np.random.default_rng(seed))
-        for i, seed in enumerate(seeds)
-    ]
-    return np.concatenate(rows)
-
-
 def check_augmentation(recipe: StageRecipe) -> None:
-    """Refuse a stage that needs kornia where it is not installed.
+    """Refuse a stage that needs kornia if it is not installed.
 
     Raises:
-        ModelExportError: so it is.
+        ModelExportError: It is needed and missing.
     """
     if not (recipe.mixup or recipe.cutmix or recipe.rand_augment):
         return
@@ -44,7 +28,7 @@ def check_augmentation(recipe: StageRecipe) -> None:
     except ImportError as err:
         raise ModelExportError(
             f'mixup, cutmix and rand_augment need kornia ({err}): '
-            f"pip install '.[augment]', or take them out of the recipe"
+            f"pip install '.[augment]', or remove them from the recipe"
         ) from err
 
 
@@ -56,12 +40,12 @@ def augment(
     Args:
         image: uint8 (B, H, W, 3).
         label: int64 (B,).
-        recipe: The stage.
+        recipe: Recipe of the stage.
         num_classes: C.
 
     Returns:
-        Images, uint8 as they came or float32 in 0 to 255; and labels, or shares of the classes
-        float32 (B, C).
+        Images, unchanged uint8 or float32 in 0 to 255; and labels, or shares of the classes float32
+        (B, C).
 
     References:
         Cubuk et al., RandAugment, NeurIPS 2020. Zhang et al., mixup, ICLR 2018.
@@ -80,7 +64,7 @@ def augment(
         name = mixes[int(torch.randint(len(mixes), ()))]
         x, pairs = _mixer(name, getattr(recipe, name))(x, label)
         first, second, share = pairs.reshape(-1, 3).unbind(1)
-        if name == 'cutmix':  # kornia tells the share of the first label here, of mixup the second
+        if name == 'cutmix':  # kornia gives the share of the first label here, for mixup the second
             share = 1 - share
         hot = [F.one_hot(classes.long(), num_classes).float() for classes in (first, second)]
         target = torch.lerp(hot[0], hot[1], share[:, None].float())

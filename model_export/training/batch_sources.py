@@ -9,9 +9,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from model_export.data.crop_loader import crop_loader
 from model_export.network.early_exit import EarlyExitViT
 from model_export.network.predict import BATCH_SIZE, score_per_exit
-from model_export.training.augment import augment, crops
+from model_export.training.augment import augment
 from model_export.training.features import compute_features, to_device
 from model_export.training.schemes import Features, HeadScheme, Scheme
 from model_export.training.stage_inputs import StageInputs
@@ -36,19 +37,15 @@ class ImageSource:
 
     def batches(self, steps: range) -> Generator[tuple[Tensor, Tensor], None, None]:
         """Yield images (B, H, W, 3) and labels (B,) or shares of the classes (B, C)."""
-        inputs = self.inputs
-        recipe = inputs.model.recipe
-        for step in steps:
-            rows = inputs.rows(step)
-            image = crops(
-                inputs.train.images[rows],
-                recipe.backbone.image_size,
-                inputs.recipe,
-                inputs.seeds(step),
-            )
+        inputs, recipe = self.inputs, self.inputs.model.recipe
+        crops = (list(zip(inputs.rows(step), inputs.seeds(step), strict=True)) for step in steps)
+        size = recipe.backbone.image_size
+        loader = crop_loader(inputs.train.images, size, inputs.recipe, crops)
+        for step, image in zip(steps, loader, strict=True):
             inputs.seed_torch(step)
             on_device = torch.from_numpy(image).to(inputs.fabric.device)
-            yield augment(on_device, inputs.labels(rows), inputs.recipe, recipe.num_classes)
+            labels = inputs.labels(inputs.rows(step))
+            yield augment(on_device, labels, inputs.recipe, recipe.num_classes)
 
     def accuracy(self, model: EarlyExitViT) -> list[float]:
         """Run the whole model."""

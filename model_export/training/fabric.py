@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from model_export.errors import ModelExportError
 from model_export.network.predict import best_device, has_bfloat16
@@ -28,12 +28,18 @@ def launch_fabric() -> Fabric:
     """
     try:
         from lightning_fabric import Fabric
+        from lightning_fabric.plugins import MixedPrecision, Precision
         from lightning_fabric.plugins.environments import TorchElasticEnvironment
         from lightning_fabric.strategies import DDPStrategy
     except ImportError as err:
         raise ModelExportError(
             f"training needs Lightning Fabric ({err}): pip install '.[train]'"
         ) from err
+
+    class ExactInputs(MixedPrecision):
+        def convert_input(self, data: Any) -> Any:
+            return data  # Fabric would round pixels and targets to bfloat16
+
     logging.getLogger('lightning_fabric').setLevel(logging.WARNING)
     processes = int(os.environ.get('WORLD_SIZE', '1'))
     on_this_machine = int(os.environ.get('LOCAL_WORLD_SIZE', processes))
@@ -48,7 +54,7 @@ def launch_fabric() -> Fabric:
         )
         if processes > 1
         else 'auto',
-        precision='bf16-mixed' if has_bfloat16(device) else '32-true',
+        plugins=ExactInputs('bf16-mixed', device.type) if has_bfloat16(device) else Precision(),
     )
     fabric.launch()
     return fabric

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -68,6 +69,11 @@ class StageInputs:
         torch.manual_seed(
             seed_of(self.model.recipe.seed, self.stage, step, self.fabric.global_rank)
         )
+
+
+@functools.lru_cache(maxsize=2)  # the loader may be an epoch ahead
+def _shuffled(images: int, *seed: int) -> npt.NDArray[np.int64]:
+    return np.random.default_rng(seed).permutation(images)
 
 
 def seed_of(*numbers: int) -> int:

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-from eevit_ros.images.resize import Image
 from eevit_ros.reporting.style import GRID, INK, MUTED, RATE, RIGHT, WRONG, quiet
+from model_export.data import Images
 from model_export.measuring.answers import Answers, Leaving
 from model_export.studies.classes.superclasses import Groups
 from model_export.studies.looking.sheet import Tile, sheet, thumbnail
@@ -104,7 +104,7 @@ def exits_figure(share: npt.NDArray[np.float64], groups: Groups, layers: tuple[i
     return figure
 
 
-def samples_figure(found: Answers, left: Leaving, images: Image, classes: list[int]) -> Figure:
+def samples_figure(found: Answers, left: Leaving, images: Images, classes: list[int]) -> Figure:
     """Draw, for each of `classes`, the images that left earliest and those that left latest.
 
     Ties by confidence: the surest of the earliest, the least sure of the latest.

@@ -9,9 +9,8 @@ import numpy.typing as npt
 import torch
 from matplotlib.figure import Figure
 
-from eevit_ros.images.resize import Image
 from eevit_ros.reporting.style import RIGHT, WRONG
-from model_export.data import evaluation_batch, load_split
+from model_export.data import Images, evaluation_batch, load_split
 from model_export.errors import ModelExportError
 from model_export.measuring.answers import Answers, Leaving, answers, leaving
 from model_export.network.early_exit import EarlyExitViT
@@ -110,7 +109,7 @@ def choose(found: Answers, left: Leaving) -> list[Sample]:
     return samples
 
 
-def maps_of(model: EarlyExitViT, images: Image, kind: str) -> list[Maps]:
+def maps_of(model: EarlyExitViT, images: Images, kind: str) -> list[Maps]:
     """Return the maps of each exit and, last, of the final one: E + 1 arrays (N, grid, grid).
 
     Args:
@@ -167,7 +166,7 @@ def _row(found: Answers, left: Leaving, sample: Sample) -> tuple[int | str | flo
 
 
 def _sheet(
-    found: Answers, left: Leaving, samples: list[Sample], images: Image, maps: list[Maps]
+    found: Answers, left: Leaving, samples: list[Sample], images: Images, maps: list[Maps]
 ) -> Figure:
     names = found.metadata.class_names
     rows = []

@@ -101,17 +101,14 @@ def backbone_features(
         logits: Whether to keep the final classifier's logits.
         last: Whether to keep the tokens after the last layer.
     """
-    tokens = []
     end = len(backbone.blocks) - 1
-    x = backbone.embed(image)
-    for layer, block in enumerate(backbone.blocks[: end if logits or last else layers[-1]], 1):
-        x = block(x)
-        if layer in layers:
-            tokens.append(backbone.exit_tokens(x, layer))
-    final = backbone.classify(x).float() if logits else None
+    stops = [*layers, end] if logits or last else [*layers]
+    outputs = list(backbone.walk(image, stops))
+    tokens = [backbone.exit_tokens(x, layer) for x, layer in zip(outputs, layers, strict=False)]
+    final = backbone.classify(outputs[-1]).float() if logits else None
     if not last:
         return Features(tokens, final, None)
-    x = backbone.get_submodule('norm')(backbone.blocks[end](x))
+    x = backbone.get_submodule('norm')(backbone.run_layers(outputs[-1], end, end + 1))
     return Features(tokens, final, backbone.exit_tokens(x, end + 1))
 
 

@@ -28,14 +28,11 @@ class LayerWise(Scheme):
         """Return the loss of this phase's exit."""
         backbone, layers = self.model.backbone, self.model.exit_layers
         phase = phase_of(step, steps, self.phases).number
-        with torch.set_grad_enabled(phase == 0):
-            x = backbone.embed(image)
-            start = layers[phase - 1] if phase else 0
-            for block in backbone.blocks[:start]:
-                x = block(x)
+        start = layers[phase - 1] if phase else 0
         end = layers[phase] if phase < len(layers) else len(backbone.blocks) - 1
-        for block in backbone.blocks[start:end]:
-            x = block(x)
+        with torch.set_grad_enabled(phase == 0):
+            (x,) = backbone.walk(image, [start])
+        x = backbone.run_layers(x, start, end)
         if phase == len(layers):
             return self.hard_loss(backbone.classify(x), target)
         return self.hard_loss(self.model.heads[phase](backbone.exit_tokens(x, end)), target)

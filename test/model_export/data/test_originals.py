@@ -37,11 +37,11 @@ def write_idx(folder: Path, name: str, values: np.ndarray, compress: bool = True
 def test_cifar10(tmp_path: Path) -> None:
     write_cifar10(tmp_path)
     test = load_split(tmp_path, 'test', 84)
-    np.testing.assert_array_equal(test.images, IMAGES)
+    np.testing.assert_array_equal(list(test.images), IMAGES)
     assert test.labels.tolist() == LABELS.tolist() and test.class_names == tuple(TEN)
     train = load_split(tmp_path, 'train', 84)
-    np.testing.assert_array_equal(train.images, IMAGES[:5])
-    assert load_split(tmp_path, 'test', 16).images.shape == (6, 16, 16, 3)
+    np.testing.assert_array_equal(list(train.images), IMAGES[:5])
+    assert [x.shape for x in load_split(tmp_path, 'test', 16).images] == [(16, 16, 3)] * 6
 
 
 def test_cifar100_has_its_fine_classes(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_cifar100_has_its_fine_classes(tmp_path: Path) -> None:
     coarse = np.full(6, 5, np.uint8)
     (tmp_path / 'train.bin').write_bytes(np.column_stack([coarse, LABELS, PLANES]).tobytes())
     train = load_split(tmp_path, 'train', 84)
-    np.testing.assert_array_equal(train.images, IMAGES)
+    np.testing.assert_array_equal(list(train.images), IMAGES)
     assert train.labels.tolist() == LABELS.tolist() and train.class_names == tuple(names)
     with pytest.raises(ModelExportError, match=r'cannot read .*test\.bin'):
         load_split(tmp_path, 'test', 84)
@@ -64,7 +64,7 @@ def test_fashion_mnist_is_told_from_mnist_by_its_labels(tmp_path: Path, compress
         write_idx(tmp_path, f'{name}-images-idx3-ubyte', grey, compress)
         write_idx(tmp_path, f'{name}-labels-idx1-ubyte', labels, compress)
     train = load_split(tmp_path, 'train', 84)
-    np.testing.assert_array_equal(train.images, np.repeat(grey[..., None], 3, axis=3))
+    np.testing.assert_array_equal(list(train.images), np.repeat(grey[..., None], 3, axis=3))
     assert train.labels.tolist() == fashion.tolist()
     assert train.class_names[0] == 'T-shirt/top' and train.class_names[9] == 'Ankle boot'
     assert load_split(tmp_path, 'test', 84).class_names == tuple('0123456789')
@@ -108,7 +108,5 @@ def test_pickles_are_not_opened(tmp_path: Path) -> None:
         folder = tmp_path / name
         folder.mkdir()
         (folder / name).write_bytes(pickle.dumps({b'labels': [1]}))
-        with pytest.raises(
-            ModelExportError, match='pickles, .* not opened: use the binary version'
-        ):
+        with pytest.raises(ModelExportError, match='pickles, .*: use the binary version'):
             load_split(folder, 'train', 84)

@@ -89,7 +89,7 @@ def _checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('model_export.training.trainer.CHECKPOINT_EVERY_STEPS', 10)
 
 
-@pytest.mark.parametrize('killed_at', [(1, 25), (2, 25)])
+@pytest.mark.parametrize(('killed_at', 'workers'), [((1, 25), 0), ((1, 25), 2), ((2, 25), 0)])
 def test_a_killed_run_ends_as_if_it_had_not_been(
     varied: Recipe,
     colours: Dataset,
@@ -97,8 +97,10 @@ def test_a_killed_run_ends_as_if_it_had_not_been(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     killed_at: tuple[int, int],
+    workers: int,
 ) -> None:
     killed = tmp_path / 'killed'
+    monkeypatch.setattr('model_export.data.crop_loader.worker_count', lambda images: workers)
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(RunFolder, 'log', log_then(killed_at, raise_killed))
         trainer(varied, colours, killed).run()
@@ -199,16 +201,16 @@ def test_kept_features_are_what_the_backbone_sees(
     stage = StageRecipe('lgvit', cache_features=True)
     scheme = build_scheme(stage, model, 'stages[0]')
     assert isinstance(scheme, HeadScheme)
-    seen = compute_features(model, scheme.features, colours, 'images').map(lambda x: x[:8])
+    features = compute_features(model, scheme.features, colours, 'images').map(lambda x: x[:8])
     fresh = scheme.features(torch.from_numpy(evaluation_batch(colours.images[:8], 24)))
-    assert seen.logits is not None and seen.last is not None
+    assert features.logits is not None and features.last is not None
     for kept, exact in zip(
-        (*seen.tokens, seen.logits, seen.last),
+        (*features.tokens, features.logits, features.last),
         (*fresh.tokens, fresh.logits, fresh.last),
         strict=True,
     ):
         assert exact is not None
-        assert kept.dtype == (torch.float32 if kept is seen.logits else torch.bfloat16)
+        assert kept.dtype == (torch.float32 if kept is features.logits else torch.bfloat16)
         torch.testing.assert_close(kept.float(), exact, atol=0.1, rtol=0.1)
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
 
-from eevit_ros.images.resize import Image, ResizeRule, resize
-from model_export.data import pixels
-from model_export.data.pixels import decode_all, to_squares
+from eevit_ros.images.resize import Image
+from model_export.data import decode as decoding
+from model_export.data.decode import decode_all
 from model_export.errors import ModelExportError
-from test.model_export.data.image_files import RED, png
+from test.model_export.data.image_files import png
 
 # Upright: red above blue.
 PICTURE = np.zeros((16, 24, 3), np.uint8)
@@ -73,7 +72,7 @@ def jpeg_with_thumbnail() -> bytes:
 @pytest.mark.parametrize('opencv', ['this', 'old'])
 def test_a_truncated_jpeg_is_refused(opencv: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if opencv == 'old':  # decodes what is there, and grey for the rest
-        monkeypatch.setattr(pixels.cv2, 'imdecode', lambda data, flags: PICTURE)
+        monkeypatch.setattr(decoding.cv2, 'imdecode', lambda data, flags: PICTURE)
     whole = jpeg_with_thumbnail()
     assert len(decode(whole, whole + b'trailer of a phone', whole[:2] + b'\xff' + whole[2:])) == 3
     for end in (len(whole) - 2, len(whole) - 60, 900, 30):
@@ -101,30 +100,3 @@ def test_the_first_bad_file_is_named_and_all_are_counted(tmp_path: Path) -> None
     for nothing in (b'', None):
         with pytest.raises(ModelExportError, match='file 0 is empty'):
             decode(nothing)
-
-
-def test_small_squares_of_one_size_stay_as_they_are() -> None:
-    images = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
-    np.testing.assert_array_equal(to_squares(images, 3, 24), images)
-    np.testing.assert_array_equal(to_squares(images, 3, 16), images)
-
-
-@pytest.mark.parametrize('shapes', [[(16, 16), (16, 16), (30, 20)], [(50, 50)] * 3, [(9, 40)] * 2])
-def test_all_else_is_resized_as_on_the_robot(shapes: list[tuple[int, int]]) -> None:
-    rng = np.random.default_rng(0)
-    images = [rng.integers(0, 256, (*shape, 3), np.uint8) for shape in shapes]
-    squares = to_squares(images, len(images), 24)
-    assert squares.shape == (len(images), 24, 24, 3)
-    for square, image in zip(squares, images, strict=True):
-        np.testing.assert_array_equal(square, resize(image, 24, 24, ResizeRule()))
-
-
-def test_what_does_not_fit_into_memory_is_refused_before_it_is_read() -> None:
-    def images() -> Iterator[Image]:
-        yield np.full((24, 24, 3), RED, np.uint8)
-        pytest.fail('read on')
-
-    with pytest.raises(
-        ModelExportError, match=r'1000000000000 images of 24x24 pixels need .* GiB .*smaller image_'
-    ):
-        to_squares(images(), 10**12, 24)
