@@ -87,7 +87,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def images(home: Path) -> Image:
-    return load_values(home / 'data', 'test', 16).images
+    return np.stack(list(load_values(home / 'data', 'test', 16).images))
 
 
 def test_training_learns_the_value_and_logs_its_error_in_the_targets_unit(home: Path) -> None:
