@@ -34,7 +34,7 @@ def write_film(path: Path, world: World, runs: Mapping[str, Run]) -> None:
     """Write an animated WebP of ours and of the same time at constant speed.
 
     Args:
-        path: Where it goes.
+        path: File to write.
         world: The path.
         runs: One result by policy, all of this path.
     """

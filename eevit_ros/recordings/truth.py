@@ -18,7 +18,7 @@ class Truth:
     """Labels that the source itself has: the name of a picture's folder, or none.
 
     Attributes:
-        text: Where the labels come from, in words; '' where there are none.
+        text: Source of the labels, in words; '' where there are none.
     """
 
     def __init__(self, text: str) -> None:
@@ -41,9 +41,9 @@ class ListedTruth(Truth):
         """Sort the labels.
 
         Args:
-            text: Where they come from.
+            text: Source of the labels, in words.
             by: 'stamp' (header stamps, nanoseconds) or 'frame' (indices).
-            labels: In any order.
+            labels: Labels in any order.
 
         Raises:
             RecordingError: Two of them contradict each other.

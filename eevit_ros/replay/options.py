@@ -19,7 +19,7 @@ class ReplayOptions:
         settings: Parameters of the classifier.
         governor: Parameters of the speed governor.
         topic: Topic of the images; None takes the only one.
-        truth: Where the labels come from, see `truth.open_truth`.
+        truth: Source of the labels, see `truth.open_truth`.
         latency: Time that a frame keeps the network busy, see `latency.open_latency`.
         real_time: Whether to drop the frames that a live node would drop.
         reference: Whether to run every answered frame at full depth, too.

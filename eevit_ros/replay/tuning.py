@@ -39,7 +39,7 @@ class FullDepthPass:
         measure: float32 (E + 1, N), what the model compares with its thresholds.
         right: bool (E + 1, N).
         half: int64 (N,), 0 or 1: half of the recordings, by alternating blocks of time.
-        against: What right means, in words.
+        against: Meaning of right, in words.
         problems: What was skipped or looks suspicious, one sentence each.
     """
 
@@ -112,7 +112,7 @@ def tune_thresholds(
         paths: Recordings, or folders of them.
         settings: Parameters of the classifier, which name the model.
         topic: Topic of the images; None takes the only one.
-        truth: Where the labels come from, see `truth.open_truth`. Without labels, right means: as
+        truth: Source of the labels, see `truth.open_truth`. Without labels, right means: as
             at full depth.
         max_drop: Share of accuracy that may be given up against full depth.
         folder: Made if missing.

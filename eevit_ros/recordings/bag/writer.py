@@ -81,9 +81,9 @@ class RawBag:
         """Append a message.
 
         Args:
-            connection: What `add` returned.
+            connection: Topic, as returned by `add`.
             time_ns: Its log time.
-            raw: As it came: CDR with its four bytes of header.
+            raw: Serialized message: CDR with its four bytes of header.
 
         Raises:
             OSError: The disk is full, or the like.

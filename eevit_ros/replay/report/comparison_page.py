@@ -45,11 +45,11 @@ def write_comparison(
     """Write all files into `folder`; return the page.
 
     Args:
-        folder: It holds both results as folders a and b.
-        comparison: Of these two.
-        a: The one.
-        b: The other.
-        topic: Of the images, to open the recordings again for their pictures.
+        folder: Folder with both results in its sub-folders a and b.
+        comparison: Comparison of the two results.
+        a: Result A.
+        b: Result B.
+        topic: Topic of the images; the recordings are read once more for pictures.
     """
     data = json.dumps(comparison.to_json(), indent=1, allow_nan=False)
     (folder / 'comparison.json').write_text(data + '\n', 'utf-8')

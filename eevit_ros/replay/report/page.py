@@ -45,8 +45,8 @@ def write_report(folder: Path, result: Result, topic: str | None) -> Path:
     """Write report.json and report.html, and return the path of the latter.
 
     Args:
-        folder: Where they go.
-        result: Of a replay.
+        folder: Folder to write into.
+        result: Result of a replay.
         topic: Topic of the images; the recordings are read once more for pictures.
     """
     write_json(folder, result)
@@ -71,8 +71,8 @@ def write_page(folder: Path, result: Result, pictures: Mapping[tuple[str, int], 
     """Write report.html and return its path.
 
     Args:
-        folder: Where it goes.
-        result: Of a replay; it may have no frames.
+        folder: Folder to write into.
+        result: Result of a replay; it may have no frames.
         pictures: JPEG files by recording and index, of the moments that `pictures.pick` chooses.
     """
     frames, summary, facts = result.frames, result.summary, result.facts

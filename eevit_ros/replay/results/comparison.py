@@ -35,7 +35,7 @@ class Comparison:
         only_b: Number that B alone answered.
         blocks: Number of time blocks behind the intervals.
         different: Share of the common frames with different labels.
-        against: What right means: 'truth', 'reference' (A's, at full depth) or ''.
+        against: Meaning of right: 'truth', 'reference' (A's, at full depth) or ''.
         accuracy: Accuracy of B minus that of A; None where nothing is known.
         latency: Mean of A over mean of B; above 1, B is faster.
         macs: Mean multiply-accumulates of A over those of B.

@@ -42,7 +42,7 @@ class Job:
     Attributes:
         name: Name of the recording, unique in its batch.
         path: The recording.
-        folder: Where the results go.
+        folder: Folder of the results.
         options: Shared by all jobs.
         model_sha256: SHA-256 of the model file (hexadecimal).
     """

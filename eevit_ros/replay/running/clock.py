@@ -23,7 +23,7 @@ def live(frames: Iterable[SourceFrame], free_ns: Callable[[], int]) -> Iterator[
     """Answer what the node's queue of one place lets through: the newest frame wins.
 
     Args:
-        frames: In the order of their arrival.
+        frames: Frames in the order of their arrival.
         free_ns: Returns when the network is, or was, free; called after each frame.
     """
     waiting: SourceFrame | None = None

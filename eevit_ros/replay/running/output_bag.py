@@ -66,7 +66,7 @@ class OutputBag:
             path: Folder of the bag; it must not exist yet.
             image_topic: Topic of the source's images; '' where it has none.
             names: Names of the classes, by index.
-            class_ids: What `class_id` holds, by index.
+            class_ids: Text of `class_id` for each class index.
             top_k: How many classes an answer names.
         """
         self._path = path
@@ -105,7 +105,7 @@ class OutputBag:
 
         Args:
             frame: The recorded frame.
-            image: What it decodes to, uint8 (H, W, 3) RGB, if that is known already.
+            image: The decoded frame, uint8 (H, W, 3) RGB; None decodes it.
 
         Raises:
             EevitError: It must be decoded to be written, and cannot be.

@@ -44,7 +44,7 @@ class RecordingReplay:
             engine: The model, loaded.
             options: Parameters of both nodes, clock and latency.
             source: The recording; read once.
-            truth: What its frames show.
+            truth: Labels of its frames.
             rows: Takes a row for each frame.
             on_tick: Called ten times a second with rate and limit.
             bag: Takes pictures and answers; None writes no bag.
