@@ -231,10 +231,10 @@ def main() -> None:
         f'{args.rounds} rounds, one process for each side and round; {args.threads} threads; '
         f'{args.provider}{", fp16" * args.fp16}. Low and high: 95 % interval of the median ratio '
         'by bootstrap over the rounds.',
-        'share: of the CIFAR-100 test images at the threshold 0.8 in the EEViT thesis, with its '
-        'trained weights. Here weights are random and exits are forced.',
-        'peer and plain: ONNX Runtime with default options. single and staged: this engine in its '
-        'two forms; int8: its single form with --precision int8.',
+        'share: fraction of the CIFAR-100 test images that leave there at threshold 0.8 in the EEViT '
+        'thesis, with its trained weights. Here weights are random and exits are forced.',
+        'peer and plain: ONNX Runtime with default options. single and staged: our engine in its '
+        'two forms. int8: the single form exported with --precision int8.',
     ]
     if not args.peer:
         notes.append('The peer was not measured: no --peer CHECKOUT was given.')

@@ -62,12 +62,12 @@ def schedule(leaves: npt.NDArray[np.bool_], margin: int, every: int) -> tuple[In
 
     Args:
         leaves: (E, N), whether each early exit lets each frame go.
-        margin: How many heads before the last frame's exit are asked.
-        every: All heads are asked every so many frames, the first included.
+        margin: How many heads before the last frame's exit are run.
+        every: All heads run every so many frames, the first included.
 
     Returns:
-        Exit index (N,) at which each frame left, E for the final one, and the first head asked
-        (N,), E where none was.
+        Exit index (N,) at which each frame left, E for the final one, and the first head run
+        (N,), E where none ran.
     """
     exits, frames = leaves.shape
     left, first = np.full(frames, exits), np.zeros(frames, np.int64)
@@ -110,7 +110,7 @@ def in_time(layers: Sequence[int], study: Path) -> Cost:
 def rows_of(
     leaves: npt.NDArray[np.bool_], answers: Integers, layers: Integers, costs: Sequence[Cost]
 ) -> list[list[Cell]]:
-    """One row a schedule, the one that knows last: savings and changes against asking all heads."""
+    """Return one row a schedule, the oracle last: savings and changes against running all heads."""
     exits, frames = leaves.shape
     own = np.where(leaves.any(axis=0), leaves.argmax(axis=0), exits)
     everything = np.zeros(frames, np.int64)
@@ -134,7 +134,7 @@ def rows_of(
         for margin in MARGINS
         for every in EVERY
     ]
-    return [*rows, row('knowing which heads refuse', own, own)]
+    return [*rows, row('knowing which heads reject', own, own)]
 
 
 COLUMNS = (

@@ -181,17 +181,18 @@ def main() -> None:
 def notes(hz: float, seconds: float) -> tuple[str, ...]:
     """Return what a reader must know."""
     return (
-        'own: from the begin of the image callback until ~/classification, ~/exit_layer and '
-        '~/frame are out, less the time in ONNX Runtime; taken inside the node. waiting: until '
-        "the inference thread has the frame. resizing: the engine's preprocess_ms. rest: contrast, "
-        f'rate, messages and publishing; all p50. The camera sends {hz:g} frames a second.',
-        'age: from the stamp that the camera process sets to the answer, so with the transport '
-        f'between the processes; {seconds:g} s at {hz:g} Hz, and at {OVERLOAD} times the rate that '
-        'the first table leaves room for. allowed: p99 of the inference and one period of the '
-        'camera. received: what of it arrived, as the node counts.',
-        'A JPEG must be entropy-decoded whole, however small it becomes.',
-        'Pictures of the demo bag; 1920x1080 enlarged from it, with noise as of a sensor; JPEG at '
-        'quality 90.',
+        'own: from the start of the image callback until ~/classification, ~/exit_layer and '
+        '~/frame are published, less the time in ONNX Runtime; measured inside the node. waiting: '
+        'until the inference thread has the frame. resizing: preprocess_ms of the engine. rest: '
+        f'contrast, rate, messages and publishing. All p50. The camera sends {hz:g} frames a '
+        'second.',
+        'age: from the stamp that the camera process sets to the answer, transport between the '
+        f'processes included; {seconds:g} s at {hz:g} Hz, and at {OVERLOAD} times the rate that '
+        'the node can answer by the first table. allowed: p99 of the inference plus one period of '
+        'the camera. received: frames that arrived, as counted by the node.',
+        'The entropy code of a JPEG must be read in full, however small the decoded picture.',
+        'Pictures of the demo bag; 1920x1080 enlarged from them, with simulated sensor noise; JPEG '
+        'at quality 90.',
     )
 
 

@@ -85,7 +85,7 @@ def video_frames(path: Path) -> list[Image]:
     while (read := video.read())[0]:
         frames.append(np.asarray(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB), np.uint8))
     if not frames:
-        raise SystemExit(f'error: {path} is no video that OpenCV reads')
+        raise SystemExit(f'error: {path} is not a video that OpenCV can read')
     return frames
 
 
@@ -105,10 +105,10 @@ def main() -> None:
     images = list(load_split(args.data, 'test', 32).spread(args.images).images)
     rows = compare('CIFAR-100', images, engine) + compare(args.video.stem, frames, engine)
     report = Report(
-        'Shrinking fast and leaving elsewhere',
+        'Exits changed by fast resizing',
         computer,
-        [Table('Against INTER_AREA in one go', COLUMNS, rows)],
-        (f'Enlarged by INTER_CUBIC from what the set holds; JPEG of quality {QUALITY}.',),
+        [Table('Against INTER_AREA in one step', COLUMNS, rows)],
+        (f'Images enlarged by INTER_CUBIC from the size in the data; JPEG at quality {QUALITY}.',),
     )
     print(report.write(args.json))
     if args.document:
