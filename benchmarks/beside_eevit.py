@@ -231,8 +231,8 @@ def main() -> None:
         f'{args.rounds} rounds, one process for each side and round; {args.threads} threads; '
         f'{args.provider}{", fp16" * args.fp16}. Low and high: 95 % interval of the median ratio '
         'by bootstrap over the rounds.',
-        'share: fraction of the CIFAR-100 test images that leave there at threshold 0.8 in the EEViT '
-        'thesis, with its trained weights. Here weights are random and exits are forced.',
+        'share: fraction of the CIFAR-100 test images that leave there at threshold 0.8 in the '
+        'EEViT thesis, with its trained weights. Here weights are random and exits are forced.',
         'peer and plain: ONNX Runtime with default options. single and staged: our engine in its '
         'two forms. int8: the single form exported with --precision int8.',
     ]

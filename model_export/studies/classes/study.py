@@ -1,4 +1,4 @@
-"""Study `classes`: which classes leave early, which are answered rightly, and whether one tells.
+"""Study `classes`: which classes leave early, which are answered right, how the two relate.
 
 From all exits' probabilities of a model file on the test split, at the file's thresholds.
 """
@@ -128,8 +128,8 @@ def _correlation(left: Leaving, depth: Floats, accuracy: Floats) -> Table:
         'Correlation of the layer an image leaves after with error',
         ('over', 'count', "Pearson's r", '95 % from', 'to'),
         rows,
-        f'A wrong answer left later than a right one with a chance of {chance:.1%} (ties count '
-        f'half; 50 % would say nothing).',
+        f'The chance that a wrong answer left later than a right one is {chance:.1%} (ties count '
+        f'half; 50 % means no relation).',
     )
 
 
@@ -177,7 +177,7 @@ def _ends(
             'final exit alone, %',
             'mean layer',
             'left at the first exit, %',
-            'most often taken for (images)',
+            'most often mistaken for (images)',
         ),
         tuple(rows),
     )
@@ -232,13 +232,13 @@ def _pairs(
         'The most confused pairs of classes',
         (
             'pair',
-            'one taken for the other',
+            'mistaken for each other',
             'of their images, %',
             'mean layer of these',
             'final exit right, %',
         ),
         tuple(rows),
-        'The last column: of these mistakes, how many the final exit would not have made.',
+        'The last column is the share of these mistakes that the final exit would not have made.',
     )
 
 
@@ -252,13 +252,14 @@ def _text(found: Answers, left: Leaving, are_superclasses: bool) -> str:
     groups = (
         'The groups are the superclasses of the data set. '
         if are_superclasses
-        else 'The data name no superclasses, so the groups are thirds of the classes by accuracy. '
+        else 'The data set has no superclasses, so the groups are thirds of the classes by '
+        'accuracy. '
     )
     return (
-        f'{len(found.labels)} test images at the thresholds of the file; accuracy '
+        f'{len(found.labels)} test images at the thresholds of the file: accuracy '
         f'{left.right.mean():.2%}, mean layer {left.layer.mean():.2f}. Leaving early loses '
-        f'{lost.sum()} answers that the final exit has right and gains {gained.sum()} that it has '
-        f'wrong. {groups}On the sample sheet: for the {SHEET_ENDS} classes that leave earliest in '
-        f'the mean and the {SHEET_ENDS} that leave latest, the {EACH} images that left first and '
-        f'the {EACH} that left last, with layer and answer; green is right.'
+        f'{lost.sum()} answers that the final exit gets right and gains {gained.sum()} that it '
+        f'gets wrong. {groups}The sample sheet shows, for the {SHEET_ENDS} classes that leave '
+        f'earliest on average and the {SHEET_ENDS} that leave latest, the {EACH} images that left '
+        f'first and the {EACH} that left last, with layer and answer; green is right.'
     )

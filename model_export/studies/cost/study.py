@@ -28,14 +28,14 @@ COLOURS = {
     'other': '#000000',
 }
 TEXT = """\
-One image through every layer and every head. MACs are multiplications of matrices and convolutions,
-as torch counts them while the model runs; norms, activations and softmax are not counted, as is
-usual, and have 0 here. A ViT's final classifier reads the class token alone, so its last layer
-computes little more than that row.
+One image runs through every layer and every head. MACs are those of matrix products and
+convolutions, as torch counts them while the model runs; norms, activations and softmax are, as
+usual, not counted and appear as 0. A ViT's final classifier reads only the class token, so its last
+layer computes little more than that token's row.
 
 Deployed heads are *folded*: a neck's linear tail and the classifier become one matrix that is
 applied to the mean instead of to every patch (`model_export/network/fold.py`). All heads together
-come to {trained:.1%} of the backbone's MACs as trained, and to {folded:.1%} as deployed.
+cost {trained:.1%} of the backbone's MACs as trained and {folded:.1%} as deployed.
 """
 
 
@@ -145,7 +145,7 @@ def by_layer(model: EarlyExitViT, costs: Costs) -> Table:
             'up to here of the plain backbone, %',
         ),
         tuple(rows),
-        'An image that leaves at a head has cost what "up to here" says, rejected heads included.',
+        '"Up to here" is what an image costs that leaves at this head, rejected heads included.',
     )
 
 

@@ -1,6 +1,6 @@
-"""A regression file: the error of each exit, and what a tolerance saves.
+"""Study `counting`: the error of each exit of a regression file, and what a tolerance saves.
 
-The model is one of its own, not the shipped one, so `study all` leaves this study out.
+It needs a model of its own, not the shipped one, so `study all` skips it.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from model_export.studies.report import Study, Table, model_facts
 LISTED = 10  # every so many of the candidates has a row
 
 TEXT = """\
-{images} test images whose true values are {low:g} to {high:g} {unit}, through the exported file
+{images} test images with true values from {low:g} to {high:g} {unit}, run through the exported file
 with ONNX Runtime. An image leaves at the first exit that differs by less than the tolerance from
 the exit before. The file's own tolerances ({own} from the second exit on) were chosen on
-held-out training images; the test set shows the trade-off and does not decide it. MAE is the mean
-absolute error, in {unit}; to always answer with the mean of the test set has {mean:.3g}.
+held-out training images; the test set shows the trade-off and decides nothing. MAE is the mean
+absolute error in {unit}; always answering with the mean of the test set gives {mean:.3g}.
 
 Speed-up by MACs compares with the plain backbone and counts all heads that ran. A fixed exit runs
-no head but its own.
+only its own head.
 
-With its own tolerances the file is off by {error:.3g} at {macs:.2f}x fewer MACs, the final exit by
-{final:.3g}. {against}
+With its own tolerances the file has an MAE of {error:.3g} at {macs:.2f}x fewer MACs, the final exit
+one of {final:.3g}. {against}
 """
 
 
@@ -48,8 +48,8 @@ def study(inputs: StudyInputs) -> Study:
     """Run the study.
 
     Raises:
-        ModelExportError: The model is no regression file, `limit` is below 1, or the file decides
-            otherwise than its own values say.
+        ModelExportError: The model is not a regression file, `limit` is below 1, or the file's
+            decisions do not follow from its own values.
     """
     assert inputs.model is not None and inputs.data is not None
     if inputs.limit is not None and inputs.limit < 1:
@@ -100,8 +100,8 @@ def _check_decisions(session: RegressionSession, pixels: Image, known: Regressio
         expected = float(known.values[taken[number], number])
         if left != taken[number] or abs(value - expected) > 1e-3 * session.metadata.deviation:
             raise ModelExportError(
-                f'image {number}: the file answers {value:.4g} at exit {left}, its inner values '
-                f'say {expected:.4g} at {taken[number]}: export it again'
+                f'image {number}: the file answers {value:.4g} at exit {left}, but by its values '
+                f'at all exits it should answer {expected:.4g} at {taken[number]}: export it again'
             )
 
 

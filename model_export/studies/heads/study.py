@@ -1,7 +1,7 @@
-"""Study `heads`: how well every kind of head answers after every layer of the frozen backbone.
+"""Study `heads`: how accurate every kind of head is after every layer of the frozen backbone.
 
 Reference: Bakhtiarnia et al., Multi-Exit Vision Transformer for Dynamic Inference, BMVC 2021: their
-grid of seven heads by layer, and the exits that are worth having, circled.
+grid of seven heads by layer, with the practical exits circled.
 """
 
 from __future__ import annotations
@@ -207,13 +207,13 @@ def _cost_table(probes: list[Probe], full: int) -> Table:
 
 def _text(budget: Budget, held_out: int, final: float, probes: list[Probe]) -> str:
     return (
-        f'{len(probes)} heads, each after one layer of the frozen backbone, trained by itself on '
-        f'the same {budget.images} training images, seen {budget.epochs} times without '
+        f'{len(probes)} heads, each after one layer of the frozen backbone. Each was trained alone '
+        f'on the same {budget.images} training images, seen {budget.epochs} times without '
         f'augmentation, and scored on {held_out} held-out images (one standard error is about '
-        f'{50 / held_out**0.5:.1f} points or less). That budget is small, so that the whole grid '
-        f'takes minutes on two cores: it ranks heads, and says little of how good each can get; '
-        f'large heads would gain most by more. MACs are of the deployed form, the layers before '
-        f'the exit included. An exit is practical if it is more accurate than every one that '
-        f'costs no more (circled, as in Bakhtiarnia et al., 2021). The final classifier, trained '
-        f'with the backbone on all images, has {final:.1%}.'
+        f'{50 / held_out**0.5:.1f} points or less). The budget is small so that the whole grid '
+        f'takes minutes on two cores: it ranks heads but says little about how good each can get; '
+        f'large heads would gain most from more training. MACs are those of the deployed form and '
+        f'include the layers before the exit. An exit is practical if it is more accurate than '
+        f'every exit that costs no more (circled, as in Bakhtiarnia et al., 2021). The final '
+        f'classifier, trained with the backbone on all images, reaches {final:.1%}.'
     )

@@ -33,18 +33,20 @@ RUNS = 60  # after the first, in each cold start
 Times = npt.NDArray[np.float64]
 
 TEXT = """\
-Every exit was forced in turn through the robot's engine (ONNX Runtime on the CPU, one thread, one
-frame), and so was every exit of the same file with its heads cut out. A round runs them all once in
-random order; {rounds} rounds. Times are what the process spent on the CPU: on an idle machine that
-is the time that passes, and on a busy one it leaves out most of the waiting. Given are medians with
-their 95 % interval. What a layer or a head adds is the median of the differences within each round.
+Every exit was forced in turn in the robot's engine (ONNX Runtime on the CPU, one thread, one
+frame), and so was every exit of the same file with its heads cut out. Each of the {rounds} rounds
+runs them all once in random order. Times are CPU time of the process: on an idle machine that
+equals wall-clock time, and on a busy one it excludes most of the waiting. The tables give medians
+with their 95 % interval. What a layer or a head adds is the median of the differences within each
+round.
 
-All heads together take {heads:.0%} of the time at full depth. An exit's conditional runs with or
-without a head, so it counts for its layer.
+All heads together take {heads:.0%} of the time at full depth. The conditional of an exit runs with
+or without a head, so its time counts towards the layer.
 
-The warm-up is that of {starts} fresh processes, one thread. The steady state is the median of the
-second half of {runs} runs at full depth; warm means that the median of five runs in a row is within
-5 % of it. Wall clock holds whatever else the machine did (its load is below).
+Warm-up was measured in {starts} fresh processes with one thread. The steady state is the median of
+the second half of {runs} runs at full depth; a process is warm once the median of five consecutive
+runs is within 5 % of it. Wall-clock time includes whatever else the machine did (its load is given
+below).
 """
 
 
@@ -145,8 +147,8 @@ def by_exit(times: Times, layers: tuple[int, ...], kinds: tuple[str, ...]) -> Ta
             'its head adds',
         ),
         tuple(rows),
-        'The first row holds the embedding and all layers up to the first exit; the last one only '
-        'the row of the class token, since nothing else is read.',
+        'The first row includes the embedding and all layers up to the first exit. The last layer '
+        'computes only the row of the class token, because nothing else is read.',
     )
 
 

@@ -69,12 +69,12 @@ def study(inputs: StudyInputs) -> Study:
     names = [f'{title}: {what}' for title in kinds.values() for what in ('focus %', 'likeness')]
     table = Table(
         'maps',
-        'How narrow each exit looks, and how like the final exit',
+        'How focused each exit is, and how similar to the final exit',
         ('layer', *names),
         tuple(zip(meta.answer_layers, *columns, strict=True)),
-        f'Means over {min(MEASURED, len(test))} images. Focus: the share of a map that lies in the '
-        f'strongest quarter of its patches (25 if it looks at all alike). Likeness: correlation '
-        f"of a map with the final exit's of the same image.",
+        f'Means over {min(MEASURED, len(test))} images. Focus: the share of a map in its strongest '
+        f'quarter of patches (25 for a uniform map). Likeness: correlation of a map with the final '
+        f"exit's map of the same image.",
     )
     shown_images = Table(
         'images',
@@ -95,7 +95,7 @@ def study(inputs: StudyInputs) -> Study:
 def choose(found: Answers, left: Leaving) -> list[Sample]:
     """Choose a right and a wrong image that left at the first, the middle and the final exit.
 
-    Of each such group, the image of median confidence. A group without images is passed over.
+    Of each such group, the image of median confidence. A group without images is skipped.
     """
     exits = len(found.metadata.exit_layers)
     samples = []
@@ -193,20 +193,20 @@ def _sheet(
 
 def _text(kinds: dict[str, str], images: int) -> str:
     rollout = (
-        'Attention rollout (Abnar and Zuidema, 2020) says how much of each patch the class token '
-        "holds after an exit's layer, whatever the head makes of it; where it hardly changes from "
-        'exit to exit (likeness near 1), it tells nothing of what makes them differ. '
+        'Attention rollout (Abnar and Zuidema, 2020) shows how much of each patch the class token '
+        "holds after an exit's layer, regardless of the head; where it hardly changes from exit to "
+        'exit (likeness near 1), it does not explain why they differ. '
         if 'rollout' in kinds
         else 'This backbone attends within windows, so there is no attention rollout. '
     )
     return (
-        f'One right and one wrong image of those that leave at the first, the middle and the final '
-        f'exit, at the thresholds of the file: of each group the one of median confidence, out of '
-        f'{images} test images. A column is an exit, with its answer and confidence below; the '
-        f'frame marks the exit that answered, green if right. Blue is nothing, red the most of '
+        f'One right and one wrong image for each of the first, the middle and the final exit, at '
+        f'the thresholds of the file: the image of median confidence among those of {images} test '
+        f'images that left there. A column is an exit, with its answer and confidence below; the '
+        f'frame marks the exit that answered, green if right. Blue is zero, red the maximum of '
         f'that map.\n\n'
-        f'{rollout}Grad-CAM (Selvaraju et al., 2017) says which patches speak for the answer that '
-        f"this exit gives; it is taken on the tokens that enter the exit's layer. All "
-        f'blue: no patch speaks for the answer, the class token alone does. Maps show where '
-        f'evidence lies, not whether it is good evidence.'
+        f'{rollout}Grad-CAM (Selvaraju et al., 2017) shows which patches support the answer of '
+        f"this exit; it is computed on the tokens that enter the exit's layer. All blue: no patch "
+        f'supports the answer, only the class token does. The maps show where evidence lies, not '
+        f'whether it is good evidence.'
     )

@@ -156,10 +156,10 @@ def _at_speedups(curves: list[Curve], final: float) -> Table:
     return Table(
         'speedups',
         'Accuracy at equal speed-up',
-        (*columns, 'most speed-up'),
+        (*columns, 'highest speed-up'),
         tuple(rows),
-        'Empty: no thresholds of this placement promise that speed-up. Speed-ups are in MACs, '
-        'heads included, and as measured on the other half of the images.',
+        'Empty: no thresholds of this placement reach that speed-up on the half that chooses them. '
+        'Speed-ups are in MACs, heads included, measured on the other half.',
     )
 
 
@@ -199,12 +199,12 @@ def _figure(curves: list[Curve], final: float) -> Figure:
 
 def _text(budget: Budget, count: int, held_out: int, final: float) -> str:
     return (
-        f"LGViT's placements of {count} exits, with heads by its rule of depth "
-        f'(`model_export/planner.py`), on the frozen backbone. Every head was trained by itself on '
-        f'the same {budget.images} training images, seen {budget.epochs} times without '
-        f'augmentation: a small budget, so that the study takes minutes. Of {held_out} held-out '
-        f'images, half chose temperatures and thresholds, and half '
-        f'measured them (one standard error is about {50 / (held_out / 2) ** 0.5:.1f} points or '
-        f'less, less for differences between placements, as the images are the same). The dashed '
-        f'line is the final classifier, {final:.1%} on that half.'
+        f"LGViT's placements of {count} exits on the frozen backbone, with heads chosen by depth, "
+        f'also as in LGViT (`model_export/planner.py`). Each head was trained alone on the same '
+        f'{budget.images} training images, seen {budget.epochs} times without augmentation: a '
+        f'small budget, so that the study takes minutes. Temperatures and thresholds were chosen '
+        f'on half of {held_out} held-out images and measured on the other half (one standard error '
+        f'is about {50 / (held_out / 2) ** 0.5:.1f} points or less, and less for differences '
+        f'between placements, because the images are the same). The dashed line is the final '
+        f'classifier, {final:.1%} on that other half.'
     )

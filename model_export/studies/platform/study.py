@@ -19,15 +19,15 @@ from model_export.studies.registry import StudyInputs
 from model_export.studies.report import Cell, Study, Table, model_facts
 
 TEXT = """\
-Every provider of ONNX Runtime that a machine has was measured with every exit forced, exits taken
-in random order within each of {rounds} rounds. "Load, ms" is from the file to an engine that has
-run once; for TensorRT that includes building its engine. "Mix" weighs each exit by the share of
-held-out images that left there at the file's own thresholds ({mix}),
-so it is what a robot sees on images like those. A provider that is not there, or does not work, is
+Every provider of ONNX Runtime that a machine has was measured with every exit forced, the exits in
+random order within each of {rounds} rounds. "Load, ms" is the time from opening the file to an
+engine that has run once; for TensorRT that includes building its engine. "Mix" weights each exit by
+the share of held-out images that left there at the file's own thresholds ({mix}),
+so it is what a robot gets on images like those. A provider that is missing or does not work is
 listed as not run.
 
-"Busy" is the load average before, per core. A machine that was busy with other work, above about
-0.5, needs far more milliseconds than a free one: then only the ratios of one row mean something.
+"Busy" is the load average per core before the run. Above about 0.5 a machine was busy with other
+work and takes far longer than an idle one; then only ratios within a row are meaningful.
 """
 
 
@@ -57,7 +57,7 @@ def study(inputs: StudyInputs) -> Study:
             if mix is None
             else ', '.join(f'{share:.0%}' for share in mix),
         )
-        + (f'\nLeft out, measured with another model: {", ".join(others)}.\n' if others else ''),
+        + (f'\nNot shown (another model): {", ".join(others)}.\n' if others else ''),
         (_summary(kept), _per_exit(kept, mix)),
         _draw(kept),
         facts,

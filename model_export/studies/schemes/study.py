@@ -33,21 +33,22 @@ CALIBRATED = 2500  # of them, for temperatures and thresholds
 SPEEDUPS = (1.25, 1.5, 1.75, 2.0, 2.5)
 TEXT = """\
 Every system has the same backbone ({backbone}), starts from the same weights, has its exits after
-the same layers ({layers}), and gives every part that it trains the same budget: {steps} steps of
-{batch} images, with the same augmentation. Methods that attach heads to a finished network (their
-papers' way) start from the row without exits, so they have that budget twice: once for the
-backbone, once for the heads. Temperatures and thresholds come from {held_out} held-out training
-images; the test set then gave the figures. Accuracy at a speed-up is read off the curve between the
-two nearest points. Speed-up is in MACs against the plain backbone, heads included.
+the same layers ({layers}), and trains each part with the same budget: {steps} steps of {batch}
+images, with the same augmentation. Methods that attach heads to a finished network, as in their
+papers, start from the row without exits, so they get that budget twice: once for the backbone and
+once for the heads. Temperatures and thresholds were chosen on {held_out} held-out training images;
+the figures are from the test set. Accuracy at a speed-up is interpolated between the two nearest
+points of the curve. Speed-up is in MACs against the plain backbone, heads included.
 
-What differs from the papers: their backbone is ViT-B/16 at 224 pixels, pretrained on ImageNet and
-trained for 100 epochs; {start} is smaller and tuned on CIFAR-100 already, and the budget is a part
-of an epoch. The table ranks the methods at a small budget; it does not repeat the papers' figures.
-Compare rows with the same heads: one that sees the patches (`lph`, `gah`, `vit_ee`) learns in few
-steps what the class token of a shallow layer must first be taught by the layers themselves.
+The papers' setting is different: their backbone is ViT-B/16 at 224 pixels, pretrained on ImageNet
+and trained for 100 epochs; {start} is smaller and already tuned on CIFAR-100, and the budget is a
+fraction of an epoch. The table ranks the methods at a small budget; it does not reproduce the
+papers' figures. Compare rows with the same heads: a head that sees the patches (`lph`, `gah`,
+`vit_ee`) learns in a few steps what the class token of a shallow layer holds only once the layers
+themselves have been trained to put it there.
 {best}
 The recipes are in `{plan}`. With `--data`, `--cache` and `--seeds` the command below does the runs
-that have no result yet; those that have one are kept.
+that have no result yet and keeps the results that exist.
 """
 
 
@@ -165,7 +166,7 @@ def _best(plan: ComparisonPlan, results: dict[str, list[Result]]) -> str:
         if found:
             share, title = max(found)
             words.append(f'{title} at {speedup:g}x ({share:.1%})')
-    return f'The best: {", ".join(words)}.' if words else ''
+    return f'Most accurate: {", ".join(words)}.' if words else ''
 
 
 def _systems(plan: ComparisonPlan, results: dict[str, list[Result]]) -> Table:
@@ -188,9 +189,9 @@ def _systems(plan: ComparisonPlan, results: dict[str, list[Result]]) -> Table:
         'Test accuracy in %, of the final exit alone and at equal MAC speed-ups',
         ('system', 'heads', 'seeds', 'final exit', *(f'at {speed:g}x' for speed in SPEEDUPS)),
         tuple(rows),
-        'Mean over the seeds, with half the distance between the worst and the best. Empty: no '
-        'thresholds reach that speed-up, or do not stay below it. One standard error of a share of '
-        '10,000 images is about 0.4 points, less for differences, as the images are the same.',
+        'Mean over the seeds, ± half the range from worst to best. Empty: no thresholds reach that '
+        'speed-up, or all exceed it. One standard error of a share of 10,000 images is about 0.4 '
+        'points, and less for differences, because the images are the same.',
     )
 
 

@@ -26,19 +26,19 @@ ROUNDS = 20
 LISTED = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.99)
 
 TEXT = """\
-{images} test images, every exit's probabilities from one pass at full depth, then one threshold
-common to all exits from 0.3 to 0.99, of the file's own measure ({policy}). The file's thresholds
-({own})
-were chosen on held-out training images; none was chosen on these. The test set shows the trade-off
-and does not decide it.
+One pass at full depth over {images} test images gives the probabilities of every exit. The tables
+apply one threshold to all exits, from 0.3 to 0.99, with the file's own measure ({policy}). The
+file's thresholds ({own})
+were chosen on held-out training images, none on these. The test set shows the trade-off and decides
+nothing.
 
-Speed-up by layers counts layers alone; speed-up by MACs compares with the plain backbone and counts
-all heads that ran, rejected ones too. Speed-up by time compares mean CPU milliseconds of one thread
-with those of the same backbone without heads: every exit forced, {rounds} rounds, as in the study
-`latency`. A fixed exit runs no head but its own.
+Speed-up by layers counts layers alone. Speed-up by MACs compares with the plain backbone and counts
+all heads that ran, rejected ones included. Speed-up by time compares mean CPU milliseconds on one
+thread with those of the same backbone without heads: every exit forced, {rounds} rounds, as in the
+study `latency`. A fixed exit runs only its own head.
 
-With its own thresholds the file is right on {accuracy:.2%} at {macs:.2f}x fewer MACs; full depth is
-right on {final:.2%}. {against}
+With its own thresholds the file gets {accuracy:.2%} right at {macs:.2f}x fewer MACs; full depth
+gets {final:.2%} right. {against}
 """
 
 
