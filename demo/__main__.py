@@ -1,4 +1,4 @@
-"""`python -m demo`: plays the recording through the real node and reports what it saw."""
+"""`python -m demo`: plays the recording through the real node and reports its answers."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def play_through_node(
             )
         if player.returncode != 0:
             raise DemoError(
-                f'the player ended with code {player.returncode}. The end of {player_log}:\n'
+                f'the player exited with code {player.returncode}. The end of {player_log}:\n'
                 f'{tail(player_log)}'
             )
         recorder.spin_until(

@@ -35,7 +35,7 @@ def decoded(frame: BagFrame) -> Image:
     """Return a frame as a camera driver would send it: bgr8, no row padding."""
     pixels = cv2.imdecode(np.frombuffer(frame.jpeg, np.uint8), cv2.IMREAD_COLOR)
     if pixels is None:
-        raise DemoError(f'the frame at {frame.stamp_ns} ns of the bag is no image')
+        raise DemoError(f'the frame at {frame.stamp_ns} ns of the bag is not an image')
     message = Image(encoding='bgr8', is_bigendian=0)
     message.height, message.width = pixels.shape[:2]
     message.step = 3 * message.width
@@ -51,7 +51,7 @@ def as_recorded(frame: BagFrame) -> CompressedImage:
 
 
 def play(frames: list[BagFrame], *, compressed: bool) -> None:
-    """Publish all frames once somebody listens to them and to their truth."""
+    """Publish all frames once they and their truth have a subscriber."""
     node = Node('demo_camera')
     make: Callable[[BagFrame], Image | CompressedImage]
     if compressed:
@@ -81,7 +81,7 @@ def _wait_for_listener(node: Node, publisher: Publisher) -> None:
     while publisher.get_subscription_count() == 0:
         if time.monotonic() > give_up_s:
             raise DemoError(
-                f'nobody listens to {publisher.topic_name} after {LISTENERS_TIMEOUT_S:.0f} s'
+                f'no subscriber on {publisher.topic_name} after {LISTENERS_TIMEOUT_S:.0f} s'
             )
         rclpy.spin_once(node, timeout_sec=0.05)
 

@@ -1,4 +1,4 @@
-"""Listens to the node and to the player's truth, and keeps what they said."""
+"""Listens to the node and to the player's truth, and keeps their messages."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Recorder(Node):
         while not done():
             check()
             if time.monotonic() > give_up_s:
-                raise DemoError(f'{what} did not happen within {timeout_s:.0f} s')
+                raise DemoError(f'timed out after {timeout_s:.0f} s waiting for {what}')
             rclpy.spin_once(self, timeout_sec=0.1)
 
     def _on_truth(self, message: Classification) -> None:

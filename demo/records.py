@@ -10,19 +10,19 @@ from demo.errors import DemoError
 
 @dataclass(frozen=True)
 class FrameRecord:
-    """What the node said about one frame, and what was true.
+    """The node's answer to one frame, and the truth.
 
     Attributes:
         index: Place of the frame in the bag, from 0.
         stamp_ns: Stamp that the player gave it, nanoseconds since the epoch.
         label: The answer.
         truth: What the frame shows.
-        confidence: Of the answer, 0..1.
+        confidence: Confidence of the answer, 0..1.
         exit_layer: Layers that ran.
-        depth: Their share of the model's layers, 0..1.
-        adaptive_rate: Right after this answer, 0..1.
-        latency_ms: Preparing the frame and inference.
-        age_ms: From the frame's stamp to the answer; None where the node saw clocks disagree.
+        depth: Share of the model's layers that ran, 0..1.
+        adaptive_rate: Adaptive rate after this answer, 0..1.
+        latency_ms: Time for preprocessing and inference.
+        age_ms: Time from the frame's stamp to the answer; None if the clocks disagree.
         drops: Frames that the node had replaced by newer ones until then.
     """
 
@@ -40,7 +40,7 @@ class FrameRecord:
 
     @property
     def right(self) -> bool:
-        """Whether the answer is the truth."""
+        """Whether the answer is correct."""
         return self.label == self.truth
 
     @property
@@ -50,7 +50,7 @@ class FrameRecord:
 
 
 class Join:
-    """Puts together the three messages that belong to a frame, in whatever order they come."""
+    """Joins the three messages of a frame, in whatever order they arrive."""
 
     def __init__(self) -> None:
         """Start with nothing played."""
@@ -101,7 +101,7 @@ class Join:
         except KeyError as err:
             raise DemoError(f"the node's frame record lacks {err}. Got {sorted(values)}") from err
         except ValueError as err:
-            raise DemoError(f"the node's frame record is not as agreed: {err}") from err
+            raise DemoError(f"the node's frame record has unexpected values: {err}") from err
         self.records[stamp_ns] = record
         return record
 
@@ -109,5 +109,5 @@ class Join:
 def _age(text: str) -> float | None:
     try:
         return float(text)
-    except ValueError:  # the node writes why it cannot tell, such as 'clock mismatch'
+    except ValueError:  # the node writes the reason instead, such as 'clock mismatch'
         return None

@@ -39,7 +39,7 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         with _only_run(options.output):
             _run(options)
-    except BrokenPipeError:  # who read the output has gone: `make demo | head`
+    except BrokenPipeError:  # the reader of the output has gone: `make demo | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (

@@ -8,10 +8,10 @@ from typing import Any
 from demo.records import FrameRecord
 
 HEADER = (
-    '  time  shows           answer            sure  layers              rate             '
+    '  time  shows           answer            conf  layers              rate             '
     'latency      age'
 )
-MANY = 0.9  # share of frames that a computer with time for them answers
+MANY = 0.9  # share of frames that a computer that is not overloaded answers
 _COLOURS = {'green': 32, 'red': 31, 'grey': 90, 'bold': 1}
 
 
@@ -45,7 +45,8 @@ def summary_text(summary: dict[str, Any]) -> str:
         paint(f'{summary["model"]["name"]} on {summary["provider"]}', 'bold')
         + f', {summary["machine"]["cpu"]}, {summary["machine"]["cores"]} cores',
         f'  frames     {summary["frames_answered"]} of {summary["frames_played"]} answered at '
-        f'{summary["camera_hz"]:.1f} Hz, {dropped} replaced by newer ones, {lost} lost on the way',
+        f'{summary["camera_hz"]:.1f} Hz, {dropped} dropped for newer ones, '
+        f'{lost} lost in transport',
     ]
     if summary['frames_answered'] < MANY * summary['frames_played']:
         lines.append(
@@ -54,7 +55,7 @@ def summary_text(summary: dict[str, Any]) -> str:
         )
     lines += [
         '',
-        f'  {"":<17}right    sure   layers   rate mean    min',
+        f'  {"":<17}right    conf   layers   rate mean    min',
     ]
     for group in [*summary['thirds'], {'name': 'all frames', **overall}]:
         if group['frames']:

@@ -57,7 +57,7 @@ class Client(Node):
         self.create_subscription(LabelInfo, 'classifier/label_info', self._on_label_info, LATCHED)
 
     def send(self, pixels: Pixels) -> int:
-        """Publish a frame, stamped with the time of now; return the stamp in nanoseconds."""
+        """Publish a frame, stamped with the current time; return the stamp in nanoseconds."""
         message = Image(encoding='rgb8', height=pixels.shape[0], width=pixels.shape[1])
         message.step = 3 * message.width
         message.data.frombytes(pixels.tobytes())
@@ -84,7 +84,7 @@ class Client(Node):
                     if stamp == stamp_ns:
                         return answer
             self._check()
-        raise DriveError(f'the classifier answered none of {TRIES} times the same frame')
+        raise DriveError(f'the classifier did not answer a frame that was sent {TRIES} times')
 
     def spin_to(self, due_s: float) -> None:
         """Handle messages until a time of the steady clock, one at least when it has passed."""
@@ -103,7 +103,7 @@ class Client(Node):
         while not done():
             self._check()
             if time.monotonic() > give_up_s:
-                raise DriveError(f'{what} did not happen within {timeout_s:.0f} s')
+                raise DriveError(f'timed out after {timeout_s:.0f} s waiting for {what}')
             self._executor.spin_once(timeout_sec=0.1)
 
     def is_at_rest(self) -> bool:
@@ -122,7 +122,7 @@ class Client(Node):
                 age_s=float(values['age_ms']) * 1e-3,
             )
         except (KeyError, ValueError) as err:
-            raise DriveError(f"the node's frame record is not as agreed: {err}") from err
+            raise DriveError(f"the node's frame record has unexpected values: {err}") from err
         self._answers.append((stamp.sec * 1_000_000_000 + stamp.nanosec, answer))
 
     def _on_limit(self, message: SpeedLimit) -> None:

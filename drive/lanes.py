@@ -96,4 +96,6 @@ def _results(path: Path) -> list[dict[str, Any]]:
 
 def _check(lane: _Lane) -> None:
     if code := lane.process.poll():
-        raise DriveError(f'a lane ended with code {code}. The end of {lane.log}:\n{tail(lane.log)}')
+        raise DriveError(
+            f'a drive exited with code {code}. The end of {lane.log}:\n{tail(lane.log)}'
+        )

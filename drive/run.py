@@ -44,7 +44,7 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         with _only_run(options.output):
             _run(options)
-    except BrokenPipeError:  # who read the output has gone: `make drive | head`
+    except BrokenPipeError:  # the reader of the output has gone: `make drive | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (DriveError, HarnessError, OSError) as err:
@@ -69,13 +69,13 @@ def _options(args: Sequence[str] | None) -> argparse.Namespace:
         '--first-seed',
         type=int,
         default=0,
-        help='default: 0; from 100 on are those that parameters were chosen on',
+        help='default: 0; the parameters were chosen on seeds from 100 up',
     )
     parser.add_argument(
         '--at-once',
         type=int,
         default=_cores(),
-        help='robots in real time side by side; default: one a core',
+        help='robots that drive in real time at once; default: one a core',
     )
     parser.add_argument('--model', type=Path, help='model file; default: the one that ships')
     parser.add_argument(
@@ -91,7 +91,7 @@ def _seeds(text: str) -> int:
     count = int(text)
     if not 1 <= count <= SEEDS_WITHOUT_REPETITION:
         raise argparse.ArgumentTypeError(
-            f'must be 1 to {SEEDS_WITHOUT_REPETITION}: there are signs for no more. Got {count}'
+            f'must be 1 to {SEEDS_WITHOUT_REPETITION}: there are no signs for more. Got {count}'
         )
     return count
 
@@ -144,7 +144,7 @@ def _run(options: argparse.Namespace) -> None:
         AT_FLOOR: [FLOOR * TOP_SPEED_MPS] * len(seeds),
         CONSTANT: [constant_speed_mps(LENGTH_M, run['seconds']) for run in ours],
     }
-    # All four drives of a path have its answers come equally late: as late as in real time.
+    # In all four drives of a path answers arrive as late as they did in real time.
     age_s = [np.median(run['ages_ms']) / 1000 for run in ours]
     results = iter(
         drive(
@@ -175,7 +175,7 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _real_time(ours: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Tell whether this computer was fast enough for what was to happen in real time."""
+    """Return the figures that tell whether this computer kept up in real time."""
     ages = [age for run in ours for age in run['ages_ms']]
     p50, p99 = np.percentile(ages, (50, 99))
     sent = sum(run['frames_sent'] for run in ours)

@@ -126,7 +126,7 @@ def _film(run: Run) -> list[Card]:
             Card(
                 picture,
                 bold=(_name(record.label),),
-                muted=() if record.right else (f'is {_name(record.truth)}',),
+                muted=() if record.right else (f'truth: {_name(record.truth)}',),
                 small=(
                     f'layer {record.exit_layer} · {100 * record.confidence:.0f} %',
                     f'rate {record.adaptive_rate:.2f}',
@@ -159,8 +159,8 @@ def _exit_table(summary: dict[str, Any]) -> Table:
         ('left after layer', 'frames', 'share', 'latency p50, ms', 'latency p99, ms'),
         rows,
         [
-            "Latency is preparing the frame and inference; age is from the camera's stamp to the "
-            'answer.'
+            "Latency is preprocessing plus inference; age is the time from the camera's stamp to "
+            'the answer.'
         ],
     )
 
@@ -170,14 +170,14 @@ def _facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
     facts = {
         'Model': f'{model["name"]}, {summary["layers"]} layers, SHA-256 {model["sha256"][:16]}',
         'Runs on': f'{summary["provider"]}: {machine["cpu"]}, {machine["cores"]} cores '
-        f'(load {machine["load_before"]} before)',
+        f'(load {machine["load_before"]} before the run)',
         'System': f'{machine["system"]}, Python {machine["python"]}',
         'Camera': f'{summary["frames_played"]} frames at {summary["camera_hz"]:.1f} Hz, sent as '
         f'{summary["transport"]}',
-        'Frames': f'{summary["frames_answered"]} answered, {summary["frames_dropped"]} replaced by '
-        f'newer ones while the model was busy, {summary["frames_lost"]} lost on the way',
-        'Age of an answer': f'p50 {age["p50"]:.1f} ms, p99 {age["p99"]:.1f} ms'
+        'Frames': f'{summary["frames_answered"]} answered, {summary["frames_dropped"]} dropped for '
+        f'newer ones while the model was busy, {summary["frames_lost"]} lost in transport',
+        'Age of answers': f'p50 {age["p50"]:.1f} ms, p99 {age["p99"]:.1f} ms'
         if age['count']
-        else 'unknown: clocks disagree',
+        else 'unknown: the clocks disagree',
     }
     return list(facts.items())

@@ -1,4 +1,4 @@
-"""The figures that close the demo, from its frame records."""
+"""The summary of a demo run, from its frame records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The drive as a short film: what the camera sees, how deep the network goes, who reads what."""
+"""The drive as a short film: what the camera sees, network depth, signs read."""
 
 from __future__ import annotations
 

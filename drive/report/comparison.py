@@ -70,17 +70,17 @@ def verdict(fewer: Mapping[str, float]) -> str:
     """
     if fewer['value'] >= 0:
         return (
-            'Ours did not miss fewer signs than a constant speed in the same time: here depth '
-            'carried no information.'
+            'Ours did not miss fewer signs than a constant speed with the same travel time: here '
+            'depth carried no information.'
         )
     if fewer['high'] >= 0:
         return (
-            'Ours missed fewer signs than a constant speed in the same time, but the interval of '
-            'the difference includes none: with these seeds that is no proof.'
+            'Ours missed fewer signs than a constant speed with the same travel time, but the 95 % '
+            'interval of the difference includes zero: with these seeds that is no proof.'
         )
     return (
-        'Ours missed fewer signs than a constant speed in the same time, and the interval of the '
-        'difference excludes none: depth told where to be slow.'
+        'Ours missed fewer signs than a constant speed with the same travel time, and the 95 % '
+        'interval of the difference excludes zero: depth told where to slow down.'
     )
 
 

@@ -1,4 +1,4 @@
-"""The report's plots, drawn by matplotlib in the house style."""
+"""The report's plots, drawn by matplotlib in the common style."""
 
 from __future__ import annotations
 

@@ -64,34 +64,35 @@ def _intro(runs: Runs, summary: dict[str, Any]) -> str:
     reaction_s = summary['real_time']['age_ms']['p50'] / 1000 + FRAME_INTERVAL_S
     return (
         f'{comparison["seeds"]} paths with {comparison["signs_per_seed"]} signs each, driven four '
-        f'times. A sign can be seen over its last {SIGHT_M} m. It is missed when no two correct '
-        'answers in a row came before the robot was within its stopping distance of it: at '
-        f'{TOP_SPEED_MPS} m/s that is {stopping_distance_m(TOP_SPEED_MPS, reaction_s):.2f} m, at '
-        f'the floor {stopping_distance_m(FLOOR * TOP_SPEED_MPS, reaction_s):.2f} m.'
+        f'times. A sign is visible from {SIGHT_M} m. It counts as missed unless two correct '
+        'answers in a row arrive before the robot is within its stopping distance of the sign: '
+        f'{stopping_distance_m(TOP_SPEED_MPS, reaction_s):.2f} m at {TOP_SPEED_MPS} m/s, '
+        f'{stopping_distance_m(FLOOR * TOP_SPEED_MPS, reaction_s):.2f} m at the floor.'
     )
 
 
 def _facts(runs: Runs, summary: dict[str, Any]) -> list[tuple[str, str]]:
     machine, model, real = summary['machine'], summary['model'], summary['real_time']
     seeds = [run['seed'] for run in runs[FULL]]
-    kind = 'parameters were chosen on these' if seeds[0] >= FIRST_DEVELOPMENT_SEED else (
-        f'parameters were chosen on seeds from {FIRST_DEVELOPMENT_SEED} up, with other pictures'
+    kind = 'the parameters were chosen on these' if seeds[0] >= FIRST_DEVELOPMENT_SEED else (
+        f'the parameters were chosen on seeds from {FIRST_DEVELOPMENT_SEED} up, with other pictures'
     )  # fmt: skip
     rate = ', '.join(f'{name} {value}' for name, value in summary['rate'].items())
     light = ', '.join(f'{name} {value}' for name, value in DARKNESS.items())
     facts = {
         'Model': f'{model["name"]}, SHA-256 {model["sha256"][:16]}',
         'Seeds': f'{seeds[0]} to {seeds[-1]}; {kind}',
-        'Rate law': f'defaults, but for {rate}',
+        'Rate law': f'defaults except {rate}',
         'Robot': f'top speed {TOP_SPEED_MPS} m/s, acceleration and braking '
         f'{ACCELERATION_MPS2} m/s^2, floor {FLOOR}',
         'Darkness': light,
         'Runs on': f'{summary["provider"]}: {machine["cpu"]}, {machine["cores"]} cores (load '
-        f'{machine["load_before"]} before), {summary["at_once"]} robots at once in real time',
+        f'{machine["load_before"]} before the run), {summary["at_once"]} robots at once in real '
+        'time',
         'System': f'{machine["system"]}, Python {machine["python"]}',
         'Real time': f'{real["frames_answered"]} of {real["frames_sent"]} frames answered; age of '
-        f'an answer p50 {real["age_ms"]["p50"]} ms, p99 {real["age_ms"]["p99"]} ms; the latest '
-        f'step was {real["late_ms"]:.0f} ms late',
-        'It took': f'{summary["took_s"]} s',
+        f'answers p50 {real["age_ms"]["p50"]} ms, p99 {real["age_ms"]["p99"]} ms; the worst '
+        f'control step was {real["late_ms"]:.0f} ms late',
+        'Duration': f'{summary["took_s"]} s',
     }
     return list(facts.items())

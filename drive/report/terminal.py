@@ -1,4 +1,4 @@
-"""What the drive prints: what it will do, how far it is, and the closing summary."""
+"""What the drive prints: what it will do, its progress, and the closing summary."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from drive.policy import OURS
 from drive.scene.world import DARKNESS, FIRST_DEVELOPMENT_SEED
 
 BAR = 32
-MANY_ANSWERED = 0.95  # share of frames that a computer with time for them answers
+MANY_ANSWERED = 0.95  # share of frames that a computer that is not overloaded answers
 OLD_MS = 200.0  # p99 of an answer's age; more means that this computer was busy
 
 
@@ -28,7 +28,7 @@ def opening(seeds: range, at_once: int) -> str:
 
 @contextlib.contextmanager
 def progress(what: str) -> Iterator[Callable[[float], None]]:
-    """Show a bar on a terminal; elsewhere say when it starts and how long it took."""
+    """Show a bar on a terminal; elsewhere print the start and the duration."""
     start_s = time.monotonic()
     live = sys.stdout.isatty()
 
@@ -76,7 +76,7 @@ def summary_text(summary: dict[str, Any]) -> str:
 
 
 def targets(comparison: dict[str, Any]) -> list[str]:
-    """Return a line for each target: what was asked, what came out, and whether that meets it."""
+    """Return a line for each target: the target, the result, and whether it is met."""
     values = (
         _interval(comparison['missed_to_full_speed'], '{:.2f} of them'),
         _interval(comparison['time_to_floor'], '{:.2f} of it'),
@@ -89,7 +89,7 @@ def targets(comparison: dict[str, Any]) -> list[str]:
 
 
 def conclusion(summary: dict[str, Any]) -> list[str]:
-    """Return what follows from this run, or why nothing does."""
+    """Return the conclusion of this run, or why there is none."""
     real, found = summary['real_time'], []
     if real['frames_answered'] < MANY_ANSWERED * real['frames_sent']:
         found.append(f'{real["frames_answered"]} of {real["frames_sent"]} frames were answered')
@@ -100,7 +100,7 @@ def conclusion(summary: dict[str, Any]) -> list[str]:
     return [
         f'This run proves nothing: {" and ".join(found)}.',
         f'This computer was too busy for {summary["at_once"]} robots in real time (load '
-        f'{summary["machine"]["load_before"]} before): free it, or try --at-once 1.',
+        f'{summary["machine"]["load_before"]} before): close other programs, or try --at-once 1.',
     ]
 
 

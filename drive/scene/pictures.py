@@ -46,13 +46,13 @@ def read_pictures() -> tuple[Picture, ...]:
     try:
         labels: list[str] = json.loads(LABELS.read_text())
     except (OSError, json.JSONDecodeError) as err:
-        raise DriveError(f'cannot read {LABELS} ({err}): check it out again') from err
+        raise DriveError(f'cannot read {LABELS} ({err}): restore it with git') from err
     size = (COUNT // COLUMNS * SIDE, COLUMNS * SIDE, 3)
     if sheet is None or sheet.shape != size or len(labels) != COUNT:
-        found = 'no image' if sheet is None else f'{sheet.shape} and {len(labels)} labels'
+        found = 'not an image' if sheet is None else f'{sheet.shape} and {len(labels)} labels'
         raise DriveError(
-            f'{SHEET} must be an image of shape {size} with {COUNT} labels. Got {found}; check it '
-            'out again, or make it by drive/scene/make_pictures.py'
+            f'{SHEET} must be an image of shape {size} with {COUNT} labels. Got {found}; restore '
+            'it with git, or run python -m drive.scene.make_pictures'
         )
     rgb = cv2.cvtColor(sheet, cv2.COLOR_BGR2RGB)
     cells = rgb.reshape(-1, SIDE, COLUMNS, SIDE, 3).swapaxes(1, 2).reshape(COUNT, SIDE, SIDE, 3)

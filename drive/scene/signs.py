@@ -18,7 +18,7 @@ class SignOutcome:
     Attributes:
         zone: Name of the light there.
         read_m: Distance at which it was read; None if it was missed.
-        answers: That came in time, up to the one that decided.
+        answers: Answers that came in time, up to the one that decided.
     """
 
     zone: str
@@ -35,7 +35,7 @@ class _Sight:
 
 
 class SignLog:
-    """Keeps the book: a sign is read by two correct answers in a row, or missed.
+    """Keeps track of signs: two correct answers in a row read a sign, else it is missed.
 
     They must have come before the robot is within its stopping distance of the sign; its reaction
     time is the age of the latest answer plus one frame interval.
