@@ -44,7 +44,7 @@ def main(args: Sequence[str] | None = None) -> int:
         print(f'replay: {err}{where}', file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
-        goes_on = '; the same command goes on after the last whole recording'
+        goes_on = '; run the same command again to go on after the last finished recording'
         again = '' if options.command == 'tune' else goes_on
         print(f'\nreplay: stopped{again}', file=sys.stderr)
         return STOPPED

@@ -347,6 +347,6 @@ def test_a_run_that_is_stopped_ends_at_once_and_says_that_it_goes_on(
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
-    assert 'the same command goes on after the last whole recording' in said
+    assert 'the same command again' in said
     assert 'Traceback' not in said
     assert [path.parent.name for path in marker.parents[1].glob('*/done.json')] == ['first']
