@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import fcntl
-import io
-import os
 import shutil
-import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from demo import terminal
@@ -21,7 +16,7 @@ from demo.recorder import Recorder
 from demo.report.page import Run, write_html, write_json
 from demo.report.summary import summarise
 from eevit_ros.reporting.host_info import describe_machine
-from harness.errors import HarnessError
+from harness.command import run_command
 
 OUTPUT = Path(__file__).parents[1] / 'build' / 'demo'
 SHARED_MEMORY = Path('/dev/shm')
@@ -31,28 +26,7 @@ SHARED_MEMORY_NEED = 2 * 64 * 1024 * 1024  # bytes: a segment each for node and 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the demo and return the exit code: 0, 1 with a reason on stderr, 130 for Ctrl-C."""
     options = _options(args)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors='replace')  # a terminal that has no block characters
-    # SIGINT too: a shell script's background jobs inherit it as ignored.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
-    try:
-        with _only_run(options.output):
-            _run(options)
-    except BrokenPipeError:  # the reader of the output has gone: `make demo | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except (
-        DemoError,
-        HarnessError,
-        OSError,
-    ) as err:  # OSError: the disk is full, a log cannot be written, ...
-        print(f'\ndemo: {err}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('\ndemo: stopped before the end; no report was written', file=sys.stderr)
-        return 130
-    return 0
+    return run_command('demo', options.output, lambda: _run(options), DemoError)
 
 
 def _options(args: Sequence[str] | None) -> argparse.Namespace:
@@ -70,27 +44,6 @@ def _options(args: Sequence[str] | None) -> argparse.Namespace:
         help='folder for report and logs; default: build/demo',
     )
     return parser.parse_args(args)
-
-
-@contextlib.contextmanager
-def _only_run(output: Path) -> Iterator[None]:
-    """Hold the output folder for this run alone."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        lock = (output / '.lock').open('w')
-    except OSError as err:
-        raise DemoError(
-            f'cannot write to {output} ({err}): free it, or name another folder with --output'
-        ) from err
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DemoError(
-                f'another demo is running in {output}: wait for it, or name another folder with '
-                '--output'
-            ) from None
-        yield
 
 
 def _run(options: argparse.Namespace) -> None:

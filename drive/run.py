@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import fcntl
-import io
 import os
-import signal
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -26,8 +21,8 @@ from drive.report.page import write_report
 from drive.robot import FLOOR, TOP_SPEED_MPS, constant_speed_mps
 from drive.scene.world import LENGTH_M, SEEDS_WITHOUT_REPETITION
 from eevit_ros.reporting.host_info import describe_machine
+from harness.command import run_command
 from harness.domains import isolate
-from harness.errors import HarnessError
 
 OUTPUT = Path(__file__).parents[1] / 'build' / 'drive'
 SEEDS = 10
@@ -36,24 +31,7 @@ SEEDS = 10
 def main(args: Sequence[str] | None = None) -> int:
     """Run the drive and return the exit code: 0, 1 with a reason on stderr, 130 for Ctrl-C."""
     options = _options(args)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors='replace')  # a terminal that has no block characters
-    # SIGINT too: a shell script's background jobs inherit it as ignored.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
-    try:
-        with _only_run(options.output):
-            _run(options)
-    except BrokenPipeError:  # the reader of the output has gone: `make drive | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except (DriveError, HarnessError, OSError) as err:
-        print(f'\ndrive: {err}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('\ndrive: stopped before the end; no report was written', file=sys.stderr)
-        return 130
-    return 0
+    return run_command('drive', options.output, lambda: _run(options), DriveError)
 
 
 def _options(args: Sequence[str] | None) -> argparse.Namespace:
@@ -98,27 +76,6 @@ def _seeds(text: str) -> int:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0))
-
-
-@contextlib.contextmanager
-def _only_run(output: Path) -> Iterator[None]:
-    """Hold the output folder for this run alone."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        lock = (output / '.lock').open('w')
-    except OSError as err:
-        raise DriveError(
-            f'cannot write to {output} ({err}): free it, or name another folder with --output'
-        ) from err
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DriveError(
-                f'another drive is running in {output}: wait for it, or name another folder with '
-                '--output'
-            ) from None
-        yield
 
 
 def _run(options: argparse.Namespace) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from eevit_ros.prepare import main
-from harness import gpu_stand_in
-from harness.gpu_stand_in import ENGINE, Session, write_engine
 from harness.paths import ROOT
 from harness.tiny_model import write_tiny_model
+from test.eevit_ros.model import gpu_stand_in
+from test.eevit_ros.model.gpu_stand_in import ENGINE, Session, write_engine
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from eevit_ros.errors import EevitError
 from eevit_ros.images import jpeg_png as compressed
 from eevit_ros.images.raw import decode_compressed, decode_image
 from eevit_ros.images.resize import InputSize, ResizeRule, resize
-from harness.encoded_images import png
+from test.eevit_ros.images.encoded_images import png
 
 no_deadline = settings(deadline=None)  # a busy machine may stall for seconds
 JPEG = 'rgb8; jpeg compressed bgr8'

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.raw import SUPPORTED_ENCODINGS, decode_image, decode_image_message
-from harness.encoded_images import (
+from test.eevit_ros.images.encoded_images import (
     BAYER_ENCODINGS,
     CHANNEL_ORDER,
     YUV_ENCODINGS,

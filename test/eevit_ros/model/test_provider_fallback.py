@@ -15,9 +15,9 @@ from eevit_ros.model import provider_fallback
 from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine
 from eevit_ros.model.runners import StagedRunner
-from harness import gpu_stand_in
-from harness.gpu_stand_in import OUT_OF_MEMORY, Session, sessions
 from harness.tiny_model import write_tiny_model
+from test.eevit_ros.model import gpu_stand_in
+from test.eevit_ros.model.gpu_stand_in import OUT_OF_MEMORY, Session, sessions
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ import pytest
 from std_msgs.msg import Float32
 
 from harness.classifier_peer import BLACK, PATIENT, WHITE, ClassifierPeer, raw_image
-from harness.paths import ROOT
 from harness.ros_process import NodeProcess, RosPeer
 from harness.tiny_model import write_tiny_model
 
@@ -146,7 +145,7 @@ def test_memory_that_runs_out_in_a_run_costs_frames_and_not_the_node(
 def test_a_subscriber_that_stands_still_holds_nobody_up(
     peer: RosPeer, model: Path, tmp_path: Path
 ) -> None:
-    ear_command = (sys.executable, str(ROOT / 'harness' / 'slow_ear.py'))
+    ear_command = (sys.executable, str(FAULTY / 'slow_ear.py'))
     with (
         classifier(peer, tmp_path, model) as node,
         NodeProcess(peer.domain_id, [], tmp_path / 'ear.log', ear_command) as ear,

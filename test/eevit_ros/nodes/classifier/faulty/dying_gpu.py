@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from eevit_ros.nodes.classifier.node import main
-from harness import gpu_stand_in
-from harness.gpu_stand_in import Session
+from test.eevit_ros.model import gpu_stand_in
+from test.eevit_ros.model.gpu_stand_in import Session
 
 WHITE = 200
 
