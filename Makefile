@@ -1,4 +1,4 @@
-# make demo and make test set up what they need in build/venv; scripts/setup_env.py does it, once.
+# Targets that need an environment create it once, with scripts/setup_env.py.
 PYTHON ?= python3
 VENV ?= build/venv
 VENV_OLDEST ?= build/venv-oldest
@@ -9,21 +9,23 @@ RUN := $(VENV)/bin/python
 
 help:
 	@echo 'make demo         play a bag of camera images through the real node; report in build/demo/'
-	@echo '                  (ARGS=--help lists what the demo takes)'
-	@echo 'make drive        drive a simulated robot behind the real nodes; report in build/drive/'
-	@echo '                  (ten paths, ten minutes; ARGS="--seeds 2" is quicker, ARGS=--help lists more)'
-	@echo 'make soak         both real nodes for an hour under overload and change (ARGS="--minutes 5" is shorter)'
-	@echo 'make test         lint, types and tests (ARGS="test/eevit_ros -k rate" runs a part)'
-	@echo 'make test-oldest  robot-side tests, less the ROS nodes, with the oldest packages that are promised'
-	@echo 'make lint         ruff, mypy and import-linter only'
-	@echo 'make docs         the documents as a site in build/site/, links checked'
-	@echo 'make prove-build  colcon and pip builds with the setuptools of Ubuntu 22.04 and 24.04'
-	@echo 'make bench        measure what docs/performance.md says, into it (ten quiet minutes; PEER=CHECKOUT'
-	@echo '                  PEER_PYTHON=PYTHON compare with the EEViT thesis, see benchmarks/beside_eevit.py)'
+	@echo '                  (ARGS=--help lists the options)'
+	@echo 'make drive        drive a simulated robot with the real nodes; report in build/drive/'
+	@echo '                  (ten paths, ten minutes; ARGS="--seeds 2" is quicker, ARGS=--help lists the options)'
+	@echo 'make soak         run both real nodes for an hour under overload and change (ARGS="--minutes 5" is shorter)'
+	@echo 'make test         run lint, type checks and tests (ARGS="test/eevit_ros -k rate" runs a part of the tests)'
+	@echo 'make test-oldest  test the robot side, without its ROS nodes, with the oldest supported packages'
+	@echo 'make lint         run ruff, mypy and import-linter only'
+	@echo 'make docs         build the documents as a site in build/site/ and check its links'
+	@echo 'make prove-build  build with colcon and pip, with the setuptools of Ubuntu 22.04 and 24.04'
+	@echo 'make pictures     run demo and drive and update the pictures in docs/ (on an idle computer)'
+	@echo 'make bench        measure speed, memory and node cost into docs/performance.md (ten idle minutes;'
+	@echo '                  PEER=CHECKOUT PEER_PYTHON=PYTHON compare with the EEViT thesis,'
+	@echo '                  see benchmarks/beside_eevit.py)'
 	@echo 'make clean        remove build/'
 	@echo
-	@echo 'Needs Python 3.10 to 3.12 (PYTHON=python3.11 names one), a C++ compiler, and no ROS installation;'
-	@echo 'with a sourced ROS it uses that one.'
+	@echo 'Needs Python 3.10 to 3.12 (choose with PYTHON=python3.11) and a C++ compiler. ROS need not be installed;'
+	@echo 'if one is sourced, it is used.'
 
 demo:
 	@$(PYTHON) scripts/setup_env.py --level demo --venv $(VENV)
@@ -40,19 +42,19 @@ soak:
 lint:
 	@$(PYTHON) scripts/setup_env.py --level test --venv $(VENV)
 	@echo '== ruff'
-	@$(RUN) -m ruff check || { echo 'Lint failed: see above; some of it repairs itself with: $(RUN) -m ruff check --fix'; exit 1; }
+	@$(RUN) -m ruff check || { echo 'Lint failed, see above; to fix some of it automatically: $(RUN) -m ruff check --fix'; exit 1; }
 	@echo '== mypy'
-	@$(RUN) -m mypy || { echo 'Types failed: repeat with: $(RUN) -m mypy'; exit 1; }
+	@$(RUN) -m mypy || { echo 'Type check failed; to repeat it: $(RUN) -m mypy'; exit 1; }
 	@echo '== imports'
 	@$(VENV)/bin/lint-imports --cache-dir build/import_linter > build/imports.log 2>&1 || { \
 		cat build/imports.log; \
-		echo 'An import points the wrong way: the contracts are in pyproject.toml, the rooms in docs/architecture.md'; \
+		echo 'An import breaks the layering: see the contracts in pyproject.toml and docs/architecture.md'; \
 		exit 1; }
 
 test: lint
 	@echo '== pytest'
 	@$(RUN) -m pytest -n auto --dist loadfile $(ARGS) || { \
-		echo 'Tests failed: repeat one with: $(RUN) -m pytest FILE::TEST (names above, behind FAILED)'; exit 1; }
+		echo 'Tests failed; to repeat one (names are above, after FAILED): $(RUN) -m pytest FILE::TEST'; exit 1; }
 
 bench:
 	@$(PYTHON) scripts/setup_env.py --level test --venv $(VENV)
@@ -66,7 +68,7 @@ test-oldest:
 	@echo '== pytest with $(VENV_OLDEST)'
 	@$(VENV_OLDEST)/bin/python -m pytest -n auto --dist loadfile test/eevit_ros $(ARGS)
 
-# The site's pages are the documents where they are, beside the files that they link to.
+# The site uses the documents in place, beside the files that they link to.
 docs: build/docs_venv/bin/mkdocs
 	@rm -rf build/pages && mkdir -p build/pages
 	@ln -s $(addprefix $(CURDIR)/,$(wildcard *.md *.txt config docker docs eevit_ros models scripts)) build/pages/
@@ -78,7 +80,7 @@ build/docs_venv/bin/mkdocs: Makefile
 	@build/docs_venv/bin/pip install --quiet --disable-pip-version-check mkdocs-material==9.8.2
 	@touch $@
 
-# Only on an idle computer: a busy one answers late. Then see CONTRIBUTING.md, Documents.
+# Only on an idle computer: a busy one answers late. The next steps are in CONTRIBUTING.md, Documents.
 pictures: demo drive
 	cp build/demo/overview.png docs/demo.png
 	cp build/drive/drive.png docs/drive.png

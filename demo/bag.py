@@ -58,7 +58,7 @@ def read_bag(path: Path) -> list[BagFrame]:
         DemoError: The bag is missing, damaged or empty, or a frame has no truth.
     """
     if not path.is_dir():
-        raise DemoError(f'no bag at {path}: restore it with git, or run python -m demo.make_bag')
+        raise DemoError(f'no bag at {path}: restore it with git or python -m demo.make_bag')
     jpegs: dict[int, bytes] = {}
     truths: dict[int, str] = {}
     try:
