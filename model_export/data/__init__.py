@@ -10,6 +10,7 @@ from model_export.data.batches import evaluation_batch
 from model_export.data.dataset import (
     Dataset,
     Images,
+    LabelledImages,
     check_classes,
     fingerprint,
     split_held_out,
@@ -21,6 +22,7 @@ __all__ = [
     'RULE',
     'Dataset',
     'Images',
+    'LabelledImages',
     'check_classes',
     'evaluation_batch',
     'fingerprint',

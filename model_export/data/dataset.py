@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,36 +19,50 @@ from model_export.errors import ModelExportError
 Images: TypeAlias = Squares | Image
 
 
+Set = TypeVar('Set', bound='LabelledImages')
+
+
 @dataclass(frozen=True)
-class Dataset:
-    """N labelled images.
+class LabelledImages:
+    """N images and what a model should answer to each: a class (`Dataset`) or a number (`Values`).
 
     Attributes:
         images: Square images.
-        labels: Number of each image's class, int64 (N,).
-        class_names: Name of each class.
+        labels: Target of each image, (N,).
+        class_names: Name of each output of a model.
     """
 
     images: Images
-    labels: npt.NDArray[np.int64]
+    labels: npt.NDArray[Any]
     class_names: tuple[str, ...]
 
     def __len__(self) -> int:
         """Count the images."""
         return len(self.labels)
 
-    def subset(self, index: npt.NDArray[np.int64]) -> Dataset:
+    def subset(self: Set, index: npt.NDArray[np.int64]) -> Set:
         """Return the images at `index`, in that order."""
-        return Dataset(self.images[index], self.labels[index], self.class_names)
+        return replace(self, images=self.images[index], labels=self.labels[index])
 
-    def spread(self, count: int) -> Dataset:
+    def spread(self: Set, count: int) -> Set:
         """Return at most `count` images, evenly spaced: sets are often sorted by class."""
-        return self.subset(spread(len(self), count))
+        index = np.linspace(0, len(self) - 1, min(count, len(self)))
+        return self.subset(index.astype(np.int64))
+
+    def score(self, outputs: npt.NDArray[np.float32]) -> list[float]:
+        """Return how good the outputs (E + 1, N, C) of each exit are."""
+        raise NotImplementedError
 
 
-def spread(images: int, count: int) -> npt.NDArray[np.int64]:
-    """Return at most `count` indices of so many images, evenly from first to last."""
-    return np.linspace(0, images - 1, min(count, images)).astype(np.int64)
+@dataclass(frozen=True)
+class Dataset(LabelledImages):
+    """N images with a class each; the labels are numbers of classes, int64 (N,)."""
+
+    labels: npt.NDArray[np.int64]
+
+    def score(self, outputs: npt.NDArray[np.float32]) -> list[float]:
+        """Return the share of correct answers of each exit."""
+        return [float(share) for share in (outputs.argmax(-1) == self.labels).mean(axis=1)]
 
 
 def fingerprint(data: Dataset) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from model_export.data.dataset import Images, spread
+from model_export.data.dataset import LabelledImages
 from model_export.data.decode import decode_all
 from model_export.data.squares import to_squares
 from model_export.errors import ModelExportError
@@ -25,47 +25,34 @@ COLUMNS = ['image', 'value']
 
 
 @dataclass(frozen=True)
-class Values:
+class Values(LabelledImages):
     """N images with a number each.
 
     Attributes:
-        images: Square images.
         labels: What a model trains on, float32 (N,): the numbers as loaded, or standardised.
         mean: Number at label 0.
         deviation: Difference of the numbers at labels 1 and 0.
     """
 
-    images: Images
     labels: npt.NDArray[np.float32]
+    class_names: tuple[str, ...] = ('value',)
     mean: float = 0.0
     deviation: float = 1.0
-
-    def __len__(self) -> int:
-        """Count the images."""
-        return len(self.labels)
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """Name of a model's only output, in place of a classifier's class names."""
-        return ('value',)
 
     @property
     def values(self) -> npt.NDArray[np.float32]:
         """Numbers as in the files, float32 (N,)."""
         return np.asarray(self.mean + self.deviation * self.labels, np.float32)
 
-    def subset(self, index: npt.NDArray[np.int64]) -> Values:
-        """Return the images at `index`, in that order."""
-        return replace(self, images=self.images[index], labels=self.labels[index])
-
-    def spread(self, count: int) -> Values:
-        """Return at most `count` images, evenly from first to last."""
-        return self.subset(spread(len(self), count))
+    def score(self, outputs: npt.NDArray[np.float32]) -> list[float]:
+        """Return the mean absolute error of each exit, in the unit of the numbers."""
+        off = np.abs(outputs[..., 0] - self.labels)
+        return [self.deviation * float(mean) for mean in off.mean(axis=1)]
 
     def standardised(self, mean: float, deviation: float) -> Values:
         """Return the same with labels in deviations from the mean."""
         labels = np.asarray((self.values - mean) / deviation, np.float32)
-        return Values(self.images, labels, mean, deviation)
+        return replace(self, labels=labels, mean=mean, deviation=deviation)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from model_export.data import Dataset, evaluation_batch
-from model_export.data.values import Values
+from model_export.data import LabelledImages, evaluation_batch
 from model_export.network.early_exit import EarlyExitViT
 
 BATCH_SIZE = 250
@@ -30,7 +29,7 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 @torch.no_grad()
-def logits_of(model: EarlyExitViT, data: Dataset | Values, *, precise: bool = False) -> Tensor:
+def logits_of(model: EarlyExitViT, data: LabelledImages, *, precise: bool = False) -> Tensor:
     """Return the logits of every exit, float32 (E + 1, N, C) on the CPU.
 
     Computed in bfloat16 where the hardware can, unless `precise`.
@@ -49,15 +48,6 @@ def logits_of(model: EarlyExitViT, data: Dataset | Values, *, precise: bool = Fa
     return torch.cat(parts, dim=1)
 
 
-def score_per_exit(model: EarlyExitViT, data: Dataset | Values) -> list[float]:
-    """Return the accuracy of each exit, the final one last; the mean absolute error of values."""
-    if isinstance(data, Values):
-        off = logits_of(model, data).squeeze(-1) - torch.from_numpy(data.labels)
-        return [data.deviation * float(mean) for mean in off.abs().mean(dim=1)]
-    return accuracy_per_exit(model, data)
-
-
-def accuracy_per_exit(model: EarlyExitViT, data: Dataset) -> list[float]:
-    """Return the share of correct answers of each exit and, last, of the final classifier."""
-    right = logits_of(model, data).argmax(-1) == torch.from_numpy(data.labels)
-    return [float(r) for r in right.float().mean(dim=1)]
+def score_per_exit(model: EarlyExitViT, data: LabelledImages) -> list[float]:
+    """Return the score of each exit and, last, of the final one: accuracy, or error of values."""
+    return data.score(logits_of(model, data).numpy())

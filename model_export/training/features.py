@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from model_export.data import Dataset, evaluation_batch
-from model_export.data.values import Values
+from model_export.data import LabelledImages, evaluation_batch
 from model_export.errors import ModelExportError
 from model_export.network.early_exit import EarlyExitViT
 from model_export.network.predict import BATCH_SIZE, has_bfloat16
@@ -46,7 +45,7 @@ def check_memory(scheme: HeadScheme, images: int) -> None:
 def compute_features(
     model: EarlyExitViT,
     extract: Callable[[Tensor], Features],
-    data: Dataset | Values,
+    data: LabelledImages,
     what: str,
 ) -> Features:
     """Run the backbone on every image, resized as on the robot and not augmented.

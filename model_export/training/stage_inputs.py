@@ -11,8 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from model_export.data import Dataset
-from model_export.data.values import Values
+from model_export.data import LabelledImages
 from model_export.network.early_exit import EarlyExitViT
 from model_export.recipe.recipe import StageRecipe
 
@@ -36,8 +35,8 @@ class StageInputs:
     """
 
     model: EarlyExitViT
-    train: Dataset | Values
-    held_out: Dataset | Values
+    train: LabelledImages
+    held_out: LabelledImages
     stage: int
     fabric: Fabric
 

@@ -16,8 +16,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from model_export.data import Dataset
-from model_export.data.values import Values
+from model_export.data import LabelledImages
 from model_export.errors import ModelExportError
 from model_export.network.early_exit import EarlyExitViT
 from model_export.recipe.recipe import Recipe, recipe_from_dict, recipe_to_dict
@@ -44,8 +43,8 @@ class Trainer:
     def __init__(
         self,
         model: EarlyExitViT,
-        train: Dataset | Values,
-        held_out: Dataset | Values,
+        train: LabelledImages,
+        held_out: LabelledImages,
         out: Path,
         *,
         data: str,

@@ -18,7 +18,7 @@ import torch
 from model_export.data import Dataset, evaluation_batch, fingerprint, split_held_out
 from model_export.errors import ModelExportError
 from model_export.network.early_exit import EarlyExitViT
-from model_export.network.predict import accuracy_per_exit, logits_of
+from model_export.network.predict import logits_of, score_per_exit
 from model_export.recipe.recipe import Recipe, StageRecipe, recipe_from_dict, recipe_to_dict
 from model_export.training.features import compute_features
 from model_export.training.run_folder import RunFolder
@@ -56,7 +56,7 @@ def test_both_stages_learn_every_exit(recipe: Recipe, colours: Dataset, finished
     _, held_out = split_held_out(colours, recipe.held_out, recipe.held_out_seed)
     assert tuple(checkpoint['class_names']) == colours.class_names
     assert checkpoint['data'] == fingerprint(colours)
-    assert min(accuracy_per_exit(model, held_out)) > 0.9  # chance is 0.25
+    assert min(score_per_exit(model, held_out)) > 0.9  # chance is 0.25
     rows = list(csv.DictReader((finished / 'log.csv').open()))
     assert [row['stage'] for row in rows] == sorted(row['stage'] for row in rows)
     assert float(rows[-1]['held_out_final']) > 0.9
@@ -166,7 +166,7 @@ def test_the_moving_average_is_what_is_watched_and_kept(
     _, held_out = split_held_out(colours, recipe.held_out, recipe.held_out_seed)
     row = list(csv.DictReader((tmp_path / 'log.csv').open()))[-1]
     watched = [float(row[name]) for name in row if name.startswith('held_out')]
-    assert watched == pytest.approx(accuracy_per_exit(model, held_out), abs=1e-4)
+    assert watched == pytest.approx(score_per_exit(model, held_out), abs=1e-4)
     last = {k: v for k, v in checkpoint['model'].items() if k.startswith('heads.3.classifier')}
     plain = dataclasses.replace(recipe, stages=(dataclasses.replace(stage, ema=0.0),))
     trainer(plain, colours, tmp_path / 'plain').run()
