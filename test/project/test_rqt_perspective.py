@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import ast
 import json
-import re
 from typing import Any
 
 import pytest
 
-from test.documents.pages import ROOT, rows
+from eevit_ros.parameters.topics import TOPICS
+from harness.paths import ROOT
 
 FILE = ROOT / 'config' / 'rqt.perspective'
-DOCUMENT = (ROOT / 'docs' / 'topics.md').read_text()
 
 
 def value(settings: Any, name: str) -> Any:
@@ -31,13 +30,9 @@ def plugins() -> dict[str, Any]:
     return {name: manager['groups'][name]['groups']['plugin'] for name in names}
 
 
-def types() -> dict[str, str]:
-    """Type of each topic that the nodes publish, by its full name."""
-    found = {}
-    for node in ('classifier', 'speed_governor'):
-        table = rows(DOCUMENT.split(f'## {node}\n')[1], 'topic')
-        found |= {topic.replace('~', f'/{node}'): row[0] for topic, row in table.items()}
-    return found
+def types() -> dict[str, tuple[str, ...]]:
+    """Types of each topic of the nodes, by its full name."""
+    return {topic.full_name: topic.types for topic in TOPICS}
 
 
 @pytest.mark.parametrize(
@@ -46,12 +41,12 @@ def types() -> dict[str, str]:
 def test_what_is_shown_exists(plugin: str) -> None:
     settings = plugins()[f'plugin__{plugin}']
     if 'image' in plugin:
-        assert types()[value(settings, 'topic')] == 'sensor_msgs/CompressedImage'
+        assert types()[value(settings, 'topic')] == ('sensor_msgs/msg/CompressedImage',)
         return
     shown = value(settings, 'topics')
     for plotted in [shown] if isinstance(shown, str) else shown:
         topic, _, field = plotted.rpartition('/')
-        assert re.fullmatch('std_msgs/(UInt8|Float32)', types()[topic])
+        assert types()[topic] in {('std_msgs/msg/UInt8',), ('std_msgs/msg/Float32',)}
         assert field == 'data'
 
 

@@ -131,7 +131,7 @@ def test_two_stages_as_files_held_them_before_are_a_list_now() -> None:
         ({'scheme': 'envit', 'params': {'beta': 1}}, r"unknown keys \['beta'\]; known are"),
         ({'scheme': 'envit', 'params': {'alpha': 2}}, r'alpha must be in \[0, 1\]. Got 2'),
         ({'scheme': 'envit', 'params': {'alpha': 'x'}}, "alpha must be a number. Got 'x'"),
-        ({'scheme': 'sdn', 'cache_features': True}, 'cache_features needs a scheme that leaves'),
+        ({'scheme': 'sdn', 'cache_features': True}, 'cache_features needs a scheme'),
     ],
 )
 def test_a_wrong_scheme_is_named_before_data_are_read(

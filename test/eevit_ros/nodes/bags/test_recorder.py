@@ -129,7 +129,7 @@ def test_what_cannot_be_recorded_is_named_and_the_rest_recorded(peer, recorder, 
 
     assert node.stop() == 1
 
-    reason = '/events cannot be recorded: the type service_msgs/msg/ServiceEventInfo is not known'
+    reason = '/events cannot be recorded: the type service_msgs/msg/ServiceEventInfo'
     assert reason in node.output()
     assert [topic for topic, _, _ in messages(tmp_path / 'bag')] == ['/rate']
 
