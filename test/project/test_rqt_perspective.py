@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from eevit_ros.parameters.topics import TOPICS
+from eevit_ros.parameters.topics import CLASSIFIER, GOVERNOR
 from harness.paths import ROOT
 
 FILE = ROOT / 'config' / 'rqt.perspective'
@@ -32,7 +32,7 @@ def plugins() -> dict[str, Any]:
 
 def types() -> dict[str, tuple[str, ...]]:
     """Types of each topic of the nodes, by its full name."""
-    return {topic.full_name: topic.types for topic in TOPICS}
+    return {topic.full_name: topic.types for topic in (*CLASSIFIER, *GOVERNOR)}
 
 
 @pytest.mark.parametrize(
