@@ -4,5 +4,7 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
 
-settings.register_profile('patient', deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    'patient', max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile('patient')

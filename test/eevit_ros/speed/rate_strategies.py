@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from eevit_ros.speed.rate import MAPPINGS, PHYSICAL_RANGE, RateSettings
 
 # No time limits: a busy machine is no fault of the code.
-THOROUGH = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+THOROUGH = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 physical = st.one_of(st.floats(0.05, 5), st.floats(*PHYSICAL_RANGE))
 

@@ -141,7 +141,7 @@ def test_rate_is_within_floor_and_one_in_ordinary_use(
 # Monotone ----------------------------------------------------------------------------------------
 
 
-@settings(THOROUGH, max_examples=1000)
+@settings(THOROUGH, max_examples=300)
 @given(rate_settings, pairs)
 # A low rate finds frames easy that a high rate does not: with a counter it would overtake.
 @example(
