@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= build/venv
 VENV_OLDEST ?= build/venv-oldest
 RUN := $(VENV)/bin/python
+# Half of the tests wait for nodes: three workers keep two cores busy.
+WORKERS ?= $(shell expr $$(nproc) \* 3 / 2)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo drive soak test test-oldest lint docs pictures bench clean prove-build
@@ -53,7 +55,7 @@ lint:
 
 test: lint
 	@echo '== pytest'
-	@$(RUN) -m pytest -n auto --dist loadfile $(ARGS) || { \
+	@$(RUN) -m pytest -n $(WORKERS) --dist loadfile $(ARGS) || { \
 		echo 'Tests failed; to repeat one (names are above, after FAILED): $(RUN) -m pytest FILE::TEST'; exit 1; }
 
 bench:
@@ -66,7 +68,7 @@ bench:
 test-oldest:
 	@$(PYTHON) scripts/setup_env.py --level oldest --venv $(VENV_OLDEST)
 	@echo '== pytest with $(VENV_OLDEST)'
-	@$(VENV_OLDEST)/bin/python -m pytest -n auto --dist loadfile test/eevit_ros $(ARGS)
+	@$(VENV_OLDEST)/bin/python -m pytest -n $(WORKERS) --dist loadfile test/eevit_ros $(ARGS)
 
 # The site uses the documents in place, beside the files that they link to.
 docs: build/docs_venv/bin/mkdocs

@@ -1,6 +1,11 @@
-"""Properties are judged by their truth: a busy machine may stall any example for seconds."""
+"""How all tests run: one thread a process, and no time limit for an example of a property."""
 
 from __future__ import annotations
+
+import os
+
+# Before torch is loaded: small models gain nothing from threads, and the workers share the cores.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 from hypothesis import HealthCheck, settings
 
