@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from test.demo.records_for_tests import grey_frame
 pytest.importorskip('rclpy', reason='needs ROS 2 or its wheels: `make test` installs them')
 
 from demo.bag import write_bag  # noqa: E402
+from demo.run import main  # noqa: E402
 from harness.tiny_model import write_tiny_model  # noqa: E402
 
 FRAMES = 45
@@ -91,16 +93,40 @@ def read_until(process: subprocess.Popen[str], text: str) -> None:
     pytest.fail(f'the demo ended without printing {text!r}')
 
 
-@pytest.mark.parametrize('transport', ['raw', 'compressed'])
-def test_a_run_reports_every_answer(transport: str, bag: Path, model: Path, tmp_path: Path) -> None:
-    flags = ['--compressed'] if transport == 'compressed' else []
-    code, out, err = run('--bag', bag, '--model', model, '--output', tmp_path, *flags)
+def test_a_run_reports_every_answer_as_of_now_and_refuses_a_second_in_its_folder(
+    bag: Path, model: Path, tmp_path: Path
+) -> None:
+    before = time.time()
+    args = ('--bag', bag, '--model', model, '--output', tmp_path)
+    with demo(*args) as first:
+        read_until(first, 'starting the node')
+        code, _, said = run(*args)
+        assert code == 1
+        assert 'another demo is running' in said
+        assert first.stdout is not None and first.stderr is not None
+        out, err = first.stdout.read(), first.stderr.read()
+        assert first.wait(PATIENCE_S) == 0, err + out
+    report = check_results(tmp_path, out)
+    assert not report['summary']['transport'].endswith('compressed')
+    stamps = [frame['stamp'] for frame in report['frames']]
+    assert before < min(stamps) < max(stamps) < time.time()
+
+
+def test_compressed_pictures_are_answered_and_a_terminal_without_block_characters_is_served(
+    bag: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('PYTHONIOENCODING', 'latin-1')
+    code, out, err = run('--bag', bag, '--model', model, '--output', tmp_path, '--compressed')
     assert code == 0, err + out
-    report = json.loads((tmp_path / 'report.json').read_text())
+    assert check_results(tmp_path, out)['summary']['transport'].endswith('compressed')
+
+
+def check_results(folder: Path, out: str) -> dict[str, Any]:
+    """Return the report of a run, after checks of all that it printed and wrote."""
+    report: dict[str, Any] = json.loads((folder / 'report.json').read_text())
     summary, frames = report['summary'], report['frames']
     assert summary['frames_played'] == FRAMES
     assert summary['frames_answered'] == len(frames) > 0
-    assert summary['transport'].endswith('compressed') == (transport == 'compressed')
     assert summary['model']['name'] == 'tiny'
     assert len(summary['model']['sha256']) == 64
     assert summary['provider'] == 'cpu'
@@ -112,16 +138,9 @@ def test_a_run_reports_every_answer(transport: str, bag: Path, model: Path, tmp_
     assert f'{len(frames)} of {FRAMES} answered' in out
     assert sum('class 0' in line for line in out.splitlines()) == len(frames)
     assert 'report.html' in out
-    assert (tmp_path / 'report.html').stat().st_size > 10_000
-    assert (tmp_path / 'overview.png').stat().st_size > 10_000
-
-
-def test_stamps_are_of_now(bag: Path, model: Path, tmp_path: Path) -> None:
-    before = time.time()
-    code, _, err = run('--bag', bag, '--model', model, '--output', tmp_path)
-    assert code == 0, err
-    stamps = [f['stamp'] for f in json.loads((tmp_path / 'report.json').read_text())['frames']]
-    assert before < min(stamps) < max(stamps) < time.time()
+    assert (folder / 'report.html').stat().st_size > 10_000
+    assert (folder / 'overview.png').stat().st_size > 10_000
+    return report
 
 
 def test_a_model_that_is_no_model_is_named_with_what_the_node_said(
@@ -137,34 +156,39 @@ def test_a_model_that_is_no_model_is_named_with_what_the_node_said(
     assert not (tmp_path / 'out' / 'report.json').exists()
 
 
-def test_a_missing_bag_is_named_before_anything_starts(model: Path, tmp_path: Path) -> None:
-    code, _, err = run('--bag', tmp_path / 'no bag', '--model', model, '--output', tmp_path / 'out')
-    assert code == 1
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """The command takes these signals over; give them back."""
+    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures('signals')
+def test_a_missing_bag_is_named_before_anything_starts(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / 'out'
+    args = ['--bag', str(tmp_path / 'no bag'), '--model', str(model), '--output', str(out)]
+    assert main(args) == 1
+    err = capsys.readouterr().err
     assert 'no bag at' in err
     assert 'Traceback' not in err
-    assert not (tmp_path / 'out' / 'node.log').exists()
+    assert not (out / 'node.log').exists()
 
 
-def test_an_output_that_cannot_be_written_is_named(bag: Path, model: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures('signals')
+def test_an_output_that_cannot_be_written_is_named(
+    bag: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     in_the_way = tmp_path / 'file'
     in_the_way.write_text('a file, not a folder')
-    code, _, err = run('--bag', bag, '--model', model, '--output', in_the_way)
-    assert code == 1
+    args = ['--bag', str(bag), '--model', str(model), '--output', str(in_the_way)]
+    assert main(args) == 1
+    err = capsys.readouterr().err
     assert f'cannot write to {in_the_way}' in err
     assert 'Traceback' not in err
-
-
-def test_a_second_demo_in_the_same_folder_is_refused_and_the_first_goes_on(
-    bag: Path, model: Path, tmp_path: Path
-) -> None:
-    args = ('--bag', bag, '--model', model, '--output', tmp_path)
-    with demo(*args) as first:
-        read_until(first, 'starting the node')
-        code, _, err = run(*args)
-        assert code == 1
-        assert 'another demo is running' in err
-        first.communicate(timeout=PATIENCE_S)
-        assert first.returncode == 0
 
 
 def test_a_reader_that_goes_away_ends_the_demo_quietly(
@@ -180,15 +204,6 @@ def test_a_reader_that_goes_away_ends_the_demo_quietly(
     # What the start says of a small /dev/shm (a container's) is no word about the reader.
     assert [line for line in err.splitlines() if '/dev/shm has' not in line] == []
     wait_until_gone(started)
-
-
-def test_a_terminal_without_block_characters_is_served(
-    bag: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv('PYTHONIOENCODING', 'latin-1')
-    code, out, err = run('--bag', bag, '--model', model, '--output', tmp_path)
-    assert code == 0, err
-    assert 'class 0' in out
 
 
 @pytest.mark.parametrize('stop', [signal.SIGINT, signal.SIGTERM])

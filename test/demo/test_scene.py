@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from demo.scene import FRAME_HEIGHT, FRAME_WIDTH, Pose, darkness, expose, look, random_pose
@@ -31,6 +31,7 @@ def test_it_gets_fully_dark_in_the_middle() -> None:
 
 
 @given(st.integers(0, 2**32 - 1))
+@settings(max_examples=25)  # a picture each
 def test_a_drawn_pose_keeps_the_picture_within_what_the_model_sees(seed: int) -> None:
     pose = random_pose(np.random.default_rng(seed))
     white = np.full((32, 32, 3), 255, np.uint8)

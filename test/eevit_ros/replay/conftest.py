@@ -1,4 +1,4 @@
-"""A model for replays, and signals as they were."""
+"""A model for replays, signals as they were, and pages without the work of drawing."""
 
 import signal
 from collections.abc import Iterator
@@ -13,6 +13,12 @@ from harness.tiny_model import write_tiny_model
 def tiny_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that a test steers by brightness, see `tiny_model`."""
     return write_tiny_model(tmp_path_factory.mktemp('tiny') / 'tiny.onnx')
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the figures of a page undrawn, for tests that read other things: drawing is slow."""
+    monkeypatch.setattr('eevit_ros.reporting.page.to_svg', lambda figure: '<svg></svg>')
 
 
 @pytest.fixture(autouse=True)

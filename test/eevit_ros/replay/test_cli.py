@@ -201,6 +201,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_a_disk_that_runs_full_is_told_and_the_same_command_goes_on_later(
     bag: Path, basics: list[str], tmp_path: Path
 ) -> None:
@@ -212,6 +213,7 @@ def test_a_disk_that_runs_full_is_told_and_the_same_command_goes_on_later(
     assert main(['run', str(bag), *basics, '--output-bag']) == 0
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_what_was_left_out_is_said_and_shown_by_the_code(
     bag: Path, basics: list[str], tmp_path: Path, capsys: Capture
 ) -> None:
@@ -229,6 +231,7 @@ def test_what_was_left_out_is_said_and_shown_by_the_code(
     assert len(problems) == 1
 
 
+@pytest.mark.usefixtures('undrawn')
 @pytest.mark.parametrize(
     ('requirement', 'code'),
     [
@@ -247,12 +250,14 @@ def test_a_requirement_decides_on_the_code(
     assert suite.get('failures') == ('1' if code else '0')
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_a_requirement_that_is_not_met_outweighs_what_was_left_out(
     bag: Path, basics: list[str], tmp_path: Path
 ) -> None:
     assert main(['run', str(bag), str(tmp_path / 'no'), *basics, '--require', 'frames>9']) == 4
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_params_and_single_parameters_reach_the_model_and_the_report(
     bag: Path, basics: list[str], tmp_path: Path
 ) -> None:
@@ -267,6 +272,7 @@ def test_params_and_single_parameters_reach_the_model_and_the_report(
     assert facts['model']['thresholds'] == [1.0, 1.0]
 
 
+@pytest.mark.usefixtures('undrawn')
 @pytest.mark.parametrize(
     ('options', 'clock'),
     [
@@ -285,6 +291,7 @@ def test_frames_are_dropped_only_in_real_time(
     assert (report['summary']['metrics']['dropped'] > 0) is (clock == 'real-time')
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_truth_of_a_topic_makes_an_accuracy(
     tmp_path: Path, basics: list[str], capsys: Capture
 ) -> None:
@@ -298,6 +305,7 @@ def test_truth_of_a_topic_makes_an_accuracy(
     assert metrics['labelled'] == 4
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_the_output_bag_says_what_the_table_says(tmp_path: Path, tiny_path: Path) -> None:
     entries = images(30, start=100)
     entries[15] = images(1, start=15, encoding='infrared')[0]
@@ -324,6 +332,7 @@ def test_the_output_bag_says_what_the_table_says(tmp_path: Path, tiny_path: Path
         assert said[time_ns] == pytest.approx(percent)
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_parquet_holds_the_same_table(bag: Path, basics: list[str], tmp_path: Path) -> None:
     assert main(['run', str(bag), *basics, '--parquet']) == 0
     parquet = pd.read_parquet(tmp_path / 'out' / 'frames.parquet')

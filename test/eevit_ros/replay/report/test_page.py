@@ -80,6 +80,7 @@ def test_the_page_needs_nothing_beside_itself(tmp_path: Path) -> None:
     assert reader.tags.count('img') == 32  # eight of each kind
 
 
+@pytest.mark.usefixtures('undrawn')
 @pytest.mark.parametrize(
     ('rows', 'first'),
     [
@@ -96,6 +97,7 @@ def test_the_first_card_is_the_best_that_is_known(
     assert cards(page(tmp_path, rows))[0].endswith(first)
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_cards_say_what_was_measured(tmp_path: Path) -> None:
     rows = [
         *(frame_row(n, truth='cat', exit_layer=4, latency_ms=10.0, age_ms=30.0) for n in range(3)),
@@ -110,6 +112,7 @@ def test_cards_say_what_was_measured(tmp_path: Path) -> None:
         assert part in text
 
 
+@pytest.mark.usefixtures('undrawn')
 @pytest.mark.parametrize(
     ('clock', 'sentence'),
     [
@@ -123,6 +126,7 @@ def test_the_page_says_which_clock_ran(tmp_path: Path, clock: str, sentence: str
     assert 'fixed 30 ms' in content
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_problems_stand_above_everything_else(tmp_path: Path) -> None:
     problems = tuple(f'problem {n} of <b>bag</b>' for n in range(60))
     content = page(tmp_path, drive(20), problems)
@@ -134,6 +138,7 @@ def test_problems_stand_above_everything_else(tmp_path: Path) -> None:
     assert 'problems' not in Reader(page(tmp_path, drive(20))).texts
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_moments_carry_answer_truth_and_place(tmp_path: Path) -> None:
     rows = [frame_row(n, truth='cat') for n in range(60)]
     rows[30] = frame_row(
@@ -154,6 +159,7 @@ def test_moments_carry_answer_truth_and_place(tmp_path: Path) -> None:
     assert 'at 0:02.0, frame 30' in caption
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_a_moment_without_its_picture_says_so(tmp_path: Path) -> None:
     rows = drive(50)
     frames, limits = table(tmp_path, rows), limits_of(rows)
@@ -165,6 +171,7 @@ def test_a_moment_without_its_picture_says_so(tmp_path: Path) -> None:
     assert '<img' not in content
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_classes_stand_worst_first_and_at_most_thirty(tmp_path: Path) -> None:
     rows = [
         frame_row(n, label='taken' if n % 40 < 20 else f'c{n % 40}', truth=f'c{n % 40}')
@@ -178,6 +185,7 @@ def test_classes_stand_worst_first_and_at_most_thirty(tmp_path: Path) -> None:
     assert box.index('taken') < box.index('100.0 %')
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_recordings_have_a_table_when_there_are_several(tmp_path: Path) -> None:
     assert '<h2>Recordings</h2>' not in page(tmp_path, drive(20))
     content = page(tmp_path, drive(20) + drive(20, bag='run_2'))
@@ -185,6 +193,7 @@ def test_recordings_have_a_table_when_there_are_several(tmp_path: Path) -> None:
     assert '2 recordings' in content
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_what_was_left_out_is_counted_by_reason(tmp_path: Path) -> None:
     rows = [frame_row(n) for n in range(40)]
     for n in (3, 4, 5, 9):
