@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import dask.config
 import pytest
 
-from eevit_ros.model.engine import Engine
 from eevit_ros.recordings.open import find_recordings
+from eevit_ros.replay.cli import main
 from eevit_ros.replay.errors import ReplayError
 from eevit_ros.replay.options import ReplayOptions
 from eevit_ros.replay.parameters import classifier_settings
 from eevit_ros.replay.results.result import Result
 from eevit_ros.replay.results.summary import summarise
 from eevit_ros.replay.running import batch
-from eevit_ros.replay.running.batch import Job, run_batch
+from eevit_ros.replay.running.batch import Job
 from eevit_ros.replay.running.pipeline import replay
 from eevit_ros.speed.limit import LimitSettings
 from harness.bags import images, storage_file, write_bag
-from harness.paths import ROOT
 from harness.tiny_model import write_tiny_model
 
 
@@ -312,42 +310,46 @@ def test_a_stopped_batch_goes_on_where_it_was(
     assert tables()['run_1'] == before['run_1']
 
 
-class Deadly(Job):
+class MayKill(Job):
+    """Ends the worker that runs it, if it is named so."""
+
     def key(self) -> str:
-        os._exit(1)
+        if self.name == 'deadly':
+            os._exit(1)
+        return super().key()
 
 
-def test_a_recording_that_ends_its_worker_is_left_out(
-    bags: Path, tmp_path: Path, tiny_path: Path
-) -> None:
-    settings, _ = classifier_settings(None, [f'model:={tiny_path}'])
-    about = (ReplayOptions(settings, LimitSettings()), Engine(tiny_path).sha256)
-    jobs = [
-        kind(name, bags / name, tmp_path / 'out' / name, *about)
-        for kind, name in ((Job, 'run_1'), (Deadly, 'run_2'), (Job, 'run_3'))
-    ]
-    first, deadly, third = run_batch(jobs, workers=2, cluster='', on_done=lambda *_: None)
-    assert (first.source['frames'], first.problems) == (5, [])
-    assert (third.source['frames'], third.problems) == (7, [])
-    assert deadly.source == {}
-    assert deadly.problems[0].startswith('run_2 was skipped: every process')
-
-
-def test_two_workers_write_what_one_process_writes(
-    make: Replayed, bags: Path, tmp_path: Path, tiny_path: Path
+@pytest.mark.usefixtures('undrawn')
+def test_two_workers_write_what_one_process_writes_without_what_ends_its_worker(
+    make: Replayed,
+    bags: Path,
+    tmp_path: Path,
+    tiny_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     make(bags)
     (tmp_path / 'broken.mcap').write_bytes(b'no mcap at all')
+    deadly = write_bag(tmp_path / 'deadly', images(3))
+    monkeypatch.setattr('eevit_ros.replay.running.pipeline.Job', MayKill)
+    # The deadly one last: whatever waits behind it at a worker would count as a suspect too.
+    paths = [*sorted(bags.iterdir()), tmp_path / 'broken.mcap', deadly]
     command = [
-        sys.executable, '-m', 'eevit_ros.replay', 'run', str(bags), str(tmp_path / 'broken.mcap'),
-        '--workers', '2', '--latency', '20', '--model', str(tiny_path),
+        'run', *map(str, paths), '--workers', '2', '--latency', '20', '--model', str(tiny_path),
         '--out', str(tmp_path / 'two'),
     ]  # fmt: skip
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
-    ran = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
-    assert ran.returncode == 3, ran.stderr
-    assert 'skipped or suspicious: broken.mcap was skipped' in ran.stdout
+    # Two workers that die are proof enough; Dask's default is four.
+    with dask.config.set({'distributed.scheduler.allowed-failures': 1}):
+        assert main(command) == 3
+    assert 'skipped or suspicious: broken.mcap was skipped' in capsys.readouterr().out
     for name in ('frames.csv', 'limits.csv'):
         assert (tmp_path / 'two' / name).read_bytes() == (tmp_path / 'out' / name).read_bytes()
     report = json.loads((tmp_path / 'two' / 'report.json').read_text())
-    assert [source['name'] for source in report['facts']['sources']] == ['run_1', 'run_2', 'run_3']
+    assert [(source['name'], source['frames']) for source in report['facts']['sources']] == [
+        ('run_1', 5),
+        ('run_2', 9),
+        ('run_3', 7),
+    ]
+    broken, dead = report['problems']
+    assert dead.startswith('deadly was skipped: every process')
+    assert broken.startswith('broken.mcap was skipped')
