@@ -158,6 +158,7 @@ def test_its_thresholds_are_refused_with_another_model(by_truth: Tuning, tiny_pa
         open_engine(settings)
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_tune_says_what_to_do_next(
     bag: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
