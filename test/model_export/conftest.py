@@ -11,9 +11,6 @@ from model_export.network.early_exit import EarlyExitViT
 from model_export.recipe.recipe import Recipe, recipe_from_dict
 from test.model_export.random_model import CLASSES, random_model
 
-# Models this small wait for threads longer than they compute, most of all beside other tests.
-torch.set_num_threads(1)
-
 
 @pytest.fixture(scope='session')
 def recipe() -> Recipe:
