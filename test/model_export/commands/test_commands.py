@@ -123,8 +123,10 @@ def test_a_limit_takes_images_of_every_class(trained: Workshop, tmp_path: Path) 
 
 
 def test_saved_weights_start_another_training(
-    trained: Workshop, untrained: Workshop, capsys: pytest.CaptureFixture[str]
+    trained: Workshop, untrained: Workshop, recipe: Recipe, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    stages = tuple(dataclasses.replace(stage, epochs=1) for stage in recipe.stages)
+    write_recipe(dataclasses.replace(recipe, stages=stages), untrained.recipe)
     assert untrained.command('train', '--init', trained.weights) == 0
     assert 'ignored' not in capsys.readouterr().out
     assert untrained.command('train', '--init', trained.weights) == 0
