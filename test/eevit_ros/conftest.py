@@ -8,4 +8,4 @@ collect_ignore = []
 if importlib.util.find_spec('rclpy') is None:
     collect_ignore += ['nodes']
 if importlib.util.find_spec('rosbags') is None:
-    collect_ignore += ['launching', 'recordings', 'replay']
+    collect_ignore += ['launching', 'model/test_all_exits.py', 'recordings', 'replay']

@@ -10,11 +10,9 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from rcl_interfaces.msg import ParameterType
 
 from eevit_ros.errors import EevitError
 from eevit_ros.model.compute import Compute
-from eevit_ros.nodes.declare import descriptor
 from eevit_ros.parameters.classifier import SPECS, Settings, demo_model
 from eevit_ros.settings import from_values
 from eevit_ros.speed.rate import MAPPINGS, RateSettings
@@ -99,18 +97,6 @@ def test_an_unknown_choice_is_refused_with_the_known_ones(name: str) -> None:
 
 def test_every_setting_of_the_rate_and_of_shift_is_live() -> None:
     assert all(spec.live for name, spec in SPECS.items() if name.startswith(('rate.', 'shift.')))
-
-
-@pytest.mark.parametrize('name', SPECS)
-def test_descriptors_explain_and_bound(name: str) -> None:
-    spec, described = SPECS[name], descriptor(SPECS[name])
-    assert described.description.startswith(spec.description)
-    assert ('Fixed while configured' in described.description) == (not spec.live)
-    ranges = [*described.integer_range, *described.floating_point_range]
-    assert [(r.from_value, r.to_value) for r in ranges] == (
-        [] if spec.low is None else [(spec.low, spec.high)]
-    )
-    assert described.type == ParameterType.PARAMETER_NOT_SET  # rclpy takes it from the default
 
 
 @pytest.mark.parametrize('value', [[], ['depth', 'speed'], ['']])

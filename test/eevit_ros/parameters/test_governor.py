@@ -6,7 +6,6 @@ import pytest
 import yaml
 
 from eevit_ros.errors import EevitError
-from eevit_ros.nodes.declare import descriptor
 from eevit_ros.parameters.governor import SPECS, GovernorSettings
 from eevit_ros.settings import from_values
 from eevit_ros.speed.limit import LimitSettings
@@ -61,10 +60,3 @@ def test_sources_that_are_no_topics_are_refused(value: object, named: str) -> No
         from_values(GovernorSettings, {'limit_sources': value})
     assert 'limit_sources' in str(caught.value)
     assert named in str(caught.value)
-
-
-@pytest.mark.parametrize('name', SPECS)
-def test_descriptors_say_that_a_parameter_is_read_at_start(name: str) -> None:
-    described = descriptor(SPECS[name], read_only=True)
-    assert described.read_only
-    assert described.description == f'{SPECS[name].description} Read at start.'
