@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV ?= build/venv
 VENV_OLDEST ?= build/venv-oldest
 RUN := $(VENV)/bin/python
-# Half of the tests wait for nodes: three workers keep two cores busy.
-WORKERS ?= $(shell expr $$(nproc) \* 3 / 2)
+# Half of the tests wait for nodes: two workers a core keep it busy.
+WORKERS ?= $(shell expr $$(nproc) \* 2)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo drive soak test test-oldest lint docs pictures bench clean prove-build
