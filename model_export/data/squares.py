@@ -88,7 +88,7 @@ def to_squares(images: Iterable[Image], count: int, image_size: int) -> Squares:
     except OSError as err:
         raise ModelExportError(
             f'cannot write {count} images of {size}x{size} pixels to {_folder()}: {err}. '
-            f'TMPDIR chooses another disk'
+            'TMPDIR chooses another disk'
         ) from err
     return Squares(file, size, np.arange(count))
 

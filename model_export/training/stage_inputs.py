@@ -49,7 +49,7 @@ class StageInputs:
         """Return which images this process takes in a step."""
         size, seed = self.recipe.batch_size, self.model.recipe.seed
         epoch, index = divmod(step, len(self.train) // size)
-        order = np.random.default_rng((seed, self.stage, epoch)).permutation(len(self.train))
+        order = _shuffled(len(self.train), seed, self.stage, epoch)
         return order[index * size : (index + 1) * size][
             self.fabric.global_rank :: self.fabric.world_size
         ]
