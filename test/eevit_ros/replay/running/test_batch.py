@@ -111,7 +111,8 @@ def test_what_is_done_is_not_done_again(
     again = make(bags)
     assert tables() == before
     assert again.summary == first.summary
-    assert again.facts == first.facts
+    # The machine's load is of the moment.
+    assert {**again.facts, 'machine': None} == {**first.facts, 'machine': None}
 
 
 @pytest.mark.parametrize(
