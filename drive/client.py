@@ -22,6 +22,7 @@ from drive.scene.pictures import Image as Pixels
 LIMIT_QOS = QoSProfile(depth=10)
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 QUEUE = 100
+NODE = 'drive'
 ANSWER_TIMEOUT_S = 1.0  # an image may be lost on its way
 TRIES = 30
 REST_S = 0.5  # longer than `rate.stale_after_s`
@@ -39,7 +40,7 @@ class Client(Node):
 
     def __init__(self, namespace: str, check: Callable[[], None]) -> None:
         """Subscribe; `check` is called while waiting and may raise."""
-        super().__init__('drive', namespace=namespace)
+        super().__init__(NODE, namespace=namespace)
         self.active = False
         self.rule = SpeedRule()
         self.limit_percent = 100.0

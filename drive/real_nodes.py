@@ -14,7 +14,7 @@ from typing import Any
 import rclpy
 from rclpy.signals import SignalHandlerOptions
 
-from drive.client import Client
+from drive.client import NODE, Client
 from drive.journey import STEP_S, Answer, Frame, Journey
 from drive.policy import governor_arguments, rate_arguments
 from drive.scene.pictures import Image
@@ -41,6 +41,7 @@ def real_nodes(name: str, folder: Path, model: Path | None) -> Iterator[Client]:
         classifier += ['-p', f'model:={model.absolute()}']
     governor = [sys.executable, '-m', 'eevit_ros.nodes.governor.node', '--ros-args', *scope]
     governor += ['-r', 'adaptive_rate:=classifier/adaptive_rate', *governor_arguments()]
+    governor += ['-p', f'controllers:=[{NODE}]']
     # Frames are small here: unlike the demo's they need no larger segment of shared memory.
     with (
         running(classifier, logs['classifier'], os.environ) as classifier_process,

@@ -17,8 +17,11 @@ from std_msgs.msg import Float32
 from harness.ros_process import NodeProcess, RosPeer
 
 COMMAND = (sys.executable, '-m', 'eevit_ros.nodes.governor.node')
+# What a Nav2 controller is to it: without one the limit would stay at the floor for seconds.
+OBEYED_BY_PEER = ['-p', 'controllers:=[test_peer]']
 # A busy machine may hold a message up for a second: no reason for a test to see a fault.
 PATIENT = ['-p', 'stale_after_s:=3.0', '-p', 'recover_per_s:=100.0', '-p', 'fresh_messages:=2']
+PATIENT += OBEYED_BY_PEER
 FLOOR, FULL = 20.0, 100.0
 
 NAV2_QOS = QoSProfile(  # as Nav2's controller server subscribes

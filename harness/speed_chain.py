@@ -44,7 +44,7 @@ TELLS_TIMES = hasattr(Subscription, 'CallbackType')  # to the callback; not in H
 
 # What the promises are about keeps its default; only the way back to full speed is made short.
 FAST_RISE = ['-p', 'rate.release_per_s:=5.0']
-FAST_RECOVERY = ['-p', 'recover_per_s:=5.0']
+FAST_RECOVERY = ['-p', 'recover_per_s:=5.0', '-p', 'controllers:=[test_peer]']
 SIMULATED = ['-p', 'use_sim_time:=true']
 # A camera of the wrong QoS can take over only where the right one is not what sensors use.
 RELIABLE_CAMERA = ['-p', 'qos_overrides./image/compressed.subscription.reliability:=reliable']

@@ -57,7 +57,7 @@ class TopicWatch:
         self._qos = qos
         self._clock = clock
         self._nameless = Lasting(NAMELESS_S)
-        self._twins = Lasting(GHOST_S)
+        self._lasting = Lasting(GHOST_S)
 
     def names(self) -> list[str]:
         """Return the full names of the nodes that publish there.
@@ -68,9 +68,14 @@ class TopicWatch:
         return sorted({_name(info) for info in self._publishers()})
 
     def twins(self) -> list[str]:
-        """Return the names that two publishers have had for `GHOST_S`, so that neither is stale."""
-        counts = Counter(_name(info) for info in self._publishers())
-        return self._twins.update((name for name, n in counts.items() if n > 1), self._clock())
+        """Return the names that two publishers have had for `GHOST_S`, so that neither is stale.
+
+        Told by endpoint: a process that is killed again and again leaves other ones each time.
+        """
+        names = {bytes(info.endpoint_gid).hex(): _name(info) for info in self._publishers()}
+        lasting = self._lasting.update(names, self._clock())
+        counts = Counter(names[endpoint] for endpoint in lasting)
+        return sorted(name for name, n in counts.items() if n > 1)
 
     def count(self) -> int:
         """Return how many publishers there are."""

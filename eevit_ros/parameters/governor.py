@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from eevit_ros.errors import EevitError
 from eevit_ros.parameters.topics import OTHER_LIMIT
@@ -13,12 +14,12 @@ UNITS = ('percentage', 'mps')
 COMMANDS = ('none', 'twist', 'twist_stamped')
 
 
-def _topics(topics: list[object]) -> tuple[str, ...]:
-    names = [topic for topic in topics if isinstance(topic, str)]
-    if names != topics:
-        raise EevitError(f"parameter 'limit_sources' must be a list of topics. Got {topics!r}")
+def _names(parameter_name: str, what: str, values: list[object]) -> tuple[str, ...]:
+    names = [value for value in values if isinstance(value, str)]
+    if names != values:
+        raise EevitError(f"parameter '{parameter_name}' must be a list of {what}. Got {values!r}")
     if len(set(names)) < len(names):
-        raise EevitError(f"parameter 'limit_sources' names a topic twice. Got {topics!r}")
+        raise EevitError(f"parameter '{parameter_name}' names one twice. Got {values!r}")
     return tuple(names)
 
 
@@ -37,6 +38,21 @@ class GovernorSettings:
         100.0,
     )
     limit: LimitSettings = group(LimitSettings)
+    controllers: tuple[str, ...] = parameter(
+        ['controller_server'],
+        'Names of the nodes, without namespace, that obey the limit: after a start it stays at the '
+        'floor until one of them has received it, and everybody else who is subscribed by then. '
+        'Empty: none is known.',
+        convert=partial(_names, 'controllers', 'nodes'),
+    )
+    floor_hold_s: float = parameter(
+        5.0,
+        'After a start the limit stays at the floor for this long, seconds, unless one of '
+        '`controllers` has received it sooner: an echo or a recorder may be found first, and the '
+        'controller seconds later.',
+        0.0,
+        600.0,
+    )
     unit: str = parameter(
         'percentage',
         "Unit of speed_limit: percent of the controller's full speed, or m/s.",
@@ -47,7 +63,7 @@ class GovernorSettings:
         'Topics of other speed limits (nav2_msgs/SpeedLimit), such as zones; the lowest counts. '
         'Remap the other publisher to one of these: on speed_limit itself the last writer wins. '
         'Empty: none.',
-        convert=_topics,
+        convert=partial(_names, 'limit_sources', 'topics'),
     )
     command: str = parameter(
         'none',

@@ -7,7 +7,7 @@ A sound rate passes unchanged: `rate` shapes it, nothing else does. Anything uns
 yet, silence, a value that is no rate, whatever the caller reports) is a fault, and the limit drops
 to the floor at once. It stays there until `fresh_messages` good messages have come in a row; from
 then on the line floor + recover_per_s * t caps it, until that line reaches 1. Messages count only
-once a subscriber has received the floor, so that the first limit that it gets is the lowest.
+once the subscribers have received the floor, so that the first limit that they get is the lowest.
 
 Monotone: a lower rate or a further fault never gives a higher limit, now or later. A fault only
 ever restarts the count and the line, and everything else is a minimum.
@@ -103,7 +103,7 @@ class SpeedLimit:
         zones: Limit of each other source, percent.
         rate: Last adaptive rate; None before the first.
         faults: Number of faults so far.
-        floor_received: Whether a subscriber has received the floor; set by the caller, once.
+        floor_received: Whether the subscribers have received the floor; set by the caller, once.
     """
 
     def __init__(self, settings: LimitSettings, sources: Sequence[str] = ()) -> None:
@@ -215,7 +215,7 @@ class SpeedLimit:
         """Return what the limit still waits for at the floor."""
         text = '; no adaptive rate received yet' if self.rate is None else ''
         if not self.floor_received:
-            text += '; no subscriber has received the floor yet'
+            text += '; no controller is known to have received the floor yet'
         if self._fresh:
             text += f' ({self._fresh} of {self._settings.fresh_messages} good messages since)'
         return text

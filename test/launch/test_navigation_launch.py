@@ -55,7 +55,9 @@ def arguments(tmp_path) -> dict[str, str]:
     params_file = tmp_path / 'classifier.yaml'
     params_file.write_text('/**: {ros__parameters: {rate.release_per_s: 5.0}}')
     governor_params_file = tmp_path / 'governor.yaml'
-    governor_params_file.write_text('/**: {ros__parameters: {recover_per_s: 5.0}}')
+    governor_params_file.write_text(
+        '/**: {ros__parameters: {recover_per_s: 5.0, controllers: [test_peer]}}'
+    )
     return {
         'image': '/camera/image_raw',
         'model': str(write_tiny_model(tmp_path / 'tiny.onnx')),

@@ -49,7 +49,13 @@ class LimitOutputs:
         if settings.command != 'none':
             self.command = CommandScaler(node, settings.command, settings.command_timeout_s, share)
             self._control.append(self.command.publisher)
-        self._delivery = FloorDelivery(self._control, self._scale)
+        self._delivery = FloorDelivery(
+            node,
+            self._control,
+            self._scale,
+            controllers=settings.controllers,
+            hold_s=settings.floor_hold_s,
+        )
 
     def publish(self, limit: Limit) -> None:
         """Publish a limit."""

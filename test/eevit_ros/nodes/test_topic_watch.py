@@ -62,14 +62,40 @@ def test_two_publishers_of_one_name_are_told_from_a_ghost_by_time(peer: RosPeer)
     peer.node.destroy_publisher(one)
 
 
+def test_a_process_that_is_killed_again_and_again_has_no_twin() -> None:
+    """Each time its ghost stays for a while beside the next one, under the same name."""
+    clock, graph = Time(), Graph()
+    watch = TopicWatch(graph, '/x', FLOAT, QOS, clock)
+    for number in range(10):
+        graph.add('classifier', endpoint=number)
+        for _ in range(100):  # 10 s: a ghost leaves after 20 s at most
+            clock.now_s += 0.1
+            assert watch.twins() == []
+        graph.remove(endpoint=number - 1)
+    graph.add('classifier', endpoint=99)
+    clock.now_s += 0.1
+    assert watch.twins() == []
+    clock.now_s += GHOST_S
+    assert watch.twins() == ['/classifier']
+
+
 class Graph:
-    """Stands for a node whose graph has a publisher without a name: no ROS process makes one."""
+    """Stands for a node whose graph has what takes long, or what no ROS process makes."""
 
     def __init__(self, *names: str) -> None:
-        self._infos = [
-            TopicEndpointInfo(node_name=name, node_namespace='/', topic_type=FLOAT, qos_profile=QOS)
-            for name in names
-        ]
+        self._infos: list[TopicEndpointInfo] = []
+        for number, name in enumerate(names):
+            self.add(name, number)
+
+    def add(self, name: str, endpoint: int) -> None:
+        info = TopicEndpointInfo(
+            node_name=name, node_namespace='/', topic_type=FLOAT, qos_profile=QOS
+        )
+        info.endpoint_gid = [endpoint]
+        self._infos.append(info)
+
+    def remove(self, endpoint: int) -> None:
+        self._infos = [info for info in self._infos if info.endpoint_gid != [endpoint]]
 
     def get_publishers_info_by_topic(self, topic: str) -> list[TopicEndpointInfo]:
         return self._infos

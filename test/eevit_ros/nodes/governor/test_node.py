@@ -15,12 +15,22 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from nav2_msgs.msg import SpeedLimit
 from rcl_interfaces.srv import SetParameters
+from rclpy.duration import Duration
 from rclpy.parameter import Parameter
 from rclpy.subscription import Subscription
 from std_msgs.msg import Float32, Float64
 
 from eevit_ros.nodes.governor.floor_delivery import PATIENCE_S, FloorDelivery
-from harness.governor_peer import FLOOR, FULL, NAV2_QOS, PATIENT, GovernorPeer, governor, stranger
+from harness.governor_peer import (
+    FLOOR,
+    FULL,
+    NAV2_QOS,
+    OBEYED_BY_PEER,
+    PATIENT,
+    GovernorPeer,
+    governor,
+    stranger,
+)
 from harness.ros_process import SENSOR_DATA, RosPeer
 
 ZONE = '/filter_speed_limit'
@@ -170,9 +180,9 @@ def test_a_lower_limit_goes_out_at_once(peer: RosPeer, tmp_path: Path) -> None:
 def test_from_the_first_moment_and_in_silence_it_is_at_the_floor(
     peer: RosPeer, tmp_path: Path
 ) -> None:
-    """With all defaults: what a robot gets."""
+    """With the defaults: what a robot gets."""
     with (
-        governor(peer, [], tmp_path / 'node.log') as process,
+        governor(peer, OBEYED_BY_PEER, tmp_path / 'node.log') as process,
         peer.listening(SpeedLimit, '/speed_limit') as heard,
     ):
         peer.until(lambda: len(heard) >= 15, 'fifteen limits', node=process)
@@ -213,7 +223,7 @@ def test_a_listener_hears_the_floor_first_however_late_it_comes(
         for status in waiting():
             assert value(status, 'limit_percent') == '20'
             assert status.message.startswith('startup: ')
-            assert 'no subscriber has received the floor yet' in status.message
+            assert 'received the floor yet' in status.message
             for topic in ('/speed_limit', '/speed_governor/speed_scale'):
                 assert f'no subscribers on {topic}' in status.message
             assert status.level == DiagnosticStatus.WARN
@@ -225,6 +235,54 @@ def test_a_listener_hears_the_floor_first_however_late_it_comes(
             )
             assert heard[0].speed_limit == FLOOR
     peer.node.destroy_publisher(rates)
+
+
+def test_a_controller_that_is_found_late_hears_the_floor_first_though_others_listen(
+    peer: RosPeer, tmp_path: Path
+) -> None:
+    rates = peer.node.create_publisher(Float32, '/adaptive_rate', 10)
+    echo = stranger(peer, 'echo')
+    echo.create_subscription(SpeedLimit, '/speed_limit', lambda _: None, NAV2_QOS)
+    with (
+        governor(peer, [*PATIENT, '-p', 'floor_hold_s:=600.0'], tmp_path / 'node.log') as process,
+        peer.listening(DiagnosticArray, '/diagnostics') as reports,
+    ):
+
+        def send() -> None:
+            rates.publish(Float32(data=1.0))
+
+        def up_s() -> float:
+            return max((float(value(one.status[0], 'up_s')) for one in reports), default=0.0)
+
+        # More than an acknowledgement and the climb take.
+        peer.until(lambda: up_s() > 3.0, 'reports of three seconds', each=send, node=process)
+        with peer.listening(SpeedLimit, '/speed_limit', NAV2_QOS) as heard:
+            peer.until(
+                lambda: heard and heard[-1].speed_limit == FULL, 'full', each=send, node=process
+            )
+            assert heard[0].speed_limit == FLOOR
+    echo.destroy_node()
+    peer.node.destroy_publisher(rates)
+
+
+def test_where_no_controller_is_known_the_floor_is_held_for_its_time(peer: RosPeer) -> None:
+    mouth = peer.node.create_publisher(SpeedLimit, '/held', 10)
+    unused = peer.node.create_publisher(Float32, '/unused', 10)
+    delivery = FloorDelivery(peer.node, [mouth], unused, controllers=['other'], hold_s=5.0)
+    assert not delivery.is_done(100.0)
+    with peer.listening(SpeedLimit, '/held'):
+        peer.until(mouth.get_subscription_count, 'the subscriber')
+
+        def is_done(now_s: float) -> bool:
+            mouth.publish(SpeedLimit(percentage=True, speed_limit=FLOOR))
+            return delivery.is_done(now_s)
+
+        peer.until(lambda: mouth.wait_for_all_acked(Duration(seconds=1)), 'an acknowledgement')
+        assert not is_done(100.0)
+        assert not is_done(104.9)
+        peer.until(lambda: is_done(105.0), 'the end of the hold')
+    peer.node.destroy_publisher(mouth)
+    peer.node.destroy_publisher(unused)
 
 
 def value(status: DiagnosticStatus, key: str) -> str:
@@ -259,7 +317,9 @@ def test_a_subscriber_that_acknowledges_nothing_is_not_waited_for_long(
     with governor(peer, arguments, tmp_path / 'node.log') as ear:
         mouth = peer.node.create_publisher(SpeedLimit, '/zones', 10)
         unused = peer.node.create_publisher(Float32, '/unused', 10)
-        delivery = FloorDelivery([mouth], unused)
+        delivery = FloorDelivery(
+            peer.node, [mouth], unused, controllers=['speed_governor'], hold_s=1e6
+        )
         assert not delivery.is_done(0.0)
         assert not delivery.is_done(2 * PATIENCE_S)  # there is none
         peer.until(mouth.get_subscription_count, 'a subscriber', node=ear)
