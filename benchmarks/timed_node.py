@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from eevit_ros.images.decoder import Decoder
 from eevit_ros.images.resize import Image, InputSize
 from eevit_ros.nodes.classifier import activation, camera
 from eevit_ros.nodes.classifier import node as classifier_node
@@ -35,10 +36,10 @@ class TimedCamera(camera.Camera):
 class TimedFrame(camera.Frame):
     """Notes how long it takes to decode."""
 
-    def decode(self, size: InputSize) -> Image:
+    def decode(self, decoder: Decoder, size: InputSize) -> Image:
         """See `Frame`."""
         began = time.perf_counter()
-        image = super().decode(size)
+        image = super().decode(decoder, size)
         TAKEN[0] = (began, time.perf_counter())
         return image
 

@@ -6,6 +6,7 @@ Both raise `EevitError` for whatever they cannot read, and nothing else.
 Conventions where the format leaves a choice:
 - mono16 uses its whole range: 65535 is white, as in cv_bridge (value / 257, rounded).
 - 16UC1 is depth in millimetres (REP 118): 10 m and more is white, as in rqt_image_view.
+- Another `PixelRange` changes both.
 - 8UC1, 8UC3 and 8UC4 are grey, BGR and BGRA, as OpenCV users mean and RViz reads them.
 - Alpha is dropped, not blended. YUV is BT.601, limited range. EXIF orientation is ignored: pixels
   stay as the camera's driver sent them.
@@ -14,7 +15,7 @@ Conventions where the format leaves a choice:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
@@ -22,7 +23,9 @@ import numpy.typing as npt
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.jpeg_png import JPEG_MAGIC, PNG_MAGIC, decompress
+from eevit_ros.images.pixel_range import PixelRange, Pixels, to_8_bit
 from eevit_ros.images.resize import Image, InputSize, check_size
+from eevit_ros.images.settings import Range
 
 if TYPE_CHECKING:
     from array import array
@@ -30,9 +33,9 @@ if TYPE_CHECKING:
     from sensor_msgs.msg import Image as ImageMessage
 
 Data: TypeAlias = 'bytes | bytearray | memoryview | array[int] | npt.NDArray[np.uint8]'
-Pixels: TypeAlias = npt.NDArray[Any]
 
-DEPTH_WHITE_MM = 10_000
+WHOLE = (0.0, 65_535.0)
+DEPTH_MM = (0.0, 10_000.0)
 
 
 class _Layout(NamedTuple):
@@ -40,7 +43,7 @@ class _Layout(NamedTuple):
 
     channels: int
     to_rgb: Callable[[Pixels], Pixels]
-    item_bytes: int = 1
+    own_range: Range | None = None  # of 16-bit items; `to_rgb` then takes them as 8 bits
     multiple_of: tuple[int, int] = (1, 1)  # (height, width)
     at_least: int = 1  # of height and width
     chroma_rows: bool = False  # below the image, half as many rows again
@@ -57,20 +60,6 @@ def _as_is(pixels: Pixels) -> Pixels:
 
 def _reversed(pixels: Pixels) -> Pixels:
     return _as_is(pixels)[:, :, ::-1]  # a view; `resize` reorders the few pixels that are left
-
-
-def _to_8_bit(pixels: Pixels) -> Pixels:
-    return cv2.convertScaleAbs(pixels, alpha=1 / 257)
-
-
-def _mono16(pixels: Pixels) -> Pixels:
-    return cv2.cvtColor(_to_8_bit(pixels), cv2.COLOR_GRAY2RGB)
-
-
-def _depth(pixels: Pixels) -> Pixels:
-    # The offset lifts ties (1 m, 3 m, ...) clear of float rounding and moves no other value.
-    grey = cv2.convertScaleAbs(pixels, alpha=255 / DEPTH_WHITE_MM, beta=2e-4)
-    return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
 
 
 _GREY = _Layout(1, _by(cv2.COLOR_GRAY2RGB))
@@ -92,11 +81,11 @@ _LAYOUTS = {
     'rgba8': _Layout(4, _by(cv2.COLOR_RGBA2RGB)),
     'bgra8': _BGRA,
     'mono8': _GREY,
-    'mono16': _Layout(1, _mono16, item_bytes=2),
+    'mono16': _GREY._replace(own_range=WHOLE),
     '8UC1': _GREY,
     '8UC3': _BGR,
     '8UC4': _BGRA,
-    '16UC1': _Layout(1, _depth, item_bytes=2),
+    '16UC1': _GREY._replace(own_range=DEPTH_MM),
     'yuv422': _UYVY,
     'uyvy': _UYVY,
     'yuv422_yuy2': _YUYV,
@@ -108,8 +97,12 @@ _LAYOUTS = {
 SUPPORTED_ENCODINGS = tuple(_LAYOUTS)
 
 
-def decode_image_message(message: ImageMessage) -> Image:
+def decode_image_message(message: ImageMessage, values: PixelRange | None = None) -> Image:
     """Decode a sensor_msgs/Image; cv_bridge, if installed, decodes encodings unknown here.
+
+    Args:
+        message: The message.
+        values: As in `decode_image`.
 
     Returns:
         RGB uint8 (H, W, 3), see `decode_image`.
@@ -125,6 +118,7 @@ def decode_image_message(message: ImageMessage) -> Image:
             encoding=message.encoding,
             step=message.step,
             is_bigendian=bool(message.is_bigendian),
+            values=values,
         )
     check_size(message.height, message.width)
     try:
@@ -145,7 +139,14 @@ def decode_image_message(message: ImageMessage) -> Image:
 
 
 def decode_image(
-    data: Data, *, height: int, width: int, encoding: str, step: int, is_bigendian: bool = False
+    data: Data,
+    *,
+    height: int,
+    width: int,
+    encoding: str,
+    step: int,
+    is_bigendian: bool = False,
+    values: PixelRange | None = None,
 ) -> Image:
     """Decode the fields of a sensor_msgs/Image.
 
@@ -156,6 +157,7 @@ def decode_image(
         encoding: One of `SUPPORTED_ENCODINGS`.
         step: Bytes from one row to the next; need not be a whole number of pixels.
         is_bigendian: Byte order of 16-bit encodings.
+        values: Black and white of 16-bit encodings; None takes the encoding's own.
 
     Returns:
         RGB uint8 (height, width, 3): a read-only view of `data` for rgb8 and BGR, else a new array.
@@ -174,7 +176,8 @@ def decode_image(
             f'{layout.at_least} or more. Got {(height, width)}: fix the driver'
         )
     rows = height + height // 2 if layout.chroma_rows else height
-    pixel_bytes = layout.channels * layout.item_bytes
+    item_bytes = 1 if layout.own_range is None else 2
+    pixel_bytes = layout.channels * item_bytes
     if step < width * pixel_bytes:
         raise EevitError(
             f'step is {step}, but a row of {width} {encoding} pixels has {width * pixel_bytes} '
@@ -189,13 +192,14 @@ def decode_image(
         )
     pixels: Pixels = np.ndarray(
         (rows, width, layout.channels),
-        np.dtype(f'{">" if is_bigendian else "<"}u{layout.item_bytes}'),
+        np.dtype(f'{">" if is_bigendian else "<"}u{item_bytes}'),
         flat,
-        strides=(step, pixel_bytes, layout.item_bytes),
+        strides=(step, pixel_bytes, item_bytes),
     )
-    if layout.item_bytes > 1:
+    if layout.own_range is not None:
         # In this machine's byte order and aligned; copies only if needed.
         pixels = np.require(pixels, np.uint16, ['ALIGNED'])
+        pixels = to_8_bit(pixels, (values or PixelRange()).of(pixels, layout.own_range))
     try:
         return layout.to_rgb(pixels)
     except cv2.error as err:  # such as an image of one pixel with OpenCV 4.5.4
@@ -204,7 +208,9 @@ def decode_image(
         ) from err
 
 
-def decode_compressed(data: Data, format: str, size: InputSize | None = None) -> Image:
+def decode_compressed(
+    data: Data, format: str, size: InputSize | None = None, values: PixelRange | None = None
+) -> Image:
     """Decode the JPEG or PNG of a sensor_msgs/CompressedImage.
 
     The bytes say which of the two it is. `format` only says what a PNG's grey values mean:
@@ -214,6 +220,7 @@ def decode_compressed(data: Data, format: str, size: InputSize | None = None) ->
         data: The file's bytes.
         format: The message's field of that name.
         size: As in `jpeg_png.decompress`.
+        values: As in `decode_image`, for a PNG of 16 bits.
 
     Returns:
         RGB uint8 (H, W, 3); 16 bits per channel become 8 as in mono16. With `size`, a large JPEG is
@@ -232,13 +239,13 @@ def decode_compressed(data: Data, format: str, size: InputSize | None = None) ->
     pixels = decompress(raw, name, size)
     if pixels.ndim == 2:
         encoding = format.split(';')[0].strip() if raw.startswith(PNG_MAGIC) else ''
-        return _grey_to_rgb(pixels, encoding)
+        return _grey_to_rgb(pixels, encoding, values)
     if pixels.dtype == np.uint16:
-        pixels = _to_8_bit(pixels)
+        pixels = to_8_bit(pixels, (values or PixelRange()).of(pixels, WHOLE))
     return (_BGR if pixels.shape[2] == 3 else _BGRA).to_rgb(pixels)
 
 
-def _grey_to_rgb(pixels: Pixels, encoding: str) -> Image:
+def _grey_to_rgb(pixels: Pixels, encoding: str, values: PixelRange | None) -> Image:
     if pixels.dtype == np.uint16:
         encoding = '16UC1' if encoding == '16UC1' else 'mono16'
     elif encoding not in _BAYER:
@@ -246,7 +253,12 @@ def _grey_to_rgb(pixels: Pixels, encoding: str) -> Image:
     height, width = pixels.shape
     pixels = pixels.astype(pixels.dtype.newbyteorder('<'), copy=False)
     return decode_image(
-        pixels, height=height, width=width, encoding=encoding, step=width * pixels.itemsize
+        pixels,
+        height=height,
+        width=width,
+        encoding=encoding,
+        step=width * pixels.itemsize,
+        values=values,
     )
 
 

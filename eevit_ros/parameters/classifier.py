@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from eevit_ros.errors import EevitError
+from eevit_ros.images.settings import ImageSettings
 from eevit_ros.model.compute import Compute, Log
 from eevit_ros.model.engine import Engine
 from eevit_ros.model.host_policy import EXIT_POLICIES, OWN
@@ -74,6 +75,7 @@ class Settings:
     """The parameters of the classifier.
 
     Attributes:
+        images: How images are read.
         thresholds: Thresholds of the exits; empty for the model's own.
         compute: How the model is computed.
         perception: How answers become a rate.
@@ -96,6 +98,7 @@ class Settings:
         'remap `image` alone.',
         choices=TRANSPORTS,
     )
+    images: ImageSettings = group(ImageSettings)
     thresholds: tuple[float, ...] = parameter(
         [],
         'Confidence above which an exit answers, within [0, 1]: one value for all exits (0.8) or '

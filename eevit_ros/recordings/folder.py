@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from eevit_ros.errors import EevitError
-from eevit_ros.images.raw import decode_compressed
+from eevit_ros.images.decoder import Decoder
 from eevit_ros.images.resize import Image, InputSize
+from eevit_ros.images.settings import ImageSettings
 from eevit_ros.recordings.errors import RecordingError
 from eevit_ros.recordings.source import SourceFrame, natural_key, picture_format
 from eevit_ros.recordings.stamps import SECOND_NS
@@ -31,8 +32,12 @@ class FolderSource:
 
     topic = ''
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, images: ImageSettings | None = None) -> None:
         """List the pictures.
+
+        Args:
+            path: The folder.
+            images: How they are read.
 
         Raises:
             RecordingError: There are none, or both beside and in sub-folders.
@@ -40,6 +45,7 @@ class FolderSource:
         self.name = Path(os.path.abspath(path)).name
         self.problems: list[str] = []
         self._path = path
+        self._images = images
         try:
             entries = _visible(path)
             folders = [entry for entry in entries if entry.is_dir()]
@@ -68,6 +74,7 @@ class FolderSource:
 
     def __iter__(self) -> Iterator[SourceFrame]:
         """Yield the pictures; each is read when its turn comes."""
+        decoder = Decoder(self._images)
         for index, file in enumerate(self._files):
             stamp_ns = SECOND_NS + round(index * SECOND_NS / RATE_HZ)
             truth = file.parent.name if self.classes else ''
@@ -75,7 +82,7 @@ class FolderSource:
                 data, unreadable = file.read_bytes(), ''
             except OSError as err:
                 data, unreadable = b'', f': {err.strerror}'
-            decode = partial(_decode, file, data, unreadable)
+            decode = partial(_decode, decoder, file, data, unreadable)
             yield SourceFrame(index, stamp_ns, stamp_ns, data, picture_format(data), decode, truth)
 
     def stamped_labels(self, topic: str) -> dict[int, str]:
@@ -92,10 +99,12 @@ def _pictures(entries: list[Path]) -> list[Path]:
     return [x for x in entries if x.suffix.lower() in PICTURE_SUFFIXES and x.is_file()]
 
 
-def _decode(file: Path, data: bytes, unreadable: str, size: InputSize | None = None) -> Image:
+def _decode(
+    decoder: Decoder, file: Path, data: bytes, unreadable: str, size: InputSize | None = None
+) -> Image:
     if unreadable:
         raise EevitError(f'{file} cannot be read{unreadable}')
     try:
-        return decode_compressed(data, '', size)
+        return decoder.compressed(data, '', size)
     except EevitError as err:
         raise EevitError(f'{file}: {err}') from err

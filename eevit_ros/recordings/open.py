@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from eevit_ros.images.settings import ImageSettings
 from eevit_ros.recordings.bag.files import is_bag
 from eevit_ros.recordings.bag.source import BagSource
 from eevit_ros.recordings.errors import RecordingError
@@ -26,12 +27,13 @@ def find_recordings(path: Path) -> list[Path]:
     return [p for p in inside if is_bag(p) or p.suffix.lower() in VIDEO_SUFFIXES] or [path]
 
 
-def open_source(path: Path, topic: str | None) -> Source:
+def open_source(path: Path, topic: str | None, images: ImageSettings | None = None) -> Source:
     """Open a recording.
 
     Args:
         path: A bag, a video file or a folder of pictures.
         topic: Topic of a bag's images; None takes the only one.
+        images: How the images are read; None for the defaults.
 
     Raises:
         RecordingError: `path` does not exist or cannot be read, or the topic is ambiguous.
@@ -40,7 +42,7 @@ def open_source(path: Path, topic: str | None) -> Source:
         if not path.exists():
             raise RecordingError(f'there is no {path}: name {_ACCEPTED}')
         if is_bag(path):
-            return BagSource(path, topic)
+            return BagSource(path, topic, images)
         if not path.is_dir() and path.suffix.lower() not in VIDEO_SUFFIXES:
             raise RecordingError(f'{path} is not a recording: name {_ACCEPTED}')
         if path.is_dir() and not any(path.iterdir()):
@@ -49,4 +51,4 @@ def open_source(path: Path, topic: str | None) -> Source:
         raise RecordingError(f'{path} cannot be read: {err.strerror}') from err
     if topic is not None:
         raise RecordingError(f'{path} is not a bag and has no topic {topic}: omit the topic')
-    return FolderSource(path) if path.is_dir() else VideoSource(path)
+    return FolderSource(path, images) if path.is_dir() else VideoSource(path)

@@ -35,10 +35,9 @@ def run(options: argparse.Namespace) -> int:
     check_names(requirements, metric_names())
     if options.parquet:
         _check_parquet()
-    result = replay(
-        options.paths, _options(options, options.params, _assignments(options)), options.out
-    )
-    page = write_report(options.out, result, options.topic)
+    chosen = _options(options, options.params, _assignments(options))
+    result = replay(options.paths, chosen, options.out)
+    page = write_report(options.out, result, options.topic, chosen.settings.images)
     if options.output_bag:
         for source in result.facts['sources']:
             write_layout(
@@ -65,9 +64,10 @@ def compare(options: argparse.Namespace) -> int:
     sides = {side: _options(options, *_side(getattr(options, side))) for side in ('a', 'b')}
     a, b = (replay(options.paths, sides[side], options.out / side) for side in sides)
     for result, side in zip((a, b), sides, strict=True):
-        write_report(options.out / side, result, options.topic)
+        write_report(options.out / side, result, options.topic, sides[side].settings.images)
     comparison = compare_results(a, b)
-    page = write_comparison(options.out, comparison, a, b, topic=options.topic)
+    images = sides['a'].settings.images
+    page = write_comparison(options.out, comparison, a, b, topic=options.topic, images=images)
     print('\n'.join(comparison.lines()))
     problems = list(dict.fromkeys([*a.problems, *b.problems]))
     _print_end(problems, f'open {page.absolute().as_uri()} in a browser')

@@ -170,7 +170,7 @@ def _one_pass(
     problems: list[str] = []
     for path in (found for given in paths for found in find_recordings(given)):
         try:
-            source = open_source(path, topic)
+            source = open_source(path, topic, settings.images)
             known = open_truth(truth, source)
         except RecordingError as err:
             problems.append(f'{path.name} was skipped: {err}')

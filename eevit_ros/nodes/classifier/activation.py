@@ -10,6 +10,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode
 
 from eevit_ros.errors import EevitError
+from eevit_ros.images.decoder import Decoder
 from eevit_ros.model.engine import Engine
 from eevit_ros.nodes.classifier.camera import Camera, Frame
 from eevit_ros.nodes.classifier.publishers import Publishers
@@ -38,6 +39,7 @@ class Activation:
         self._engine = engine
         self._settings = settings
         self._publishers = publishers
+        self._decoder = Decoder(settings.images)
         self._perception = Perception(engine, settings.perception)
         # Also held while the rate is published: an older one must not follow a newer one.
         self._lock = threading.Lock()
@@ -71,6 +73,8 @@ class Activation:
 
     def change(self, settings: Settings) -> None:
         """Apply changed live parameters."""
+        if settings.images != self._settings.images:
+            self._decoder = Decoder(settings.images)
         self._settings = settings
         with self._lock:
             self._perception.change(settings.perception)
@@ -90,7 +94,7 @@ class Activation:
                 self._bad_frame(f'{type(err).__name__}: {err}')
 
     def _answer(self, frame: Frame) -> None:
-        image = frame.decode(self._engine.input_size)
+        image = frame.decode(self._decoder, self._engine.input_size)
         observation = self._perception.observe(image)
         now_ns = self._node.get_clock().now().nanoseconds
         with self._lock:

@@ -11,7 +11,7 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage
 
-from eevit_ros.images.raw import decode_compressed, decode_image_message
+from eevit_ros.images.decoder import Decoder
 from eevit_ros.images.resize import Image as Pixels
 from eevit_ros.images.resize import InputSize
 from eevit_ros.nodes.ros_topics import message_class, qos_profile
@@ -46,15 +46,15 @@ class Frame:
     frozen: bool
     waited: bool
 
-    def decode(self, size: InputSize) -> Pixels:
+    def decode(self, decoder: Decoder, size: InputSize) -> Pixels:
         """Return it as uint8 (H, W, 3) RGB; a JPEG much larger than `size` at a reduced size.
 
         Raises:
             EevitError: It cannot be read.
         """
         if isinstance(self.message, CompressedImage):
-            return decode_compressed(self.message.data, self.message.format, size)
-        return decode_image_message(self.message)
+            return decoder.compressed(self.message.data, self.message.format, size)
+        return decoder.image(self.message, size)
 
 
 class NewestFrame(Queue[Frame | None]):

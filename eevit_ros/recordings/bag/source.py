@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from eevit_ros.errors import EevitError
-from eevit_ros.images.raw import decode_compressed, decode_image_message
-from eevit_ros.images.resize import Image, InputSize
+from eevit_ros.images.decoder import Decoder
+from eevit_ros.images.resize import InputSize
+from eevit_ros.images.settings import ImageSettings
 from eevit_ros.recordings.bag.files import open_bag
 from eevit_ros.recordings.bag.messages import (
     CLASSIFICATION,
@@ -35,17 +36,19 @@ _LOSSES_TOLD = 5  # of each file; a thousand places are one bad disk
 class BagSource:
     """The images on one topic of a bag, as a `Source`."""
 
-    def __init__(self, path: Path, topic: str | None) -> None:
+    def __init__(self, path: Path, topic: str | None, images: ImageSettings | None = None) -> None:
         """Open a bag.
 
         Args:
             path: A rosbag2 folder, or one .mcap, .db3 or .bag file.
             topic: Topic of the images; None takes the only one.
+            images: How they are read.
 
         Raises:
             RecordingError: Nothing of it can be read, or the topic is ambiguous.
         """
         self._path = path
+        self._images = images
         self._files, self.problems = open_bag(path)
         self._opening_problems = len(self.problems)
         self._topics: Counter[Topic] = Counter()
@@ -70,6 +73,7 @@ class BagSource:
         del self.problems[self._opening_problems :]
         log_times = _Backwards('log times')
         stamps = _Backwards('header stamps')
+        decoder = Decoder(self._images)
         index = received_ns = stamp_ns = losses = 0
         for path, file in self._files.items():
             in_file = 0
@@ -94,7 +98,7 @@ class BagSource:
                 else:
                     stamp_ns = stamp_of(message)
                     stamps.update(index, stamp_ns)
-                    yield _frame(index, received_ns, stamp_ns, item.topic.type, message)
+                    yield _frame(index, received_ns, stamp_ns, item.topic.type, message, decoder)
                 index += 1
             if in_file > _LOSSES_TOLD:
                 self.problems.append(f'{path}: {in_file - _LOSSES_TOLD} more places are damaged')
@@ -146,17 +150,15 @@ class BagSource:
         return f'after {index} images on {self.topic}, the last of stamp {stamp_text(stamp_ns)}'
 
 
-def _frame(index: int, received_ns: int, stamp_ns: int, kind: str, message: Any) -> SourceFrame:
+def _frame(
+    index: int, received_ns: int, stamp_ns: int, kind: str, message: Any, decoder: Decoder
+) -> SourceFrame:
     data = message.data.tobytes()
     if kind == IMAGE:
-        decode = partial(_decode_raw, message)
-        return SourceFrame(index, received_ns, stamp_ns, data, '', decode)
-    decode = partial(decode_compressed, data, message.format)
+        raw = partial(decoder.image, message)
+        return SourceFrame(index, received_ns, stamp_ns, data, '', raw)
+    decode = partial(decoder.compressed, data, message.format)
     return SourceFrame(index, received_ns, stamp_ns, data, picture_format(data), decode)
-
-
-def _decode_raw(message: Any, size: InputSize | None = None) -> Image:
-    return decode_image_message(message)
 
 
 def _refuse(reason: str, size: InputSize | None = None) -> NoReturn:

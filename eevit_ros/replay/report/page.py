@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from eevit_ros.images.settings import ImageSettings
 from eevit_ros.replay.report import figures
 from eevit_ros.replay.report.moments import moments
 from eevit_ros.replay.report.pictures import reopen, thumbnails, wanted
@@ -41,16 +42,17 @@ CLOCKS = {
 }
 
 
-def write_report(folder: Path, result: Result, topic: str | None) -> Path:
+def write_report(folder: Path, result: Result, topic: str | None, images: ImageSettings) -> Path:
     """Write report.json and report.html, and return the path of the latter.
 
     Args:
         folder: Folder to write into.
         result: Result of a replay.
         topic: Topic of the images; the recordings are read once more for pictures.
+        images: How the images are read.
     """
     write_json(folder, result)
-    pictures = thumbnails(reopen(result.facts, topic), wanted(result.frames))
+    pictures = thumbnails(reopen(result.facts, topic, images), wanted(result.frames))
     return write_page(folder, result, pictures)
 
 

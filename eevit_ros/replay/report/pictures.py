@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from eevit_ros.images.resize import Image
+from eevit_ros.images.settings import ImageSettings
 from eevit_ros.recordings.open import open_source
 from eevit_ros.recordings.source import Source
 from eevit_ros.replay.errors import ReplayError
@@ -67,16 +68,17 @@ def wanted(frames: pd.DataFrame) -> set[tuple[str, int]]:
     return {(str(bags.iloc[row]), int(indices.iloc[row])) for row in rows}
 
 
-def reopen(facts: Mapping[str, Any], topic: str | None) -> list[Source]:
+def reopen(facts: Mapping[str, Any], topic: str | None, images: ImageSettings) -> list[Source]:
     """Open the recordings of a finished replay once more, under the names they had.
 
     Args:
         facts: Facts of the replay; 'sources' holds path and name of each recording.
         topic: Topic of the images; None takes the only one.
+        images: How the images are read.
     """
     sources = []
     for about in facts['sources']:
-        source = open_source(Path(about['path']), topic)
+        source = open_source(Path(about['path']), topic, images)
         source.name = about['name']
         sources.append(source)
     return sources

@@ -135,7 +135,7 @@ def merge(jobs: Sequence[Job], folder: Path) -> None:
 
 def _replay(job: Job, progress: bool) -> JobResult:
     options, settings = job.options, job.options.settings
-    source = open_source(job.path, options.topic)
+    source = open_source(job.path, options.topic, settings.images)
     source.name = job.name
     truth = open_truth(options.truth, source)
     engine = load_engine(settings)

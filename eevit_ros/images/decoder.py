@@ -1,0 +1,55 @@
+"""From the messages of one camera to RGB frames: the one way of node and replay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from eevit_ros.images.pixel_range import PixelRange
+from eevit_ros.images.raw import Data, decode_compressed, decode_image_message
+from eevit_ros.images.resize import Image, InputSize
+from eevit_ros.images.settings import ImageSettings
+
+if TYPE_CHECKING:
+    from sensor_msgs.msg import Image as ImageMessage
+
+
+class Decoder:
+    """Decodes the images of one camera as the settings say. For one thread.
+
+    It holds what lasts from one image to the next: a range that follows them.
+    """
+
+    def __init__(self, settings: ImageSettings | None = None) -> None:
+        """Start before the first image."""
+        self._values = PixelRange((settings or ImageSettings()).image_range)
+
+    def image(self, message: ImageMessage, size: InputSize | None = None) -> Image:
+        """Decode a sensor_msgs/Image, see `raw.decode_image_message`.
+
+        Args:
+            message: The message.
+            size: The model input that the pixels are for; None decodes all of them.
+
+        Returns:
+            RGB uint8 (H, W, 3).
+
+        Raises:
+            EevitError: It cannot be read.
+        """
+        return decode_image_message(message, self._values)
+
+    def compressed(self, data: Data, format: str, size: InputSize | None = None) -> Image:
+        """Decode the file of a sensor_msgs/CompressedImage, see `raw.decode_compressed`.
+
+        Args:
+            data: The file's bytes.
+            format: The message's field of that name.
+            size: As in `image`; a much larger JPEG is decoded at a reduced size.
+
+        Returns:
+            RGB uint8 (H, W, 3).
+
+        Raises:
+            EevitError: It cannot be read.
+        """
+        return decode_compressed(data, format, size, self._values)
