@@ -131,7 +131,7 @@ class Settings:
     )
     frozen_after_frames: int = parameter(
         10,
-        'Repeated frames in a row (same stamp or same bytes) after which the camera counts as '
+        'Frames in a row with the same picture, byte for byte, after which the camera counts as '
         'frozen and the rate drops to the floor. Raise it for a simulated camera without noise.',
         1,
         1_000_000,

@@ -1,4 +1,4 @@
-"""What the frames say of the camera: how fast they come, how old, whether they repeat or are blank.
+"""What the frames say of the camera: how fast they come, whether they repeat or are blank.
 
 A network may be sure, and sure early, of a picture that shows nothing, or of one that is old.
 """
@@ -13,15 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from eevit_ros.images.resize import Image
+from eevit_ros.perception.stamps import StampWatch
 
 CELLS = 8
 """Cells a side, each of which is averaged, so that the sensor's noise is no contrast."""
 
 SAMPLES = 8
 """Least pixels a side of a cell that are averaged; all pixels of a large image take too long."""
-
-OLDEST_MS = 10_000.0
-MISMATCH = 'clock mismatch'
 
 WINDOW = 60
 ENOUGH = 20
@@ -49,23 +47,8 @@ def contrast(image: Image) -> float:
     return float(mean.std())
 
 
-def frame_age_ms(stamp_ns: int, now_ns: int) -> float | None:
-    """Return the milliseconds from a frame's stamp to now.
-
-    Args:
-        stamp_ns: The header's stamp, nanoseconds.
-        now_ns: Now, on the clock that stamps the frames, nanoseconds.
-
-    Returns:
-        The age; None when the two clocks do not agree: a stamp of zero, in the future, or older
-        than `OLDEST_MS`.
-    """
-    age_ms = (now_ns - stamp_ns) * 1e-6
-    return age_ms if stamp_ns != 0 and 0.0 <= age_ms <= OLDEST_MS else None
-
-
 class FrozenCamera:
-    """Counts frames in a row that repeat the one before: the same stamp, or the same bytes.
+    """Counts frames in a row that repeat the picture before, byte for byte; stamps do not matter.
 
     A real sensor's noise never repeats, so a few equal frames are enough to tell. One is not: a
     frame may be delivered twice, and a simulated camera that stands still renders equal pictures.
@@ -77,25 +60,22 @@ class FrozenCamera:
     def __init__(self, limit: int) -> None:
         """Watch a camera that counts as frozen after `limit` repetitions in a row, at least 1."""
         self._limit = limit
-        self._stamp_ns = 0
         self._data: array[int] | bytes = b''
         self.repeats = 0
 
-    def update(self, stamp_ns: int, data: array[int] | bytes) -> bool:
+    def update(self, data: array[int] | bytes) -> bool:
         """Compare a frame with the one before.
 
         Args:
-            stamp_ns: The header's stamp, nanoseconds; 0 means that the driver sets none.
             data: The image's bytes, kept (not copied) until the next call. Comparing costs one
                 memcmp, which ends at the first byte that differs.
 
         Returns:
             Whether the camera is frozen.
         """
-        same_stamp = stamp_ns != 0 and stamp_ns == self._stamp_ns
-        same_data = len(data) > 0 and data == self._data
-        self.repeats = self.repeats + 1 if same_stamp or same_data else 0
-        self._stamp_ns, self._data = stamp_ns, data
+        same = len(data) > 0 and data == self._data
+        self.repeats = self.repeats + 1 if same else 0
+        self._data = data
         return self.repeats >= self._limit
 
 
@@ -163,6 +143,7 @@ class CameraHealth:
         lost: Messages that the middleware says it lost.
         frozen: Whether the camera repeats itself.
         rate: How fast frames come.
+        stamps: Whether their stamps tell an age.
     """
 
     def __init__(self, frozen_after: int, now_s: float) -> None:
@@ -177,6 +158,7 @@ class CameraHealth:
         self.received_s = now_s
         self.frozen = False
         self.rate = CameraRate()
+        self.stamps = StampWatch()
 
     @property
     def repeats(self) -> int:
@@ -187,5 +169,6 @@ class CameraHealth:
         """Take a frame: its stamp, its bytes (see `FrozenCamera.update`), and when it came."""
         self.received += 1
         self.received_s = now_s
-        self.frozen = self._repetition.update(stamp_ns, data)
+        self.frozen = self._repetition.update(data)
+        self.stamps.update(stamp_ns, now_s, repeated=self.repeats > 0)
         self.rate.update(stamp_ns, now_s)

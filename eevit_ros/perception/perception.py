@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from eevit_ros.images.resize import Image
 from eevit_ros.model.engine import Engine, ExitResult
-from eevit_ros.perception.camera_health import MISMATCH, contrast, frame_age_ms
+from eevit_ros.perception.camera_health import contrast
 from eevit_ros.perception.shift import ShiftMonitor, ShiftSettings
+from eevit_ros.perception.stamps import MISMATCH, USELESS, frame_age_ms
 from eevit_ros.settings import group, parameter
 from eevit_ros.speed.rate import RateInput, RateLaw, RateSettings
 
@@ -60,9 +61,11 @@ class FrameRecord:
     Attributes:
         result: Answer of the network.
         adaptive_rate: Rate after this frame, 0..1.
-        age_ms: Milliseconds from the image's stamp to the answer; None for a clock mismatch.
+        age_ms: Milliseconds from the image's stamp to the answer; None where stamps do not tell.
         drops: Frames replaced by newer ones so far.
         model_hash: SHA-256 of the model file (hexadecimal).
+        behind_s: Seconds from the image's stamp to the answer, by clocks that may disagree.
+        useless_stamps: Whether the camera's stamps tell no age, whatever the clocks.
     """
 
     result: ExitResult
@@ -70,10 +73,13 @@ class FrameRecord:
     age_ms: float | None
     drops: int
     model_hash: str
+    behind_s: float = 0.0
+    useless_stamps: bool = False
 
     def values(self) -> dict[str, str]:
         """Return the values of ~/frame by name, in the order of the message."""
         result = self.result
+        no_age = USELESS if self.useless_stamps else MISMATCH
         return {
             'label': result.class_name,
             'exit_layer': str(result.exit_layer),
@@ -82,7 +88,7 @@ class FrameRecord:
             'adaptive_rate': f'{self.adaptive_rate:.6f}',
             'preprocess_ms': f'{result.preprocess_ms:.3f}',
             'inference_ms': f'{result.inference_ms:.3f}',
-            'age_ms': MISMATCH if self.age_ms is None else f'{self.age_ms:.3f}',
+            'age_ms': no_age if self.age_ms is None else f'{self.age_ms:.3f}',
             'drops': str(self.drops),
             'model_hash': self.model_hash,
         }
@@ -135,6 +141,7 @@ class Perception:
         now_s: float,
         doubtful: bool,
         drops: int,
+        useless_stamps: bool = False,
     ) -> FrameRecord:
         """Let the rate follow an observation; return the frame's record.
 
@@ -146,8 +153,10 @@ class Perception:
             doubtful: Whether the frame may be an old one (frozen camera, stalled process): its
                 answer must not make the robot faster.
             drops: Frames replaced by newer ones so far.
+            useless_stamps: Whether the camera's stamps tell no age, see `stamps.StampWatch`.
         """
-        result, age_ms = observation.result, frame_age_ms(stamp_ns, now_ns)
+        result = observation.result
+        age_ms = None if useless_stamps else frame_age_ms(stamp_ns, now_ns)
         if doubtful or observation.blind:
             rate = self._law.fault(now_s)
         else:
@@ -155,7 +164,10 @@ class Perception:
             rate = self._law.update(RateInput(result.depth, result.confidence, age_s), now_s)
             if self.shift.answer(result.exit_index, result.confidence, now_s):
                 rate = self._law.fault(now_s)
-        return FrameRecord(result, rate, age_ms, drops, self._engine.sha256)
+        behind_s = (now_ns - stamp_ns) * 1e-9
+        return FrameRecord(
+            result, rate, age_ms, drops, self._engine.sha256, behind_s, useless_stamps
+        )
 
     def fault(self, now_s: float) -> float:
         """Take a frame that gave no answer; return the adaptive rate, the floor."""

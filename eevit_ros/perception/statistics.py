@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from eevit_ros.perception.camera_health import MISMATCH, OLDEST_MS, CameraHealth
+from eevit_ros.perception.camera_health import CameraHealth
 from eevit_ros.perception.perception import FrameRecord, Observation
+from eevit_ros.perception.stamps import mismatch, useless
 from eevit_ros.perception.status import ERROR, OK, WARN, Status
-from eevit_ros.speed.rate import RateSettings
+from eevit_ros.speed.rate import RateSettings, without_age
 
 LATENCIES = 300
 GAPS_TO_WARN = 0.3
@@ -79,7 +80,7 @@ class Statistics:
         self._stall_s = 0.0
         self._error = self._last_unsure = self._last_blind = ''
         self._last_was_bad = False
-        self._clock_mismatch = False
+        self._mismatch_s: float | None = None  # of the last answer
         self._contrast: float | None = None
         self._is_blind = False
         self._exits: Counter[int] = Counter()
@@ -101,9 +102,11 @@ class Statistics:
                 counts.unsure += 1
                 self._last_unsure = f'{result.class_name!r} {result.confidence:.2f}'
             self._inference_ms.append(result.inference_ms)
-            self._clock_mismatch = record.age_ms is None
+            self._mismatch_s = None
             if record.age_ms is not None:
                 self._age_ms.append(record.age_ms)
+            elif not record.useless_stamps:
+                self._mismatch_s = record.behind_s
             self._contrast, self._is_blind = observation.contrast, observation.blind
             if observation.blind:
                 counts.blind += 1
@@ -206,9 +209,11 @@ class Statistics:
         if waited or counts.stalls > reported.stalls:
             since = f'this process stalled for {self._stall_s:.1f} s'
             found.append((WARN, f'{since}; {waited} answer(s) are ignored for the rate'))
-        if self._clock_mismatch:
-            limits = f'zero, in the future or older than {OLDEST_MS / 1e3:g} s'
-            found.append((WARN, f'{MISMATCH}: image stamps are {limits}'))
+        offset_s = self._mismatch_s
+        text = useless(camera.stamps.fault) or ('' if offset_s is None else mismatch(offset_s))
+        if text:
+            floor = without_age(self.rate)
+            found.append((WARN, f'{text}; {floor}' if floor else text))
         return found
 
     def _values(self, now_s: float, camera: CameraHealth, drops: int) -> dict[str, str]:

@@ -39,6 +39,7 @@ LOWEST_FLOOR = 0.01  # as float32 or in percent still clearly not 0, which Nav2 
 SHARE = (0.0, 1.0)
 PHYSICAL_RANGE = (0.001, 1000.0)  # seconds, metres, metres per second and per second squared
 MAPPINGS = ('depth', 'confidence', 'latency', 'stopping_distance')
+NEED_AGE = ('latency', 'stopping_distance')
 
 
 @dataclass(frozen=True)
@@ -198,6 +199,13 @@ class RateLaw:
     def _is_stale(self, now_s: float) -> bool:
         # In this form NaN and a time before the last answer count as stale.
         return not 0 <= now_s - self._since_s < self._settings.stale_after_s
+
+
+def without_age(settings: RateSettings) -> str:
+    """Return that mappings without an age keep the rate at the floor; '' where none needs it."""
+    names = [name for name in settings.mappings if name in NEED_AGE]
+    floor = f'without an age, rate.mappings {", ".join(names)} keeps the rate at the floor'
+    return floor if names else ''
 
 
 def _is_fault(settings: RateSettings, answer: RateInput) -> bool:

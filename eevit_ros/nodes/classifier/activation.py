@@ -106,6 +106,7 @@ class Activation:
                 now_s=now_s,
                 doubtful=frame.frozen or frame.waited,
                 drops=self._camera.newest.drops,
+                useless_stamps=frame.useless_stamps,
             )
             self._publishers.send_rate(record.adaptive_rate)
         self._statistics.answered(observation, record, now_s, waited=frame.waited)

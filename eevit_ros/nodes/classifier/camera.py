@@ -32,19 +32,21 @@ TYPES = dict(zip(TRANSPORTS, IMAGE.types, strict=True))
 
 @dataclass(frozen=True)
 class Frame:
-    """A message as it came, and why its answer must not make the robot faster.
+    """A message as it came, and what its answer is worth.
 
     Attributes:
         message: The sensor_msgs/Image or CompressedImage.
         stamp_ns: Stamp of its header, nanoseconds.
         frozen: Whether the camera repeats itself.
         waited: Whether it may have waited in a queue while this process stalled.
+        useless_stamps: Whether the camera's stamps tell no age.
     """
 
     message: Any
     stamp_ns: int
     frozen: bool
     waited: bool
+    useless_stamps: bool
 
     def decode(self, decoder: Decoder, size: InputSize) -> Pixels:
         """Return it as uint8 (H, W, 3) RGB; a JPEG much larger than `size` at a reduced size.
@@ -137,7 +139,8 @@ class Camera:
         now_s = time.monotonic()
         self.health.update(stamp_ns, message.data, now_s)
         waited = self._stall.update(now_s)
-        self.newest.put(Frame(message, stamp_ns, self.health.frozen, waited))
+        useless = bool(self.health.stamps.fault)
+        self.newest.put(Frame(message, stamp_ns, self.health.frozen, waited, useless))
 
     def _on_lost(self, event: Any) -> None:
         self.health.lost += event.total_count_change

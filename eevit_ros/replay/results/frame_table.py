@@ -17,8 +17,8 @@ Columns (units in the names; an empty cell, NaN or '', where nothing is known):
     adaptive_rate         right after the answer
     speed_limit_percent   the governor's limit right after the answer (for all frames that came)
     latency_ms            decoding and preparing the frame, and inference
-    age_ms                from stamp to answer; empty on a clock mismatch
-    notes                 blind, frozen, unsure, shifted, or the error of a bad frame
+    age_ms                from stamp to answer; empty on a clock mismatch or for useless stamps
+    notes                 blind, frozen, unsure, shifted, ageless, or the error of a bad frame
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ import pandas as pd
 
 ANSWERED, DROPPED, BAD = 'answered', 'dropped', 'bad'
 
-NOTES = ('blind', 'frozen', 'unsure', 'shifted')
+NOTES = ('blind', 'frozen', 'unsure', 'shifted', 'ageless')
 """Words that the column `notes` may hold for an answered frame."""
 
 LIMIT_COLUMNS = ('bag', 'time_ns', 'adaptive_rate', 'speed_limit_percent')

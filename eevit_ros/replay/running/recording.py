@@ -9,8 +9,9 @@ from typing import Any
 from eevit_ros.errors import EevitError
 from eevit_ros.images.resize import Image
 from eevit_ros.model.engine import Engine
-from eevit_ros.perception.camera_health import FrozenCamera
-from eevit_ros.perception.perception import Observation, Perception
+from eevit_ros.perception.camera_health import CameraHealth
+from eevit_ros.perception.perception import FrameRecord, Observation, Perception
+from eevit_ros.perception.stamps import mismatch, useless
 from eevit_ros.recordings.source import Source, SourceFrame
 from eevit_ros.recordings.truth import Truth
 from eevit_ros.replay.options import ReplayOptions
@@ -19,6 +20,7 @@ from eevit_ros.replay.running.clock import live, unhurried
 from eevit_ros.replay.running.latency import open_latency
 from eevit_ros.replay.running.output_bag import OutputBag
 from eevit_ros.replay.running.simulated_governor import SimulatedGovernor, Tick, seconds
+from eevit_ros.speed.rate import without_age
 
 
 class RecordingReplay:
@@ -58,11 +60,13 @@ class RecordingReplay:
         self._bag = bag
         self._perception = Perception(engine, options.settings.perception)
         self._governor = SimulatedGovernor(self._perception, options.governor, on_tick)
-        self._frozen = FrozenCamera(options.settings.frozen_after_frames)
+        self._camera = CameraHealth(options.settings.frozen_after_frames, 0.0)
         self._free_ns = 0
         self._drops = 0
         self._unwritten = 0
         self._first_unwritten = ''
+        self._ageless = 0
+        self._first_ageless = ''
 
     def run(self, on_frame: Callable[[], object] = lambda: None) -> None:
         """Replay all of it; `on_frame` is called after each frame.
@@ -75,21 +79,27 @@ class RecordingReplay:
         if self._options.real_time:
             starts = live(self._source, lambda: self._free_ns)
         for frame, start_ns in starts:
-            frozen = self._frozen.update(frame.stamp_ns, frame.data)
+            self._camera.update(frame.stamp_ns, frame.data, seconds(frame.received_ns))
             if start_ns is None:
                 self._drops += 1
                 self._picture(frame)
                 self._write(frame, DROPPED, max(frame.received_ns, self._free_ns))
             else:
-                self._answer(frame, start_ns, frozen)
+                self._answer(frame, start_ns)
             on_frame()
         if self._unwritten:
             self._source.problems.append(
                 f'{self._unwritten} pictures are not in the output bag, the first that of '
                 f'{self._first_unwritten}'
             )
+        floor = without_age(self._options.settings.perception.rate)
+        if self._ageless and floor:
+            self._source.problems.append(
+                f'{self._source.name}: {self._ageless} answers have no age: {floor}; the first is '
+                f'{self._first_ageless}'
+            )
 
-    def _answer(self, frame: SourceFrame, start_ns: int, frozen: bool) -> None:
+    def _answer(self, frame: SourceFrame, start_ns: int) -> None:
         begin_s = time.perf_counter()
         try:
             image = frame.decode(self._engine.input_size)
@@ -113,9 +123,14 @@ class RecordingReplay:
             stamp_ns=frame.stamp_ns,
             now_ns=now_ns,
             now_s=seconds(now_ns),
-            doubtful=frozen,
+            doubtful=self._camera.frozen,
             drops=self._drops,
+            useless_stamps=bool(self._camera.stamps.fault),
         )
+        if record.age_ms is None:
+            self._ageless += 1
+            fault = useless(self._camera.stamps.fault) or mismatch(record.behind_s)
+            self._first_ageless = self._first_ageless or f'frame {frame.index}: {fault}'
         result, rate = record.result, record.adaptive_rate
         percent = self._governor.update(rate, now_ns)
         self._picture(frame, image)
@@ -136,7 +151,7 @@ class RecordingReplay:
             adaptive_rate=rate,
             latency_ms=latency_ms,
             age_ms=record.age_ms,
-            notes=self._notes(observation, frozen),
+            notes=self._notes(observation, record),
         )
 
     def _reference(self, image: Image) -> str:
@@ -144,14 +159,15 @@ class RecordingReplay:
             return ''
         return self._engine.run(image, full_depth=True).class_name
 
-    def _notes(self, observation: Observation, frozen: bool) -> str:
+    def _notes(self, observation: Observation, record: FrameRecord) -> str:
         least = self._options.settings.perception.rate.min_confidence
         unsure = observation.result.confidence < least
         notes = {
             'blind': observation.blind,
-            'frozen': frozen,
+            'frozen': self._camera.frozen,
             'unsure': unsure,
             'shifted': bool(self._perception.shift.warning),
+            'ageless': record.age_ms is None,
         }
         return ' '.join(note for note, holds in notes.items() if holds)
 

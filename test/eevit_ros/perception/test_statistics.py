@@ -27,7 +27,7 @@ class Watched:
 
     def freeze(self, now_s: float, repeats: int) -> None:
         for _ in range(repeats + 1):
-            self.camera.update(1, b'', now_s)
+            self.camera.update(int(now_s * 1e9), b'still', now_s)
 
     def answer(
         self,
@@ -36,10 +36,13 @@ class Watched:
         contrast: float = 40.0,
         blind: bool = False,
         waited: bool = False,
+        useless_stamps: bool = False,
         **result: Any,
     ) -> None:
         observation = Observation(exit_result(**result), contrast, blind)
-        record = FrameRecord(observation.result, 1.0, age_ms, drops=0, model_hash='')
+        record = FrameRecord(
+            observation.result, 1.0, age_ms, 0, model_hash='', useless_stamps=useless_stamps
+        )
         self.statistics.answered(observation, record, now_s, waited=waited)
 
     def report(
@@ -234,6 +237,27 @@ def test_a_clock_mismatch_is_a_warning(running: Watched) -> None:
     found = running.report(2.0)
     assert found.level == WARN
     assert found.message.startswith('clock mismatch')
+    assert 'floor' not in found.message
+
+
+def test_useless_stamps_are_a_warning_of_their_own(running: Watched) -> None:
+    running.camera.update(0, b'a', 2.1)
+    running.answer(2.1, age_ms=None, useless_stamps=True)
+    found = running.report(2.1)
+    assert found.level == WARN
+    assert found.message.startswith('useless stamps')
+    assert 'clock mismatch' not in found.message
+
+
+@pytest.mark.parametrize('mapping', ['latency', 'stopping_distance'])
+@pytest.mark.parametrize('useless', [False, True])
+def test_a_mapping_that_needs_an_age_says_so_where_there_is_none(
+    running: Watched, mapping: str, useless: bool
+) -> None:
+    running.statistics.rate = RateSettings(mappings=('depth', mapping), stale_after_s=0.5)
+    running.camera.update(0 if useless else 3 * 10**9, b'a', 2.1)
+    running.answer(2.1, age_ms=None, useless_stamps=useless)
+    assert f'rate.mappings {mapping} keeps the rate at the floor' in running.report(2.1).message
 
 
 def test_unsure_answers_are_a_warning_with_the_last_of_them(running: Watched) -> None:

@@ -84,11 +84,12 @@ class Tick(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Rows and ticks, and the rows as the file holds them."""
+    """Rows and ticks, the rows as the file holds them, and what else was said."""
 
     rows: list[FrameRow]
     ticks: list[Tick]
     text: str
+    problems: list[str]
 
 
 class _KeepingWriter(FrameWriter):
@@ -120,7 +121,7 @@ def replayed(
         engine, shared, source, truth, rows, lambda *tick: ticks.append(Tick(*tick))
     )
     replay.run(on_frame)
-    return Outcome(rows.rows, ticks, file.getvalue())
+    return Outcome(rows.rows, ticks, file.getvalue(), source.problems)
 
 
 def _same(pixels: Image, target: object = None) -> Image:

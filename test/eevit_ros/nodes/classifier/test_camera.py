@@ -14,7 +14,7 @@ from eevit_ros.nodes.classifier.camera import Frame, NewestFrame  # noqa: E402
 
 
 def frame(number: int) -> Frame:
-    return Frame(None, number, frozen=False, waited=False)
+    return Frame(None, number, frozen=False, waited=False, useless_stamps=False)
 
 
 @given(st.lists(st.integers(0, 5), max_size=30))
