@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 import yaml
@@ -60,25 +61,20 @@ def command(shop: Path, *words: object) -> int:
 
 
 @pytest.fixture(scope='module')
-def files(shop: Path) -> dict[str, Path]:
-    """Files with other measures; that of the entropy promises something, too."""
-    targets = {'entropy': ['--risk', 0.3, '--delta', 0.2], 'margin': ['--min-speedup', 1]}
-    found = {}
-    for policy, target in targets.items():
-        found[policy] = shop / f'{policy}.onnx'
-        options = ['--policy', policy, *target, '--out', found[policy]]
-        assert command(shop, 'export', 'weights', *options) == 0
-    return found
+def exported(shop: Path) -> Path:
+    """A file that measures by entropy and promises something."""
+    path = shop / 'entropy.onnx'
+    options = ['--policy', 'entropy', '--risk', 0.3, '--delta', 0.2, '--out', path]
+    assert command(shop, 'export', 'weights', *options) == 0
+    return path
 
 
-@pytest.mark.parametrize('policy', ['entropy', 'margin'])
 def test_the_graph_measures_as_numpy_does_at_every_exit(
-    files: dict[str, Path], images: torch.Tensor, policy: str
+    exported: Path, images: torch.Tensor
 ) -> None:
-    exported = files[policy]
     engine = Engine(exported)
     meta = engine.metadata
-    assert meta.policy == policy
+    assert meta.policy == 'entropy'
     every_exit = AllExits(exported)
     for image in images.numpy()[:4]:
         probabilities = every_exit.probabilities(image)[:, None]
@@ -115,23 +111,39 @@ def test_torch_and_numpy_measure_alike(
     assert 0 < found <= 1
 
 
+class Measures(torch.nn.Module):
+    """The measures of all policies that a graph can hold."""
+
+    def forward(self, probabilities: torch.Tensor) -> torch.Tensor:
+        return torch.stack([measure(name, probabilities) for name in STATELESS])
+
+
+def test_every_measure_can_be_exported() -> None:
+    probabilities = torch.randn(1, 5, generator=torch.Generator().manual_seed(0)).softmax(-1)
+    program = torch.onnx.export(Measures().eval(), (probabilities,), dynamo=True, verbose=False)
+    assert program is not None
+    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
+    (found,) = session.run(None, {session.get_inputs()[0].name: probabilities.numpy()})
+    expected = [measure(name, probabilities).item() for name in STATELESS]
+    np.testing.assert_allclose(found.squeeze(), expected, rtol=1e-6)
+
+
 def test_another_policy_is_evaluated_without_a_wall_clock(
-    shop: Path, files: dict[str, Path], capsys: pytest.CaptureFixture[str]
+    shop: Path, exported: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = shop / 'patience.json'
     options = ['--policy', 'patience', '--thresholds', 0.5, '--out', out]  # two in a row
-    assert command(shop, 'evaluate', files['margin'].name, *options) == 0
+    assert command(shop, 'evaluate', exported.name, *options) == 0
     figures = json.loads(out.read_text())
     layers, shares = zip(*((row['layer'], row['share']) for row in figures['exits']), strict=True)
     assert shares[0] == 0 and sum(shares) == pytest.approx(1)
     assert figures['speedup_layers'] == pytest.approx(3 / np.dot(layers, shares))
-    assert command(shop, 'evaluate', files['margin'].name, '--policy', 'patience') == 1
+    assert command(shop, 'evaluate', exported.name, '--policy', 'patience') == 1
     assert '--policy and --thresholds go together' in capsys.readouterr().err
 
 
-def test_the_promise_is_in_the_file(files: dict[str, Path]) -> None:
-    assert Engine(files['margin']).metadata.promise is None
-    promise = Engine(files['entropy']).metadata.promise
+def test_the_promise_is_in_the_file(exported: Path) -> None:
+    promise = Engine(exported).metadata.promise
     assert promise is not None
     assert (promise.kind, promise.epsilon, promise.delta) == ('accuracy_gap', 0.3, 0.2)
     assert (promise.samples, promise.policy) == (20, 'entropy')  # half of what was held out
@@ -158,16 +170,16 @@ def test_thresholds_of_a_run_are_written_with_the_trade_off(shop: Path, policy: 
 
 def test_a_file_is_fast_enough_for_a_target_in_milliseconds(
     shop: Path,
-    files: dict[str, Path],
+    exported: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr('model_export.commands.thresholds.ROUNDS', 20)
     out = shop / 'p99'
-    options = ['--split', 'train', '--policy', 'margin', '--out', out]
-    assert command(shop, 'thresholds', files['margin'].name, *options, '--p99-ms', 10_000) == 0
+    options = ['--split', 'train', '--out', out]
+    assert command(shop, 'thresholds', exported.name, *options, '--p99-ms', 10_000) == 0
     assert 'The 99th percentile of a frame' in (out / 'trade_off.md').read_text()
-    assert command(shop, 'thresholds', files['margin'].name, *options, '--p99-ms', 1e-6) == 1
+    assert command(shop, 'thresholds', exported.name, *options, '--p99-ms', 1e-6) == 1
     assert 'p99 within 1e-06 ms: no thresholds keep' in capsys.readouterr().err
 
 

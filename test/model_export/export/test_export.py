@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ from model_export.network.macs import count_macs
 from model_export.recipe.recipe import Recipe
 from test.model_export.random_model import CLASSES, random_model
 
+EXITS = 2
+
 
 @dataclass
 class Exported:
@@ -42,16 +45,19 @@ class Exported:
 
 @pytest.fixture(scope='module')
 def exported(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    """The tiny random model, all the way to a file."""
-    model = fold(random_model(recipe))
-    divide_by_temperatures(model, [1.0, 1.2, 0.8, 1.0, 1.5])
+    """A random model of few layers, all the way to a file: each takes long to export."""
+    lph, _, gah, _ = recipe.exits
+    exits = (lph, dataclasses.replace(gah, layer=2))
+    backbone = dataclasses.replace(recipe.backbone, layers=3)
+    model = fold(random_model(dataclasses.replace(recipe, backbone=backbone, exits=exits)))
+    divide_by_temperatures(model, [1.2, 0.8, 1.5])
     round_weights_to_half(model)
     macs = count_macs(model)
     metadata = ModelMetadata(
-        name='tiny', class_names=CLASSES, exit_layers=model.exit_layers, layers=5,
-        input_height=24, input_width=24, resize=RULE, default_thresholds=(0.5,) * 4,
+        name='tiny', class_names=CLASSES, exit_layers=model.exit_layers, layers=3,
+        input_height=24, input_width=24, resize=RULE, default_thresholds=(0.5,) * EXITS,
         macs=macs.leaving, head_macs=macs.heads, backbone_macs=macs.backbone,
-        accuracy=(0.25,) * 5, accuracy_data='nothing', training_data='nothing', licence='none',
+        accuracy=(0.25,) * 3, accuracy_data='nothing', training_data='nothing', licence='none',
     )  # fmt: skip
     proto = to_onnx(model, metadata)
     path = tmp_path_factory.mktemp('model') / 'tiny.onnx'
@@ -68,8 +74,8 @@ def pixels(images: torch.Tensor) -> Image:
 def every_exit(exported: Exported, pixels: Image) -> Probabilities:
     """What the single graph answers when forced to leave at each exit, float32 (E + 1, N, C)."""
     engine, found = Engine(exported.path, compute=Compute(execution='single')), []
-    for exit_index in range(5):
-        engine.thresholds = [1.0] * exit_index + [0.0] * (4 - exit_index)
+    for exit_index in range(EXITS + 1):
+        engine.thresholds = [1.0] * exit_index + [0.0] * (EXITS - exit_index)
         found.append([engine.run(image).probabilities for image in pixels])
     return np.array(found)
 
@@ -77,8 +83,8 @@ def every_exit(exported: Exported, pixels: Image) -> Probabilities:
 def test_the_engine_answers_as_torch_at_every_exit(exported: Exported, pixels: Image) -> None:
     engine = Engine(exported.path)
     expected = exported.model(torch.from_numpy(pixels)).softmax(-1)
-    for exit_index in range(5):
-        engine.thresholds = [1.0] * exit_index + [0.0] * (4 - exit_index)
+    for exit_index in range(EXITS + 1):
+        engine.thresholds = [1.0] * exit_index + [0.0] * (EXITS - exit_index)
         for n, image in enumerate(pixels):
             result = engine.run(image)
             assert result.exit_index == exit_index
@@ -98,8 +104,8 @@ def test_stages_answer_as_the_single_graph_at_every_exit(
     exported: Exported, pixels: Image, every_exit: Probabilities
 ) -> None:
     staged = Engine(exported.path, compute=Compute(execution='staged'))
-    for exit_index in range(5):
-        staged.thresholds = [1.0] * exit_index + [0.0] * (4 - exit_index)
+    for exit_index in range(EXITS + 1):
+        staged.thresholds = [1.0] * exit_index + [0.0] * (EXITS - exit_index)
         for n, image in enumerate(pixels):
             result = staged.run(image)
             assert result.exit_index == exit_index
@@ -115,7 +121,7 @@ def test_stages_leave_by_any_policy_where_it_would_offline(
 ) -> None:
     engine = Engine(exported.path, exit_policy=policy, thresholds=threshold)
     measures = measure_exits(build_policy(policy, exported.metadata.accuracy), every_exit)
-    taken = exits_taken(measures.measure, np.full(4, threshold, np.float32))
+    taken = exits_taken(measures.measure, np.full(EXITS, threshold, np.float32))
     for n, image in enumerate(pixels):
         result = engine.run(image)
         assert result.exit_index == taken[n]
@@ -146,7 +152,7 @@ def test_the_file_keeps_the_contract(exported: Exported) -> None:
             assert tensor.data_location != onnx.TensorProto.EXTERNAL
             if np.prod(tensor.dims) >= 1024:
                 assert tensor.data_type != onnx.TensorProto.FLOAT  # stored as float16
-    assert sum(node.op_type == 'If' for node in proto.graph.node) == 4  # one an exit
+    assert sum(node.op_type == 'If' for node in proto.graph.node) == EXITS  # one an exit
 
 
 def test_the_metadata_say_how_to_resize(exported: Exported) -> None:
@@ -165,7 +171,7 @@ def test_nan_is_refused(exported: Exported, pixels: Image) -> None:
     other = copy.deepcopy(exported.model)
     with torch.no_grad():
         other.backbone.classifier.bias[0] = torch.nan
-    with pytest.raises(ModelExportError, match=r'differ by nan at exit 4'):
+    with pytest.raises(ModelExportError, match=r'differ by nan at exit 2'):
         check(exported.proto, other, pixels)
 
 

@@ -31,7 +31,7 @@ from model_export.recipe.recipe import BackboneRecipe, ExitRecipe, Recipe
 from test.model_export.random_model import random_model
 
 WIDTH, TOKENS = 24, 26
-EXITS = 4
+EXITS = 2  # each takes seconds to export
 HEADS: tuple[tuple[str, dict[str, Any]], ...] = (
     *((name, {}) for name in head_names() if not name.startswith('test_')),
     ('lph', {'kernel': 1, 'norm': 'none'}),
@@ -137,7 +137,7 @@ def test_no_decision_changes(engine: Engine, frames: Tensor, expected: Probabili
             assert found.exit_index == left
             assert found.class_index == expected[left, n].argmax()
             seen.add(found.exit_index)
-    assert len(seen) > 3  # else unchanged decisions would say little
+    assert len(seen) == EXITS + 1  # else unchanged decisions would say little
 
 
 def test_the_graph_holds_one_if_an_exit(exported: Exported) -> None:

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from eevit_ros.model.engine import Engine
-from eevit_ros.model.metadata import ModelMetadata
-from model_export.data import RULE
 from model_export.errors import ModelExportError
-from model_export.export.check import TOLERANCE, check
-from model_export.export.onnx_writer import round_weights_to_half, to_onnx, write
 from model_export.network.early_exit import EarlyExitViT
 from model_export.network.fold import check_fold, divide_by_temperatures, fold
 from model_export.network.heads import (
@@ -29,7 +22,7 @@ from model_export.network.heads import (
 )
 from model_export.network.macs import count_macs
 from model_export.recipe.recipe import BackboneRecipe, ExitRecipe, Recipe
-from test.model_export.random_model import CLASSES, random_model
+from test.model_export.random_model import random_model
 
 WIDTH, GRID, CLASS_COUNT = 24, 5, 4  # 5 is divided by no pool and no window
 PATCHES, TOKENS = 25, 26
@@ -209,51 +202,6 @@ def test_deployed_forms_follow_the_temperatures(
     divide_by_temperatures(folded, temperatures)
     expected = every_head(small_images) / torch.tensor(temperatures)[:, None, None]
     torch.testing.assert_close(folded(small_images), expected, atol=1e-4, rtol=1e-4)
-
-
-class Sum(nn.Module):
-    """Several heads at one exit."""
-
-    def __init__(self, *heads: nn.Module) -> None:
-        super().__init__()
-        self.heads = nn.ModuleList(heads)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.stack([head(x) for head in self.heads]).sum(dim=0)
-
-
-def test_the_exported_file_answers_as_torch_at_every_exit(
-    small_images: Tensor, tmp_path: Path
-) -> None:
-    """Four heads an exit: layers take long to export. The others are in test_export.py."""
-    exits, heads = 2, [*DROPOUT, 'linear']
-    models = [fold(random_model(recipe_of(heads[n : n + exits]))) for n in range(0, 8, exits)]
-    model = models[0]
-    model.heads = nn.ModuleList(map(Sum, *(one.heads for one in models)))
-    round_weights_to_half(model)
-    macs = count_macs(model)
-    assert all(count > 0 for count in macs.heads)
-    metadata = ModelMetadata(
-        name='heads', class_names=CLASSES, exit_layers=model.exit_layers, layers=exits + 1,
-        input_height=20, input_width=20, resize=RULE, default_thresholds=(0.5,) * exits,
-        macs=macs.leaving, head_macs=macs.heads, backbone_macs=macs.backbone,
-        accuracy=(0.25,) * (exits + 1), accuracy_data='nothing', training_data='nothing',
-        licence='none',
-    )  # fmt: skip
-    pixels = small_images.numpy()
-    proto = to_onnx(model, metadata)
-    assert check(proto, model, pixels) <= TOLERANCE
-    write(proto, tmp_path / 'heads.onnx')
-    engine = Engine(tmp_path / 'heads.onnx')
-    expected = model(small_images).softmax(-1)  # (E + 1, B, C)
-    for exit_index in range(exits + 1):
-        engine.thresholds = [1.0] * exit_index + [0.0] * (exits - exit_index)
-        for n, image in enumerate(pixels):
-            result = engine.run(image)
-            assert result.exit_index == exit_index
-            np.testing.assert_allclose(
-                result.probabilities, expected[exit_index, n].numpy(), atol=TOLERANCE
-            )
 
 
 @register_head('test_own_head')

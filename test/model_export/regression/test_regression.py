@@ -44,11 +44,10 @@ task: regression
 num_classes: 1
 unit: percent
 held_out: 40
-backbone: {image_size: 16, patch_size: 4, width: 32, layers: 4, attention_heads: 2}
+backbone: {image_size: 16, patch_size: 4, width: 32, layers: 3, attention_heads: 2}
 exits:
   - {layer: 1, head: lph, params: {hidden: 8}}
-  - {layer: 2, head: mean}
-  - {layer: 3, head: linear}
+  - {layer: 2, head: linear}
 stages:
   - {scheme: regression, epochs: 3, batch_size: 20, learning_rate: 2e-3, warmup_steps: 5,
      crop_padding: 0}
@@ -94,7 +93,7 @@ def test_training_learns_the_value_and_logs_its_error_in_the_targets_unit(home: 
     with (home / 'run' / 'log.csv').open() as file:
         last = list(csv.DictReader(file))[-1]
     errors = [float(value) for name, value in last.items() if name.startswith('held_out')]
-    assert len(errors) == 4
+    assert len(errors) == 3
     assert all(1 < error < 30 for error in errors)  # the mean alone is off by 50
     model, _ = load_model(home / 'run', task='regression')
     halves = load_halves(home / 'data', load_recipe(home / 'recipe.yaml'))
@@ -113,7 +112,7 @@ def test_the_file_answers_in_the_targets_unit_at_every_exit(home: Path, images: 
         # The file stores weights in half precision.
         np.testing.assert_allclose(session.values(image), expected[:, number], atol=0.5)
     meta = session.metadata
-    assert (meta.task, meta.unit, meta.exit_layers) == ('regression', 'percent', (1, 2, 3))
+    assert (meta.task, meta.unit, meta.exit_layers) == ('regression', 'percent', (1, 2))
     assert meta.deviation == held.deviation
     assert all(error < 30 for error in meta.errors)
 
@@ -122,14 +121,14 @@ def test_the_file_leaves_where_neighbours_agree(home: Path, images: Image) -> No
     session = RegressionSession((home / 'bright.onnx').read_bytes())
     values = np.stack([session.values(image) for image in images], axis=1)
     seen = set()
-    for tolerances in ([0, 0, 0], [np.inf, 0, 0], [0, np.inf, 0], [0, 0, np.inf], [9, 4.5, 6.5]):
+    for tolerances in ([0, 0], [np.inf, 0], [0, np.inf], [9, 4.5]):
         expected = exits_taken(values, tolerances)
         for number, image in enumerate(images[:10]):
             value, left = session.run(image, tolerances)
             assert left == expected[number]
             assert value == pytest.approx(values[left, number], abs=1e-3)
             seen.add(left)
-    assert seen == {1, 2, 3}
+    assert seen == {1, 2}
     tolerances = session.metadata.default_tolerances
     assert tolerances[0] == 0 and max(tolerances) > 0
 
@@ -141,7 +140,7 @@ def test_the_file_keeps_the_contract(home: Path) -> None:
         one.name: [size.dim_value for size in one.type.tensor_type.shape.dim]
         for one in proto.graph.input
     }
-    assert shapes == {'image': [1, 16, 16, 3], 'tolerances': [3]}
+    assert shapes == {'image': [1, 16, 16, 3], 'tolerances': [2]}
     assert [one.name for one in proto.graph.output] == ['value', 'exit_index']
 
 
@@ -183,7 +182,7 @@ def test_the_study_compares_tolerances_with_fixed_exits(home: Path, images: Imag
     session = RegressionSession((home / 'bright.onnx').read_bytes())
     truth = load_values(home / 'data', 'test', 16).values
     errors = np.abs(np.stack([session.values(image) for image in images], 1) - truth).mean(axis=1)
-    assert [row[0] for row in fixed] == [1, 2, 3, 4]
+    assert [row[0] for row in fixed] == [1, 2, 3]
     assert [row[1] for row in fixed] == pytest.approx(errors.tolist())
     speedups = [row[2] for row in fixed]
     assert speedups == sorted(speedups, reverse=True) and speedups[-1] == pytest.approx(1)
