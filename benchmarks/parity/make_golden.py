@@ -1,6 +1,6 @@
 """Run the peers and keep what they answer, for tests that run without them.
 
-    pip install transformers timm
+    pip install transformers timm torchvision
     git clone https://github.com/falcon-xu/LGViT
     git clone https://github.com/ionymikler/early_exit_vit
     python -m benchmarks.parity.make_golden --lgvit LGViT --eevit early_exit_vit
@@ -23,8 +23,13 @@ from safetensors.torch import save_file
 
 from benchmarks.parity.eevit import eevit_vit
 from benchmarks.parity.lgvit import lgvit_deit, lgvit_vit
-from benchmarks.parity.peers import TIMM, TRANSFORMERS, Peer, pixels_of
-from benchmarks.parity.swin import lgvit_swin, timm_swin, transformers_swin
+from benchmarks.parity.peers import TIMM, TRANSFORMERS, Peer, pixels_of, torchvision_vit
+from benchmarks.parity.swin import (
+    lgvit_swin,
+    timm_swin,
+    torchvision_swin,
+    transformers_swin,
+)
 from model_export.network.early_exit import EarlyExitViT
 from model_export.pretrained import start_from
 from model_export.recipe.recipe import recipe_from_dict
@@ -42,7 +47,8 @@ def main() -> None:
     )
     parser.add_argument('--out', type=Path, default=OUT)
     args = parser.parse_args()
-    makers = {make.__name__: make for make in (*TRANSFORMERS, *TIMM, transformers_swin, timm_swin)}
+    ready = (*TRANSFORMERS, *TIMM, torchvision_vit, transformers_swin, timm_swin, torchvision_swin)
+    makers = {make.__name__: make for make in ready}
     makers['lgvit_vit'] = partial(lgvit_vit, args.lgvit)
     makers['lgvit_deit'] = partial(lgvit_deit, args.lgvit)
     makers['lgvit_swin'] = partial(lgvit_swin, args.lgvit)

@@ -1,8 +1,8 @@
 """Tiny models of other people, with random weights: what ours must compute, too.
 
-`transformers` and `timm` are imported when a peer of theirs is built; LGViT's own code is run from
-a checkout of github.com/falcon-xu/LGViT (`lgvit.py`), the EEViT thesis' from one of
-github.com/ionymikler/early_exit_vit. None of them is needed to use this package.
+`transformers`, `timm` and `torchvision` are imported when a peer of theirs is built; LGViT's own
+code is run from a checkout of github.com/falcon-xu/LGViT (`lgvit.py`), the EEViT thesis' from one
+of github.com/ionymikler/early_exit_vit. None of them is needed to use this package.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def transformers_dinov2_registers(seed: int) -> Peer:
     return _transformers(model, logits, {'layer_scale': True, 'registers': 3})
 
 
-def _timm(model: nn.Module, seed: int, backbone: dict[str, Any]) -> Peer:
+def _as_in_memory(model: nn.Module, seed: int, backbone: dict[str, Any]) -> Peer:
     randomise(model, seed)
     return Peer(model, lambda pixels: model(pixels)[None], model.state_dict(), recipe_of(backbone))
 
@@ -171,7 +171,7 @@ def timm_vit(seed: int) -> Peer:
     """`VisionTransformer`."""
     from timm.models.vision_transformer import VisionTransformer
 
-    return _timm(VisionTransformer(**_timm_sizes()), seed, {})
+    return _as_in_memory(VisionTransformer(**_timm_sizes()), seed, {})
 
 
 def timm_registers(seed: int) -> Peer:
@@ -179,14 +179,30 @@ def timm_registers(seed: int) -> Peer:
     from timm.models.vision_transformer import VisionTransformer
 
     model = VisionTransformer(**_timm_sizes(), reg_tokens=3, no_embed_class=True, init_values=1e-5)
-    return _timm(model, seed, {'layer_scale': True, 'registers': 3})
+    return _as_in_memory(model, seed, {'layer_scale': True, 'registers': 3})
 
 
 def timm_deit(seed: int) -> Peer:
     """`VisionTransformerDistilled`, which averages two classifiers."""
     from timm.models.deit import VisionTransformerDistilled
 
-    return _timm(VisionTransformerDistilled(**_timm_sizes()), seed, {'kind': 'deit'})
+    return _as_in_memory(VisionTransformerDistilled(**_timm_sizes()), seed, {'kind': 'deit'})
+
+
+def torchvision_vit(seed: int) -> Peer:
+    """`VisionTransformer` of torchvision."""
+    from torchvision.models.vision_transformer import VisionTransformer
+
+    model = VisionTransformer(
+        image_size=SIZES['image_size'],
+        patch_size=SIZES['patch_size'],
+        num_layers=SIZES['layers'],
+        num_heads=SIZES['attention_heads'],
+        hidden_dim=SIZES['width'],
+        mlp_dim=4 * SIZES['width'],
+        num_classes=CLASSES,
+    )
+    return _as_in_memory(model, seed, {})
 
 
 TRANSFORMERS = (

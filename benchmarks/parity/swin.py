@@ -60,6 +60,25 @@ def timm_swin(seed: int) -> Peer:
     return Peer(model, lambda pixels: model(pixels)[None], state, recipe_of(backbone, _ONE))
 
 
+def torchvision_swin(seed: int) -> Peer:
+    """The `SwinTransformer` of torchvision."""
+    from torchvision.models.swin_transformer import SwinTransformer
+
+    backbone = _backbone(image_size=52, depths=[2, 2, 2], window=4)
+    model: Any = SwinTransformer(
+        patch_size=[backbone['patch_size']] * 2,
+        embed_dim=backbone['width'],
+        depths=backbone['depths'],
+        num_heads=_heads(backbone),
+        window_size=[backbone['window']] * 2,
+        mlp_ratio=backbone['mlp_ratio'],
+        num_classes=CLASSES,
+    )
+    randomise(model, seed)
+    state = model.state_dict()
+    return Peer(model, lambda pixels: model(pixels)[None], state, recipe_of(backbone, _ONE))
+
+
 def lgvit_swin(checkout: Path, seed: int) -> Peer:
     """LGViT on a Swin, with the stages' share of its eight exits."""
     modeling = load_lgvit(checkout, 'swin')

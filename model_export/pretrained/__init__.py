@@ -10,17 +10,20 @@ May import: weights, network, recipe, errors.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from model_export.errors import ModelExportError
 from model_export.network.early_exit import EarlyExitViT
-from model_export.pretrained import eevit, hugging_face, lgvit, swin, timm_vit
+from model_export.pretrained import eevit, hugging_face, lgvit, swin, timm_vit, torchvision
 from model_export.pretrained.config import check_config, note_on_pixels
-from model_export.pretrained.files import read_tensors
-from model_export.pretrained.fit import check_fit, fits
+from model_export.pretrained.files import CURE, pickled_objects, read_content
+from model_export.pretrained.fit import check_fit, few, fits
+from model_export.pretrained.hints import backbone_in, recipe_hint, unsupported
+from model_export.pretrained.networks import Network, find_networks, nearest, state_dicts
 from model_export.pretrained.onnx_file import read_onnx
-from model_export.pretrained.own import is_own, read_own
+from model_export.pretrained.own import own_folder, read_own
 from model_export.pretrained.weight_format import State, resize_positions
 
 # The first that recognises a file converts it.
@@ -31,6 +34,8 @@ FORMATS = (
     eevit.FORMAT,
     swin.HUGGING_FACE,
     swin.TIMM,
+    torchvision.VIT,
+    torchvision.SWIN,
 )
 POSITIONS = 'backbone.pos_embed'
 
@@ -44,8 +49,10 @@ def start_from(model: EarlyExitViT, source: Path) -> str:
 
     Args:
         model: The model to initialise.
-        source: A safetensors file, a state dict saved by torch, a folder as downloaded from a
-            model hub, an ONNX file of a DINOv2 ViT, a training run or a folder of saved weights.
+        source: A safetensors file, what a training script saved by torch, a folder as downloaded
+            from a model hub, an ONNX file of a DINOv2 ViT, a training run or a folder of saved
+            weights. Of several networks in a file the first that fits is taken, in the order
+            moving average, best, teacher, others, student.
 
     Returns:
         A sentence or two that say what was taken, and what to look at.
@@ -56,9 +63,9 @@ def start_from(model: EarlyExitViT, source: Path) -> str:
     """
     if not source.exists():
         raise ModelExportError(f'no such file or folder: {source}')
-    name, state = _read(model, source)
+    name, state, remarks, hint = _read(model, source)
     backbone = model.backbone
-    notes = [f'started from {source}: {name}']
+    notes = [f'started from {source}: {name}', *remarks]
     if POSITIONS in state:
         resized = resize_positions(
             state[POSITIONS], backbone.recipe.class_tokens, backbone.recipe.grid
@@ -67,15 +74,9 @@ def start_from(model: EarlyExitViT, source: Path) -> str:
             notes.append(f'positions resized to a grid of {backbone.recipe.grid}')
         state[POSITIONS] = resized
     heads = _take(state, 'heads.')
+    notes.append(_note_on_classifier(model, state))
     kept = _drop_classifier(backbone, state, 'backbone.')
-    classes = model.recipe.num_classes
-    notes.append(
-        f'classifier {"taken" if kept else f"at random: it has none of {classes} classes"}'
-    )
-    wanted = {f'backbone.{key}': value for key, value in backbone.state_dict().items()}
-    if not kept:
-        _take(wanted, 'backbone.classifier.')
-    check_fit(wanted, state, f'{source} ({name})')
+    check_fit(_wanted(backbone, kept), state, f'{source} ({name})', hint)
     if heads:
         notes.append(_take_heads(model, heads, f'{source} ({name})'))
     _copy(backbone, state, 'backbone.')
@@ -83,21 +84,108 @@ def start_from(model: EarlyExitViT, source: Path) -> str:
     return '; '.join(notes)
 
 
-def _read(model: EarlyExitViT, source: Path) -> tuple[str, State]:
+def _read(model: EarlyExitViT, source: Path) -> tuple[str, State, list[str], str]:
+    """Return a source's form, its tensors under our names, remarks, and a hint if they misfit."""
     recipe = model.recipe.backbone
-    if is_own(source):
-        return 'a run or weights of ours', read_own(source, recipe)
-    if source.suffix == '.onnx':
-        return 'a DINOv2 in ONNX', read_onnx(source, recipe)
-    tensors = read_tensors(source)
-    for known in FORMATS:
-        if known.recognises(tensors):
-            check_config(source, model.recipe)
-            return known.name, known.convert(tensors, recipe)
-    raise ModelExportError(
-        f'{source} holds weights of an unknown form; known are {[s.name for s in FORMATS]}. '
-        f'Its {len(tensors)} names begin with {sorted(tensors)[:5]}'
+    if folder := own_folder(source):
+        return 'a run or weights of ours', read_own(folder, recipe), [], ''
+    if source.suffix.lower() == '.onnx':
+        return 'a DINOv2 in ONNX', read_onnx(source, recipe), [], ''
+    content = read_content(source)
+    networks = find_networks(content, FORMATS)
+    if not networks:
+        raise ModelExportError(_why_unknown(model, source, content))
+    check_config(source, model.recipe)
+    # Conversion is cheap: it renames. Lists of shapes decide which network the recipe means.
+    converted = [network.known.convert(dict(network.state), recipe) for network in networks]
+    at = next((i for i, state in enumerate(converted) if _would_fit(model, state)), 0)
+    network, state = networks[at], converted[at]
+    if bad := [name for name, tensor in state.items() if not tensor.isfinite().all()]:
+        raise ModelExportError(
+            f'{source}: {len(bad)} of its tensors hold values that are not finite, such as '
+            f'{bad[0]}: the training that wrote it failed'
+        )
+    hint = unsupported(network.state) or recipe_hint(backbone_in(network.state, state), recipe)
+    return network.known.name, state, _remarks(network, networks), hint
+
+
+def _remarks(taken: Network, networks: list[Network]) -> list[str]:
+    remarks = []
+    if others := [network.where for network in networks if network is not taken]:
+        remarks.append(
+            f'{taken.where or "the outer one"} is taken of its {len(networks)} networks,'
+            f' not {few(others)}'
+        )
+    if taken.beside:
+        remarks.append(f'{len(taken.beside)} tensors beside it are not used: {few(taken.beside)}')
+    return remarks
+
+
+def _why_unknown(model: EarlyExitViT, source: Path, content: Any) -> str:
+    """Return what a file holds in which no form was found."""
+    if objects := pickled_objects(content):
+        return (
+            f'{source} holds a whole pickled model, loading it would run code: its objects are of '
+            f'{few(objects)}. {CURE}'
+        )
+    tensors = max((state for _, state in state_dicts(content)), key=len, default={})
+    if not tensors:
+        inside = sorted(map(str, content)) if isinstance(content, dict) else []
+        return (
+            f'{source} must hold a state dict, names and tensors. Got {type(content).__name__} '
+            f'with {inside[:5] or "nothing that has a name"}: save the state_dict() of the model'
+        )
+    if what := unsupported(tensors):
+        return f'{source} cannot be used: {what}. {_SUPPORTED}'
+    words = f'{source} holds weights of an unknown form. '
+    wanted = _wanted(model.backbone, with_classifier=False)
+    near = nearest(content, FORMATS, model.recipe.backbone, wanted)
+    if near is None:
+        return (
+            f'{words}None of its {len(tensors)} names is known; they begin with '
+            f'{sorted(tensors)[:5]}. {_SUPPORTED}'
+        )
+    known, where, state = near
+    known_names = (*wanted, 'backbone.classifier.', 'heads.')
+    unknown = [name for name in state if not name.startswith(known_names)]
+    missing = [name for name in wanted if name not in state]
+    return (
+        f'{words}Nearest is {known.name}{f" below {where}." if where else ""}, which knows '
+        f'{len(state) - len(unknown)} of {len(state)} names. Unknown are {len(unknown)}: '
+        f'{few(unknown) or "none"}; not found are {len(missing)}, under our names: {few(missing)}'
     )
+
+
+_SUPPORTED = f'Known are {few([known.name for known in FORMATS], len(FORMATS))}'
+
+
+def _wanted(backbone: nn.Module, with_classifier: bool) -> State:
+    wanted = {f'backbone.{key}': value for key, value in backbone.state_dict().items()}
+    if not with_classifier:
+        _take(wanted, 'backbone.classifier.')
+    return wanted
+
+
+def _would_fit(model: EarlyExitViT, state: State) -> bool:
+    """Return whether a network has the shapes of the model's backbone, but for what may differ."""
+    found = {name: t for name, t in state.items() if not name.startswith('heads.')}
+    _take(found, 'backbone.classifier.')
+    wanted = _wanted(model.backbone, with_classifier=False)
+    for one in (wanted, found):
+        one.pop(POSITIONS, None)
+    return fits(wanted, found)
+
+
+def _note_on_classifier(model: EarlyExitViT, state: State) -> str:
+    found = {name: t for name, t in state.items() if name.startswith('backbone.classifier.')}
+    classifier = model.backbone.get_submodule('classifier').state_dict()
+    if fits({f'backbone.classifier.{key}': value for key, value in classifier.items()}, found):
+        return 'classifier taken'
+    classes = model.recipe.num_classes
+    theirs = {len(tensor) for tensor in found.values()}
+    if len(theirs) == 1 and theirs != {classes}:
+        return f'classifier at random: it has {theirs.pop()} classes, the recipe {classes}'
+    return f'classifier at random: it has none of {classes} classes'
 
 
 def _take_heads(model: EarlyExitViT, state: State, source: str) -> str:

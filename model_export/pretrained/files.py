@@ -1,12 +1,13 @@
 """Reading tensors from a file or a folder, in any form that cannot run code.
 
-safetensors, torch's `weights_only` state dicts, and folders as downloaded from a model hub:
-`model.safetensors`, or several with an index, or the older `pytorch_model.bin`, or a single file.
+safetensors, files that `torch.save` wrote (`weights_only`), and folders as downloaded from a model
+hub: `model.safetensors`, or several with an index, or the older `pytorch_model.bin`, or one file.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,28 +15,46 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
 
 from model_export.errors import ModelExportError
-from model_export.pretrained.weight_format import State
 
 NAMES = ('model.safetensors', 'pytorch_model.bin')
-WRAPPERS = ('model', 'state_dict')  # what training scripts put a state dict in
+SUFFIXES = ('.safetensors', '.pth', '.pt', '.ckpt', '.bin')
+INDEX = '.index.json'
+SHARD = re.compile(r'(.+)-\d+-of-(\d+)(\.\w+)')
+
+# How a file begins that is something else, and what to do.
+_OTHERS = (
+    (b'version https://git-lfs', 'a pointer of Git LFS, not the file itself: git lfs pull'),
+    (b'<', 'a web page, not the file itself: download it again'),
+    (b'\x89HDF', "TensorFlow's or Keras': take the PyTorch or safetensors file of the model"),
+)
+CURE = (
+    'If you trust it, save its tensors alone where its code is installed: torch.save('
+    "torch.load(FILE, weights_only=False).state_dict(), 'weights.pt'), or as safetensors"
+)
+# What training scripts leave beside the weights, in files of a form that does not list its classes.
+_USUAL_OBJECTS = [
+    'argparse.Namespace',
+    'pathlib.PosixPath',
+    'numpy.core.multiarray.scalar',
+    'numpy._core.multiarray.scalar',
+    'numpy.dtype',
+]
 
 
-def read_tensors(source: Path) -> State:
-    """Read all tensors of a file or folder; floats become float32.
+def read_content(source: Path) -> Any:
+    """Read what a file or folder holds: as a rule names and tensors, or mappings of them.
 
     Raises:
-        ModelExportError: There are none, the file is damaged, or it holds pickled code.
+        ModelExportError: There is nothing, the file is damaged, or it is one pickled object.
     """
-    state: State = {}
-    for path in _files(source):
-        state.update(_read_torch(path) if path.suffix != '.safetensors' else _read_safe(path))
-    return {
-        name: tensor.float() if tensor.is_floating_point() else tensor
-        for name, tensor in state.items()
-    }
+    parts = [
+        _read_safe(path) if _is_safetensors(path) else _read_torch(path) for path in _files(source)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    return {name: tensor for part in parts for name, tensor in dict(part).items()}
 
 
 def read_json(source: Path, name: str) -> dict[str, Any]:
@@ -55,50 +74,125 @@ def read_json(source: Path, name: str) -> dict[str, Any]:
 
 
 def _files(source: Path) -> list[Path]:
+    if source.name.endswith(INDEX):
+        return _shards(source.parent, source.name.removesuffix(INDEX))
     if not source.is_dir():
-        return [source]
+        whole = next((n for n in NAMES if source.name in _index(source.parent, n)), None)
+        return _shards(source.parent, whole) if whole else _numbered(source)
     for name in NAMES:
-        shards = read_json(source, f'{name}.index.json').get('weight_map')
-        if isinstance(shards, dict):
-            names = sorted(set(map(str, shards.values())))
-            missing = [name for name in names if not (source / name).is_file()]
-            if missing:
-                raise ModelExportError(f'{source} lacks files that its index names: {missing}')
-            return [source / name for name in names]
+        if _index(source, name):
+            return _shards(source, name)
         if (source / name).is_file():
             return [source / name]
-    found = sorted(p for s in ('safetensors', 'pth', 'pt', 'bin') for p in source.glob(f'*.{s}'))
-    if len(found) != 1:
+    found = sorted(path for path in source.iterdir() if path.suffix.lower() in SUFFIXES)
+    numbered = _numbered(found[0]) if found else []
+    if not found or set(found) - set(numbered):
         raise ModelExportError(
             f'{source} holds no {" or ".join(NAMES)}, no weights of ours, and '
             f'{[path.name for path in found] or "no other weights"}: name one file'
         )
-    return found
+    return numbered
 
 
-def _read_safe(path: Path) -> State:
+def _numbered(path: Path) -> list[Path]:
+    """Return all files of the set that `path` is a part of by its name; as a rule itself."""
+    match = SHARD.fullmatch(path.name)
+    if not match:
+        return [path]
+    count = match[2]
+    names = [f'{match[1]}-{n:0{len(count)}}-of-{count}{match[3]}' for n in range(1, int(count) + 1)]
+    if missing := [name for name in names if not (path.parent / name).is_file()]:
+        raise ModelExportError(f'{path} is one of {count} files, and {missing} are missing')
+    return [path.parent / name for name in names]
+
+
+def _index(folder: Path, name: str) -> list[str]:
+    """Return the files over which the index of `name` says that it is spread."""
+    shards = read_json(folder, name + INDEX).get('weight_map')
+    return sorted(set(map(str, shards.values()))) if isinstance(shards, dict) else []
+
+
+def _shards(folder: Path, name: str) -> list[Path]:
+    names = _index(folder, name)
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing or not names:
+        raise ModelExportError(
+            f'{folder} lacks files that its index {name}{INDEX} names: {missing or "it names none"}'
+        )
+    return [folder / name for name in names]
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Tell by the content: the size of a JSON header, and its brace."""
+    if path.suffix.lower() == '.safetensors':
+        return True
+    try:
+        with path.open('rb') as file:
+            return file.read(9)[8:] == b'{'
+    except OSError:
+        return False
+
+
+def _read_safe(path: Path) -> Mapping[str, Any]:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as err:
-        raise ModelExportError(f'cannot read {path}: {err}') from err
+        raise ModelExportError(f'cannot read {path}: {_what_else(path) or err}') from err
 
 
-def _read_torch(path: Path) -> State:
+def _read_torch(path: Path) -> Any:
     try:
-        data = torch.load(path, map_location='cpu', weights_only=True)  # noqa: TID251
+        # Objects become stand-ins that take no part: `weights_only` then runs nothing of theirs.
+        stand_ins: list[Any] = [(type(name, (StandIn,), {}), name) for name in _objects_in(path)]
+        with torch.serialization.safe_globals(stand_ins):
+            return torch.load(path, map_location='cpu', weights_only=True)  # noqa: TID251
     except Exception as err:  # torch raises what its unpickler happens to meet
+        why = _what_else(path)
+        if 'TorchScript' in str(err):
+            why = "it is TorchScript: torch.save(torch.jit.load(FILE).state_dict(), 'weights.pt')"
         raise ModelExportError(
-            f'cannot read {path} as tensors alone. If it is a whole pickled model, loading it '
-            f'would run code: save its state_dict(), best as safetensors, where you trust it. {err}'
+            f'cannot read {path} as tensors alone: {why or f"{_first_line(err)}. {CURE}"}'
         ) from err
-    for name in WRAPPERS:
-        if isinstance(data, Mapping) and isinstance(data.get(name), Mapping):
-            data = data[name]
-    tensors = {str(k): v for k, v in data.items()} if isinstance(data, Mapping) else {}
-    others = sorted(name for name, value in tensors.items() if not isinstance(value, Tensor))
-    if not tensors or others:
-        raise ModelExportError(
-            f'{path} must hold a state dict, names and tensors. Got {type(data).__name__} with '
-            f'{others[:5] or "nothing"}'
-        )
-    return tensors
+
+
+class StandIn:
+    """Stands in for an object of a class that the file names; takes and ignores its state."""
+
+    def __new__(cls, *_: Any, **__: Any) -> StandIn:  # noqa: D102
+        return super().__new__(cls)
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        """Ignore what the object is made of."""
+
+    def __setstate__(self, state: Any) -> None:
+        """Ignore the state."""
+
+
+def pickled_objects(content: Any) -> list[str]:
+    """Return the classes of objects that stand where tensors could: alone, or under a key."""
+    values = [content, *content.values()] if isinstance(content, Mapping) else [content]
+    return [type(value).__name__ for value in values if isinstance(value, StandIn)]
+
+
+def _objects_in(path: Path) -> list[str]:
+    """Return the classes and functions that a file names and that are not tensors' own."""
+    try:
+        return torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    except ValueError:  # the form before torch 1.6
+        return _USUAL_OBJECTS
+
+
+def _first_line(err: Exception) -> str:
+    return str(err).partition('\n')[0] or type(err).__name__
+
+
+def _what_else(path: Path) -> str:
+    """Return what a file is that holds no tensors, if its beginning tells."""
+    try:
+        with path.open('rb') as file:
+            begin = file.read(64)
+    except OSError:
+        return ''
+    if not begin:
+        return 'it is empty'
+    return next((f'it is {what}' for magic, what in _OTHERS if begin.startswith(magic)), '')

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
@@ -18,13 +18,16 @@ def fits(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> bool:
     )
 
 
-def check_fit(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor], source: str) -> None:
+def check_fit(
+    wanted: Mapping[str, Tensor], found: Mapping[str, Tensor], source: str, hint: str = ''
+) -> None:
     """Refuse weights that are not those of the model.
 
     Args:
         wanted: The model's tensors by name.
         found: The file's, converted to our names.
         source: The file and what it is, for the message.
+        hint: What to do about it, if that is known.
 
     Raises:
         ModelExportError: Keys are missing, left over, or of another shape; all are counted.
@@ -41,13 +44,13 @@ def check_fit(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor], source:
         ('left over', [key for key in found if key not in wanted]),
         ('of another shape', shapes),
     )
-    complaints = '; '.join(f'{len(keys)} {what}: {_few(keys)}' for what, keys in lists if keys)
+    complaints = '; '.join(f'{len(keys)} {what}: {few(keys)}' for what, keys in lists if keys)
     raise ModelExportError(
         f'{source} does not fit the recipe, whose backbone and heads must be those of the file. '
-        f'{complaints}'
+        f'{complaints}' + f'. {hint}' * bool(hint)
     )
 
 
-def _few(keys: Sequence[str] | Collection[str]) -> str:
-    keys = list(keys)
-    return ', '.join(keys[:NAMED]) + (', ...' if len(keys) > NAMED else '')
+def few(keys: Sequence[str], most: int = NAMED) -> str:
+    """Return the first keys in words."""
+    return ', '.join(keys[:most]) + (', ...' if len(keys) > most else '')

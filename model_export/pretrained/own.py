@@ -10,12 +10,14 @@ from model_export.pretrained.weight_format import State
 from model_export.recipe.recipe import BackboneRecipe
 from model_export.weights.stored import load_model
 
+CHECKPOINT, WEIGHTS = 'checkpoint.pt', 'weights-*.safetensors'
 
-def is_own(source: Path) -> bool:
-    """Return whether a folder holds a run or weights of ours."""
-    return source.is_dir() and (
-        (source / 'checkpoint.pt').exists() or any(source.glob('weights-*.safetensors'))
-    )
+
+def own_folder(source: Path) -> Path | None:
+    """Return the folder of a run or of weights of ours: `source`, or that of a file in it."""
+    folder = source if source.is_dir() else source.parent
+    files = [path for path in (folder / CHECKPOINT, *folder.glob(WEIGHTS)) if path.exists()]
+    return folder if files and (source == folder or source in files) else None
 
 
 def read_own(folder: Path, recipe: BackboneRecipe) -> State:

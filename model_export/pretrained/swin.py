@@ -61,7 +61,8 @@ _TIMM = {
 
 
 def _recognises_hugging_face(state: Mapping[str, Tensor]) -> bool:
-    return any('encoder.layers.0.blocks.0.attention.self' in name for name in state)
+    first = 'encoder.layers.0.blocks.0.attention.self.query.weight'
+    return first in without_prefix(state, 'swin.')
 
 
 def _recognises_timm(state: Mapping[str, Tensor]) -> bool:

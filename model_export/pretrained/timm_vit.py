@@ -19,6 +19,7 @@ TABLE: dict[str, str | None] = {
     'reg_token': 'backbone.register_tokens',  # timm
     'register_tokens': 'backbone.register_tokens',  # the authors
     'mask_token': None,  # of the self-supervised training
+    'decoder_*': None,  # of a masked autoencoder
     'pos_embed': 'backbone.pos_embed',
     'patch_embed.proj.*': 'backbone.patch_embed.*',
     'blocks.#.ls1.gamma': 'backbone.blocks.#.scale1.gain',

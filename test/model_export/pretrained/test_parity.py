@@ -24,12 +24,13 @@ from benchmarks.parity.peers import (
     timm_deit,
     timm_registers,
     timm_vit,
+    torchvision_vit,
     transformers_deit,
     transformers_dinov2,
     transformers_dinov2_registers,
     transformers_vit,
 )
-from benchmarks.parity.swin import timm_swin, transformers_swin
+from benchmarks.parity.swin import timm_swin, torchvision_swin, transformers_swin
 from model_export.network.early_exit import EarlyExitViT
 from model_export.pretrained import start_from
 from model_export.recipe.recipe import recipe_from_dict
@@ -47,6 +48,8 @@ NAMES = [
     'timm_deit',
     'transformers_swin',
     'timm_swin',
+    'torchvision_vit',
+    'torchvision_swin',
     *WITH_EXITS,
 ]
 
@@ -119,3 +122,9 @@ def test_fresh_weights_of_transformers(make: Callable[[int], Peer], seed: int) -
 def test_fresh_weights_of_timm(make: Callable[[int], Peer], seed: int) -> None:
     pytest.importorskip('timm', reason='timm is not installed')
     compare(make, seed)
+
+
+@pytest.mark.parametrize('make', [torchvision_vit, torchvision_swin])
+def test_fresh_weights_of_torchvision(make: Callable[[int], Peer]) -> None:
+    pytest.importorskip('torchvision', reason='torchvision is not installed')
+    compare(make, 11)
