@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from eevit_ros.images.settings import ImageSettings
-from eevit_ros.recordings.bag.files import is_bag
+from eevit_ros.recordings.bag.listing import METADATA, is_bag
 from eevit_ros.recordings.bag.source import BagSource
 from eevit_ros.recordings.errors import RecordingError
 from eevit_ros.recordings.folder import PICTURE_SUFFIXES, FolderSource
@@ -21,10 +21,12 @@ _ACCEPTED = (
 
 def find_recordings(path: Path) -> list[Path]:
     """Return the recordings that a path stands for: itself, or all of those in a folder."""
+    path = _folder_of(path)
     if not path.is_dir() or is_bag(path):
         return [path]
     inside = sorted(path.iterdir(), key=natural_key)
-    return [p for p in inside if is_bag(p) or p.suffix.lower() in VIDEO_SUFFIXES] or [path]
+    found = [x for x in inside if not x.name.startswith('.')]
+    return [x for x in found if is_bag(x) or x.suffix.lower() in VIDEO_SUFFIXES] or [path]
 
 
 def open_source(path: Path, topic: str | None, images: ImageSettings | None = None) -> Source:
@@ -38,6 +40,7 @@ def open_source(path: Path, topic: str | None, images: ImageSettings | None = No
     Raises:
         RecordingError: `path` does not exist or cannot be read, or the topic is ambiguous.
     """
+    path = _folder_of(path)
     try:
         if not path.exists():
             raise RecordingError(f'there is no {path}: name {_ACCEPTED}')
@@ -52,3 +55,8 @@ def open_source(path: Path, topic: str | None, images: ImageSettings | None = No
     if topic is not None:
         raise RecordingError(f'{path} is not a bag and has no topic {topic}: omit the topic')
     return FolderSource(path, images) if path.is_dir() else VideoSource(path)
+
+
+def _folder_of(path: Path) -> Path:
+    """Return the folder of a bag for its metadata.yaml, any other path as it is."""
+    return path.parent if path.name == METADATA else path

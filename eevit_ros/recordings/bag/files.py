@@ -6,33 +6,35 @@ import errno
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import IO, BinaryIO, cast
 
-import yaml
 import zstandard
 
 from eevit_ros.recordings.bag.indexed import IndexedFile
+from eevit_ros.recordings.bag.listing import (
+    PACKED,
+    ROS1,
+    Listing,
+    is_packed,
+    list_parts,
+    plain_name,
+)
 from eevit_ros.recordings.bag.mcap_salvage import McapStream, mcap_has_index
 from eevit_ros.recordings.bag.messages import BagFile, Loss, Recorded, Topic
 from eevit_ros.recordings.bag.scratch import scratch_copy
 from eevit_ros.recordings.bag.sqlite import SqliteRows, sqlite_is_whole
 from eevit_ros.recordings.errors import RecordingError
-from eevit_ros.recordings.source import natural_key
 
-_METADATA = 'metadata.yaml'
-_PACKED = '.zstd'
 _LEFT_FREE = 1 << 30  # bytes of the disk that a packed file may not take
-_STORAGE = ('.mcap', '.db3')
-
-
-def is_bag(path: Path) -> bool:
-    """Return whether a path looks like a bag, by the file's name or the folder's content."""
-    if path.is_dir():
-        return (path / _METADATA).is_file() or bool(_storage_files(path))
-    return path.suffix == '.bag' or _is_storage(path)
+_MAGICS = {
+    b'\x89MCAP': '.mcap',
+    b'SQLite format 3': '.db3',
+    b'#ROSBAG V2': ROS1,
+    b'\x28\xb5\x2f\xfd': PACKED,
+}
 
 
 def open_bag(path: Path) -> tuple[dict[Path, BagFile], list[str]]:
@@ -42,71 +44,74 @@ def open_bag(path: Path) -> tuple[dict[Path, BagFile], list[str]]:
         path: A rosbag2 folder, or one .mcap, .db3 or .bag file.
 
     Returns:
-        The files that can be read, in order, and what was skipped.
+        The files that can be read, in order, and what was skipped or looks suspicious.
 
     Raises:
         RecordingError: None of its files can be read.
     """
-    paths, problems = _parts(path) if path.is_dir() else ([path], [])
+    listing = list_parts(path) if path.is_dir() else Listing([[path]])
     files: dict[Path, BagFile] = {}
     refused = []
-    for part in paths:
+    for part in listing.listed:
+        refused += _open_part(part, files)
+    for part in listing.others:
+        opened: dict[Path, BagFile] = {}
+        refused += _open_part(part, opened)
+        for other, file in opened.items():
+            same = next((x for x, known in files.items() if _repeats(file, known)), None)
+            if same is None:
+                files[other] = file
+            else:
+                listing.problems.append(
+                    f'{other} starts with the same message as {same.name}: skipped as a copy of it'
+                )
+    if not files:
+        problems = [*refused, *listing.problems]
+        raise RecordingError('; '.join(problems) or f'{path} lists no files, and there is none')
+    order = listing.in_order({path: file.start_ns for path, file in files.items()})
+    problems = [*listing.problems, *_unmerged(order), *(f'{x}: skipped' for x in refused)]
+    return {path: files[path] for path in order}, problems
+
+
+def _open_part(part: Sequence[Path], files: dict[Path, BagFile]) -> list[str]:
+    """Open the first file of a part that can be read; return why those before it cannot."""
+    refused = []
+    for path in part:
         try:
-            files[part] = _open_file(part)
+            files[path] = _open_file(path)
         except RecordingError as err:
             refused.append(str(err))
-        wal = part.with_name(f'{part.name}-wal')
-        if wal.is_file() and wal.stat().st_size:
-            problems.append(
-                f'{wal} holds messages that are not in {part.name} yet: they are skipped; merge '
-                f"them with: sqlite3 {part} 'PRAGMA wal_checkpoint'"
-            )
-    if not files:
-        raise RecordingError('; '.join([*refused, *problems]) or f'{path} lists no files')
-    return files, [*problems, *(f'{reason}: skipped' for reason in refused)]
+        else:
+            break
+    return refused
 
 
-def _parts(folder: Path) -> tuple[list[Path], list[str]]:
-    """Return the storage files in the folder of a bag, and what is wrong with the list."""
-    metadata = folder / _METADATA
-    try:
-        content = yaml.safe_load(metadata.read_text(encoding='utf-8'))
-        # Older recorders wrote a folder in front of the name, which may have been renamed since.
-        names = [
-            PurePath(name).name
-            for name in content['rosbag2_bagfile_information']['relative_file_paths']
-        ]
-    except Exception as err:  # no such file, no YAML, another structure: all the same here
-        reason = (
-            'is missing'
-            if isinstance(err, FileNotFoundError)
-            else f'cannot be used ({type(err).__name__}: {err})'
-        )
-        paths = _storage_files(folder)
-        if not paths:
-            raise RecordingError(
-                f'{metadata} {reason}, and there is no .mcap or .db3 file'
-            ) from err
-        order = ', '.join(path.name for path in paths)
-        return paths, [f'{metadata} {reason}: read {order}; whether that is all is unknown']
-    paths = [folder / name for name in names]
-    missing = [path for path in paths if not path.is_file()]
-    return [path for path in paths if path not in missing], [
-        f'{path} is missing, though {_METADATA} lists it: its messages are skipped'
-        for path in missing
+def _repeats(file: BagFile, known: BagFile) -> bool:
+    """Return whether a file is a copy of another, or the same file repaired."""
+    return (
+        file.start_ns is not None
+        and file.start_ns == known.start_ns
+        and file.topics.keys() == known.topics.keys()
+    )
+
+
+def _unmerged(paths: Iterable[Path]) -> list[str]:
+    """Return what SQLite has left beside files."""
+    logs = ((path, path.with_name(f'{path.name}-wal')) for path in paths)
+    return [
+        f'{wal} holds messages that are not in {path.name} yet: they are skipped; merge them with: '
+        f"sqlite3 {path} 'PRAGMA wal_checkpoint'"
+        for path, wal in logs
+        if wal.is_file() and wal.stat().st_size
     ]
 
 
-def _storage_files(folder: Path) -> list[Path]:
-    paths = {path for path in folder.iterdir() if path.is_file() and _is_storage(path)}
-    # A recorder that was killed while it packed a file leaves both.
-    paths -= {path for path in paths if path.suffix == _PACKED and path.with_suffix('') in paths}
-    return sorted(paths, key=natural_key)
-
-
-def _is_storage(path: Path) -> bool:
-    plain = path.with_suffix('') if path.suffix == _PACKED else path
-    return plain.suffix in _STORAGE
+def _kind(path: Path) -> str:
+    """Return the suffix that fits a file's content, else that of its name."""
+    with path.open('rb') as file:
+        head = file.read(16)
+    kinds = (kind for magic, kind in _MAGICS.items() if head.startswith(magic))
+    return next(kinds, PACKED if is_packed(path) else path.suffix.lower())
 
 
 def _open_file(path: Path) -> BagFile:
@@ -116,12 +121,13 @@ def _open_file(path: Path) -> BagFile:
         RecordingError: No reader can open it; names the file and the reason.
     """
     try:
-        if path.suffix == _PACKED:
+        kind = _kind(path)
+        if kind == PACKED:
             return _PackedFile(path)
-        if path.suffix == '.bag':
+        if kind == ROS1:
             return _open_ros1(path)
-        salvage = McapStream if path.suffix == '.mcap' else SqliteRows
-        sound = mcap_has_index if path.suffix == '.mcap' else sqlite_is_whole
+        salvage = McapStream if kind == '.mcap' else SqliteRows
+        sound = mcap_has_index if kind == '.mcap' else sqlite_is_whole
         if sound(path):
             with suppress(Exception):  # what rosbags cannot open may still be read in order
                 return IndexedFile(path, salvage)
@@ -165,6 +171,7 @@ class _PackedFile:
     """A file of a bag that was compressed as a whole; unpacked anew for each reading."""
 
     topics: Counter[Topic]
+    start_ns: int | None
 
     def __init__(self, path: Path) -> None:
         """Look into the file.
@@ -176,9 +183,12 @@ class _PackedFile:
         self._damage = ''
         with self._unpacked() as plain:
             try:
-                self.topics = _open_file(plain).topics
+                if _kind(plain) == PACKED:
+                    raise RecordingError(f'{plain.name} is packed once more: unpack it')
+                file = _open_file(plain)
             except RecordingError as err:
                 raise RecordingError(f'{path} cannot be read: unpacked, {err}') from err
+        self.topics, self.start_ns = file.topics, file.start_ns
 
     def messages(self, topic: str) -> Iterator[Recorded | Loss]:
         """See `BagFile`."""
@@ -188,7 +198,7 @@ class _PackedFile:
             yield Loss(f'the compressed file is damaged ({self._damage})', 'the rest is lost')
 
     def _unpacked(self) -> AbstractContextManager[Path]:
-        return scratch_copy(self._path, self._path.stem, self._unpack)
+        return scratch_copy(self._path, plain_name(self._path), self._unpack)
 
     def _unpack(self, source: BinaryIO, target: BinaryIO) -> None:
         try:

@@ -18,13 +18,15 @@ class IndexedFile:
     """Reads in the order of log time, by the file's index."""
 
     topics: Counter[Topic]
+    start_ns: int | None
 
     def __init__(self, path: Path, salvage: Callable[[Path], BagFile] | None = None) -> None:
         """Read the index.
 
         Args:
             path: An .mcap, .db3 or .bag file.
-            salvage: Reads such a file without trusting it; goes on where this reader cannot.
+            salvage: Reads such a file without trusting it; goes on where this reader cannot. None
+                for a ROS 1 bag.
 
         Raises:
             Exception: Any class, as `rosbags` raises them: the file is damaged.
@@ -33,6 +35,9 @@ class IndexedFile:
         self._salvage = salvage
         self.topics = Counter()
         with self._reader() as reader:
+            # In a damaged database a time may be of any type.
+            start_ns = reader.start_time if reader.message_count else None
+            self.start_ns = start_ns if isinstance(start_ns, int) else None
             for connection in reader.connections:
                 encoding = ROS_1
                 if isinstance(connection.ext, ConnectionExtRosbag2):
@@ -76,4 +81,4 @@ class IndexedFile:
             yield Loss(what, 'a message may be missing')
 
     def _reader(self) -> Reader1 | Reader2:
-        return Reader1(self._path) if self._path.suffix == '.bag' else Reader2(self._path)
+        return Reader2(self._path) if self._salvage else Reader1(self._path)

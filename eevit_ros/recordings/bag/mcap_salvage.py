@@ -18,7 +18,7 @@ from mcap.records import Channel, Chunk, McapRecord, Message, Schema
 from mcap.stream_reader import breakup_chunk
 from mcap.summary import Summary
 
-from eevit_ros.recordings.bag.messages import Loss, Recorded, Topic, ros2_type
+from eevit_ros.recordings.bag.messages import Loss, Recorded, Topic, count_messages, ros2_type
 from eevit_ros.recordings.errors import RecordingError
 
 _MAGIC = b'\x89MCAP0\r\n'
@@ -55,6 +55,7 @@ class McapStream:
     """An mcap file, record by record; skips damaged records and ends where the file breaks off."""
 
     topics: Counter[Topic]
+    start_ns: int | None
 
     def __init__(self, path: Path) -> None:
         """Go through the file once.
@@ -68,7 +69,7 @@ class McapStream:
             magic = file.read(len(_MAGIC))
         if magic != _MAGIC:
             raise RecordingError(f'{path} is not an mcap file: it starts with [{magic.hex(" ")}]')
-        self.topics = Counter(x.topic for x in self._messages() if isinstance(x, Recorded))
+        self.topics, self.start_ns = count_messages(self._messages())
 
     def messages(self, topic: str) -> Iterator[Recorded | Loss]:
         """See `BagFile`."""

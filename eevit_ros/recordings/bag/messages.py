@@ -7,7 +7,7 @@ definition of another topic must not hide the images.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -73,15 +73,28 @@ class BagFile(Protocol):
 
     Attributes:
         topics: Number of messages of each topic.
+        start_ns: Earliest log time; None where there is no message.
     """
 
     topics: Counter[Topic]
+    start_ns: int | None
 
     def messages(self, topic: str) -> Iterator[Recorded | Loss]:
         """Yield the messages of a topic in the order of their arrival.
 
         Damage is yielded as `Loss`, not raised.
         """
+
+
+def count_messages(items: Iterable[Recorded | Loss]) -> tuple[Counter[Topic], int | None]:
+    """Return the number of messages of each topic, and the earliest log time."""
+    topics: Counter[Topic] = Counter()
+    start_ns: int | None = None
+    for item in items:
+        if isinstance(item, Recorded):
+            topics[item.topic] += 1
+            start_ns = item.log_ns if start_ns is None else min(start_ns, item.log_ns)
+    return topics, start_ns
 
 
 def choose_topic(path: Path, wanted: str | None, topics: Mapping[Topic, int]) -> str:

@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from eevit_ros.recordings.bag.messages import Loss, Recorded, Topic, ros2_type
+from eevit_ros.recordings.bag.messages import Loss, Recorded, Topic, count_messages, ros2_type
 from eevit_ros.recordings.bag.scratch import scratch_copy
 from eevit_ros.recordings.errors import RecordingError
 
@@ -39,6 +39,7 @@ class SqliteRows:
     """A SQLite file, row by row; ends where it is damaged."""
 
     topics: Counter[Topic]
+    start_ns: int | None
 
     def __init__(self, path: Path) -> None:
         """Read the topics, and count their messages.
@@ -59,7 +60,7 @@ class SqliteRows:
                 f'{path} cannot be read as a SQLite bag ({err}): it is not one, or its header is '
                 f'damaged. sqlite3 {path.name} .recover may save some of it'
             ) from err
-        self.topics = Counter(x.topic for x in self._messages() if isinstance(x, Recorded))
+        self.topics, self.start_ns = count_messages(self._messages())
 
     def messages(self, topic: str) -> Iterator[Recorded | Loss]:
         """See `BagFile`."""
