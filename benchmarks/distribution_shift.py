@@ -23,6 +23,7 @@ from eevit_ros.images.resize import Image
 from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine
 from eevit_ros.perception.shift import ShiftMonitor, ShiftSettings
+from eevit_ros.recordings.open import open_source
 from model_export.data import check_classes, load_split
 from model_export.errors import ModelExportError
 
@@ -88,13 +89,7 @@ def alarms(engine: Engine, settings: ShiftSettings, answers: Answers) -> tuple[i
 
 def frames(video: Path) -> list[Image]:
     """Return the frames of a video, RGB."""
-    capture = cv2.VideoCapture(str(video))
-    found: list[Image] = []
-    while (read := capture.read())[0]:
-        found.append(np.asarray(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB), np.uint8))
-    if not found:
-        raise EevitError(f'{video}: OpenCV finds no frames in it')
-    return found
+    return [frame.decode() for frame in open_source(video, None)]
 
 
 def measure(model: Path, data: Path, video: Path | None) -> dict[str, dict[int, tuple[int, int]]]:

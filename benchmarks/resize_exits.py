@@ -21,6 +21,7 @@ from benchmarks.report_file import Cell, Report, Table, machine
 from eevit_ros.images.raw import decode_compressed
 from eevit_ros.images.resize import Image, resize
 from eevit_ros.model.engine import Engine
+from eevit_ros.recordings.open import open_source
 from model_export.data import load_split
 
 HEIGHTS = (480, 1080, 2160)
@@ -80,13 +81,7 @@ def compare(name: str, images: list[Image], engine: Engine) -> list[list[Cell]]:
 
 def video_frames(path: Path) -> list[Image]:
     """Return all frames of a video."""
-    video = cv2.VideoCapture(str(path))
-    frames = []
-    while (read := video.read())[0]:
-        frames.append(np.asarray(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB), np.uint8))
-    if not frames:
-        raise SystemExit(f'error: {path} is not a video that OpenCV can read')
-    return frames
+    return [frame.decode() for frame in open_source(path, None)]
 
 
 def main() -> None:

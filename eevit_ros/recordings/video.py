@@ -1,96 +1,326 @@
-"""Frames of a video file, as OpenCV reads them."""
+"""Frames of a video file, as PyAV (FFmpeg) reads them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
-import cv2
-import numpy as np
-
+from eevit_ros.errors import EevitError
 from eevit_ros.images.resize import Image, InputSize
+from eevit_ros.images.video import WholePictures, load_av, to_rgb
 from eevit_ros.recordings.errors import RecordingError
 from eevit_ros.recordings.source import SourceFrame
 from eevit_ros.recordings.stamps import SECOND_NS
 
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
 VIDEO_SUFFIXES = ('.mp4', '.m4v', '.mov', '.avi', '.mkv', '.webm', '.mpg', '.mpeg')
 
+# FFmpeg goes by what is in a file: without this, a play list named x.mp4 could open others.
+_OPTIONS = {
+    'protocol_whitelist': 'file',
+    'format_whitelist': 'mov,matroska,avi,mpeg,mpegts,mpegvideo,h264,hevc,m4v',
+}
 _HIGHEST_FPS = 1000
+_RATE_IF_UNKNOWN = Fraction(30)
+_LONGEST_GAP_NS = 24 * 3600 * SECOND_NS
+
+_FIRST_BOX, _RIFF = b'ftyp', b'RIFF'
+_EBML, _SEGMENT = b'\x1a\x45\xdf\xa3', b'\x18\x53\x80\x67'
+_MOST_PARTS = 1_000_000  # of a file: a fragmented MP4 has two for each few seconds
+
+_CONVERT = 'convert it to H.264 in .mp4'
 
 
 class VideoSource:
-    """The frames of a video, as a `Source`: stamped by the frame rate, from 1 s on.
+    """The frames of a video, as a `Source`: at the times at which it shows them, the first at 1 s.
 
     Not from 0: a stamp of 0 means that there is no clock.
     """
 
     topic = ''
+    frames = None  # containers only estimate it
 
     def __init__(self, path: Path) -> None:
         """Open a video.
 
         Raises:
-            RecordingError: OpenCV reads no frame of it, or it has no frame rate.
+            RecordingError: PyAV is missing or reads no frame of it.
         """
         self.name = Path(os.path.abspath(path)).name
         self.problems: list[str] = []
         self._path = path
-        video = self._open()
         try:
-            self._fps = float(video.get(cv2.CAP_PROP_FPS))
-            frames = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-            readable = video.read()[0]
-        finally:
-            video.release()
-        if not readable:
-            raise RecordingError(
-                f'{path} has no frame that OpenCV {cv2.__version__} can read: it is damaged, or '
-                f'its codec is unknown: convert it to H.264 in .mp4'
-            )
-        if not 0 < self._fps <= _HIGHEST_FPS:
-            raise RecordingError(
-                f'{path} has no frame rate to take times from: it says {self._fps:g} frames per '
-                f'second: write it again with one'
-            )
-        self.frames = frames if frames > 0 else None
+            self._av = load_av()
+        except EevitError as err:
+            raise RecordingError(f'{path} cannot be read: {err}') from err
+        with self._open() as (container, stream):
+            whole = WholePictures(stream.codec_context)
+            packets = self._packets(container, stream, whole)
+            picture = next((x for packet in packets for x in whole.decode(packet)), None)
+            if picture is None:
+                raise RecordingError(
+                    f'{path} has no frame that PyAV {self._av.__version__} can read: it is '
+                    f'damaged or holds no key frame: {_CONVERT}'
+                )
+        self.problems.clear()
 
     def __iter__(self) -> Iterator[SourceFrame]:
         """Yield the frames."""
         self.problems.clear()
-        video = self._open()
-        try:
-            index = 0
-            while True:
-                read, pixels = video.read()
-                if not read:
-                    break
-                stamp_ns = SECOND_NS + round(index * SECOND_NS / self._fps)
-                decode = partial(_to_rgb, pixels)
-                yield SourceFrame(index, stamp_ns, stamp_ns, pixels.tobytes(), '', decode)
-                index += 1
-        finally:
-            video.release()
-        if self.frames is not None and index < self.frames:
-            self.problems.append(
-                f'{self._path}: ends after {index} frames, though {self.frames} are announced: '
-                f'it is damaged, the rest is lost'
-            )
+        with self._open() as (container, stream):
+            whole = WholePictures(stream.codec_context)
+            rate = _rate(stream)
+            times = FrameTimes(rate)
+            index = damaged_at = early = 0
+            key_came = False
+            for packet in self._packets(container, stream, whole):
+                if not (index or key_came):
+                    key_came = packet.is_keyframe
+                    early += not key_came
+                for picture in whole.decode(packet):
+                    yield _frame(
+                        index, SECOND_NS + times.next_ns(_time_ns(picture, stream)), picture
+                    )
+                    index += 1
+                if not damaged_at and whole.damaged:
+                    damaged_at = index
+            if early and key_came:
+                self._tell(f'begins without a key frame: its first {early} frames are lost')
+            if whole.damaged:
+                self._tell(
+                    f'is damaged in {whole.damaged} place(s), the first after {damaged_at} frames: '
+                    f'each time the frames up to the next key frame are lost'
+                )
+            if times.untold:
+                self._tell(f'tells no time of {times.untold} frame(s): taken is {float(rate):g} Hz')
+            if times.breaks:
+                self._tell(
+                    f'has {times.breaks} frame(s) whose time does not follow from the one before: '
+                    f'taken is {float(rate):g} Hz'
+                )
+            if missing := _missing_bytes(self._path):
+                self._tell(f'is cut off after {index} frames: {missing} bytes of it are missing')
 
     def stamped_labels(self, topic: str) -> dict[int, str]:
         """See `Source`."""
         raise RecordingError(f'{self._path} is a video, which has no topic {topic}')
 
-    def _open(self) -> cv2.VideoCapture:
-        video = cv2.VideoCapture(str(self._path))
-        if not video.isOpened():
-            raise RecordingError(
-                f'{self._path} cannot be opened as a video by OpenCV {cv2.__version__}: it is '
-                f'not a video, damaged, or of an unknown codec: convert it to H.264 in .mp4'
+    @contextmanager
+    def _open(self) -> Iterator[tuple[InputContainer, VideoStream]]:
+        from av.stream import Disposition
+
+        try:
+            # Not `options`: with these PyAV up to 17 crashes on streams that are found late (.mpg).
+            container = self._av.open(
+                f'file:{os.path.abspath(self._path)}', container_options=_OPTIONS
             )
-        return video
+        except self._av.FFmpegError as err:
+            missing = _missing_bytes(self._path)
+            cut = f', and {missing} bytes of it are missing' if missing else ''
+            raise RecordingError(
+                f'{self._path} cannot be opened as a video by PyAV {self._av.__version__} '
+                f'({err.strerror}{cut}): it is not a video, or the recorder was not stopped: '
+                f'record or copy it again, or {_CONVERT}'
+            ) from err
+        with container:
+            # An attached picture is the cover of a song.
+            found = [
+                x for x in container.streams.video if not x.disposition & Disposition.attached_pic
+            ]
+            best = container.streams.best('video')
+            if not found or best is None:
+                kinds = ', '.join(sorted({x.type for x in container.streams})) or 'none'
+                raise RecordingError(f'{self._path} has no video stream: its streams are {kinds}')
+            stream = best if best in found else found[0]
+            if stream.codec_context is None:
+                raise RecordingError(
+                    f'{self._path} is of a codec that PyAV {self._av.__version__} does not know: '
+                    f'{_CONVERT}'
+                )
+            if len(found) > 1:
+                self._tell(
+                    f'has {len(found)} video streams; used is stream {stream.index}, '
+                    f'{stream.width}x{stream.height}'
+                )
+            yield container, stream
+
+    def _packets(
+        self, container: InputContainer, stream: VideoStream, whole: WholePictures
+    ) -> Iterator[Packet[VideoStream]]:
+        """Yield the packets, then an empty one."""
+        cut = _missing_bytes(self._path) > 0
+        packets = container.demux(stream)
+        try:
+            while True:
+                with self._complaints(container) as complaints:
+                    packet = next(packets)
+                if not packet.size:
+                    break
+                if cut and packet.is_corrupt:
+                    break  # the cut went through it
+                if complaints:  # bytes before this packet were skipped
+                    whole.lose()
+                yield packet
+            if complaints and not cut:
+                self._tell('is cut off: the rest is lost')
+        except self._av.FFmpegError as err:
+            self._tell(f'is damaged ({err.strerror}): the rest is lost')
+        yield self._av.Packet()
+
+    @contextmanager
+    def _complaints(self, container: InputContainer) -> Iterator[Sequence[object]]:
+        """Collect what FFmpeg says of damage to a Matroska file, which it otherwise passes over."""
+        from av import logging
+
+        if not container.format.name.startswith('matroska'):
+            yield []
+            return
+        level, skips = logging.get_level(), logging.get_skip_repeated()
+        logging.set_level(logging.ERROR)
+        logging.set_skip_repeated(False)
+        try:
+            with logging.Capture() as complaints:
+                yield complaints
+        finally:
+            logging.set_level(level)
+            logging.set_skip_repeated(skips)
+
+    def _tell(self, problem: str) -> None:
+        self.problems.append(f'{self._path} {problem}')
 
 
-def _to_rgb(pixels: cv2.typing.MatLike, size: InputSize | None = None) -> Image:
-    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
+class FrameTimes:
+    """Times of the frames of a video, from 0 on and always rising.
+
+    Attributes:
+        untold: Frames of which the video told no time.
+        breaks: Frames whose time fell, stood still or leapt by a day.
+    """
+
+    def __init__(self, rate: Fraction) -> None:
+        """Start before the first frame.
+
+        Args:
+            rate: Frames per second; used where the video tells no time, or an impossible one.
+        """
+        self._period_ns = round(SECOND_NS / rate)
+        self._start_ns = 0
+        self._last_ns: int | None = None
+        self.untold = self.breaks = 0
+
+    def next_ns(self, time_ns: int | None) -> int:
+        """Return the time of the next frame, nanoseconds; the video says `time_ns`, or nothing."""
+        self.untold += time_ns is None
+        if self._last_ns is None:
+            self._start_ns = time_ns or 0
+            self._last_ns = 0
+            return 0
+        next_ns = self._last_ns + self._period_ns
+        if time_ns is not None:
+            if 0 < time_ns - self._start_ns - self._last_ns <= _LONGEST_GAP_NS:
+                next_ns = time_ns - self._start_ns
+            else:  # as where two videos were put together
+                self.breaks += 1
+                self._start_ns = time_ns - next_ns
+        self._last_ns = next_ns
+        return next_ns
+
+
+def _missing_bytes(path: Path) -> int:
+    """Return how many bytes an MP4, Matroska or AVI file lacks by the sizes that its parts name."""
+    with path.open('rb') as file:
+        there = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        start = file.read(8)
+        if start.startswith(_EBML):
+            end = _matroska_end(file)
+        elif start.startswith(_RIFF):
+            end = _riff_end(file)
+        else:
+            end = _boxes_end(file) if start[4:] == _FIRST_BOX else there
+    return max(0, end - there)
+
+
+def _boxes_end(file: BinaryIO) -> int:
+    at = 0
+    for _ in range(_MOST_PARTS):
+        file.seek(at)
+        head = file.read(16)
+        size = int.from_bytes(head[:4], 'big')
+        if size == 1:
+            size = int.from_bytes(head[8:], 'big')
+        if size < 8:  # the end of the file, 0: all that is left, or no box
+            break
+        at += size
+    return at
+
+
+def _riff_end(file: BinaryIO) -> int:
+    at = 0
+    for _ in range(_MOST_PARTS):
+        file.seek(at)
+        head = file.read(8)
+        size = int.from_bytes(head[4:], 'little')
+        if not head.startswith(_RIFF) or not size:  # the writer could not go back to fill it in
+            break
+        at += 8 + size
+    return at
+
+
+def _matroska_end(file: BinaryIO) -> int:
+    file.seek(len(_EBML))
+    header = _matroska_size(file)
+    file.seek(header or 0, os.SEEK_CUR)
+    if file.read(4) != _SEGMENT:
+        return 0
+    size = _matroska_size(file)
+    return 0 if size is None else file.tell() + size
+
+
+def _matroska_size(file: BinaryIO) -> int | None:
+    """Read the size of an element; None where its writer did not know it."""
+    first = int.from_bytes(file.read(1), 'big')
+    more = 8 - first.bit_length()
+    size = int.from_bytes(bytes([first ^ (0x80 >> more)]) + file.read(more), 'big') if first else 0
+    return None if size == (1 << 7 * (more + 1)) - 1 else size
+
+
+def _frame(index: int, stamp_ns: int, picture: VideoFrame) -> SourceFrame:
+    try:
+        pixels = to_rgb(picture)
+    except EevitError as err:
+        return SourceFrame(index, stamp_ns, stamp_ns, b'', '', partial(_refuse, str(err)))
+    return SourceFrame(index, stamp_ns, stamp_ns, pixels.tobytes(), '', partial(_give, pixels))
+
+
+def _give(pixels: Image, size: InputSize | None = None) -> Image:
+    return pixels
+
+
+def _refuse(reason: str, size: InputSize | None = None) -> NoReturn:
+    raise EevitError(reason)
+
+
+def _time_ns(picture: VideoFrame, stream: VideoStream) -> int | None:
+    if picture.pts is None or stream.time_base is None:
+        return None
+    return round(picture.pts * stream.time_base * SECOND_NS)
+
+
+def _rate(stream: VideoStream) -> Fraction:
+    """Return the frames per second that a video says it has, where that can be."""
+    # Of a bare stream the average is FFmpeg's guess, the guess what the stream says.
+    for rate in (stream.guessed_rate, stream.average_rate):
+        if rate and 0 < rate <= _HIGHEST_FPS:
+            return rate
+    return _RATE_IF_UNKNOWN

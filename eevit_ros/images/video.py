@@ -1,0 +1,141 @@
+"""Video by PyAV (FFmpeg): from packets to whole pictures, and from a picture to RGB.
+
+PyAV is loaded by whoever decodes video, and by nobody else.
+
+Conventions where a video leaves a choice: colours as it says, BT.601 where it says nothing, as for
+raw images; turned and mirrored as it says, which phones do; no tone mapping of HDR.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from eevit_ros.errors import EevitError
+from eevit_ros.images.resize import MAX_PIXELS, Image, check_size
+
+if TYPE_CHECKING:
+    from av.packet import Packet
+    from av.video.codeccontext import VideoCodecContext
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+KEEPS_BACK = 'h264'
+"""The decoder that waits for a key frame, or the end of a gradual refresh, by itself."""
+
+
+def load_av() -> ModuleType:
+    """Return PyAV.
+
+    Raises:
+        EevitError: It is not installed, or cannot be loaded.
+    """
+    try:
+        import av
+    except ImportError as err:
+        raise EevitError(
+            f"video needs PyAV ({err}): pip install 'eevit_ros[video]' (or 'av'), on Ubuntu also "
+            f'apt install python3-av'
+        ) from err
+    return av
+
+
+class WholePictures:
+    """Decodes the packets of one stream in their order and lets whole pictures through.
+
+    After damage, and at the start, that is from the next key frame on: what comes before builds on
+    pictures that are missing.
+
+    Attributes:
+        damaged: Places at which the stream was damaged.
+    """
+
+    def __init__(self, context: VideoCodecContext) -> None:
+        """Start before the first packet.
+
+        Args:
+            context: The decoder. The size of its pictures gets a limit, and it one thread: more of
+                them hold pictures back, and take time from the network unseen.
+        """
+        self._av = load_av()
+        self._context = context
+        context.options = {**context.options, 'max_pixels': str(MAX_PIXELS)}
+        context.thread_count = 1
+        self._waiting = True
+        self.damaged = 0
+
+    def decode(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
+        """Return the pictures that this packet completes; an empty one ends the stream."""
+        if packet.is_corrupt:  # cut off: of some codecs half a picture would come
+            self.lose()
+            return []
+        try:
+            pictures = self._context.decode(packet)
+        except self._av.FFmpegError:
+            self.lose()
+            return []
+        whole = []
+        for picture in pictures:
+            if picture.is_corrupt:
+                self.lose()
+                continue
+            if picture.key_frame or (self._context.name == KEEPS_BACK and not self.damaged):
+                self._waiting = False
+            if not self._waiting:
+                whole.append(picture)
+        return whole
+
+    def lose(self) -> None:
+        """Wait for a key frame, because something before the next packet is missing."""
+        # What comes before the first key frame is no damage of its own.
+        self.damaged += not self._waiting
+        self._waiting = True
+
+
+def to_rgb(picture: VideoFrame) -> Image:
+    """Return a picture as uint8 (H, W, 3) RGB, upright where its video says how.
+
+    Raises:
+        EevitError: It is too large, or FFmpeg cannot convert it.
+    """
+    from av.video.reformatter import Colorspace
+
+    check_size(picture.height, picture.width)
+    try:
+        # A target, which RGB has no use for, makes PyAV heed the picture's own colour space.
+        rgb = picture.reformat(format='rgb24', dst_colorspace=Colorspace.ITU601)
+        return _upright(np.asarray(rgb.to_ndarray(), np.uint8), _display_matrix(picture))
+    except (ValueError, OSError, MemoryError) as err:  # of these kinds are PyAV's own
+        raise EevitError(
+            f'FFmpeg cannot convert a picture of {picture.width}x{picture.height} '
+            f'{picture.format.name} to RGB: {err}: encode the video as yuv420p'
+        ) from err
+
+
+def _display_matrix(picture: VideoFrame) -> tuple[int, int, int, int] | None:
+    """Return a, b, c, d of x' = ax + cy, y' = bx + dy, in any scale; None for upright."""
+    from av.sidedata.sidedata import Type
+
+    every: Any = picture.side_data
+    data = every.get(Type.DISPLAYMATRIX)
+    if data is None:
+        return None
+    a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist()
+    return a, b, c, d
+
+
+def _upright(image: Image, matrix: tuple[int, int, int, int] | None) -> Image:
+    """Turn and mirror to the nearest quarter turn."""
+    if matrix is None:
+        return image
+    a, b, c, d = matrix
+    if abs(a) + abs(d) < abs(b) + abs(c):
+        image, a, d = np.asarray(cv2.transpose(image), np.uint8), c, b
+    if a < 0 or d < 0:
+        # 0: up and down, 1: left and right, -1: both.
+        code = -1 if a < 0 and d < 0 else int(a < 0)
+        image = np.asarray(cv2.flip(image, code), np.uint8)
+    return image
