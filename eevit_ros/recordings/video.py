@@ -48,7 +48,7 @@ class VideoSource:
     """
 
     topic = ''
-    frames = None  # containers only estimate it
+    frames: int | None = None  # containers only estimate it
 
     def __init__(self, path: Path) -> None:
         """Open a video.
