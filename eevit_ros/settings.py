@@ -7,6 +7,7 @@ config/*.yaml and docs/parameters.md all come from `specs`. Without ROS.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
@@ -57,7 +58,8 @@ class Spec:
         if self.any_type:
             return value
         kind = type(self.default)
-        allowed: Any = {float: (float, int), list: (list, tuple, type(None))}.get(kind, kind)
+        lists = (list, tuple, array, type(None))  # rclpy gives numbers as an array
+        allowed: Any = {float: (float, int), list: lists}.get(kind, kind)
         if not isinstance(value, allowed) or (isinstance(value, bool) and kind is not bool):
             raise EevitError(f"parameter '{name}' must be of type {kind.__name__}. Got {value!r}")
         if self.low is not None and self.high is not None and not self.low <= value <= self.high:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from eevit_ros.images.jpeg_png import JPEG_MAGIC, check_header
 from eevit_ros.images.pixel_range import PixelRange
 from eevit_ros.images.raw import Data, decode_compressed, decode_image_message
 from eevit_ros.images.resize import Image, InputSize
@@ -17,11 +18,16 @@ class Decoder:
     """Decodes the images of one camera as the settings say. For one thread.
 
     It holds what lasts from one image to the next: a range that follows them.
+
+    Attributes:
+        mounting: What is done to each image in the end.
     """
 
     def __init__(self, settings: ImageSettings | None = None) -> None:
         """Start before the first image."""
-        self._values = PixelRange((settings or ImageSettings()).image_range)
+        settings = settings or ImageSettings()
+        self._values = PixelRange(settings.image_range)
+        self.mounting = settings.mounting
 
     def image(self, message: ImageMessage, size: InputSize | None = None) -> Image:
         """Decode a sensor_msgs/Image, see `raw.decode_image_message`.
@@ -36,7 +42,15 @@ class Decoder:
         Raises:
             EevitError: It cannot be read.
         """
-        return decode_image_message(message, self._values)
+        return self.mounted(decode_image_message(message, self._values))
+
+    def mounted(self, image: Image) -> Image:
+        """Return the part of a decoded image that counts, the right way up: a view.
+
+        Raises:
+            EevitError: The crop is not within the image.
+        """
+        return self.mounting.of(image) if self.mounting else image
 
     def compressed(self, data: Data, format: str, size: InputSize | None = None) -> Image:
         """Decode the file of a sensor_msgs/CompressedImage, see `raw.decode_compressed`.
@@ -52,4 +66,16 @@ class Decoder:
         Raises:
             EevitError: It cannot be read.
         """
-        return decode_compressed(data, format, size, self._values)
+        if not self.mounting:
+            return decode_compressed(data, format, size, self._values)
+        if size is None:
+            return self.mounting.of(decode_compressed(data, format, None, self._values))
+        image = decode_compressed(data, format, self.mounting.input_size(size), self._values)
+        return self.mounting.of(image, _reduction(bytes(data), image))
+
+
+def _reduction(raw: bytes, image: Image) -> int:
+    """Return the factor by which the sides of a file's image were reduced."""
+    if not raw.startswith(JPEG_MAGIC):
+        return 1
+    return int(max(check_header(raw, 'image')) // max(image.shape[:2]))

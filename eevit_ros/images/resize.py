@@ -6,6 +6,7 @@ pixels wherever it runs. Normalisation is inside the model's graph.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -78,17 +79,21 @@ class InputSize:
         height: Height of the model's input, pixels.
         width: Width of the model's input, pixels.
         rule: The model's resize rule.
+        part: The part of each frame that is resized to it: x, y, width, height in pixels; None for
+            all of it.
     """
 
     height: int
     width: int
     rule: ResizeRule
+    part: tuple[int, int, int, int] | None = None
 
     def reduction(self, height: int, width: int) -> int:
         """Return the factor by which a decoder may reduce each side of a frame: 1, 2, 4 or 8.
 
-        It divides both sides, so that every pixel stands for equally many, and leaves at least
-        `LAST_SHRINK` times the model's input in both axes, after the crop.
+        It divides both sides, so that every pixel stands for equally many, and the borders of
+        `part`. It leaves at least `LAST_SHRINK` times the model's input in both axes, after the
+        rule's crop.
 
         Args:
             height: The frame's height, pixels.
@@ -96,10 +101,12 @@ class InputSize:
         """
         if not self.rule.antialias:
             return 1
-        sides = height / self.height, width / self.width
+        x, y, part_width, part_height = self.part or (0, 0, width, height)
+        sides = part_height / self.height, part_width / self.width
         shrinks = max(sides) if self.rule.mode == 'letterbox' else min(sides)
+        borders = math.gcd(height, width, x, y, part_width, part_height)
         for by in REDUCTIONS:
-            if height % by == 0 and width % by == 0 and shrinks >= by * LAST_SHRINK:
+            if borders % by == 0 and shrinks >= by * LAST_SHRINK:
                 return by
         return 1
 
@@ -108,7 +115,7 @@ def resize(image: Image, height: int, width: int, rule: ResizeRule) -> Image:
     """Resize an RGB frame to (height, width, 3) by `rule`.
 
     Args:
-        image: uint8 (H, W, 3); may be a view with padded rows, or a view of BGR.
+        image: uint8 (H, W, 3); may be a view: with padded rows, of BGR, turned, mirrored.
         height: Output height, pixels.
         width: Output width, pixels.
         rule: The model's resize rule.
@@ -172,6 +179,17 @@ def _letterbox(image: Image, height: int, width: int, rule: ResizeRule) -> Image
 
 
 def _scale(image: Image, height: int, width: int, rule: ResizeRule) -> Image:
+    down, right = image.strides[:2]
+    if down < 0 or right < 0 or down < right:
+        # A view of a turned or mirrored frame, which OpenCV would copy: turn the few pixels that
+        # are left instead.
+        ahead = image[:: -1 if down < 0 else 1, :: -1 if right < 0 else 1]
+        if abs(down) < abs(right):
+            small = _scale(ahead.transpose(1, 0, 2), width, height, rule).transpose(1, 0, 2)
+        else:
+            small = _scale(ahead, height, width, rule)
+        small = small[:: -1 if down < 0 else 1, :: -1 if right < 0 else 1]
+        return np.ascontiguousarray(small)
     if rule.antialias:
         # Shrink first and separately: when INTER_AREA shrinks one axis and enlarges the other, it
         # averages neither.

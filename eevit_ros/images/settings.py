@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from eevit_ros.errors import EevitError
-from eevit_ros.settings import parameter
+from eevit_ros.images.mounting import Mounting
+from eevit_ros.settings import group, parameter
 
 Range: TypeAlias = tuple[float, float]
 """The values of black and white, in the unit of the pixels."""
@@ -41,7 +42,11 @@ def image_range(value: object) -> Range | str | None:
 
 @dataclass(frozen=True)
 class ImageSettings:
-    """How a camera's images are read; the same in node, replay and training."""
+    """How a camera's images are read; the same in node, replay and training.
+
+    Attributes:
+        mounting: Which part of them counts, and which way is up.
+    """
 
     image_range: Range | str | None = parameter(
         '',
@@ -52,3 +57,4 @@ class ImageSettings:
         any_type=True,
         convert=image_range,
     )
+    mounting: Mounting = group(Mounting)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from eevit_ros.images.mounting import AS_IT_COMES, Mounting
 from eevit_ros.images.resize import Image
 from eevit_ros.model.engine import Engine, ExitResult
 from eevit_ros.perception.camera_health import contrast
@@ -66,6 +67,7 @@ class FrameRecord:
         model_hash: SHA-256 of the model file (hexadecimal).
         behind_s: Seconds from the image's stamp to the answer, by clocks that may disagree.
         useless_stamps: Whether the camera's stamps tell no age, whatever the clocks.
+        mounting: What was done to the frame before the model's resize rule.
     """
 
     result: ExitResult
@@ -75,6 +77,7 @@ class FrameRecord:
     model_hash: str
     behind_s: float = 0.0
     useless_stamps: bool = False
+    mounting: Mounting = AS_IT_COMES
 
     def values(self) -> dict[str, str]:
         """Return the values of ~/frame by name, in the order of the message."""
@@ -90,6 +93,7 @@ class FrameRecord:
             'inference_ms': f'{result.inference_ms:.3f}',
             'age_ms': no_age if self.age_ms is None else f'{self.age_ms:.3f}',
             'drops': str(self.drops),
+            'mounting': str(self.mounting),
             'model_hash': self.model_hash,
         }
 
@@ -142,6 +146,7 @@ class Perception:
         doubtful: bool,
         drops: int,
         useless_stamps: bool = False,
+        mounting: Mounting = AS_IT_COMES,
     ) -> FrameRecord:
         """Let the rate follow an observation; return the frame's record.
 
@@ -154,6 +159,7 @@ class Perception:
                 answer must not make the robot faster.
             drops: Frames replaced by newer ones so far.
             useless_stamps: Whether the camera's stamps tell no age, see `stamps.StampWatch`.
+            mounting: What was done to the frame before the model's resize rule.
         """
         result = observation.result
         age_ms = None if useless_stamps else frame_age_ms(stamp_ns, now_ns)
@@ -166,7 +172,14 @@ class Perception:
                 rate = self._law.fault(now_s)
         behind_s = (now_ns - stamp_ns) * 1e-9
         return FrameRecord(
-            result, rate, age_ms, drops, self._engine.sha256, behind_s, useless_stamps
+            result,
+            rate,
+            age_ms,
+            drops,
+            self._engine.sha256,
+            behind_s=behind_s,
+            useless_stamps=useless_stamps,
+            mounting=mounting,
         )
 
     def fault(self, now_s: float) -> float:

@@ -94,7 +94,8 @@ class Activation:
                 self._bad_frame(f'{type(err).__name__}: {err}')
 
     def _answer(self, frame: Frame) -> None:
-        image = frame.decode(self._decoder, self._engine.input_size)
+        decoder = self._decoder
+        image = frame.decode(decoder, self._engine.input_size)
         observation = self._perception.observe(image)
         now_ns = self._node.get_clock().now().nanoseconds
         with self._lock:
@@ -107,6 +108,7 @@ class Activation:
                 doubtful=frame.frozen or frame.waited,
                 drops=self._camera.newest.drops,
                 useless_stamps=frame.useless_stamps,
+                mounting=decoder.mounting,
             )
             self._publishers.send_rate(record.adaptive_rate)
         self._statistics.answered(observation, record, now_s, waited=frame.waited)

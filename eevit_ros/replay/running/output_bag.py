@@ -59,6 +59,7 @@ class OutputBag:
         names: Sequence[str],
         class_ids: Sequence[str],
         top_k: int,
+        mounted: bool = False,
     ) -> None:
         """Prepare to write.
 
@@ -68,7 +69,10 @@ class OutputBag:
             names: Names of the classes, by index.
             class_ids: Text of `class_id` for each class index.
             top_k: How many classes an answer names.
+            mounted: Whether the images were cropped, turned or mirrored: then pictures are written
+                as the model saw them.
         """
+        self._mounted = mounted
         self._path = path
         self._image_topic = picture_topic(image_topic)
         self._names, self._class_ids, self._top_k = names, class_ids, top_k
@@ -101,7 +105,7 @@ class OutputBag:
         self._bag.close()
 
     def picture(self, frame: SourceFrame, image: Image | None = None) -> None:
-        """Write a frame when it arrived: a recorded JPEG or PNG file unchanged.
+        """Write a frame when it arrived: a recorded JPEG or PNG file unchanged, unless mounted.
 
         Args:
             frame: The recorded frame.
@@ -111,7 +115,9 @@ class OutputBag:
             EevitError: It must be decoded to be written, and cannot be.
         """
         data, kind = frame.data, frame.format
-        if not kind:
+        if self._mounted and kind:
+            data, kind = _jpeg(frame.decode()), 'jpeg'  # `image` may be reduced
+        elif not kind:
             data, kind = _jpeg(frame.decode() if image is None else image), 'jpeg'
         self._put(
             self._image_topic,

@@ -126,6 +126,7 @@ class RecordingReplay:
             doubtful=self._camera.frozen,
             drops=self._drops,
             useless_stamps=bool(self._camera.stamps.fault),
+            mounting=self._options.settings.images.mounting,
         )
         if record.age_ms is None:
             self._ageless += 1

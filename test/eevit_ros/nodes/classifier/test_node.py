@@ -158,6 +158,28 @@ def test_thresholds_change_while_it_runs(raw: ClassifierPeer) -> None:
     assert raw.until_answer(lambda: raw_image(BLACK))['exit_layer'] == '4'
 
 
+def test_the_mounting_changes_while_it_runs_and_a_crop_beyond_costs_frames_alone(
+    raw: ClassifierPeer,
+) -> None:
+    """The corner that `raw_image` draws is at the right below; a crop of it is of another grey."""
+    assert raw.set_parameters(image_crop=[28, 21, 4, 3], image_rotation=90) == ''
+    darker = raw.until_answer(lambda: raw_image(WHITE))
+    assert darker['mounting'] == 'crop 28 21 4 3, rotation 90'
+    assert raw.set_parameters(image_crop=[0, 0, 33, 24]) == ''
+    report = raw.until_report('32x24 pixels', lambda: raw.camera.publish(raw_image(WHITE)))
+    assert report.status[0].level == b'\x02'
+    assert "'image_rotation'" in raw.set_parameters(image_rotation=45)
+    assert raw.set_parameters(image_crop=[0, 0, 0, 0], image_flip='horizontal') == ''
+    frame = raw.until_answer(lambda: raw_image(WHITE))
+    assert frame['mounting'] == 'rotation 90, flip horizontal'
+    topic = '/classifier/annotated/compressed'
+    with raw.peer.listening(CompressedImage, topic) as pictures:
+        raw.until(lambda: pictures, 'a picture', lambda: raw.camera.publish(raw_image(WHITE)))
+    picture = cv2.imdecode(np.frombuffer(pictures[0].data, np.uint8), cv2.IMREAD_COLOR)
+    assert picture.shape[1] == 24  # the height of the picture as it came
+    assert raw.set_parameters(image_rotation=0, image_flip='none') == ''
+
+
 def test_the_rate_law_changes_while_it_runs(raw: ClassifierPeer) -> None:
     assert raw.set_parameters(rate__floor=0.4) == ''
     raw.until_rate(lambda rate: rate == pytest.approx(0.4), lambda: raw_image(BLACK))

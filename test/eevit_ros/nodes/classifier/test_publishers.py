@@ -41,6 +41,7 @@ def test_the_frame_record_holds_what_reports_need(age_ms: float | None, text: st
         'inference_ms': '20.000',
         'age_ms': text,
         'drops': '7',
+        'mounting': 'none',
         'model_hash': 'ab' * 32,
     }
 
