@@ -54,7 +54,7 @@ def open_source(path: Path, topic: str | None, images: ImageSettings | None = No
         raise RecordingError(f'{path} cannot be read: {err.strerror}') from err
     if topic is not None:
         raise RecordingError(f'{path} is not a bag and has no topic {topic}: omit the topic')
-    return FolderSource(path, images) if path.is_dir() else VideoSource(path)
+    return FolderSource(path, images) if path.is_dir() else VideoSource(path, images)
 
 
 def _folder_of(path: Path) -> Path:

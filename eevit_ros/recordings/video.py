@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from eevit_ros.errors import EevitError
+from eevit_ros.images.decoder import Decoder
 from eevit_ros.images.resize import Image, InputSize
+from eevit_ros.images.settings import ImageSettings
 from eevit_ros.images.video import WholePictures, load_av, to_rgb
 from eevit_ros.recordings.errors import RecordingError
 from eevit_ros.recordings.source import SourceFrame
@@ -50,8 +52,12 @@ class VideoSource:
     topic = ''
     frames: int | None = None  # containers only estimate it
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, images: ImageSettings | None = None) -> None:
         """Open a video.
+
+        Args:
+            path: The file.
+            images: How its pictures are read.
 
         Raises:
             RecordingError: PyAV is missing or reads no frame of it.
@@ -59,6 +65,7 @@ class VideoSource:
         self.name = Path(os.path.abspath(path)).name
         self.problems: list[str] = []
         self._path = path
+        self._images = images
         try:
             self._av = load_av()
         except EevitError as err:
@@ -77,6 +84,7 @@ class VideoSource:
     def __iter__(self) -> Iterator[SourceFrame]:
         """Yield the frames."""
         self.problems.clear()
+        decoder = Decoder(self._images)
         with self._open() as (container, stream):
             whole = WholePictures(stream.codec_context)
             rate = _rate(stream)
@@ -88,9 +96,8 @@ class VideoSource:
                     key_came = packet.is_keyframe
                     early += not key_came
                 for picture in whole.decode(packet):
-                    yield _frame(
-                        index, SECOND_NS + times.next_ns(_time_ns(picture, stream)), picture
-                    )
+                    stamp_ns = SECOND_NS + times.next_ns(_time_ns(picture, stream))
+                    yield _frame(index, stamp_ns, picture, decoder)
                     index += 1
                 if not damaged_at and whole.damaged:
                     damaged_at = index
@@ -295,16 +302,17 @@ def _matroska_size(file: BinaryIO) -> int | None:
     return None if size == (1 << 7 * (more + 1)) - 1 else size
 
 
-def _frame(index: int, stamp_ns: int, picture: VideoFrame) -> SourceFrame:
+def _frame(index: int, stamp_ns: int, picture: VideoFrame, decoder: Decoder) -> SourceFrame:
     try:
         pixels = to_rgb(picture)
     except EevitError as err:
         return SourceFrame(index, stamp_ns, stamp_ns, b'', '', partial(_refuse, str(err)))
-    return SourceFrame(index, stamp_ns, stamp_ns, pixels.tobytes(), '', partial(_give, pixels))
+    decode = partial(_give, decoder, pixels)
+    return SourceFrame(index, stamp_ns, stamp_ns, pixels.tobytes(), '', decode)
 
 
-def _give(pixels: Image, size: InputSize | None = None) -> Image:
-    return pixels
+def _give(decoder: Decoder, pixels: Image, size: InputSize | None = None) -> Image:
+    return decoder.mounted(pixels)
 
 
 def _refuse(reason: str, size: InputSize | None = None) -> NoReturn:

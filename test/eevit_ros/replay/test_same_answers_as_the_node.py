@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from eevit_ros.model.engine import Engine
 from eevit_ros.recordings.open import open_source
 from eevit_ros.recordings.source import SourceFrame
+from eevit_ros.replay.parameters import classifier_settings
 from eevit_ros.replay.results.frame_table import FrameRow
 from test.eevit_ros.replay.demo_frames import BAG, MODEL, every, needs_model
 from test.eevit_ros.replay.made_replays import replayed
@@ -73,6 +75,29 @@ def test_the_node_and_a_replay_give_every_frame_the_same_answer(
         assert int(answer['exit_layer']) == row.exit_layer
         assert answer['depth'] == f'{row.depth:.6f}'
         assert answer['confidence'] == f'{row.confidence:.6f}'
+
+
+def test_so_they_do_of_a_camera_that_is_cropped_turned_and_mirrored(
+    node: ClassifierPeer, frames: list[SourceFrame]
+) -> None:
+    mounting: dict[str, Any] = {
+        'image_crop': [40, 8, 500, 400],
+        'image_rotation': 90,
+        'image_flip': 'horizontal',
+    }
+    settings, _ = classifier_settings(None, [f'{name}:={v}' for name, v in mounting.items()])
+    mounted = [*every(STEP, open_source(BAG, None, settings.images))][::8]
+    rows = replayed(Engine(MODEL), mounted).rows
+    assert node.set_parameters(**mounting) == ''
+    try:
+        for frame, row in zip(frames[::8], rows, strict=True):
+            node.forget()
+            answer = node.until_answer(lambda frame=frame: image(frame))
+            assert answer['mounting'] == str(settings.images.mounting)
+            assert (answer['label'], answer['exit_layer']) == (row.label, str(row.exit_layer))
+            assert float(answer['confidence']) == pytest.approx(row.confidence, abs=1e-3)
+    finally:
+        node.set_parameters(image_crop=[0, 0, 0, 0], image_rotation=0, image_flip='none')
 
 
 def test_the_replays_answer_does_not_depend_on_where_a_frame_stands(

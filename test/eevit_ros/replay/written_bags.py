@@ -44,9 +44,15 @@ def frame(
 
 
 def open_bag(
-    path: Path, topic: str = '/front/image_raw', class_ids: Sequence[str] = NAMES
+    path: Path,
+    topic: str = '/front/image_raw',
+    class_ids: Sequence[str] = NAMES,
+    *,
+    mounted: bool = False,
 ) -> OutputBag:
-    return OutputBag(path, image_topic=topic, names=NAMES, class_ids=class_ids, top_k=2)
+    return OutputBag(
+        path, image_topic=topic, names=NAMES, class_ids=class_ids, top_k=2, mounted=mounted
+    )
 
 
 def read(path: Path) -> dict[str, list[tuple[int, Any]]]:

@@ -161,10 +161,9 @@ def test_thresholds_change_while_it_runs(raw: ClassifierPeer) -> None:
 def test_the_mounting_changes_while_it_runs_and_a_crop_beyond_costs_frames_alone(
     raw: ClassifierPeer,
 ) -> None:
-    """The corner that `raw_image` draws is at the right below; a crop of it is of another grey."""
-    assert raw.set_parameters(image_crop=[28, 21, 4, 3], image_rotation=90) == ''
-    darker = raw.until_answer(lambda: raw_image(WHITE))
-    assert darker['mounting'] == 'crop 28 21 4 3, rotation 90'
+    assert raw.set_parameters(image_crop=[16, 0, 16, 24], image_rotation=90) == ''
+    half = raw.until_answer(lambda: raw_image(WHITE))
+    assert half['mounting'] == 'crop 16 0 16 24, rotation 90'
     assert raw.set_parameters(image_crop=[0, 0, 33, 24]) == ''
     report = raw.until_report('32x24 pixels', lambda: raw.camera.publish(raw_image(WHITE)))
     assert report.status[0].level == b'\x02'
