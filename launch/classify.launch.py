@@ -63,9 +63,9 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 'dds_profile',
                 default_value=DDS_PROFILE,
-                description='Fast DDS profile of the node, or none. The environment variable '
-                'FASTRTPS_DEFAULT_PROFILES_FILE overrides the default. The camera driver needs '
-                'the profile too.',
+                description='Fast DDS profile of the node, or none. The environment variables '
+                'FASTRTPS_DEFAULT_PROFILES_FILE and FASTDDS_BUILTIN_TRANSPORTS override the '
+                'default. The camera driver needs the profile too.',
             ),
             OpaqueFunction(function=start_classifier),
         ]

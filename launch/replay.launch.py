@@ -5,6 +5,7 @@ ros2 launch eevit_ros replay.launch.py bag:=path/to/bag
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
@@ -22,7 +23,7 @@ from eevit_ros.launching import rosbag2_cli as rosbag2
 from eevit_ros.launching.dds_profile import dds_environment, default_profile
 from eevit_ros.launching.replay import LaunchedReplay
 from eevit_ros.nodes.bags.player import PlayerSettings
-from eevit_ros.parameters.topics import FRAME, RECORDED, SPEED_LIMIT
+from eevit_ros.parameters.topics import CLASSIFIER_NODE, FRAME, RECORDED, SPEED_LIMIT
 from eevit_ros.replay.errors import ReplayError
 from eevit_ros.settings import specs
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
@@ -125,7 +126,7 @@ def prepare_rosbag2(bag: Path, given: dict[str, str]) -> None:
     """
     if not rosbag2.is_installed():
         raise ReplayError('player: rosbag2 is not installed: install it, or use player:=eevit')
-    given['topic'], recorded = rosbag2.recorded_images(bag, given['topic'])
+    given['topic'], recorded, _ = rosbag2.recorded_images(bag, given['topic'])
     if given['transport'] not in ('', recorded):
         raise ReplayError(
             f'transport: {given["topic"]} was recorded {recorded}, and rosbag2 plays only what was '
@@ -147,10 +148,19 @@ def start(context: LaunchContext, replay: LaunchedReplay) -> list[LaunchDescript
     if given['transport'] == 'compressed':
         images += '/compressed'
     player, recorder = rosbag2_player(given, images, environment), rosbag2_recorder(given)
-    replay.watch(player=player, recorder=recorder)
+    replay.watch(player=player, recorder=recorder, summary=partial(summary, dict(given), frames))
     # Started paused: rosbag2's recorder, too, subscribes only once it has received the time.
     resume = ExecuteProcess(name='rosbag2_resume', cmd=rosbag2.RESUME, output='log')
-    return [recorder, player, replay.when_subscribed([images, frames], resume)]
+    needed = [(CLASSIFIER_NODE, images), (rosbag2.RECORDER_NODE, frames)]
+    return [recorder, player, replay.when_subscribed(needed, resume)]
+
+
+def summary(given: dict[str, str], frames: str) -> str:
+    """Return how many images rosbag2 has played, and how many answers it has recorded."""
+    bag, output = (Path(given[name]).expanduser() for name in ('bag', 'output'))
+    _, _, played = rosbag2.recorded_images(bag, given['topic'])
+    _, recorded = rosbag2.recorded_topics(output).get(frames, ('', 0))
+    return f'{played} images of {given["topic"]} were played; {recorded} answers are in {output}'
 
 
 def rosbag2_player(
@@ -180,7 +190,8 @@ def own_player(given: dict[str, str], frames: str, environment: dict[str, str]) 
     own = {
         'transport': given['transport'],
         'rate': float(given['rate']),
-        'wait_for': frames,
+        'wait_for': [frames, full_name(given['speed_limit'], given)],
+        'wait_for_nodes': [CLASSIFIER_NODE, 'bag_recorder'],
         'use_sim_time': False,
     }
     return Node(

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from eevit_ros.launching.shared import existing_file
-
-# Fast DDS 2 (Humble, Jazzy) reads the first, Fast DDS 3 the second.
-VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+from eevit_ros.nodes.dds_profile import PROFILE, VARIABLES, is_chosen
 
 
 def default_profile(share: Path) -> str:
     """Return the path of the profile in the package's share folder."""
-    return str(share / 'config' / 'fastdds_shared_memory.xml')
+    return str(share / PROFILE)
 
 
 def dds_environment(given: Mapping[str, str], default: str) -> dict[str, str]:
@@ -23,8 +20,9 @@ def dds_environment(given: Mapping[str, str], default: str) -> dict[str, str]:
     Raises:
         FileNotFoundError: The launch argument dds_profile is no file.
     """
-    set_by_user = any(os.environ.get(name) for name in VARIABLES)
     profile = given['dds_profile']
-    if profile in ('', 'none') or (profile == default and set_by_user):
+    if profile == default and is_chosen():
         return {}
+    if profile in ('', 'none'):
+        return dict.fromkeys(VARIABLES, '') if not is_chosen() else {}
     return dict.fromkeys(VARIABLES, existing_file('dds_profile', given))

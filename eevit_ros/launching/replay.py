@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from launch.actions import (
     EmitEvent,
@@ -16,6 +16,7 @@ from launch.events import Shutdown
 from launch.events.process import ProcessExited, ProcessStarted, ShutdownProcess
 from launch.launch_context import LaunchContext
 from launch.launch_description_entity import LaunchDescriptionEntity
+from launch.logging import get_logger
 from launch_ros.ros_adapters import get_ros_node
 
 from eevit_ros.replay.errors import ReplayError
@@ -34,6 +35,7 @@ class LaunchedReplay:
         """Start with no process running."""
         self._player: ExecuteLocal | None = None
         self._recorder: ExecuteLocal | None = None
+        self._summary: Callable[[], str] = str
         self._resume: ExecuteLocal | None = None
         self._running: list[ExecuteLocal] = []
         self._is_ending = False
@@ -46,29 +48,44 @@ class LaunchedReplay:
             RegisterEventHandler(OnProcessExit(on_exit=self._exited)),
         ]
 
-    def watch(self, *, player: ExecuteLocal, recorder: ExecuteLocal) -> None:
+    def watch(
+        self,
+        *,
+        player: ExecuteLocal,
+        recorder: ExecuteLocal,
+        summary: Callable[[], str] = lambda: 'the replay is done',
+    ) -> None:
         """Take the processes that decide when the replay ends.
 
         Args:
             player: Ends when everything was played.
             recorder: Runs until it is shut down.
+            summary: Called after a good end; returns what to log.
         """
-        self._player, self._recorder = player, recorder
+        self._player, self._recorder, self._summary = player, recorder, summary
 
-    def when_subscribed(self, topics: Sequence[str], resume: ExecuteLocal) -> OpaqueFunction:
-        """Return an action that starts a process once every topic has a subscriber.
+    def when_subscribed(
+        self, needed: Iterable[tuple[str, str]], resume: ExecuteLocal
+    ) -> OpaqueFunction:
+        """Return an action that starts a process once nodes have subscribed.
 
         Args:
-            topics: Full names of the topics.
+            needed: Names of nodes, without namespace, and full names of the topics that each needs.
             resume: The process; it may end without ending the replay.
         """
+        pairs = set(needed)
         self._resume = resume
 
         def look(context: LaunchContext) -> Iterable[LaunchDescriptionEntity] | None:
             if self._is_ending:
                 return None
             node = get_ros_node(context)
-            if all(node.count_subscribers(topic) for topic in topics):
+            found = {
+                (info.node_name, topic)
+                for _, topic in pairs
+                for info in node.get_subscriptions_info_by_topic(topic)
+            }
+            if pairs <= found:
                 return [resume]
             return [TimerAction(period=POLL_S, actions=[OpaqueFunction(function=look)])]
 
@@ -98,6 +115,7 @@ class LaunchedReplay:
             return [_end(self._running)]
         if self._failure:
             raise ReplayError(f'the replay failed: {self._failure}')
+        get_logger('eevit_ros.launch').info(self._summary())
         return [EmitEvent(event=Shutdown(reason='the replay is done'))]
 
 

@@ -15,6 +15,7 @@ TRANSPORTS = {
     'sensor_msgs/msg/CompressedImage': 'compressed',
 }
 CLOCK_HZ = 100
+RECORDER_NODE = 'rosbag2_recorder'
 # The player starts paused: its clock stands at the start of the bag.
 RESUME = 'ros2 service call /rosbag2_player/resume rosbag2_interfaces/srv/Resume'.split()
 
@@ -29,8 +30,8 @@ def is_bag(path: Path) -> bool:
     return (path / 'metadata.yaml').is_file()
 
 
-def recorded_images(path: Path, topic: str) -> tuple[str, str]:
-    """Return the topic of a bag's images and their transport, 'raw' or 'compressed'.
+def recorded_images(path: Path, topic: str) -> tuple[str, str, int]:
+    """Return the topic of a bag's images, their transport, 'raw' or 'compressed', and their number.
 
     Args:
         path: Folder of the bag.
@@ -39,23 +40,39 @@ def recorded_images(path: Path, topic: str) -> tuple[str, str]:
     Raises:
         ReplayError: The metadata cannot be read, or no single topic fits.
     """
-    metadata = path / 'metadata.yaml'
-    try:
-        content = yaml.safe_load(metadata.read_text(encoding='utf-8'))
-        entries = content['rosbag2_bagfile_information']['topics_with_message_count']
-        topics = [entry['topic_metadata'] for entry in entries]
-        kinds = {str(topic['name']): str(topic['type']) for topic in topics}
-    except Exception as err:  # missing, not YAML, another structure: one message fits all
-        raise ReplayError(f'{metadata} cannot be read ({type(err).__name__}: {err})') from err
-    found = {name: TRANSPORTS[kind] for name, kind in kinds.items() if kind in TRANSPORTS}
+    topics = recorded_topics(path)
+    found = {name: TRANSPORTS[kind] for name, (kind, _) in topics.items() if kind in TRANSPORTS}
     named = ', '.join(found) or 'none'
     if topic:
         if topic not in found:
             raise ReplayError(f'{path} has no images on {topic}; topics with images: {named}')
-        return topic, found[topic]
-    if len(found) != 1:
-        raise ReplayError(f'name the topic of the images; {path} has these: {named}')
-    return next(iter(found.items()))
+    else:
+        # Recorded with -a, a bag also has the transports that nobody published.
+        spoken = [name for name in found if topics[name][1]] or list(found)
+        if len(spoken) != 1:
+            named = ', '.join(spoken) or 'none'
+            raise ReplayError(f"name the topic of the images by 'topic'; {path} has these: {named}")
+        topic = spoken[0]
+    return topic, found[topic], topics[topic][1]
+
+
+def recorded_topics(path: Path) -> dict[str, tuple[str, int]]:
+    """Return type and number of messages of every topic of a bag, by name.
+
+    Raises:
+        ReplayError: The metadata cannot be read.
+    """
+    metadata = path / 'metadata.yaml'
+    try:
+        content = yaml.safe_load(metadata.read_text(encoding='utf-8'))
+        entries = content['rosbag2_bagfile_information']['topics_with_message_count']
+        found = {}
+        for entry in entries:
+            topic = entry['topic_metadata']
+            found[str(topic['name'])] = (str(topic['type']), int(entry['message_count']))
+    except Exception as err:  # missing, not YAML, another structure: one message fits all
+        raise ReplayError(f'{metadata} cannot be read ({type(err).__name__}: {err})') from err
+    return found
 
 
 def play_command(bag: Path, topic: str, target: str, rate: str) -> list[str]:

@@ -19,7 +19,8 @@ def descriptor(spec: Spec, *, read_only: bool = False) -> ParameterDescriptor:
     found = ParameterDescriptor(
         description=spec.description + (' Read at start.' if read_only else note),
         additional_constraints=spec.rule(),
-        dynamic_typing=spec.any_type,
+        # An empty list does not tell ROS of what.
+        dynamic_typing=spec.any_type or spec.default == [],
         read_only=read_only,
     )
     if spec.low is None or spec.high is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from eevit_ros.images.settings import ImageSettings
 from eevit_ros.model.compute import Compute, Log
 from eevit_ros.model.engine import Engine
 from eevit_ros.model.host_policy import EXIT_POLICIES, OWN
+from eevit_ros.parameters.shipped import shipped
 from eevit_ros.perception.perception import PerceptionSettings
 from eevit_ros.settings import group, parameter, specs
 
@@ -26,14 +26,7 @@ CLASS_IDS = ('name', 'index')
 
 def demo_model() -> Path:
     """Where the demo model lies: in the installed package's share folder, or in the source tree."""
-    try:
-        from ament_index_python.packages import get_package_share_directory
-
-        installed = Path(get_package_share_directory('eevit_ros')) / DEMO_MODEL
-    except (ImportError, LookupError, OSError):  # no ROS, not found, or nowhere to search
-        installed = Path(sys.prefix, 'share', 'eevit_ros') / DEMO_MODEL
-    source = Path(__file__).resolve().parents[2] / DEMO_MODEL
-    return source if source.exists() else installed
+    return shipped(DEMO_MODEL)
 
 
 def _model(path: str) -> Path:

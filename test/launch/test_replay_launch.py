@@ -59,6 +59,12 @@ def ended() -> list[tuple[str, int]]:
 
 
 @pytest.fixture
+def answers(peer):
+    """What an echo, open from the start, hears of the answers."""
+    return peer.listen(DiagnosticArray, '/robot1/classifier/frame')
+
+
+@pytest.fixture
 def processes() -> Processes:
     return Processes()
 
@@ -78,17 +84,20 @@ def launched(processes, ended, peer, arguments):
 
 
 @pytest.mark.launch(fixture=launched)
-def test_records_the_answers_and_ends_by_itself(peer, ended, arguments, launch_service):
+def test_records_the_answers_and_ends_by_itself(peer, ended, answers, arguments, launch_service):
     peer.until(launch_service.task.done, 'the end of the launch')
 
     assert [name for name, _ in ended][0] == 'bag_player'
     assert {name for name, _ in ended[1:3]} == {'classifier', 'speed_governor'}
     assert ended[3:] == [('bag_recorder', 0)]
     assert [code for _, code in ended] == [0, 0, 0, 0]
-    answers = recorded_exit_layers(Path(arguments['output']))
+    recorded = recorded_exit_layers(Path(arguments['output']))
     for index, level in enumerate(LEVELS):
-        assert answers.get(stamp_of(index)) in (None, '1' if level > 127 else '4')
-    assert len(answers) > len(LEVELS) // 2
+        assert recorded.get(stamp_of(index)) in (None, '1' if level > 127 else '4')
+    assert len(recorded) > len(LEVELS) // 2
+    # Somebody else listened from the start: all that was said then was recorded.
+    stamps = [one.header.stamp for one in answers]
+    assert {stamp.sec * 10**9 + stamp.nanosec for stamp in stamps} <= set(recorded)
 
 
 def recorded_exit_layers(bag: Path) -> dict[int, str]:
@@ -111,11 +120,6 @@ def recorded_exit_layers(bag: Path) -> dict[int, str]:
 def long(processes, ended, peer, arguments):
     """A replay of minutes."""
     return watched(processes, ended, {**arguments, 'rate': '0.01'})
-
-
-@pytest.fixture
-def answers(peer):
-    return peer.listen(DiagnosticArray, '/robot1/classifier/frame')
 
 
 @pytest.mark.launch(fixture=long)

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -24,10 +25,13 @@ from std_msgs.msg import Header
 from eevit_ros.errors import EevitError
 from eevit_ros.images.resize import Image as Pixels
 from eevit_ros.nodes import process as node_process
+from eevit_ros.nodes.bags.answers import Answers
 from eevit_ros.nodes.bags.recorded_time import RecordedTime
+from eevit_ros.nodes.dds_profile import take_profile
 from eevit_ros.nodes.declare import read_settings
 from eevit_ros.nodes.process import EXIT_NOT_CONFIGURED
 from eevit_ros.parameters.classifier import TRANSPORTS
+from eevit_ros.parameters.topics import FRAME
 from eevit_ros.recordings.source import Source, SourceFrame
 from eevit_ros.recordings.stamps import stamp_text
 from eevit_ros.settings import parameter
@@ -41,6 +45,16 @@ LINGERING_S = 1.0  # /clock goes on for the last answer
 FRAME_ID = 'camera'  # a source's frames carry no frame_id
 # Reliable, which matches reliable and best-effort subscribers.
 QOS = QoSProfile(depth=5)
+
+
+def _topics(value: object) -> tuple[str, ...]:
+    topics = value if isinstance(value, (list, tuple)) else [value] if value else []
+    names = [topic for topic in topics if isinstance(topic, str)]
+    if len(names) < len(topics):
+        raise EevitError(
+            f"parameter 'wait_for' must be a topic, or a list of topics. Got {value!r}"
+        )
+    return tuple(names)
 
 
 @dataclass(frozen=True)
@@ -58,8 +72,18 @@ class PlayerSettings:
         choices=TRANSPORTS,
     )
     rate: float = parameter(1.0, 'Playback speed; 1 is the recorded pace.', 0.01, 100.0)
-    wait_for: str = parameter(
-        '', 'Topic that also needs a subscriber, such as a recorder, before playing starts.'
+    wait_for: tuple[str, ...] = parameter(
+        '',
+        'Topic that also needs a subscriber, such as a recorder, before playing starts; or a list '
+        'of topics.',
+        any_type=True,
+        convert=_topics,
+    )
+    wait_for_nodes: tuple[str, ...] = parameter(
+        [],
+        'Names of nodes, without namespace, such as [classifier, bag_recorder]: only their '
+        'subscriptions to `image` and to `wait_for` count, not those of an echo or a viewer. '
+        'Empty: any.',
     )
 
     def __post_init__(self) -> None:
@@ -84,6 +108,8 @@ class BagPlayer(Node):
         self.bag = Path(settings.bag).expanduser()
         self.topic = settings.topic or None
         self._rate, self._wait_for = settings.rate, settings.wait_for
+        self._nodes = frozenset(settings.wait_for_nodes)
+        self._played: set[int] = set()  # stamps, nanoseconds
         self._compressed = settings.transport == 'compressed'
         # Created before the images' publisher, so that a subscriber discovers the clock first.
         self._clock_publisher = self.create_publisher(Clock, '/clock', 10)
@@ -92,6 +118,7 @@ class BagPlayer(Node):
             self._images = self.create_publisher(CompressedImage, f'{topic}/compressed', QOS)
         else:
             self._images = self.create_publisher(Image, topic, QOS)
+        self._answers = Answers(self, FRAME.relative_name)
 
     def play(self, source: Source, stop: threading.Event) -> None:
         """Play a recording from start to end, once the images have a subscriber.
@@ -114,8 +141,11 @@ class BagPlayer(Node):
                 log.warning(problem)
             if not published:
                 raise EevitError(f'no image in {self.bag} can be played')
-            log.info(f'played {published}{total} images')
-            stop.wait(LINGERING_S)
+            self._linger(stop)
+            outcome, warning = self._answers.outcome(self._played)
+            log.info(f'played {published}{total} images' + (outcome and f'; {outcome}'))
+            if warning:
+                log.warning(warning)
 
     def _publish(
         self, frames: Iterable[SourceFrame], clock: RecordedTime, stop: threading.Event, total: str
@@ -131,9 +161,18 @@ class BagPlayer(Node):
             if not clock.wait_until(frame.received_ns, stop):
                 raise EevitError(f'stopped before the end, after {published}{total} images')
             if message is not None:
+                self._played.add(frame.stamp_ns)
                 self._images.publish(message)
                 published += 1
         return published
+
+    def _linger(self, stop: threading.Event) -> None:
+        """Let the time go on for the last answers; longer where they still come."""
+        stop.wait(LINGERING_S)
+        until_s = time.monotonic() + LINGERING_S
+        while self._answers.stamps and not self._answers.stamps.issuperset(self._played):
+            if time.monotonic() > until_s or stop.wait(POLL_S):
+                return
 
     def _wait_for_subscribers(self, stop: threading.Event) -> None:
         deadline_s = time.monotonic() + SUBSCRIBER_TIMEOUT_S
@@ -145,7 +184,8 @@ class BagPlayer(Node):
                     "classifier, and check the remapping of 'image' and its image_transport"
                 )
             if topic != logged:
-                self.get_logger().info(f'waiting for subscribers on {topic}')
+                of_whom = f' of {" or ".join(sorted(self._nodes))}' if self._nodes else ''
+                self.get_logger().info(f'waiting for subscribers on {topic}{of_whom}')
                 logged = topic
             if stop.wait(POLL_S):
                 raise EevitError('stopped while waiting for subscribers')
@@ -153,10 +193,13 @@ class BagPlayer(Node):
 
     def _topic_without_subscriber(self) -> str:
         """Return the first topic that still needs a subscriber, '' if none does."""
-        counts = {self._images.topic_name: self._images.get_subscription_count()}
-        if self._wait_for:
-            counts[self._wait_for] = self.count_subscribers(self._wait_for)
-        return next((topic for topic, count in counts.items() if not count), '')
+        if not self._images.get_subscription_count():
+            return self._images.topic_name
+        for topic in (self._images.topic_name, *self._wait_for):
+            found = {one.node_name for one in self.get_subscriptions_info_by_topic(topic)}
+            if not (found & self._nodes if self._nodes else found - {self.get_name()}):
+                return topic
+        return ''
 
     def _message(self, frame: SourceFrame) -> Image | CompressedImage | None:
         """Return the message for a frame; None, with a warning, if it cannot be decoded."""
@@ -202,6 +245,7 @@ def main(args: list[str] | None = None) -> int:
     Returns:
         The exit code: 0 if the whole recording was played, 1 if not, 2 if a parameter is wrong.
     """
+    take_profile()
     return node_process.run('bag_player', _run, args)
 
 
@@ -219,12 +263,18 @@ def _run(stop: threading.Event) -> int:
     except EevitError as err:
         log.fatal(str(err))
         return EXIT_NOT_CONFIGURED
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    spinning = threading.Thread(target=executor.spin, name='answers')
+    spinning.start()
     try:
         node.play(open_source(node.bag, node.topic), stop)
     except EevitError as err:
         log.fatal(str(err))
         return EXIT_FAILED
     finally:
+        executor.shutdown()
+        spinning.join()
         node.destroy_node()
     return 0
 

@@ -102,7 +102,10 @@ class BagRecorder(Node):
             silent = [topic for topic in self._topics if not counts.get(topic)]
             if silent:
                 self.get_logger().warning(f'no messages on {", ".join(silent)}')
-            self.get_logger().info(f'{sum(counts.values())} messages in {self.output}')
+            each = ', '.join(
+                f'{counts[topic]} on {topic}' for topic in self._topics if counts.get(topic)
+            )
+            self.get_logger().info(f'{sum(counts.values())} messages in {self.output}: {each}')
 
     def _has_time(self) -> bool:
         """Return whether the clock runs; with use_sim_time not before /clock."""

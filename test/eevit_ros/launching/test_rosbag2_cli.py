@@ -14,10 +14,13 @@ RAW, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 FRONT, REAR = '/front/image_raw/compressed', '/rear/image_raw'
 
 
-def bag(folder: Path, **topics: str) -> Path:
-    """Write the metadata of a bag with these topics."""
+def bag(folder: Path, silent: str = '', **topics: str) -> Path:
+    """Write the metadata of a bag with three messages on each topic but `silent`."""
     entries = [
-        {'topic_metadata': {'name': name, 'type': kind}, 'message_count': 3}
+        {
+            'topic_metadata': {'name': name, 'type': kind},
+            'message_count': 0 if name == silent else 3,
+        }
         for name, kind in {'/tf': 'tf2_msgs/msg/TFMessage', **topics}.items()
     ]
     content = {'rosbag2_bagfile_information': {'topics_with_message_count': entries}}
@@ -29,14 +32,22 @@ def test_finds_the_only_images_and_how_they_were_recorded(tmp_path):
     assert rosbag2.recorded_images(bag(tmp_path, **{FRONT: COMPRESSED}), '') == (
         FRONT,
         'compressed',
+        3,
     )
-    assert rosbag2.recorded_images(bag(tmp_path, **{REAR: RAW}), '') == (REAR, 'raw')
+    assert rosbag2.recorded_images(bag(tmp_path, **{REAR: RAW}), '') == (REAR, 'raw', 3)
+
+
+def test_topics_on_which_nothing_was_recorded_do_not_count(tmp_path):
+    """Recorded with -a, a bag also has the transports that nobody published."""
+    both = bag(tmp_path, **{FRONT: COMPRESSED, REAR: RAW}, silent=REAR)
+
+    assert rosbag2.recorded_images(both, '') == (FRONT, 'compressed', 3)
 
 
 def test_takes_the_topic_that_is_named(tmp_path):
     both = bag(tmp_path, **{FRONT: COMPRESSED, REAR: RAW})
 
-    assert rosbag2.recorded_images(both, REAR) == (REAR, 'raw')
+    assert rosbag2.recorded_images(both, REAR) == (REAR, 'raw', 3)
 
 
 @pytest.mark.parametrize(

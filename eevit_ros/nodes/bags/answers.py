@@ -1,0 +1,57 @@
+"""How many of the images that were played were answered, and what became of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+
+DEPTH = 1000
+
+
+class Answers:
+    """Listens to the classifier's record of each frame while images are played.
+
+    Attributes:
+        topic: Full name of the records' topic.
+        stamps: Stamps of the answered images, nanoseconds.
+    """
+
+    def __init__(self, node: Node, topic: str) -> None:
+        """Subscribe; the node must be spun."""
+        self.topic: str = node.resolve_topic_name(topic)
+        self.stamps: set[int] = set()
+        self._drops: list[int] = []  # that the classifier has counted, with the first and the last
+        node.create_subscription(
+            DiagnosticArray, self.topic, self._on_frame, QoSProfile(depth=DEPTH)
+        )
+
+    def outcome(self, played: Collection[int]) -> tuple[str, str]:
+        """Return what became of the images with these stamps, and a warning, '' for none.
+
+        The first text is '' where no image was answered: nobody may have been there to answer.
+        """
+        answered = len(self.stamps.intersection(played))
+        if not answered:
+            return '', ''
+        first, last = self._drops[0], self._drops[-1]
+        # A classifier that runs for longer has dropped others before.
+        dropped = min(last - first if first > len(played) else last, len(played) - answered)
+        text = (
+            f'{answered} answered on {self.topic}, {dropped} dropped by the classifier as too many'
+        )
+        lost = len(played) - answered - dropped
+        warning = (
+            f'{lost} of {len(played)} images were neither answered nor dropped: lost on the way '
+            '(give player and classifier the Fast DDS profile of docs/robot.md and enough '
+            '/dev/shm, or play at a lower rate), or unreadable (see the log of the classifier)'
+        )
+        return text, warning if lost else ''
+
+    def _on_frame(self, message: DiagnosticArray) -> None:
+        stamp = message.header.stamp
+        values = {item.key: item.value for status in message.status for item in status.values}
+        self.stamps.add(stamp.sec * 1_000_000_000 + stamp.nanosec)
+        self._drops = [*self._drops[:1], int(values.get('drops', 0))]
