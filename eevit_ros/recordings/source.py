@@ -35,6 +35,8 @@ class SourceFrame:
         format: 'jpeg' or 'png' where `data` is such a file; '' where it is not.
         decode: Decodes the image.
         truth: Label that the source gives (the name of the folder); '' for none.
+        clock_set_ns: How far the recorder's clock was set since the first frame, nanoseconds: it
+            read `received_ns + clock_set_ns`, and ages are told by it.
     """
 
     index: int
@@ -44,6 +46,7 @@ class SourceFrame:
     format: str
     decode: Decode
     truth: str = ''
+    clock_set_ns: int = 0
 
 
 class Source(Protocol):

@@ -12,7 +12,8 @@ _LARGEST = 2**63
 
 def stamp_text(stamp_ns: int) -> str:
     """Return a stamp in seconds, exactly: 1700000000.123456789."""
-    return f'{stamp_ns // SECOND_NS}.{stamp_ns % SECOND_NS:09d}'
+    second, nanosecond = divmod(abs(stamp_ns), SECOND_NS)
+    return f'{"-" if stamp_ns < 0 else ""}{second}.{nanosecond:09d}'
 
 
 def parse_stamp(text: str) -> int:

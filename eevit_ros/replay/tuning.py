@@ -20,10 +20,10 @@ from eevit_ros.parameters.classifier import Settings
 from eevit_ros.policies import STATELESS
 from eevit_ros.policies.operating_point import OperatingPoint, operating_point
 from eevit_ros.policies.threshold_search import choose_thresholds, exits_taken
-from eevit_ros.recordings.errors import RecordingError
 from eevit_ros.recordings.open import find_recordings, open_source
-from eevit_ros.recordings.truth import open_truth, unknown_classes
-from eevit_ros.replay.errors import ReplayError
+from eevit_ros.recordings.source import Source
+from eevit_ros.recordings.truth import Truth, open_truth, unknown_classes
+from eevit_ros.replay.errors import ReplayError, skipped
 from eevit_ros.replay.running.batch import load_engine
 
 FILE = 'thresholds.yaml'
@@ -172,32 +172,44 @@ def _one_pass(
         try:
             source = open_source(path, topic, settings.images)
             known = open_truth(truth, source)
-        except RecordingError as err:
-            problems.append(f'{path.name} was skipped: {err}')
-            continue
-        bad: list[str] = []
-        first_ns = None
-        for frame in tqdm(
-            source, total=source.frames, desc=source.name, unit=' frames', disable=None
-        ):
-            label = known.label(frame)
-            labels.add(label)
-            try:
-                answers = model.answers(frame.decode(engine.input_size))
-            except EevitError as err:
-                bad.append(f'{source.name}: frame {frame.index} was skipped: {err}')
-                continue
-            first_ns = frame.received_ns if first_ns is None else first_ns
-            half = (frame.received_ns - first_ns) // BLOCK_NS % 2
-            frames.append(_Frame(answers.measure, answers.class_index, label, half))
-        problems += bad[:1]
-        if len(bad) > 1:
-            problems.append(f'{source.name}: {len(bad)} frames were skipped in all')
-        problems += [*source.problems, *known.problems()]
+            _read(source, known, model, engine, frames, labels, problems)
+        except OSError:
+            raise
+        except Exception as err:  # whatever one recording holds, the others are read
+            problems.append(skipped(path.resolve().name, err))
     problems += unknown_classes(labels, names)
     if not frames:
         raise ReplayError('\n'.join(['no frame could be read', *problems]))
     return _checked(frames, names, problems)
+
+
+def _read(
+    source: Source,
+    known: Truth,
+    model: AllExits,
+    engine: Engine,
+    frames: list[_Frame],
+    labels: set[str],
+    problems: list[str],
+) -> None:
+    """Add what a recording holds."""
+    bad: list[str] = []
+    first_ns = None
+    for frame in tqdm(source, total=source.frames, desc=source.name, unit=' frames', disable=None):
+        label = known.label(frame)
+        labels.add(label)
+        try:
+            answers = model.answers(frame.decode(engine.input_size))
+        except EevitError as err:
+            bad.append(f'{source.name}: frame {frame.index} was skipped: {err}')
+            continue
+        first_ns = frame.received_ns if first_ns is None else first_ns
+        half = (frame.received_ns - first_ns) // BLOCK_NS % 2
+        frames.append(_Frame(answers.measure, answers.class_index, label, half))
+    problems += bad[:1]
+    if len(bad) > 1:
+        problems.append(f'{source.name}: {len(bad)} frames were skipped in all')
+    problems += [*source.problems, *known.problems()]
 
 
 def _checked(frames: Sequence[_Frame], names: Sequence[str], problems: list[str]) -> FullDepthPass:

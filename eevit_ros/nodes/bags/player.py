@@ -42,6 +42,8 @@ POLL_S = 0.05
 # DDS shows a publisher its subscriber before the subscriber knows the publisher.
 SETTLING_S = 0.5
 LINGERING_S = 1.0  # /clock goes on for the last answer
+LONGEST_GAP_S = 60.0  # of recorded time without images; a longer one is played as one of
+SHORT_GAP_S = 1.0
 FRAME_ID = 'camera'  # a source's frames carry no frame_id
 # Reliable, which matches reliable and best-effort subscribers.
 QOS = QoSProfile(depth=5)
@@ -156,9 +158,17 @@ class BagPlayer(Node):
             EevitError: `stop` was set before the end.
         """
         published = 0
+        last_ns: int | None = None
         for frame in frames:
             message = self._message(frame)
-            if not clock.wait_until(frame.received_ns, stop):
+            gap_s = 0.0 if last_ns is None else (frame.received_ns - last_ns) * 1e-9
+            last_ns = frame.received_ns
+            if gap_s > LONGEST_GAP_S:
+                self.get_logger().info(
+                    f'no image for {gap_s:.0f} s before image {frame.index}: skipped'
+                )
+                clock.skip(round((gap_s - SHORT_GAP_S) * 1e9))
+            if not clock.wait_until(frame.received_ns, stop, frame.clock_set_ns):
                 raise EevitError(f'stopped before the end, after {published}{total} images')
             if message is not None:
                 self._played.add(frame.stamp_ns)
@@ -221,7 +231,8 @@ class BagPlayer(Node):
 
     def _publish_clock(self, time_ns: int) -> None:
         message = Clock()
-        message.clock.sec, message.clock.nanosec = divmod(time_ns, 1_000_000_000)
+        # 0 would mean that there is no time yet, for which nodes wait.
+        message.clock.sec, message.clock.nanosec = divmod(max(1, time_ns), 1_000_000_000)
         self._clock_publisher.publish(message)
 
 

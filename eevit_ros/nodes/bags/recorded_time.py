@@ -23,9 +23,11 @@ class RecordedTime:
         Args:
             start_ns: Time at which it stands first, nanoseconds.
             rate: Speed relative to the steady clock.
-            publish: Called with the time, nanoseconds, which never goes back.
+            publish: Called with the time, nanoseconds, which goes back only where the recorder's
+                clock was set back.
         """
         self._start_ns, self._rate, self._publish = start_ns, rate, publish
+        self._set_ns = 0
         self._started_s: float | None = None
         self._ended = threading.Event()
         self._lock = threading.Lock()
@@ -50,14 +52,26 @@ class RecordedTime:
         """Let the time run."""
         self._started_s = time.monotonic()
 
-    def wait_until(self, time_ns: int, stop: threading.Event) -> bool:
+    def skip(self, gap_ns: int) -> None:
+        """Let the time jump ahead."""
+        with self._lock:
+            self._start_ns += gap_ns
+
+    def wait_until(self, time_ns: int, stop: threading.Event, set_ns: int = 0) -> bool:
         """Wait for a time and publish the time then; return False if `stop` was set before it.
 
         A time that has passed is not waited for.
+
+        Args:
+            time_ns: By a clock that is never set.
+            stop: Ends the waiting.
+            set_ns: How far the recorder's clock was set by then.
         """
         left_s = (time_ns - self._now_ns()) * 1e-9 / self._rate
         if stop.wait(max(0.0, left_s)):
             return False
+        with self._lock:
+            self._set_ns = set_ns
         self._tick()
         return True
 
@@ -67,7 +81,7 @@ class RecordedTime:
 
     def _tick(self) -> None:
         with self._lock:  # an older time must not follow a newer one
-            self._publish(self._now_ns())
+            self._publish(self._now_ns() + self._set_ns)
 
     def _now_ns(self) -> int:
         if self._started_s is None:

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 
 from mcap.data_stream import ReadDataStream
 from mcap.opcode import Opcode
 from mcap.reader import SeekingReader
-from mcap.records import Channel, Chunk, McapRecord, Message, Schema
+from mcap.records import Channel, Chunk, ChunkIndex, McapRecord, Message, Schema
 from mcap.stream_reader import breakup_chunk
 from mcap.summary import Summary
 
 from eevit_ros.recordings.bag.messages import Loss, Recorded, Topic, count_messages, ros2_type
+from eevit_ros.recordings.bag.times import JUMP_NS
 from eevit_ros.recordings.errors import RecordingError
 
 _MAGIC = b'\x89MCAP0\r\n'
@@ -29,7 +31,10 @@ _REST = 'the rest is lost'
 
 
 def mcap_has_index(path: Path) -> bool:
-    """Return whether an mcap file ends with the complete index that rosbags needs."""
+    """Return whether an mcap file can be read by its index.
+
+    It ends with the complete index that rosbags needs, and its clock was not set back.
+    """
     try:
         summary = _summary(path)
     except Exception:  # whatever is wrong with it, there is no index to rely on
@@ -39,9 +44,22 @@ def mcap_has_index(path: Path) -> bool:
     # Each of these is optional. Without it rosbags takes a chunk for empty, or a type for unknown.
     messages = [chunk.message_index_offsets.keys() for chunk in summary.chunk_indexes]
     return (
-        all(messages)
+        not _may_go_back(summary.chunk_indexes)
+        and all(messages)
         and set().union(*messages) <= summary.channels.keys()
         and {x.schema_id for x in summary.channels.values()} <= summary.schemas.keys() | {0}
+    )
+
+
+def _may_go_back(chunks: Iterable[ChunkIndex]) -> bool:
+    """Return whether the log times of a file, in the order of writing, may jump back."""
+    spans = [
+        (chunk.message_start_time, chunk.message_end_time)
+        for chunk in sorted(chunks, key=lambda chunk: chunk.chunk_start_offset)
+        if chunk.message_start_time <= chunk.message_end_time  # rosbags: it has no message
+    ]
+    return any(end - start > JUMP_NS for start, end in spans) or any(
+        later[0] < earlier[1] - JUMP_NS for earlier, later in pairwise(spans)
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,12 +19,14 @@ from eevit_ros.recordings.bag.messages import (
     IMAGE,
     IMAGE_TYPES,
     Loss,
+    Recorded,
     Topic,
     choose_topic,
     deserialize,
     listed,
     stamp_of,
 )
+from eevit_ros.recordings.bag.times import STAMP_END_NS, Finding, LogTimes, with_following
 from eevit_ros.recordings.errors import RecordingError
 from eevit_ros.recordings.source import SourceFrame, picture_format
 from eevit_ros.recordings.stamps import stamp_text
@@ -71,44 +72,65 @@ class BagSource:
     def __iter__(self) -> Iterator[SourceFrame]:
         """Yield the images in the order of log time."""
         del self.problems[self._opening_problems :]
-        log_times = _Backwards('log times')
-        stamps = _Backwards('header stamps')
+        log_times = LogTimes()
+        backwards = Finding('header stamps', 'go backwards')
+        unusable = Finding('header stamps', 'are outside the times of ROS 2', ': taken as received')
         decoder = Decoder(self._images)
-        index = received_ns = stamp_ns = losses = 0
-        for path, file in self._files.items():
-            in_file = 0
-            for item in file.messages(self.topic):
-                if isinstance(item, Loss):
-                    in_file += 1
-                    losses += 1
-                    if in_file <= _LOSSES_TOLD:
-                        where = self._where(index, stamp_ns)
-                        self.problems.append(f'{path}: {item.what} {where}: {item.loss}')
-                    continue
-                if item.topic.type not in IMAGE_TYPES:
-                    continue
-                log_times.update(index, item.log_ns)
-                received_ns = max(received_ns, item.log_ns)
-                try:
-                    message = deserialize(item)
-                except RecordingError as err:
-                    # There is no header; the caller counts the frame as bad and goes on.
-                    refuse = partial(_refuse, str(err))
-                    yield SourceFrame(index, received_ns, received_ns, item.raw, '', refuse)
-                else:
-                    stamp_ns = stamp_of(message)
-                    stamps.update(index, stamp_ns)
-                    yield _frame(index, received_ns, stamp_ns, item.topic.type, message, decoder)
-                index += 1
-            if in_file > _LOSSES_TOLD:
-                self.problems.append(f'{path}: {in_file - _LOSSES_TOLD} more places are damaged')
+        index = losses = 0
+        stamp_ns = last_stamp_ns = -STAMP_END_NS
+        in_file: Counter[Path] = Counter()
+        for path, item, following_ns in with_following(self._items()):
+            if isinstance(item, Loss):
+                losses += 1
+                in_file[path] += 1
+                if in_file[path] <= _LOSSES_TOLD:
+                    where = self._where(index, stamp_ns)
+                    self.problems.append(f'{path}: {item.what} {where}: {item.loss}')
+                continue
+            try:
+                message = deserialize(item)
+            except RecordingError as err:
+                # There is no header; the caller counts the frame as bad and goes on.
+                log_times.update(item.log_ns, following_ns, None)
+                received_ns, set_ns = log_times.received_ns, log_times.set_ns
+                refuse = partial(_refuse, str(err))
+                yield SourceFrame(
+                    index, received_ns, received_ns, item.raw, '', refuse, clock_set_ns=set_ns
+                )
+            else:
+                stamp_ns = stamp_of(message)
+                log_times.update(item.log_ns, following_ns, stamp_ns)
+                if not -STAMP_END_NS <= stamp_ns < STAMP_END_NS:
+                    unusable.add(index, stamp_text(stamp_ns))
+                    stamp_ns = log_times.received_ns
+                elif stamp_ns < last_stamp_ns:
+                    case = f'{stamp_text(stamp_ns)} after {stamp_text(last_stamp_ns)}'
+                    backwards.add(index, case)
+                last_stamp_ns = stamp_ns
+                yield _frame(index, log_times, stamp_ns, item.topic.type, message, decoder)
+            index += 1
+        self.problems += [
+            f'{path}: {count - _LOSSES_TOLD} more places are damaged'
+            for path, count in in_file.items()
+            if count > _LOSSES_TOLD
+        ]
         if index != self.frames and not losses:
             self.problems.append(
                 f'{self._path}: {self.frames} images are announced on {self.topic}, '
                 f'but {index} are there'
             )
-        for clock in (log_times, stamps):
-            self.problems += clock.problems(f'on {self.topic} of {self._path}')
+        for one in (log_times, backwards, unusable):
+            self.problems += one.problems(f'on {self.topic} of {self._path}')
+
+    def _items(self) -> Iterator[tuple[Path, Recorded | Loss]]:
+        """Yield the images and the damage between them, in the order of the files."""
+        for path, file in self._files.items():
+            try:
+                for item in file.messages(self.topic):
+                    if isinstance(item, Loss) or item.topic.type in IMAGE_TYPES:
+                        yield path, item
+            except OSError as err:
+                yield path, Loss(f'the file cannot be read ({err.strerror})', 'the rest is lost')
 
     def stamped_labels(self, topic: str) -> dict[int, str]:
         """See `Source`; damage of the file is reported with the images, not here."""
@@ -151,41 +173,22 @@ class BagSource:
 
 
 def _frame(
-    index: int, received_ns: int, stamp_ns: int, kind: str, message: Any, decoder: Decoder
+    index: int, times: LogTimes, stamp_ns: int, kind: str, message: Any, decoder: Decoder
 ) -> SourceFrame:
     data = message.data.tobytes()
-    if kind == IMAGE:
-        raw = partial(decoder.image, message)
-        return SourceFrame(index, received_ns, stamp_ns, data, '', raw)
-    decode = partial(decoder.compressed, data, message.format)
-    return SourceFrame(index, received_ns, stamp_ns, data, picture_format(data), decode)
+    is_raw = kind == IMAGE
+    return SourceFrame(
+        index,
+        times.received_ns,
+        stamp_ns,
+        data,
+        '' if is_raw else picture_format(data),
+        partial(decoder.image, message)
+        if is_raw
+        else partial(decoder.compressed, data, message.format),
+        clock_set_ns=times.set_ns,
+    )
 
 
 def _refuse(reason: str, size: InputSize | None = None) -> NoReturn:
     raise EevitError(reason)
-
-
-@dataclass
-class _Backwards:
-    """Notices when a clock of the bag runs backwards."""
-
-    what: str
-    _count: int = 0
-    _last_ns: int | None = None
-    _first: str = ''
-
-    def update(self, index: int, time_ns: int) -> None:
-        """Add the time of an image."""
-        if self._last_ns is not None and time_ns < self._last_ns:
-            self._count += 1
-            if self._count == 1:
-                self._first = (
-                    f'image {index}, {stamp_text(time_ns)} after {stamp_text(self._last_ns)}'
-                )
-        self._last_ns = time_ns
-
-    def problems(self, where: str) -> list[str]:
-        """Return a sentence if the clock ever ran backwards."""
-        if not self._count:
-            return []
-        return [f'{self._count} {self.what} {where} go backwards, the first: {self._first}']

@@ -14,6 +14,7 @@ from typing import Any
 
 from eevit_ros.recordings.bag.messages import Loss, Recorded, Topic, count_messages, ros2_type
 from eevit_ros.recordings.bag.scratch import scratch_copy
+from eevit_ros.recordings.bag.times import JUMP_NS
 from eevit_ros.recordings.errors import RecordingError
 
 # UnicodeDecodeError: a message with damaged names. MemoryError: a row of an impossible size.
@@ -21,13 +22,20 @@ _DAMAGE = (sqlite3.Error, UnicodeDecodeError, MemoryError)
 # The casts give a damaged row the right types.
 _ROWS = """SELECT topic_id, CAST(timestamp AS INTEGER), CAST(data AS BLOB)
            FROM messages NOT INDEXED ORDER BY rowid"""
-_STRAY_ROWS = """SELECT count(*) FROM messages NOT INDEXED WHERE timestamp IS NULL
-                 OR topic_id IS NULL OR topic_id NOT IN (SELECT id FROM topics)"""
+_STRAY_ROWS = f"""SELECT count(*) FROM (
+                     SELECT topic_id, timestamp,
+                            timestamp - lag(timestamp) OVER (ORDER BY rowid) AS step
+                     FROM messages NOT INDEXED
+                  ) WHERE timestamp IS NULL OR topic_id IS NULL
+                  OR topic_id NOT IN (SELECT id FROM topics) OR step < -{JUMP_NS}"""
 _HEADER = struct.Struct('>16xH10xI')  # bytes of a page, pages
 
 
 def sqlite_is_whole(path: Path) -> bool:
-    """Return whether a SQLite file has all its pages, and a topic and a time in each row."""
+    """Return whether a SQLite file can be read by its index.
+
+    It has all its pages, a topic and a time in each row, and a clock that was not set back.
+    """
     try:
         with _opened(path) as database:
             return _pages(path)[1] and database.execute(_STRAY_ROWS).fetchone() == (0,)

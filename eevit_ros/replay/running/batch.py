@@ -20,12 +20,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from eevit_ros.errors import EevitError
 from eevit_ros.model.engine import Engine
 from eevit_ros.parameters.classifier import Settings, open_engine
 from eevit_ros.recordings.open import open_source
 from eevit_ros.recordings.truth import open_truth
-from eevit_ros.replay.errors import ReplayError
+from eevit_ros.replay.errors import ReplayError, skipped
 from eevit_ros.replay.options import ReplayOptions
 from eevit_ros.replay.results.frame_table import LIMIT_COLUMNS, frame_writer
 from eevit_ros.replay.running.output_bag import OutputBag
@@ -114,8 +113,10 @@ def run_job(job: Job, *, progress: bool = False) -> JobResult:
         pass  # missing or incomplete: replay
     try:
         done = _replay(job, progress)
-    except EevitError as err:
-        return JobResult({}, [f'{job.name} was skipped: {err}'])
+    except OSError:
+        raise  # a full disk, or the like: no other recording could be written either
+    except Exception as err:  # whatever one recording holds, the others are replayed
+        return JobResult({}, [skipped(job.name, err)])
     part = job.folder / UNFINISHED
     part.write_text(json.dumps({'key': key, **asdict(done)}, indent=1) + '\n', 'utf-8')
     part.replace(marker)
@@ -254,4 +255,6 @@ def _stat(path: str | Path) -> list[tuple[str, int, int]]:
         found += [Path(folder, name) for name in names]
     if not found and os.path.isfile(path):
         found = [Path(path)]
-    return sorted((str(p), (stat := p.stat()).st_size, stat.st_mtime_ns) for p in found)
+    # A link may lead nowhere.
+    known = ((path, path.stat()) for path in found if path.exists())
+    return sorted((str(path), stat.st_size, stat.st_mtime_ns) for path, stat in known)

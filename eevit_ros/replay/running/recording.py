@@ -121,7 +121,7 @@ class RecordingReplay:
         record = self._perception.record(
             observation,
             stamp_ns=frame.stamp_ns,
-            now_ns=now_ns,
+            now_ns=now_ns + frame.clock_set_ns,
             now_s=seconds(now_ns),
             doubtful=self._camera.frozen,
             drops=self._drops,

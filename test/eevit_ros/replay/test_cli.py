@@ -193,6 +193,31 @@ def test_a_folder_that_cannot_be_written_is_a_failure(
     assert capsys.readouterr().err.startswith('replay: ')
 
 
+@pytest.mark.usefixtures('undrawn')
+@pytest.mark.parametrize('command', ['run', 'compare', 'tune'])
+def test_times_that_cannot_be_harm_no_other_recording(
+    bag: Path, tiny_path: Path, tmp_path: Path, capsys: Capture, command: str
+) -> None:
+    entries = images(6)
+    for name, at, time_ns in (('first', 0, 0), ('middle', 3, 2**64 - 1), ('late', 5, 2**61)):
+        wrong = [(*e[:2], time_ns if i == at else e[2], e[3]) for i, e in enumerate(entries)]
+        write_bag(tmp_path / 'bags' / name, wrong)
+    model = f'model:={tiny_path}'
+    options = {
+        'run': ['-p', model, '--output-bag'],
+        'compare': ['-a', model, '-b', model],
+        'tune': ['-p', model],
+    }[command]
+    paths = [str(bag), str(tmp_path / 'bags')]
+    assert main([command, *paths, '--out', str(tmp_path / 'out'), *options]) == 3
+    told = capsys.readouterr().out
+    assert all(f'bags/{name}' in told for name in ('first', 'middle', 'late'))
+    if command == 'run':
+        report = json.loads((tmp_path / 'out' / 'report.json').read_text())
+        assert report['summary']['metrics']['answered'] == 24
+        assert report['summary']['metrics']['seconds'] < 5
+
+
 LITTLE_ROOM = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))

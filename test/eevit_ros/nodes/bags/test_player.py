@@ -18,8 +18,11 @@ from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 
 from harness.bags import (  # noqa: E402
+    CAMERA,
     DELAY_NS,
+    IMAGE,
     STEP_NS,
+    image,
     images,
     pixels,
     record_files,
@@ -114,6 +117,23 @@ def test_large_images_arrive(peer, player, tmp_path):
 
     arrived = len(received)
     assert arrived > 8
+
+
+def test_does_not_wait_for_a_gap_nor_for_a_clock_that_was_set(peer, player, tmp_path):
+    hour_ns = 3600 * 10**9
+    logs = [0, 0, *(stamp_of(i) + (i > 4) * hour_ns for i in range(2, 7)), stamp_of(7) - hour_ns]
+    entries = [(CAMERA, IMAGE, log, image(stamp_of(i), i)) for i, log in enumerate(logs)]
+    bag = write_bag(tmp_path / 'bag', entries)
+    with peer.listening(Image, '/image') as images, peer.listening(Clock, '/clock', 1000) as clock:
+        node = player(f'bag:={bag}')
+        assert until_ended(peer, node) == 0, node.output()
+        peer.until(lambda: len(images) == len(logs), 'the last image')
+
+    assert [nanoseconds(m.header.stamp) for m in images] == [stamp_of(i) for i in range(8)]
+    times = [nanoseconds(m.clock) for m in clock]
+    assert times[0] > 0  # 0 would be no time
+    assert stamp_of(6) + hour_ns < max(times) < stamp_of(6) + hour_ns + 60 * 10**9
+    assert stamp_of(7) - hour_ns < times[-1] < stamp_of(7)
 
 
 def test_skips_a_broken_image_and_names_it(peer, player, tmp_path):

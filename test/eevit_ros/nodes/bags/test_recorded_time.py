@@ -1,4 +1,4 @@
-"""Recorded time: it stands until it starts, never goes back, and is no faster than it should be."""
+"""Recorded time: it stands until it starts, and is never faster than it should be."""
 
 from __future__ import annotations
 
@@ -50,3 +50,15 @@ def test_says_when_the_wait_was_interrupted() -> None:
     with RecordedTime(START_NS, 1.0, lambda _: None) as clock:
         clock.start()
         assert not clock.wait_until(START_NS + 10**18, stop)
+
+
+def test_a_gap_is_skipped_and_a_clock_is_set() -> None:
+    published: list[int] = []
+    year_ns = 365 * 24 * 3600 * 10**9
+    with RecordedTime(START_NS, 1.0, published.append) as clock:
+        clock.start()
+        clock.skip(year_ns)
+        assert clock.wait_until(START_NS + year_ns, threading.Event())
+        assert published[-1] >= START_NS + year_ns
+        assert clock.wait_until(START_NS + year_ns, threading.Event(), -year_ns)
+        assert START_NS <= published[-1] < START_NS + year_ns

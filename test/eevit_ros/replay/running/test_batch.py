@@ -354,3 +354,23 @@ def test_two_workers_write_what_one_process_writes_without_what_ends_its_worker(
     broken, dead = report['problems']
     assert dead.startswith('deadly was skipped: every process')
     assert broken.startswith('broken.mcap was skipped')
+
+
+def test_whatever_a_recording_raises_is_its_own_problem(
+    make: Replayed, bags: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = batch.open_source
+
+    def stumble(path: Path, *more: Any) -> Any:
+        return opened(path, *more) if path.name != 'run_2' else 1 / 0
+
+    monkeypatch.setattr(batch, 'open_source', stumble)
+    result = make(bags)
+    assert [row['name'] for row in result.summary['sources']] == ['run_1', 'run_3']
+    (problem,) = result.problems
+    assert problem.startswith('run_2 was skipped: ZeroDivisionError')
+
+
+def test_a_link_that_leads_nowhere_harms_no_other_recording(make: Replayed, bags: Path) -> None:
+    (bags / 'run_2' / 'lost').symlink_to(bags / 'nowhere')
+    assert len(make(bags).summary['sources']) == 3
