@@ -31,7 +31,7 @@ def photograph(pixels: Image, view: View, rng: np.random.Generator) -> Image:
     """
     width = PIXELS_AT_1_M / view.distance_m
     binning = max(1.0, width / MOST_PIXELS)
-    scene = _shaken(pixels, round(width / binning), rng)
+    scene = shaken(pixels, round(width / binning), rng)
     return expose(scene, view.darkness, rng, SENSOR.binned(binning))
 
 
@@ -40,7 +40,8 @@ def frame_noise(seed: int, place_m: float, frame: int) -> np.random.Generator:
     return np.random.default_rng((seed, 1, round(1000 * place_m), frame))
 
 
-def _shaken(pixels: Image, size: int, rng: np.random.Generator) -> Image:
+def shaken(pixels: Image, size: int, rng: np.random.Generator) -> Image:
+    """Return a picture as wide as the thing appears, in a pose of its own: the robot shakes."""
     zoom = size / SIDE * rng.uniform(0.88, 1.0)
     middle = (SIDE - 1) / 2
     turn = cv2.getRotationMatrix2D((middle, middle), rng.uniform(-4.0, 4.0), zoom)

@@ -1,0 +1,132 @@
+"""The worlds of the study, their paths and pictures: declared before any report path was driven.
+
+A path is laid out as in `drive.scene.world`: eight zones of 12 m, in each three signs that are seen
+over their last 2.5 m, scenery between them. What a zone is like is one of `CONDITIONS`.
+
+Laws are chosen on the development paths, and reported on the report paths. Each part has pictures
+of its own, those of `drive.scene.world`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from drive.scene.world import (
+    HALF,
+    LENGTH_M,
+    SCENERY_LENGTH_M,
+    SEEDS_WITHOUT_REPETITION,
+    SIGHT_M,
+    SIGNS,
+    SIGNS_PER_ZONE,
+    START_M,
+    ZONE_M,
+)
+
+Numbers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class World:
+    """A kind of path.
+
+    Attributes:
+        zones: Condition of each of the eight zones.
+        in_order: Whether they follow one another as listed, from a zone that the seed draws;
+            otherwise the seed draws their order.
+    """
+
+    zones: tuple[str, ...]
+    in_order: bool = False
+
+
+WORLDS = {
+    'balanced': World(('full light',) * 3 + ('dusk',) * 2 + ('dark',) * 3),
+    'rare hard': World(('full light',) * 7 + ('dark',)),
+    'gradual': World(
+        (
+            'full light',
+            'early dusk',
+            'dusk',
+            'late dusk',
+            'dark',
+            'late dusk',
+            'dusk',
+            'early dusk',
+        ),
+        in_order=True,
+    ),
+    'motion blur': World(('full light',) * 3 + ('shaking',) * 2 + ('jolting',) * 3),
+    'fog': World(('full light',) * 3 + ('mist',) * 2 + ('fog',) * 3),
+    'small and covered': World(('full light',) * 3 + ('small',) * 3 + ('covered',) * 2),
+    'another camera': World(('other camera',) * 4 + ('other camera, dark',) * 4),
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """Paths and pictures that belong together.
+
+    Attributes:
+        seeds: One a path.
+        signs: Numbers of the pictures that signs show.
+        scenery: Numbers of the pictures between them.
+    """
+
+    seeds: range
+    signs: range
+    scenery: range
+
+
+_SCENERY = SEEDS_WITHOUT_REPETITION * SIGNS  # where in each half its pictures begin
+DEVELOPMENT, REPORT = 'development', 'report'
+PARTS = {
+    DEVELOPMENT: Part(range(1000, 1100), range(HALF, HALF + 80), range(HALF + _SCENERY, 2 * HALF)),
+    REPORT: Part(range(200), range(_SCENERY), range(_SCENERY, HALF)),
+}
+
+
+@dataclass(frozen=True)
+class Paths:
+    """All paths of a world and a part. N paths, S signs, V pictures of scenery.
+
+    Attributes:
+        sign_m: float64 (N, S), where each sign stands, rising.
+        sign_picture: int64 (N, S), number of its picture.
+        sign_zone: int64 (N, S), number of its zone.
+        scenery: int64 (N, V), pictures between them, `SCENERY_LENGTH_M` of path each.
+        zones: int64 (N, Z), number of each zone's condition.
+        conditions: Names that those numbers stand for.
+    """
+
+    sign_m: npt.NDArray[np.float64]
+    sign_picture: Numbers
+    sign_zone: Numbers
+    scenery: Numbers
+    zones: Numbers
+    conditions: tuple[str, ...]
+
+
+def make_paths(world: World, part: Part) -> Paths:
+    """Draw the paths of a part."""
+    names = tuple(dict.fromkeys(world.zones))
+    kinds = np.array([names.index(zone) for zone in world.zones])
+    stretch_m = ZONE_M / SIGNS_PER_ZONE
+    ends_m = START_M + stretch_m * np.arange(1, SIGNS + 1)
+    views = int(np.ceil(LENGTH_M / SCENERY_LENGTH_M))
+    sign_m, pictures, scenery, zones = [], [], [], []
+    for seed in part.seeds:
+        rng = np.random.default_rng((seed, 2))
+        drawn = rng.permutation(len(kinds))
+        zones.append(np.roll(kinds, drawn[0]) if world.in_order else kinds[drawn])
+        # Visible within its own stretch alone, at the earliest after a little scenery.
+        sign_m.append(rng.uniform(ends_m - stretch_m + SIGHT_M + 0.5, ends_m))
+        pictures.append(rng.choice(part.signs, SIGNS, replace=False))
+        scenery.append(rng.choice(part.scenery, views))
+    zone = np.tile(np.repeat(np.arange(len(kinds)), SIGNS_PER_ZONE), (len(part.seeds), 1))
+    return Paths(
+        np.array(sign_m), np.array(pictures), zone, np.array(scenery), np.array(zones), names
+    )
