@@ -19,6 +19,9 @@ LATENCIES = 300
 GAPS_TO_WARN = 0.3
 """Share of the intervals between stamps that lack a frame."""
 
+DISCOVERY_S = 5.0
+"""So long after the start an image is not yet missed: publishers are found, cameras start."""
+
 REMEDY = 'with Fast DDS give the camera driver config/fastdds_shared_memory.xml'
 
 
@@ -30,20 +33,26 @@ class PublisherCount:
         topic: Full name of the topic.
         count: Number of publishers.
         unheard: Publishers that the subscription cannot hear, and why; '' if there is none.
+        others: Topics with images that the node is not set to, and the arguments for them.
     """
 
     topic: str
     count: int = 0
     unheard: str = ''
+    others: str = ''
 
     def silence(self) -> str:
         """Return why no image comes."""
+        if self.count == 0 and self.others:
+            return f'it has no publisher, but {self.others}'
         if self.count == 0:
             return "it has no publisher: check the camera and the remapping of 'image'"
         return self.mismatch() if self.unheard else f'its {self.count} publisher(s) are silent'
 
     def mismatch(self) -> str:
         """Return who is not heard, and the remedy."""
+        if self.others:
+            return f'{self.unheard}: {self.others}'
         return (
             f"{self.unheard}: check the remapping of 'image', the parameter image_transport, and "
             f'QoS there or here (parameters qos_overrides.{self.topic}.subscription.*)'
@@ -157,10 +166,13 @@ class Statistics:
             values = self._values(now_s, camera, drops)
             answers = self._counts.answered - self._reported.answered
             self._reported = replace(self._counts)
-        message = '; '.join(text for _, text in problems) or f'{answers} frames answered'
+        well = f'{answers} frames answered'
+        if not camera.received:
+            well = f'waiting for the first image on {publishers.topic}'
+        message = '; '.join(text for _, text in problems) or well
         level = max((level for level, _ in problems), default=OK)
         topic = {'image_topic': publishers.topic, 'image_publishers': str(publishers.count)}
-        return Status(level, message, {**values, **topic, **facts})
+        return Status(level, message, {**values, **topic, **facts}, tuple(problems))
 
     def _camera_problems(
         self, now_s: float, camera: CameraHealth, publishers: PublisherCount
@@ -168,6 +180,8 @@ class Statistics:
         found: list[tuple[int, str]] = []
         silent_s = now_s - camera.received_s
         is_silent = silent_s > self.rate.stale_after_s
+        if is_silent and not camera.received and not publishers.unheard:
+            is_silent = silent_s > DISCOVERY_S
         if is_silent:
             since = f'no image on {publishers.topic} for {silent_s:.1f} s'
             found.append((ERROR, f'{since}: {publishers.silence()}'))

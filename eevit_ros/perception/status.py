@@ -10,15 +10,28 @@ OK, WARN, ERROR = 0, 1, 2
 
 @dataclass(frozen=True)
 class Status:
-    """One diagnostics status: level, one line for people, values for tools."""
+    """One diagnostics status: level, one line for people, values for tools.
+
+    Attributes:
+        level: The worst problem's.
+        message: All problems, or that there is none.
+        values: Facts and figures by name.
+        problems: Level and text of each problem.
+    """
 
     level: int
     message: str
     values: dict[str, str]
+    problems: tuple[tuple[int, str], ...] = ()
 
     def with_warning(self, text: str) -> Status:
         """Return it with one more problem; unchanged where `text` is ''."""
         if not text:
             return self
         message = text if self.level == OK else f'{self.message}; {text}'
-        return replace(self, level=max(self.level, WARN), message=message)
+        return replace(
+            self,
+            level=max(self.level, WARN),
+            message=message,
+            problems=(*self.problems, (WARN, text)),
+        )

@@ -120,7 +120,7 @@ class SpeedLimit:
         self.floor_received = False
         self._received_s: float | None = None  # when the last rate came
         self._problems: dict[str, str] = {}  # faults that last until they are cleared
-        self._fault = (STARTUP, 'just started')
+        self._fault = (STARTUP, '')
         self._is_shut_down = False
         self._fresh = 0  # good messages since the fault, up to fresh_messages
         self._recovers_s = 0.0  # when the last of them came
@@ -196,13 +196,13 @@ class SpeedLimit:
             return self._floor(WRONG, '; '.join(self._problems.values()))
         fault, text = self._fault
         if self.rate is None or self._fresh < self._settings.fresh_messages:
-            return self._floor(fault, text + self._missing())
+            return self._floor(fault, '; '.join(filter(None, [text, *self._missing()])))
         floor = self._settings.floor
         rate = max(floor, self.rate)
         line = floor + self._settings.recover_per_s * (now_s - self._recovers_s)
         if line < rate:
             if fault == STARTUP:
-                return Limit(FULL_PERCENT * line, RISING, text)
+                return Limit(FULL_PERCENT * line, RISING, 'the first rise since the start')
             return Limit(FULL_PERCENT * line, RECOVERING, f'fault over: {text}')
         raised = ', raised to the floor' if self.rate < floor else ''
         text = f'adaptive rate {self.rate:.3g}{raised}'
@@ -211,14 +211,14 @@ class SpeedLimit:
     def _floor(self, reason: str, text: str) -> Limit:
         return Limit(FULL_PERCENT * self._settings.floor, reason, text)
 
-    def _missing(self) -> str:
+    def _missing(self) -> list[str]:
         """Return what the limit still waits for at the floor."""
-        text = '; no adaptive rate received yet' if self.rate is None else ''
+        missing = [] if self.rate is not None else ['no adaptive rate received yet']
         if not self.floor_received:
-            text += '; no controller is known to have received the floor yet'
-        if self._fresh:
-            text += f' ({self._fresh} of {self._settings.fresh_messages} good messages since)'
-        return text
+            missing.append('no controller is known to have received the floor yet')
+        if self._fresh or not missing:
+            missing.append(f'{self._fresh} of {self._settings.fresh_messages} good messages since')
+        return missing
 
     def _notice_silence(self, now_s: float) -> None:
         if self._received_s is None or self._fault[0] == STALE and not self._fresh:

@@ -59,7 +59,7 @@ class Activation:
         self._class_ids = settings.ids_of(engine.metadata.class_names)
         self._worker = threading.Thread(target=self._work, name='inference')
         self._worker.start()
-        node.get_logger().info(f'waiting for images on {self._camera.topic}')
+        node.get_logger().info(f'active: waiting for images on {self._camera.topic}')
 
     def stop(self) -> None:
         """Stop for good: take no more frames, wait for the one at hand, stop the timers."""
@@ -153,5 +153,6 @@ class Activation:
                 **shift,
             },
         )
-        self._publishers.send_status(status.with_warning(warning), self._camera.topic)
-        self._log.write(status, lasting=warning)
+        status = status.with_warning(warning)
+        self._publishers.send_status(status, self._camera.topic)
+        self._log.write(status)

@@ -14,6 +14,7 @@ from sensor_msgs.msg import CompressedImage
 from eevit_ros.images.decoder import Decoder
 from eevit_ros.images.resize import Image as Pixels
 from eevit_ros.images.resize import InputSize
+from eevit_ros.nodes.classifier.image_topics import candidates, other_images, publishes
 from eevit_ros.nodes.ros_topics import message_class, qos_profile
 from eevit_ros.nodes.topic_watch import TopicWatch
 from eevit_ros.parameters.classifier import TRANSPORTS
@@ -80,14 +81,17 @@ class Camera:
     """Subscribes, watches how frames come in, and keeps the newest.
 
     The topic is the resolved name of `image`, plus `/compressed` for that transport, as
-    image_transport does it: users remap `image` alone. QoS is sensor data's, overridable by the
-    parameters `qos_overrides.<topic>.subscription.{reliability,depth,history}`.
+    image_transport does it: users remap `image` alone. Where nobody publishes on that, but
+    somebody publishes such messages on `image` itself, it is that topic. QoS is sensor data's,
+    overridable by the parameters `qos_overrides.<topic>.subscription.{reliability,depth,history}`.
 
     Attributes:
         topic: Full name of the image topic.
         newest: The frame that waits for the network; None ends the work.
         health: What the frames say of the camera. Read it in the executor's thread.
     """
+
+    topic: str
 
     def __init__(
         self, node: LifecycleNode, transport: str, frozen_after: int, stall: ProcessStall
@@ -100,32 +104,54 @@ class Camera:
             frozen_after: Repetitions in a row that mean a frozen camera.
             stall: Tells whether frames had to wait for this process.
         """
-        suffix = '' if transport == 'raw' else f'/{transport}'
-        self.topic: str = node.resolve_topic_name(IMAGE.name) + suffix
         self.newest = NewestFrame()
         self.health = CameraHealth(frozen_after, time.monotonic())
         self._node = node
+        self._transport = transport
+        self._type_name = TYPES[transport]
         self._stall = stall
-        type_name = TYPES[transport]
-        try:
-            self._subscription = self._subscribe(type_name, message_lost=self._on_lost)
-        except UnsupportedEventTypeError:  # not every middleware tells
-            self._subscription = self._subscribe(type_name)
-        qos = self._subscription.qos_profile
-        self._watch = TopicWatch(node, self.topic, type_name, qos)
+        self._image: str = node.resolve_topic_name(IMAGE.name)
+        # Resolved again: a rule may be for the name with the transport.
+        names = [node.resolve_topic_name(name) for name in candidates(self._image, transport)]
+        self._names = names
+        self._open(next((name for name in names if self._is_published(name)), names[0]))
 
     def publishers(self) -> PublisherCount:
-        """Return who publishes on the topic now."""
-        return PublisherCount(self.topic, self._watch.count(), self._watch.unheard())
+        """Return who publishes on the topic now; turn to another one where nobody does."""
+        count = self._watch.count()
+        if count == 0 and (found := next(filter(self._is_published, self._names), None)):
+            self._node.get_logger().info(f'images are on {found}, not on {self.topic}')
+            self._node.destroy_subscription(self._subscription)
+            self._open(found)
+            count = self._watch.count()
+        unheard = self._watch.unheard()
+        others = ''
+        if count == 0 or unheard:
+            others = other_images(
+                self._node, self._image, self._transport, TYPES, anywhere=count == 0
+            )
+        return PublisherCount(self.topic, count, unheard, others)
 
     def close(self) -> None:
         """Take no more frames, discard the one that waits, and end the work."""
         self._node.destroy_subscription(self._subscription)
         self.newest.put(None)
 
-    def _subscribe(self, type_name: str, **events: Any) -> Any:
+    def _is_published(self, topic: str) -> bool:
+        return publishes(self._node, topic, self._type_name)
+
+    def _open(self, topic: str) -> None:
+        self.topic = topic
+        try:
+            self._subscription = self._subscribe(message_lost=self._on_lost)
+        except UnsupportedEventTypeError:  # not every middleware tells
+            self._subscription = self._subscribe()
+        qos = self._subscription.qos_profile
+        self._watch = TopicWatch(self._node, topic, self._type_name, qos)
+
+    def _subscribe(self, **events: Any) -> Any:
         return self._node.create_subscription(
-            message_class(type_name),
+            message_class(self._type_name),
             self.topic,
             self._on_image,
             qos_profile(IMAGE),

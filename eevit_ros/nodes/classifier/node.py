@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import traceback
+from array import array
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -62,11 +63,13 @@ class ClassifierNode(LifecycleNode):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop publishing; the model stays loaded."""
         self._stop_answering()
+        self.get_logger().info('deactivated: no images are taken, nothing is published')
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the model."""
         self.release()
+        self.get_logger().info('cleaned up: no model is loaded')
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -148,9 +151,15 @@ class ClassifierNode(LifecycleNode):
             if value is None:
                 raise EevitError(f"parameter '{name}' cannot be removed")
             SPECS[name].setting(name, value)
-        if self._engine is None or self._settings is None:
-            return
         present = read_parameters(self)
+        if self._engine is not None and self._settings is not None:
+            self._apply(changes, present, self._engine)
+        for name, value in changes.items():
+            new, old = _plain(value), _plain(present[name])
+            if new != old:
+                self.get_logger().info(f"parameter '{name}' is now {new!r}, was {old!r}")
+
+    def _apply(self, changes: dict[str, Any], present: dict[str, Any], engine: Engine) -> None:
         for name, value in changes.items():
             if not SPECS[name].live and value != present[name]:
                 raise EevitError(
@@ -159,7 +168,7 @@ class ClassifierNode(LifecycleNode):
                 )
         settings = from_values(Settings, {**present, **changes})
         if 'thresholds' in changes:
-            self._engine.thresholds = settings.thresholds or self._engine.default_thresholds
+            engine.thresholds = settings.thresholds or engine.default_thresholds
         if self._activation is not None:
             self._activation.change(settings)
         self._settings = settings
@@ -178,6 +187,11 @@ def declare_parameters(node: Node) -> None:
             node.set_parameters([Parameter(name, Parameter.Type.DOUBLE_ARRAY, [])])
         elif value is None:
             raise EevitError(f"parameter '{name}' must not be empty. Got nothing or an empty list")
+
+
+def _plain(value: Any) -> Any:
+    """Return a parameter's value as people write it."""
+    return list(value) if isinstance(value, array) else value
 
 
 def read_parameters(node: Node) -> dict[str, Any]:

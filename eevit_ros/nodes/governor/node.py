@@ -140,7 +140,7 @@ class SpeedGovernor(Node):
         problems += self._outputs.problems()
         level = max(level for level, _ in problems)
         message = f'{limit.reason}: {"; ".join(text for _, text in problems)}'
-        return Status(level, message, self._values(limit))
+        return Status(level, message, self._values(limit), tuple(problems))
 
     def _values(self, limit: Limit) -> dict[str, str]:
         age_s, rate = self._limit.age_s(time.monotonic()), self._limit.rate

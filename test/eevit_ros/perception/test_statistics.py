@@ -116,6 +116,22 @@ def test_before_the_first_frame_nothing_is_known_and_nothing_wrong_yet() -> None
     assert found.values['inference_ms_p50'] == found.values['camera_hz'] == 'unknown'
 
 
+@pytest.mark.parametrize('count', [0, 1])
+def test_the_first_image_is_missed_after_time_for_discovery(count: int) -> None:
+    watched, publishers = Watched(), PublisherCount('/camera', count)
+    assert watched.report(4.9, publishers).level == OK
+    assert watched.report(5.1, publishers).level == ERROR
+    unheard = PublisherCount('/camera', 1, 'the QoS of /driver does not fit')
+    assert Watched().report(1.0, unheard).level == ERROR
+
+
+def test_silence_names_images_elsewhere_with_the_arguments_for_them(running: Watched) -> None:
+    publishers = PublisherCount('/camera', 0, others='/x has images: give image:=/x')
+    assert 'give image:=/x' in running.report(9.0, publishers).message
+    wrong = PublisherCount('/camera', 1, '/driver publishes that', 'give image_transport:=raw')
+    assert 'give image_transport:=raw' in running.report(9.0, wrong).message
+
+
 @pytest.mark.parametrize(
     ('count', 'why'),
     [

@@ -61,12 +61,15 @@ def test_the_whole_life_of_a_node_without_autostart(
 
         assert node.change_state('deactivate')
         assert_silent(node)
+        for line in (']: active: ', ']: deactivated: ', "]: parameter 'thresholds' is now 0.5"):
+            assert process.output().count(line) == 1
 
         assert node.change_state('activate')
         assert node.until_answer(lambda: raw_image(WHITE))['exit_layer'] == '1'
 
         assert node.change_state('deactivate')
         assert node.change_state('cleanup')
+        assert process.output().count(']: cleaned up: ') == 1
         assert node.set_parameters(model=str(other), provider='cpu') == ''
         assert node.change_state('configure')
         assert node.change_state('activate')
