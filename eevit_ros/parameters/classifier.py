@@ -87,8 +87,8 @@ class Settings:
     )
     image_transport: str = parameter(
         'raw',
-        'raw: sensor_msgs/Image on `image`. compressed: CompressedImage on `image`/compressed; '
-        'remap `image` alone.',
+        'raw: sensor_msgs/Image on `image`. compressed: CompressedImage on `image`/compressed, or '
+        'on `image` itself where nobody publishes on that; remap `image` alone.',
         choices=TRANSPORTS,
     )
     images: ImageSettings = group(ImageSettings)
