@@ -17,7 +17,7 @@ from model_export.commands import (
     thresholds,
     train,
 )
-from model_export.errors import ModelExportError
+from model_export.errors import ModelExportError, UsageError
 
 COMMANDS = {
     'train': train,
@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
         args.command.run(args)
     except (ModelExportError, EevitError, OSError) as err:
         print(f'error: {err}', file=sys.stderr)
-        return 1
+        return 2 if isinstance(err, UsageError) else 1
     except ModuleNotFoundError as err:
         if (err.name or '').startswith(('model_export', 'eevit_ros')):
             raise

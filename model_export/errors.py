@@ -1,4 +1,4 @@
-"""The one exception class of the workstation side."""
+"""The exceptions of the workstation side."""
 
 
 class ModelExportError(Exception):
@@ -6,3 +6,7 @@ class ModelExportError(Exception):
 
     The message names what was wrong, the value found, and what to do about it.
     """
+
+
+class UsageError(ModelExportError):
+    """An option of the command line is wrong; such a command ends with exit code 2."""

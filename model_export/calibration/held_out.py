@@ -12,12 +12,18 @@ import torch
 from torch import Tensor
 
 from eevit_ros.images.resize import Image
-from model_export.data import Dataset, evaluation_batch, fingerprint
+from model_export.data import (
+    Dataset,
+    check_classes,
+    evaluation_batch,
+    fingerprint,
+    load_split,
+)
 from model_export.export.onnx_writer import round_weights_to_half
 from model_export.network.early_exit import EarlyExitViT
 from model_export.network.fold import check_fold, fold
 from model_export.network.predict import logits_of
-from model_export.weights.stored import load_model, load_training_data
+from model_export.weights.stored import load_model, load_training_data, reading_of
 
 CHECKED_IMAGES = 20  # by the export, at every exit
 FEW_IMAGES = 500
@@ -48,20 +54,27 @@ class HeldOut:
         return torch.from_numpy(self.images.labels)
 
 
-def answer_held_out(run: Path, data: Path) -> HeldOut:
+def answer_held_out(run: Path, data: Path, split: str | None = None) -> HeldOut:
     """Fold a run's model and let every exit answer the images that were held out.
 
     Args:
         run: Folder of a training run or of saved weights.
         data: The data that it trained on.
+        split: A split that it was not trained on, to take in place of the held-out images.
 
     Raises:
-        ModelExportError: The run is unfinished, the data differ, or folding changes answers.
+        ModelExportError: The run is unfinished, the data differ, there is no such split, or folding
+            changes answers.
     """
     trained, class_names = load_model(run)
     size = trained.recipe.backbone.image_size
-    _, held_out = load_training_data(run, trained.recipe, data)
-    print(f'answering {len(held_out)} held-out images')
+    if split:
+        held_out = load_split(data, split, size, reading_of(run))
+        check_classes(held_out, class_names, data)
+        print(f'answering {len(held_out)} images of the {split} split')
+    else:
+        _, held_out = load_training_data(run, trained.recipe, data)
+        print(f'answering {len(held_out)} held-out images')
     if len(held_out) < FEW_IMAGES:
         print(f'warning: thresholds chosen on fewer than {FEW_IMAGES} images are unreliable')
     model = fold(trained)

@@ -18,13 +18,17 @@ import numpy.typing as npt
 from eevit_ros.policies import NAMES, build_policy
 from eevit_ros.policies.operating_point import OperatingPoint, measure_exits, operating_point
 from eevit_ros.policies.threshold_search import exits_taken
-from model_export.errors import ModelExportError
+from model_export.commands.outputs import check_out_file, check_out_folder
+from model_export.commands.reading_options import add_reading_options, reading_of
+from model_export.commands.target_options import check_policy
+from model_export.errors import UsageError
 
 if TYPE_CHECKING:
     from eevit_ros.model.engine import ExitResult
-    from model_export.data import Dataset
+    from model_export.data import Dataset, Reading
 
 HELP = 'measure a model file on a test set'
+WORST = 5  # classes in the table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--data', type=Path, required=True, help='folder with the data set')
     parser.add_argument('--out', type=Path, help='write the figures to this JSON file')
     parser.add_argument('--limit', type=int, help='use only so many images, spread over the set')
+    add_reading_options(parser)
     parser.add_argument(
         '--policy',
         help=f"another than the file's: {', '.join(NAMES)}; accuracy and MACs, no wall clock",
@@ -46,17 +51,23 @@ def run(args: argparse.Namespace) -> None:
     """Do what the command line says.
 
     Raises:
-        ModelExportError: `--policy` comes without `--thresholds` or the other way round, `--out` is
-            a folder, or the evaluation fails.
+        UsageError: `--policy` is unknown or comes without `--thresholds` or the other way round,
+            `--limit` is below 1, or `--out` cannot be written.
+        ModelExportError: The evaluation fails.
     """
     if (args.policy is None) != (args.thresholds is None):
-        raise ModelExportError('--policy and --thresholds go together; without, the file decides')
+        raise UsageError('--policy and --thresholds go together; without, the file decides')
+    if args.policy is not None:
+        check_policy(args.policy)
+    if args.limit is not None and args.limit < 1:
+        raise UsageError(f'--limit must be at least 1. Got {args.limit}')
     if args.out:
-        if args.out.is_dir():
-            raise ModelExportError(f'--out must name a file. {args.out} is a folder')
+        check_out_folder(args.out.parent)
         args.out.parent.mkdir(parents=True, exist_ok=True)
+        check_out_file(args.out)
+    reading = reading_of(args)
     if args.policy is None:
-        figures = evaluate(args.model, args.data, limit=args.limit)
+        figures = evaluate(args.model, args.data, limit=args.limit, reading=reading)
         print(_table(figures))
     else:
         figures = evaluate_policy(
@@ -65,6 +76,7 @@ def run(args: argparse.Namespace) -> None:
             policy_name=args.policy,
             thresholds=args.thresholds,
             limit=args.limit,
+            reading=reading,
         )
         print(_policy_table(figures))
     if args.out:
@@ -72,7 +84,7 @@ def run(args: argparse.Namespace) -> None:
         print(f'wrote {args.out}')
 
 
-def evaluate(model: Path, data: Path, *, limit: int | None) -> dict[str, Any]:
+def evaluate(model: Path, data: Path, *, limit: int | None, reading: Reading) -> dict[str, Any]:
     """Run every test image three ways and return the figures.
 
     The three ways: with the file's thresholds, to full depth (thresholds of 1), and to the single
@@ -83,9 +95,10 @@ def evaluate(model: Path, data: Path, *, limit: int | None) -> dict[str, Any]:
         model: The `.onnx` file.
         data: Folder of the data set; its test split is used.
         limit: Most images to use, spread over the set; None uses all.
+        reading: How the data are read.
 
     Raises:
-        ModelExportError: The data set has other classes than the model, or `limit` is below 1.
+        ModelExportError: The data set has other classes than the model.
         EevitError: The model cannot be read or run.
     """
     from tqdm import tqdm
@@ -95,12 +108,10 @@ def evaluate(model: Path, data: Path, *, limit: int | None) -> dict[str, Any]:
     from model_export.data import check_classes, load_split
     from model_export.network.macs import macs_alone
 
-    if limit is not None and limit < 1:
-        raise ModelExportError(f'--limit must be at least 1. Got {limit}')
     engine = Engine(model, compute=Compute(threads=all_cores()))
     engine.warm_up()
     meta = engine.metadata
-    test = load_split(data, 'test', meta.input_height)
+    test = load_split(data, 'test', meta.input_height, reading)
     check_classes(test, meta.class_names, data)
     test = test.spread(limit or len(test))
     defaults, promise = engine.thresholds, engine.promise
@@ -145,6 +156,9 @@ def evaluate(model: Path, data: Path, *, limit: int | None) -> dict[str, Any]:
         'mean_ms': float(_milliseconds(early).mean()),
         'full_depth_ms': float(_milliseconds(full).mean()),
         'exits': _per_exit(early, taken, result, meta.answer_layers),
+        'worst_classes': _worst_classes(
+            np.array([one.class_index for one in early]), test.labels, meta.class_names
+        ),
     }
 
 
@@ -155,6 +169,7 @@ def evaluate_policy(
     policy_name: str,
     thresholds: Sequence[float],
     limit: int | None,
+    reading: Reading,
 ) -> dict[str, Any]:
     """Return what another policy would answer, from all exits' probabilities.
 
@@ -164,15 +179,16 @@ def evaluate_policy(
         policy_name: One of `eevit_ros.policies.NAMES`.
         thresholds: One for all exits, or E; never chosen on the test set.
         limit: Most images to use, spread over the set; None uses all.
+        reading: How the data are read.
 
     Raises:
-        ModelExportError: The data set has other classes than the model, or `limit` is below 1.
+        ModelExportError: The data set has other classes than the model.
         EevitError: The policy or the thresholds do not fit the model.
     """
     from eevit_ros.model.engine import check_thresholds
     from model_export.measuring.answers import answers
 
-    found = answers(model, data, 'test', limit)
+    found = answers(model, data, 'test', limit, reading=reading)
     meta = found.metadata
     values = check_thresholds(thresholds, len(meta.exit_layers))
     measures = measure_exits(
@@ -196,6 +212,9 @@ def evaluate_policy(
                 meta.answer_layers, result.share, result.exit_accuracy, strict=True
             )
         ],
+        'worst_classes': _worst_classes(
+            measures.answer[taken, np.arange(len(found.labels))], found.labels, meta.class_names
+        ),
     }
 
 
@@ -230,15 +249,57 @@ def _per_exit(
     return rows
 
 
+def _worst_classes(
+    answers: npt.NDArray[np.int64], labels: npt.NDArray[np.int64], names: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    """Return the classes that are answered worst, and what they are mostly taken for."""
+    rows = []
+    for label in np.unique(labels):
+        said = answers[labels == label]
+        wrong = said[said != label]
+        if wrong.size:
+            mostly = names[int(np.bincount(wrong).argmax())]
+            accuracy = 1 - wrong.size / said.size
+            rows.append(
+                {
+                    'class': names[label],
+                    'images': said.size,
+                    'accuracy': accuracy,
+                    'taken_for': mostly,
+                }
+            )
+    return sorted(rows, key=lambda row: row['accuracy'])[:WORST]
+
+
+def _class_lines(figures: dict[str, Any]) -> list[str]:
+    if not figures['worst_classes']:
+        return []
+    return [
+        '',
+        '| worst classes | accuracy | images | taken for |',
+        '|---|---|---|---|',
+        *(
+            f'| {row["class"]} | {row["accuracy"]:.1%} | {row["images"]} | {row["taken_for"]} |'
+            for row in figures['worst_classes']
+        ),
+    ]
+
+
+def _right_there(row: dict[str, Any]) -> str:
+    """Return the accuracy of the images that left at an exit; nothing if none did."""
+    return f'{row["accuracy"]:.1%}' if row['share'] else ''
+
+
 def _table(figures: dict[str, Any]) -> str:
     lines = ['', '| layer | share | accuracy | p50 ms | p99 ms |', '|---|---|---|---|---|']
     for row in figures['exits']:
         times = [f'{row[key]:.1f}' if row[key] is not None else '' for key in ('p50_ms', 'p99_ms')]
         lines.append(
-            f'| {row["layer"]} | {row["share"]:.1%} | {row["accuracy"]:.1%} '
+            f'| {row["layer"]} | {row["share"]:.1%} | {_right_there(row)} '
             f'| {times[0]} | {times[1]} |'
         )
     fixed = figures['fixed_exit']
+    lines += _class_lines(figures)
     lines += [
         '',
         '| | accuracy | MACs |',
@@ -261,9 +322,9 @@ def _table(figures: dict[str, Any]) -> str:
 def _policy_table(figures: dict[str, Any]) -> str:
     lines = ['', '| layer | share | accuracy |', '|---|---|---|']
     lines += [
-        f'| {row["layer"]} | {row["share"]:.1%} | {row["accuracy"]:.1%} |'
-        for row in figures['exits']
+        f'| {row["layer"]} | {row["share"]:.1%} | {_right_there(row)} |' for row in figures['exits']
     ]
+    lines += _class_lines(figures)
     lines += [
         '',
         f'{figures["policy"]}: {figures["accuracy"]:.2%} of {figures["images"]} images at '

@@ -11,11 +11,15 @@ import numpy as np
 from eevit_ros.model.metadata import ModelMetadata
 from eevit_ros.policies import STATELESS
 from model_export.calibration.choose import Target
+from model_export.commands.outputs import check_out_file
 from model_export.commands.target_options import add_target_options, target_of
-from model_export.errors import ModelExportError
+from model_export.errors import UsageError
 
 HELP = 'calibrate a run and write one ONNX file'
 PRECISIONS = ('fp32', 'fp16', 'int8')
+
+
+HELD_OUT = 'held out of the training data'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=PRECISIONS[0],
         help='int8 is the quickest on a CPU, fp16 is for GPUs without TensorRT (default fp32)',
     )
+    parser.add_argument(
+        '--split',
+        choices=('validation',),
+        help='calibrate on this split in place of the held-out images',
+    )
     add_target_options(parser, STATELESS)
 
 
@@ -41,6 +50,7 @@ def run(args: argparse.Namespace) -> None:
         target=target_of(args),
         policy_name=args.policy,
         precision=args.precision,
+        split=args.split,
     )
 
 
@@ -52,30 +62,32 @@ def export(
     target: Target,
     policy_name: str = 'softmax',
     precision: str = PRECISIONS[0],
+    split: str | None = None,
 ) -> None:
     """Calibrate a trained run on its held-out images and write it as one checked ONNX file.
 
-    With a promise as the target, temperatures and the family of thresholds come from one half of
-    the held-out images, and the promise is tested on the other. In another precision than fp32, all
-    is chosen on what the graph of that precision answers, on the CPU.
+    With a split, its images take the place of those held out. With a promise as the target,
+    temperatures and the family of thresholds come from one half of these images, and the promise is
+    tested on the other. In another precision than fp32, all is chosen on what the graph of that
+    precision answers, on the CPU.
     """
     from model_export.calibration.exit_settings import choose_exit_settings
     from model_export.calibration.held_out import answer_held_out, halves
     from model_export.calibration.temperatures import calibrate
     from model_export.data import RULE, evaluation_batch
     from model_export.export.check import check, check_forms
-    from model_export.export.onnx_writer import FP32, check_out, round_weights_to_half, write
+    from model_export.export.onnx_writer import FP32, round_weights_to_half, write
     from model_export.export.precision import agreement, answer_all, to_logits, to_precision
     from model_export.network.fold import divide_by_temperatures
     from model_export.network.macs import count_macs
 
     if policy_name not in STATELESS:
-        raise ModelExportError(
+        raise UsageError(
             f'--policy must be one of {tuple(STATELESS)}: a file decides exit by exit, with no '
             f'memory. Got {policy_name!r}'
         )
-    check_out(out)
-    held = answer_held_out(run, data)
+    check_out_file(out)
+    held = answer_held_out(run, data, split)
     model, recipe = held.model, held.model.recipe
     images, size = len(held.images), recipe.backbone.image_size
     macs, exits = count_macs(model), len(model.exit_layers)
@@ -92,8 +104,8 @@ def export(
         head_macs=macs.heads,
         backbone_macs=macs.backbone,
         accuracy=(0.0,) * (exits + 1),
-        accuracy_data=f'{images} images held out of the training data',
-        training_data=recipe.training_data,
+        accuracy_data=f'{images} images {f"of the {split} split" if split else HELD_OUT}',
+        training_data=recipe.training_data + _skipped(held.images.skipped),
         licence=recipe.licence,
         policy=policy_name,
         precision=precision,
@@ -129,3 +141,7 @@ def export(
         f'exit differ {witness} by at most {worst:.1g}\n'
         f'next: python -m model_export evaluate {out} --data {data}'
     )
+
+
+def _skipped(damaged: int) -> str:
+    return f' ({damaged} damaged images were left out.)' if damaged else ''

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from model_export.commands.outputs import check_out_file
+
 HELP = 'the same for a run of task regression: choose its tolerances'
 
 
@@ -26,4 +28,5 @@ def run(args: argparse.Namespace) -> None:
     """Do what the command line says."""
     from model_export.regression.export import export
 
+    check_out_file(args.out)
     export(args.run, args.data, args.out, max_rise=args.max_rise)

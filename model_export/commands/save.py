@@ -16,9 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Do what the command line says."""
-    from model_export.weights.stored import load_model, save_weights, trained_on
+    from model_export.weights.stored import load_model, reading_of, save_weights, trained_on
 
     model, class_names = load_model(args.run, task=None)
     _, data = trained_on(args.run)
-    save_weights(model, class_names, data, args.out)
+    save_weights(model, class_names, data, args.out, reading_of(args.run))
     print(f'wrote {args.out}: export takes it in place of the run, train --init starts from it')

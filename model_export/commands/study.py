@@ -9,6 +9,7 @@ from pathlib import Path
 
 from eevit_ros.errors import EevitError
 from eevit_ros.reporting.host_info import describe_machine
+from model_export.commands.outputs import check_out_folder
 from model_export.errors import ModelExportError
 from model_export.studies.registry import STUDIES, StudyInputs, missing_inputs, run_study
 from model_export.studies.report import collect, write_study
@@ -90,8 +91,10 @@ def run(args: argparse.Namespace) -> None:
     elif args.study == 'collect':
         _collect(args.out)
     elif args.study == 'all':
+        check_out_folder(args.out)
         _all(inputs)
     else:
+        check_out_folder(args.out)
         _one(args.study, inputs)
 
 

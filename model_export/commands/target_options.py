@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable
 
+from eevit_ros.errors import EevitError
+from eevit_ros.policies import build_policy
 from model_export.calibration.choose import DELTA, MAX_DROP, Target
+from model_export.errors import UsageError
 
 
 def add_target_options(
@@ -35,10 +38,36 @@ def add_target_options(
 
 
 def target_of(args: argparse.Namespace) -> Target:
-    """Return the target that was asked for, or the default one."""
+    """Return the target that was asked for, or the default one.
+
+    Raises:
+        UsageError: A number is out of range.
+    """
     given = {
         name: getattr(args, name, None) for name in ('max_drop', 'min_speedup', 'p99_ms', 'risk')
     }
     if all(value is None for value in given.values()):
         given['max_drop'] = MAX_DROP
+    for name, value in {**given, 'delta': args.delta}.items():
+        option = f'--{name.replace("_", "-")}'
+        if value is None:
+            continue
+        if name in ('risk', 'delta') and not 0 < value < 1:
+            raise UsageError(f'{option} must be a share within (0, 1). Got {value}')
+        if name in ('min_speedup', 'p99_ms') and not value > 0:
+            raise UsageError(f'{option} must be above 0. Got {value}')
+        if name == 'max_drop' and not value >= 0:
+            raise UsageError(f'{option} must be at least 0. Got {value}')
     return Target(**given, delta=args.delta)
+
+
+def check_policy(name: str) -> None:
+    """Refuse an unknown policy, before the long part.
+
+    Raises:
+        UsageError: There is no such policy.
+    """
+    try:
+        build_policy(name, (1.0, 1.0))
+    except EevitError as err:
+        raise UsageError(f'--policy: {err}') from err

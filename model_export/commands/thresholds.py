@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from eevit_ros.policies import NAMES, STATELESS, build_policy
+from eevit_ros.policies import NAMES, STATELESS
 from model_export.calibration.choose import Target, choose, choose_with_promise, why_no_promise
-from model_export.commands.target_options import add_target_options, target_of
-from model_export.errors import ModelExportError
+from model_export.commands.outputs import check_out_folder
+from model_export.commands.reading_options import add_reading_options, reading_of
+from model_export.commands.target_options import add_target_options, check_policy, target_of
+from model_export.errors import ModelExportError, UsageError
+
+if TYPE_CHECKING:
+    from model_export.data import Reading
 
 HELP = 'show the whole trade-off, all policies, and the best for a target'
 ROUNDS = 300  # of timing every exit, for a 99th percentile
@@ -26,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--split', help='of an .onnx file: images that it was not trained on, as validation'
     )
+    add_reading_options(parser)
     target = add_target_options(parser, NAMES)
     target.add_argument(
         '--p99-ms', type=float, help='of an .onnx file: 99 %% of frames within this'
@@ -41,11 +48,19 @@ def run(args: argparse.Namespace) -> None:
         target=target_of(args),
         policy_name=args.policy,
         split=args.split,
+        reading=reading_of(args),
     )
 
 
 def thresholds(
-    path: Path, data: Path, out: Path, *, target: Target, policy_name: str, split: str | None
+    path: Path,
+    data: Path,
+    out: Path,
+    *,
+    target: Target,
+    policy_name: str,
+    split: str | None,
+    reading: Reading,
 ) -> tuple[float, ...]:
     """Show the trade-off, choose thresholds, and write both into the folder `out`.
 
@@ -57,6 +72,7 @@ def thresholds(
         target: Target to reach.
         policy_name: One of `eevit_ros.policies.NAMES`.
         split: Split of the data to use with an `.onnx` file; a run knows what it held out.
+        reading: How the data are read with an `.onnx` file; a run knows that, too.
 
     Returns:
         Thresholds that were chosen.
@@ -73,19 +89,20 @@ def thresholds(
     from model_export.studies.thresholds.held_out_answers import answers_of_file, answers_of_run
     from model_export.studies.thresholds.trade_off import NAME, trade_off
 
-    build_policy(policy_name, (1.0, 1.0))  # refuses a wrong name before the long part
-    is_file = path.suffix == '.onnx'
+    check_policy(policy_name)
+    is_file = path.suffix.lower() == '.onnx'
     if target.p99_ms is not None and not is_file:
-        raise ModelExportError('--p99-ms is measured on this machine: it needs an .onnx file')
+        raise UsageError('--p99-ms is measured on this machine: it needs an .onnx file')
     if is_file != (split is not None):
-        raise ModelExportError(
+        raise UsageError(
             'an .onnx file needs --split, the images that it was not trained on; a run knows which '
             f'it held out and takes none. Got {path} and --split {split}'
         )
+    check_out_folder(out)
     times = None
     if target.p99_ms is not None:
         times = time_exits([Engine(path, compute=Compute(provider='cpu'))], ROUNDS)[:, 0].T
-    held_out = answers_of_file(path, data, split) if split else answers_of_run(path, data)
+    held_out = answers_of_file(path, data, split, reading) if split else answers_of_run(path, data)
     first, second = halves(len(held_out.labels))
     known = held_out.measured_by(policy_name)
     to_choose, to_test = known.subset(first), known.subset(second)

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
+
+from model_export.commands.reading_options import add_reading_options, reading_of
 from model_export.errors import ModelExportError
 
+if TYPE_CHECKING:
+    from model_export.data import Dataset, Reading
+
 HELP = 'train a recipe; continues after a kill'
+
+
+_COMPARED = 20_000  # images that are looked at for bursts: a second
+_FEW = 0.1  # share of images nearly equal to the one before that is no burst
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,14 +31,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="start from trained weights: ours, or a file or folder of other people's",
     )
+    parser.add_argument(
+        '--split',
+        type=float,
+        metavar='SHARE',
+        help='of a folder CLASS/*: the share to set aside for tests (default 0.2)',
+    )
+    add_reading_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Do what the command line says."""
-    train(args.recipe, args.data, args.out, init=args.init)
+    from model_export.training.run_folder import only_run
+
+    with only_run(args.out):
+        train(
+            args.recipe,
+            args.data,
+            args.out,
+            init=args.init,
+            reading=reading_of(args),
+            share=args.split,
+        )
 
 
-def train(recipe_path: Path, data: Path, out: Path, *, init: Path | None) -> None:
+def train(
+    recipe_path: Path,
+    data: Path,
+    out: Path,
+    *,
+    init: Path | None,
+    reading: Reading,
+    share: float | None,
+) -> None:
     """Train a recipe on the train split of a data set into a run folder, or continue it.
 
     Args:
@@ -35,6 +71,8 @@ def train(recipe_path: Path, data: Path, out: Path, *, init: Path | None) -> Non
         data: Folder of the data set.
         out: Folder of the run.
         init: Weights to start from; ignored where the run is continued.
+        reading: How the data are read.
+        share: Share of a folder without splits to set aside for tests; None means the usual one.
 
     Raises:
         ModelExportError: The recipe, the data or the weights do not fit, or the training fails.
@@ -58,12 +96,19 @@ def train(recipe_path: Path, data: Path, out: Path, *, init: Path | None) -> Non
     if recipe.task == 'regression':
         from model_export.data.values import load_halves
 
+        if share is not None or reading != type(reading)():
+            raise ModelExportError(
+                '--split, --group-by and --skip-damaged are for classes, not for task regression'
+            )
         parts = load_halves(data, recipe)
         trainer = Trainer(model, parts.training, parts.held_out, out, data=parts.fingerprint)
     else:
         from model_export.data import fingerprint, load_split, split_held_out
+        from model_export.data.load import make_test_part
 
-        dataset = load_split(data, 'train', recipe.backbone.image_size)
+        make_test_part(data, share, recipe.backbone.image_size, reading)
+        _check_test_classes(data)
+        dataset = load_split(data, 'train', recipe.backbone.image_size, reading)
         if len(dataset.class_names) != recipe.num_classes:
             raise ModelExportError(
                 f'{data} has {len(dataset.class_names)} classes, {recipe_path} says num_classes: '
@@ -71,7 +116,9 @@ def train(recipe_path: Path, data: Path, out: Path, *, init: Path | None) -> Non
             )
         known = fingerprint(dataset)
         training, held_out = split_held_out(dataset, recipe.held_out, recipe.held_out_seed)
-        trainer = Trainer(model, training, held_out, out, data=known)
+        if dataset.groups is None and dataset.names:
+            _warn_of_bursts(dataset)
+        trainer = Trainer(model, training, held_out, out, data=known, reading=reading)
     trainer.run()
     if not trainer.fabric.is_global_zero:
         return
@@ -80,3 +127,36 @@ def train(recipe_path: Path, data: Path, out: Path, *, init: Path | None) -> Non
         f'trained: {out}. Next: python -m model_export {export_command} {out} --data {data} '
         f'--out ...'
     )
+
+
+def _check_test_classes(data: Path) -> None:
+    """Hold the class folders of tests against those of training, before anything is trained.
+
+    Raises:
+        ModelExportError: They differ.
+    """
+    from model_export.data.load import class_names_of
+
+    training = class_names_of(data, 'train')
+    for split in ('test', 'validation'):
+        names = class_names_of(data, split)
+        missing, unknown = sorted(set(training) - set(names)), sorted(set(names) - set(training))
+        if training and names and (missing or unknown):
+            raise ModelExportError(
+                f'{data}: the {split} folder has other classes than the training folder: missing '
+                f'{missing}, unknown {unknown}. Make them the same, or move it away'
+            )
+
+
+def _warn_of_bursts(dataset: Dataset) -> None:
+    """Warn if images are nearly equal to their neighbours: held out, the model knows them."""
+    from model_export.data.groups import BURST, near_equal
+
+    count = min(len(dataset), _COMPARED)
+    found = near_equal(dataset.images[np.arange(count)], dataset.labels[:count])
+    if found > _FEW * count:
+        print(
+            f'warning: {found} of {count} images are nearly equal to the one before: held-out '
+            f'images will be known, and their accuracy too high. --group-by {BURST} (or folder, or '
+            f'a pattern of the file names) keeps such images on one side'
+        )

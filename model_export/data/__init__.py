@@ -15,6 +15,7 @@ from model_export.data.dataset import (
     fingerprint,
     split_held_out,
 )
+from model_export.data.folder import Reading
 from model_export.data.load import load_split
 from model_export.data.squares import RULE
 
@@ -23,6 +24,7 @@ __all__ = [
     'Dataset',
     'Images',
     'LabelledImages',
+    'Reading',
     'check_classes',
     'evaluation_batch',
     'fingerprint',

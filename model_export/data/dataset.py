@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eevit_ros.images.resize import Image
+from model_export.data.groups import Groups, draw_exactly
 from model_export.data.squares import Squares
 from model_export.errors import ModelExportError
 
@@ -56,9 +58,26 @@ class LabelledImages:
 
 @dataclass(frozen=True)
 class Dataset(LabelledImages):
-    """N images with a class each; the labels are numbers of classes, int64 (N,)."""
+    """N images with a class each; the labels are numbers of classes, int64 (N,).
+
+    Attributes:
+        names: Files relative to the folder that was read, N or none.
+        groups: Group of each image, (N,), if images were grouped.
+        skipped: Damaged files that were left out when the set was read.
+    """
 
     labels: npt.NDArray[np.int64]
+    names: tuple[str, ...] = ()
+    groups: Groups | None = None
+    skipped: int = 0
+
+    def subset(self, index: npt.NDArray[np.int64]) -> Dataset:
+        """Return the images at `index`, in that order, with their names and groups."""
+        return replace(
+            super().subset(index),
+            names=tuple(self.names[i] for i in index) if self.names else (),
+            groups=None if self.groups is None else self.groups[index],
+        )
 
     def score(self, outputs: npt.NDArray[np.float32]) -> list[float]:
         """Return the share of correct answers of each exit."""
@@ -68,11 +87,15 @@ class Dataset(LabelledImages):
 def fingerprint(data: Dataset) -> str:
     """Return what identifies a training set: its size, and a hash of labels and class names.
 
-    They decide which images are held out, so a resumed run and the export must find the same. The
-    pixels are not hashed: decoders differ in the last bit.
+    They decide which images are held out, and groups do if there are any, so a resumed run and the
+    export must find the same. The pixels are not hashed: decoders differ in the last bit.
     """
     facts = json.dumps(data.class_names).encode() + data.labels.astype('<i8').tobytes()
-    return f'{len(data)} images, labels {hashlib.sha256(facts).hexdigest()[:16]}'
+    known = f'{len(data)} images, labels {hashlib.sha256(facts).hexdigest()[:16]}'
+    if data.groups is None:
+        return known
+    words = json.dumps(data.groups.tolist()).encode()
+    return f'{known}, groups {hashlib.sha256(words).hexdigest()[:8]}'
 
 
 def check_classes(data: Dataset, expected: tuple[str, ...], where: Path | str) -> None:
@@ -81,7 +104,11 @@ def check_classes(data: Dataset, expected: tuple[str, ...], where: Path | str) -
     Raises:
         ModelExportError: A class is missing or unknown, or the order differs.
     """
-    names = data.class_names
+    # A name with an accent is written in two ways; file systems differ.
+    names, expected = (
+        tuple(unicodedata.normalize('NFC', name) for name in kind)
+        for kind in (data.class_names, expected)
+    )
     numbered = expected == tuple(str(label) for label in range(len(expected)))
     if names == expected or (numbered and names == expected[: len(names)]):
         return  # without names, a set without the last classes looks complete, and does no harm
@@ -95,8 +122,12 @@ def check_classes(data: Dataset, expected: tuple[str, ...], where: Path | str) -
 def split_held_out(data: Dataset, count: int, seed: int) -> tuple[Dataset, Dataset]:
     """Split `count` images off, the same number of each class; return the rest and them.
 
+    Where images are grouped, whole groups are split off. What is left over of the last one is in
+    neither part.
+
     Raises:
-        ModelExportError: `count` is not a multiple of the classes, or takes all images of one.
+        ModelExportError: `count` is not a multiple of the classes, or takes all images or groups of
+            one.
     """
     classes = len(data.class_names)
     if count < 1 or count % classes:
@@ -112,8 +143,30 @@ def split_held_out(data: Dataset, count: int, seed: int) -> tuple[Dataset, Datas
                 f'held_out {count} takes {each} images of each class, but class {name!r} has '
                 f'{images}: lower held_out or add images'
             )
+    if data.groups is not None:
+        return _split_groups(data, data.groups, each, seed)
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(data))
     held_out = np.concatenate([order[data.labels[order] == c][:each] for c in range(classes)])
     rest = np.setdiff1d(np.arange(len(data)), held_out)
     return data.subset(rest), data.subset(np.sort(held_out))
+
+
+def _split_groups(data: Dataset, groups: Groups, each: int, seed: int) -> tuple[Dataset, Dataset]:
+    held_out, unused = [], []
+    for label, name in enumerate(data.class_names):
+        of_class = np.flatnonzero(data.labels == label)
+        taken, left_over = draw_exactly(groups[of_class], each, seed)
+        if len(taken) < each:
+            raise ModelExportError(
+                f'held_out takes {each} images of each class, in whole groups, but class {name!r} '
+                f'has {len(set(groups[of_class]))} groups: one must stay, and the others have '
+                f'{len(taken)} images: lower held_out, or group otherwise (--group-by)'
+            )
+        held_out.append(of_class[taken])
+        unused.append(of_class[left_over])
+    out, left = np.sort(np.concatenate(held_out)), np.concatenate(unused)
+    if len(left):
+        print(f'{len(left)} images are not used: others of their groups are held out')
+    rest = np.setdiff1d(np.arange(len(data)), np.concatenate([out, left]))
+    return data.subset(rest), data.subset(out)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
@@ -22,20 +23,42 @@ Encoded: TypeAlias = tuple[str, bytes | Path | None]
 
 _BATCH = 256  # files in memory at once
 _SHOW_AFTER_S = 2.0
+_HEIC = (b'ftypheic', b'ftypheix', b'ftypmif1', b'ftypmsf1', b'ftyphevc')
+SKIP = 'repair or remove them, or leave them out with --skip-damaged'
+_NAMED = 10  # damaged files in an error
 
 
-def decode_all(files: Iterable[Encoded], count: int) -> Iterator[Image]:
+@dataclass(frozen=True)
+class Damaged:
+    """A file that gave no image: its number among all, and in words what is wrong."""
+
+    index: int
+    words: str
+
+
+def decode_all(
+    files: Iterable[Encoded],
+    count: int,
+    damaged: list[Damaged] | None = None,
+    cure: str = 'repair or remove them',
+) -> Iterator[Image]:
     """Decode files to RGB uint8 (H, W, 3) in their order, on all cores.
 
     Pixels are turned upright as EXIF says. Grey becomes RGB, alpha is dropped, and of 16 bits a
     channel the upper 8 are kept.
 
+    Args:
+        files: What to decode.
+        count: How many there are.
+        damaged: Where to put those that cannot be read or decoded, instead of raising.
+        cure: What to do about them, for the error.
+
     Raises:
-        ModelExportError: Files cannot be read or decoded; names the first and counts all. Raised
-            after the last image, so that the count is right.
+        ModelExportError: Files cannot be read or decoded; names ten and counts all. Raised after
+            the last image, so that the count is right.
     """
-    bad, first = 0, ''
-    files = iter(files)
+    bad: list[Damaged] = [] if damaged is None else damaged
+    files, number = iter(files), 0
     with (
         ThreadPoolExecutor() as pool,
         tqdm(total=count, desc='reading images', delay=_SHOW_AFTER_S, disable=None) as bar,
@@ -43,13 +66,24 @@ def decode_all(files: Iterable[Encoded], count: int) -> Iterator[Image]:
         while batch := list(islice(files, _BATCH)):
             for (where, _), image in zip(batch, pool.map(_decode, batch), strict=True):
                 if isinstance(image, str):
-                    first = first or f'{where} {image}'
-                    bad += 1
+                    bad.append(Damaged(number, f'{where} {image}'))
                 else:
                     yield image
+                number += 1
             bar.update(len(batch))
-    if bad:
-        raise ModelExportError(f'{first}; {bad} of {count} images are bad: repair or remove them')
+    if damaged is None and bad:
+        raise ModelExportError(f'{in_words(bad, count)}: {cure}')
+
+
+def in_words(damaged: Sequence[Damaged], count: int) -> str:
+    """Return the first ten of `count` files that are damaged, and how many are."""
+    words = first_ten([file.words for file in damaged])
+    return f'{words}; {len(damaged)} of {count} images are bad'
+
+
+def first_ten(words: Sequence[str]) -> str:
+    """Return the first ten in one line."""
+    return '; '.join(words[:_NAMED]) + '; ...' * (len(words) > _NAMED)
 
 
 def _decode(file: Encoded) -> Image | str:
@@ -73,6 +107,8 @@ def _decode(file: Encoded) -> Image | str:
     except cv2.error:  # too many pixels, for example
         image = None
     if image is None:
+        if data[4:12] in _HEIC:
+            return 'is HEIC, which OpenCV does not read: convert it to JPEG'
         return 'is damaged, or not an image that OpenCV reads'
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 

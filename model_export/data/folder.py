@@ -3,63 +3,134 @@
 from __future__ import annotations
 
 import filecmp
+import unicodedata
 from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from model_export.data.dataset import Dataset
-from model_export.data.decode import decode_all
+from model_export.data.decode import SKIP, Damaged, decode_all, first_ten, in_words
+from model_export.data.groups import FOLDER, group_names
 from model_export.data.squares import to_squares
 from model_export.errors import ModelExportError
 
 # Files that people and tools put beside images. A file with any other suffix must be an image.
-_NO_IMAGES = {'.csv', '.db', '.html', '.ini', '.json', '.log', '.md', '.txt', '.xml', '.yaml'}
+_NO_IMAGES = {
+    '.aae', '.csv', '.db', '.html', '.ini', '.json', '.lnk', '.log', '.md', '.txt', '.xml', '.xmp',
+    '.yaml', '.yml',
+}  # fmt: skip
+_OF_SYSTEMS = {'__MACOSX', '@eaDir', '$RECYCLE.BIN', 'System Volume Information', 'lost+found'}
+# What tells a folder of images from one of anything else.
+_USUAL = {
+    '.bmp', '.heic', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp',
+}  # fmt: skip
 
 
-def load_folder(folder: Path, image_size: int) -> Dataset:
+@dataclass(frozen=True)
+class Reading:
+    """How a folder of images is read.
+
+    Attributes:
+        group_by: What belongs together, see `groups.BY`; with 'folder', classes may hold folders.
+        skip_damaged: Whether files that cannot be decoded are left out, and not refused.
+    """
+
+    group_by: str | None = None
+    skip_damaged: bool = False
+
+
+def load_folder(
+    folder: Path,
+    image_size: int,
+    reading: Reading = Reading(),  # noqa: B008 (frozen)
+    wanted: Callable[[str], bool] = lambda _: True,
+) -> Dataset:
     """Load `folder/CLASS/*`; classes are numbered in the order of their names.
+
+    Args:
+        folder: Folder of the classes.
+        image_size: Size that images are cropped and resized to, see `to_squares`.
+        reading: How it is read.
+        wanted: Whether an image is loaded, given its path relative to `folder`.
 
     Raises:
         ModelExportError: There are no classes, one has no images or holds folders, or an image
-            cannot be read.
+            cannot be read. Names ten of all that is wrong, and counts it.
     """
-    classes = _class_folders(folder)
+    classes = class_folders(folder)
     if not classes:
         raise ModelExportError(f'{folder} holds no class folders with images')
     paths: list[Path] = []
     labels: list[int] = []
     others: list[Path] = []
-    for label, class_folder in enumerate(classes):
-        files = visible(class_folder)
-        for path in files:
-            if path.is_dir():
-                raise ModelExportError(
-                    f'{path} is a folder, but {class_folder} counts as a class and must hold '
-                    f'images only: expected {folder}/CLASS/IMAGE'
-                )
-        images = [path for path in files if path.suffix.lower() not in _NO_IMAGES]
+    wrong: list[str] = []
+    for label, (name, class_folder) in enumerate(classes.items()):
+        found = [file for part in class_folder for file in _contents(part, reading, wrong)]
+        images = [path for path in found if path.suffix.lower() not in _NO_IMAGES]
         if not images:
-            raise ModelExportError(
-                f'{class_folder} holds no images: remove it, here and in the other splits, or '
+            wrong.append(
+                f'{folder / name} holds no images: remove it, here and in the other splits, or '
                 f'add images'
             )
-        others += sorted(set(files) - set(images))
+        others += sorted(set(found) - set(images))
+        images = [path for path in images if wanted(path.relative_to(folder).as_posix())]
         paths += images
         labels += [label] * len(images)
     if others:
         print(f'skipped {len(others)} files in {folder} that are not images, such as {others[0]}')
+    damaged: list[Damaged] | None = [] if wrong or reading.skip_damaged else None
     files_and_names = ((str(path), path) for path in paths)
-    squares = to_squares(decode_all(files_and_names, len(paths)), len(paths), image_size)
-    return Dataset(squares, np.array(labels, np.int64), tuple(path.name for path in classes))
+    decoded = decode_all(files_and_names, len(paths), damaged, SKIP)
+    if wrong:  # all that is wrong is told at once
+        for _ in decoded:
+            pass
+        bad = f'. Besides, {in_words(damaged, len(paths))}' if damaged else ''
+        raise ModelExportError(f'{first_ten(wrong)}; {len(wrong)} in all{bad}')
+    squares = to_squares(decoded, len(paths), image_size)
+    damaged = damaged or []
+    if damaged:
+        print(f'skipped damaged images of {folder}: {in_words(damaged, len(paths))}')
+    kept = np.setdiff1d(np.arange(len(paths)), [file.index for file in damaged])
+    numbers, paths = np.array(labels, np.int64)[kept], [paths[i] for i in kept]
+    if missing := sorted(set(range(len(classes))) - set(numbers.tolist())):
+        raise ModelExportError(f'no image of class {list(classes)[missing[0]]!r} can be read')
+    groups = None
+    if reading.group_by:
+        groups = group_names(paths, numbers, folder, reading.group_by, squares)
+    names = tuple(path.relative_to(folder).as_posix() for path in paths)
+    return Dataset(squares, numbers, tuple(classes), names, groups, len(damaged))
+
+
+def _contents(class_folder: Path, reading: Reading, wrong: list[str]) -> list[Path]:
+    """Return the files of a class in order; note folders in it where there must be none."""
+    files = []
+    for path in visible(class_folder):
+        if not path.is_dir():
+            files.append(path)
+        elif reading.group_by == FOLDER:
+            files += _contents(path, reading, wrong)
+        else:
+            wrong.append(
+                f'{path} is a folder, but {class_folder} counts as a class and must hold images '
+                f'only: expected CLASS/IMAGE; folders in classes are read with --group-by {FOLDER}'
+            )
+    return files
 
 
 def warn_of_copies(test: Path, train: Path) -> None:
     """Warn of files of `test` that are also in `train`, byte for byte."""
-    tests = _files(test)
+    warn_of_twins(_files(test), _files(train))
+
+
+def warn_of_twins(tests: Iterable[Path], training: Iterable[Path]) -> None:
+    """Warn of test images that are also training images, byte for byte."""
+    tests = list(tests)
     sizes = {path.stat().st_size for path in tests}
     alike: defaultdict[tuple[int, bytes], list[Path]] = defaultdict(list)
-    for path in _files(train):
+    for path in training:
         if path.stat().st_size in sizes:
             alike[_size_and_end(path)].append(path)
     copies = [
@@ -75,24 +146,43 @@ def warn_of_copies(test: Path, train: Path) -> None:
 
 
 def visible(folder: Path) -> list[Path]:
-    """Return a folder's contents in order, without what tools leave there (.DS_Store, __MACOSX)."""
+    """Return a folder's contents in order, without what systems leave there (`._x.jpg`)."""
     return sorted(
         path
         for path in folder.iterdir()
-        if not path.name.startswith('.') and path.name != '__MACOSX'
+        if not path.name.startswith('.') and path.name not in _OF_SYSTEMS
     )
 
 
-def _class_folders(folder: Path) -> list[Path]:
-    return [path for path in visible(folder) if path.is_dir()]
+def class_folders(folder: Path) -> dict[str, list[Path]]:
+    """Return the folders of each class, by name in order.
+
+    A name with an accent is written in two ways (NFC, NFD): both are one class.
+    """
+    folders: defaultdict[str, list[Path]] = defaultdict(list)
+    for path in visible(folder):
+        if path.is_dir():
+            folders[unicodedata.normalize('NFC', path.name)].append(path)
+    return dict(sorted(folders.items()))
+
+
+def holds_classes(folder: Path, nested: bool) -> bool:
+    """Return whether a folder holds two or more folders of images; `nested`: or of such folders."""
+    classes = [path for parts in class_folders(folder).values() for path in parts]
+    inner = [path for path in classes for path in visible(path) if path.is_dir() and nested]
+    return len(classes) > 1 and any(
+        path.suffix.lower() in _USUAL for part in (*classes, *inner) for path in visible(part)
+    )
 
 
 def _files(folder: Path) -> list[Path]:
+    found = (file for parts in class_folders(folder).values() for file in parts)
+    every = Reading(FOLDER)
     return [
         path
-        for class_folder in _class_folders(folder)
-        for path in visible(class_folder)
-        if path.is_file() and path.suffix.lower() not in _NO_IMAGES
+        for part in found
+        for path in _contents(part, every, [])
+        if path.suffix.lower() not in _NO_IMAGES
     ]
 
 

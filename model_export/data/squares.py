@@ -61,22 +61,25 @@ class Squares:
 
 
 def to_squares(images: Iterable[Image], count: int, image_size: int) -> Squares:
-    """Write `count` images to a temporary file as squares.
+    """Write `count` images, or fewer, to a temporary file as squares.
 
     Squares of one size stay as they are if they are no larger than `image_size`. All others are
     cropped and resized to it, as on the robot.
 
     Raises:
-        ModelExportError: The disk has too little room.
+        ModelExportError: The disk has too little room, or there is no image.
     """
     images = iter(images)
-    first = next(images)
+    first = next(images, None)
+    if first is None:
+        raise ModelExportError(f'none of {count} images can be read')
     height, width = first.shape[:2]
     size = height if height == width <= image_size else image_size
     try:
         file = _temporary_file(count, size)
         file.write(resize(first, size, size, RULE).data)
-        for done, image in enumerate(images, start=1):
+        done = 1
+        for image in images:
             if size != image_size and image.shape[:2] != (size, size):  # the first that differs
                 file.flush()
                 before, size = Squares(file, size, np.arange(done)), image_size
@@ -84,13 +87,14 @@ def to_squares(images: Iterable[Image], count: int, image_size: int) -> Squares:
                 for earlier in before:
                     file.write(resize(earlier, size, size, RULE).data)
             file.write(resize(image, size, size, RULE).data)
+            done += 1
         file.flush()
     except OSError as err:
         raise ModelExportError(
             f'cannot write {count} images of {size}x{size} pixels to {_folder()}: {err}. '
             'TMPDIR chooses another disk'
         ) from err
-    return Squares(file, size, np.arange(count))
+    return Squares(file, size, np.arange(done))
 
 
 def _temporary_file(count: int, size: int) -> BinaryIO:

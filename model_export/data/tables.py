@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from model_export.data.columns import Columns, choose_columns
 from model_export.data.dataset import Dataset
-from model_export.data.decode import Encoded, decode_all
+from model_export.data.decode import SKIP, Damaged, Encoded, decode_all, in_words
 from model_export.data.squares import to_squares
 from model_export.errors import ModelExportError
 
@@ -24,13 +24,16 @@ _UNREADABLE = (OSError, LookupError, ValueError, pa.ArrowException)
 _PART = re.compile(r'-(\d+)-of-(\d+)$')
 
 
-def load_tables(files: list[Path], columns: tuple[str, ...], image_size: int) -> Dataset:
+def load_tables(
+    files: list[Path], columns: tuple[str, ...], image_size: int, skip_damaged: bool = False
+) -> Dataset:
     """Load the rows of all `files`, in order.
 
     Args:
         files: Parquet files, or Arrow files of either kind (stream or file).
         columns: Names of the image and label column, as far as the user gives them.
         image_size: Size that images are cropped and resized to, see `to_squares`.
+        skip_damaged: Whether images that cannot be decoded are left out, and not refused.
 
     Raises:
         ModelExportError: A part is missing, the columns are ambiguous, or a row has no label or no
@@ -46,10 +49,13 @@ def load_tables(files: list[Path], columns: tuple[str, ...], image_size: int) ->
     if not labels:
         raise ModelExportError(f'{files[0]} holds no images')
     numbers, names = _numbered(labels, chosen, files)
-    squares = to_squares(
-        decode_all(_images(files, chosen.image), len(labels)), len(labels), image_size
-    )
-    return Dataset(squares, numbers, names)
+    damaged: list[Damaged] | None = [] if skip_damaged else None
+    images = decode_all(_images(files, chosen.image), len(labels), damaged, SKIP)
+    squares = to_squares(images, len(labels), image_size)
+    if damaged:
+        print(f'skipped damaged images: {in_words(damaged, len(labels))}')
+        numbers = np.delete(numbers, [image.index for image in damaged])
+    return Dataset(squares, numbers, names, skipped=len(damaged or ()))
 
 
 def _numbered(

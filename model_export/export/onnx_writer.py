@@ -160,18 +160,6 @@ def trace(
     return proto
 
 
-def check_out(path: Path) -> None:
-    """Refuse a file that cannot be written, before the long part.
-
-    Raises:
-        ModelExportError: It is a folder, or its folder does not exist.
-    """
-    if path.is_dir():
-        raise ModelExportError(f'--out must name a file. {path} is a folder')
-    if not path.parent.is_dir():
-        raise ModelExportError(f'cannot write {path}: there is no folder {path.parent}')
-
-
 def write(proto: onnx.ModelProto, path: Path) -> None:
     """Write the file whole or not at all.
 

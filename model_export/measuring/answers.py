@@ -22,7 +22,7 @@ from eevit_ros.model.metadata import ModelMetadata
 from eevit_ros.policies import build_policy
 from eevit_ros.policies.operating_point import measure_exits
 from eevit_ros.policies.threshold_search import exits_taken
-from model_export.data import check_classes, fingerprint, load_split
+from model_export.data import Reading, check_classes, fingerprint, load_split
 from model_export.errors import ModelExportError
 
 
@@ -59,6 +59,7 @@ def answers(
     split: str = 'test',
     limit: int | None = None,
     cache: Path | None = None,
+    reading: Reading = Reading(),  # noqa: B008 (frozen)
 ) -> Answers:
     """Run a model file at full depth on a split and read every exit.
 
@@ -69,6 +70,7 @@ def answers(
         limit: Most images to use, spread over the split; None uses all.
         cache: Folder for a `.npz` file that later calls with the same model and data read instead.
             Made if it is missing.
+        reading: How the data are read.
 
     Raises:
         ModelExportError: The data set has other classes than the model, or `limit` is below 1.
@@ -78,7 +80,7 @@ def answers(
         raise ModelExportError(f'--limit must be at least 1. Got {limit}')
     engine = Engine(model)
     meta = engine.metadata
-    dataset = load_split(data, split, meta.input_height)
+    dataset = load_split(data, split, meta.input_height, reading)
     check_classes(dataset, meta.class_names, data)
     dataset = dataset.spread(limit or len(dataset))
     known = f'{split}, {fingerprint(dataset)}'

@@ -18,7 +18,6 @@ from model_export.errors import ModelExportError
 from model_export.export.check import TOLERANCE
 from model_export.export.onnx_writer import (
     ExportForm,
-    check_out,
     round_weights_to_half,
     trace,
     write,
@@ -71,7 +70,6 @@ def export(run: Path, data: Path, out: Path, *, max_rise: float) -> None:
     """
     if not max_rise >= 0:  # this way NaN is refused too
         raise ModelExportError(f'--max-rise must be at least 0. Got {max_rise}')
-    check_out(out)
     trained, _ = load_model(run, task='regression')
     recipe = trained.recipe
     size = recipe.backbone.image_size

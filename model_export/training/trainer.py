@@ -6,6 +6,7 @@ its last checkpoint as if nothing had happened.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from contextlib import closing
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from model_export.data import LabelledImages
+from model_export.data import LabelledImages, Reading
 from model_export.errors import ModelExportError
 from model_export.network.early_exit import EarlyExitViT
 from model_export.recipe.recipe import Recipe, recipe_from_dict, recipe_to_dict
@@ -48,6 +49,7 @@ class Trainer:
         out: Path,
         *,
         data: str,
+        reading: Reading = Reading(),  # noqa: B008 (frozen)
     ) -> None:
         """Set up the training.
 
@@ -57,6 +59,7 @@ class Trainer:
             held_out: Images on which each epoch is measured: accuracy, or mean absolute error.
             out: Folder to write to.
             data: Fingerprint of both halves together, see `data.fingerprint`.
+            reading: How they were read.
 
         Raises:
             ModelExportError: Lightning Fabric is not installed.
@@ -68,6 +71,7 @@ class Trainer:
         self.out = out
         self.folder = RunFolder(out, model.exit_layers)
         self.data = data
+        self.reading = reading
         self.fabric = launch_fabric()
         self.model.to(self.fabric.device)
 
@@ -182,6 +186,7 @@ class Trainer:
             'recipe': recipe_to_dict(self.recipe),
             'class_names': list(self.train_data.class_names),
             'data': self.data,
+            'reading': dataclasses.asdict(self.reading),
             'stage': stage,
             'step': step,
             'steps': steps,

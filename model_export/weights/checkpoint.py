@@ -29,6 +29,7 @@ class Checkpoint(_Required, total=False):
 
     scheme: dict[str, Tensor]  # of what the scheme itself trains
     ema: dict[str, Tensor]  # the moving average; at the end of a stage `model` is that
+    reading: dict[str, Any]  # how the data was read: the fields of `data.Reading`
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:

@@ -6,6 +6,7 @@ A folder of safetensors files, which hold tensors and no code. A training run's 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from model_export.data import (
     Dataset,
+    Reading,
     check_classes,
     fingerprint,
     load_split,
@@ -31,7 +33,11 @@ FILE_BYTES = 25_000_000
 
 
 def save_weights(
-    model: EarlyExitViT, class_names: tuple[str, ...], data: str, folder: Path
+    model: EarlyExitViT,
+    class_names: tuple[str, ...],
+    data: str,
+    folder: Path,
+    reading: Reading = Reading(),  # noqa: B008 (frozen)
 ) -> None:
     """Write the weights in float16, with what `facts` gives, in files of some 25 MB each.
 
@@ -40,6 +46,7 @@ def save_weights(
         class_names: C names.
         data: The `fingerprint` of its training data.
         folder: Folder to write to, made if it is missing.
+        reading: How that data was read.
 
     Raises:
         ModelExportError: The folder cannot be written, or holds weights or a run already.
@@ -48,6 +55,7 @@ def save_weights(
         'recipe': json.dumps(recipe_to_dict(model.recipe)),
         'class_names': json.dumps(class_names),
         'data': data,
+        'reading': json.dumps(dataclasses.asdict(reading)),
     }
     shards: list[dict[str, Tensor]] = [{}]
     size = 0
@@ -130,6 +138,14 @@ def trained_on(folder: Path) -> tuple[tuple[str, ...], str]:
     return tuple(json.loads(facts['class_names'])), facts['data']
 
 
+def reading_of(folder: Path) -> Reading:
+    """Return how the data that `folder` was trained on was read."""
+    paths = _weight_files(folder)
+    if not paths:
+        return Reading(**load_checkpoint(folder).get('reading', {}))
+    return Reading(**json.loads(_facts(paths[0]).get('reading', '{}')))
+
+
 def load_training_data(folder: Path, recipe: Recipe, data: Path) -> tuple[Dataset, Dataset]:
     """Return the images that a model was trained on, and those that were held out.
 
@@ -141,7 +157,7 @@ def load_training_data(folder: Path, recipe: Recipe, data: Path) -> tuple[Datase
     Raises:
         ModelExportError: As `load_split` and `check_same_data`.
     """
-    dataset = load_split(data, 'train', recipe.backbone.image_size)
+    dataset = load_split(data, 'train', recipe.backbone.image_size, reading_of(folder))
     check_same_data(folder, dataset)
     return split_held_out(dataset, recipe.held_out, recipe.held_out_seed)
 

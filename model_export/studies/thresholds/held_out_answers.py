@@ -13,6 +13,7 @@ from eevit_ros.policies.operating_point import measure_exits
 from model_export.calibration.choose import CalibrationSet
 from model_export.calibration.held_out import answer_held_out, halves
 from model_export.calibration.temperatures import calibrate
+from model_export.data import Reading
 from model_export.measuring.answers import answers
 from model_export.network.macs import count_macs
 
@@ -71,9 +72,9 @@ def answers_of_run(run: Path, data: Path) -> HeldOutAnswers:
     )
 
 
-def answers_of_file(path: Path, data: Path, split: str) -> HeldOutAnswers:
+def answers_of_file(path: Path, data: Path, split: str, reading: Reading) -> HeldOutAnswers:
     """Return the answers of an `.onnx` file to a split of a data set."""
-    found = answers(path, data, split)
+    found = answers(path, data, split, reading=reading)
     meta = found.metadata
     return HeldOutAnswers(
         np.clip(found.probabilities, 0, 1),

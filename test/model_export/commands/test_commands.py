@@ -13,9 +13,12 @@ import yaml
 
 from eevit_ros.model.engine import Engine
 from model_export.__main__ import main
+from model_export.calibration.held_out import answer_held_out
 from model_export.data import Dataset, load_split
 from model_export.recipe.recipe import Recipe, recipe_to_dict
-from model_export.training.run_folder import RunFolder
+from model_export.training.run_folder import RunFolder, only_run
+from model_export.weights.checkpoint import load_run
+from model_export.weights.stored import load_training_data, reading_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,20 +135,33 @@ def test_saved_weights_start_another_training(
 
 
 @pytest.mark.parametrize(
-    ('command', 'options', 'message'),
+    ('command', 'options', 'code', 'message'),
     [
-        ('evaluate', ['--limit', 0], '--limit must be at least 1. Got 0'),
-        ('evaluate', ['--out', '.'], 'is a folder'),
-        ('evaluate', ['--out', '/dev/null/figures.json'], '/dev/null'),
-        ('evaluate', ['--data', 'nowhere'], 'no data in nowhere'),
-        ('evaluate', ['--policy', 'margin', '--thresholds', 1, '--out', '.'], 'is a folder'),
-        ('save', [], 'already holds weights or a run'),
-        ('save', ['--out', '/dev/null/weights'], 'cannot write /dev/null/weights'),
-        ('export', ['--data', 'nowhere'], 'no data in nowhere'),
-        ('export', ['--out', '.'], '--out must name a file'),
-        ('export', ['--out', 'new/model.onnx'], 'there is no folder new'),
-        ('train', ['--out', '/dev/null'], '/dev/null'),
-        ('train', ['--out', 'new', '--init', 'nowhere'], 'no such file or folder: nowhere'),
+        ('evaluate', ['--limit', 0], 2, '--limit must be at least 1. Got 0'),
+        ('evaluate', ['--out', '.'], 2, 'is a folder'),
+        ('evaluate', ['--out', '/dev/null/figures.json'], 2, '/dev/null'),
+        ('evaluate', ['--data', 'nowhere'], 1, 'no data in nowhere'),
+        ('evaluate', ['--data', 'nowhere', '--group-by', 'burst'], 1, 'no data in nowhere'),
+        ('evaluate', ['--policy', 'margin', '--thresholds', 1, '--out', '.'], 2, 'is a folder'),
+        (
+            'evaluate',
+            ['--policy', 'none', '--thresholds', 1, '--data', 'nowhere'],
+            2,
+            "'none'",
+        ),
+        ('save', [], 1, 'already holds weights or a run'),
+        ('save', ['--out', '/dev/null/weights'], 1, 'cannot write /dev/null/weights'),
+        ('export', ['--data', 'nowhere'], 1, 'no data in nowhere'),
+        ('export', ['--out', '.'], 2, '--out must name a file'),
+        ('export', ['--out', 'new/model.onnx'], 2, 'there is no folder new'),
+        ('export', ['--out', '/proc/model.onnx'], 2, 'cannot write to /proc'),
+        ('export', ['--split', 'validation'], 1, 'no validation data'),
+        ('train', ['--out', '/dev/null'], 1, '/dev/null'),
+        ('train', ['--out', 'new', '--init', 'nowhere'], 1, 'no such file or folder: nowhere'),
+        ('train', ['--out', 'new', '--split', 0.2], 2, '--split is for a folder'),
+        ('train', ['--out', 'new', '--split', 20], 2, 'share within (0, 1)'),
+        ('train', ['--out', 'new', '--group-by', '('], 2, "--group-by must be 'folder', "),
+        ('train', ['--out', 'new', '--group-by', '^[a-z]+'], 2, 'must match every file name'),
     ],
 )
 def test_a_mistake_is_one_line(
@@ -155,10 +171,11 @@ def test_a_mistake_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
     command: str,
     options: list[object],
+    code: int,
     message: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert trained.command(command, *options) == 1
+    assert trained.command(command, *options) == code
     error = capsys.readouterr().err
     assert error.startswith('error: ') and message in error
     assert len(error.splitlines()) == 1
@@ -222,3 +239,75 @@ def test_an_interrupt_says_what_goes_on(
     monkeypatch.setattr('model_export.data.load_split', interrupt)
     assert trained.command('evaluate') == 130
     assert capsys.readouterr().err.endswith('stopped\n')
+
+
+@pytest.fixture
+def quick(untrained: Workshop, recipe: Recipe) -> Workshop:
+    """Of one epoch a stage."""
+    stages = tuple(dataclasses.replace(stage, epochs=1) for stage in recipe.stages)
+    write_recipe(dataclasses.replace(recipe, stages=stages), untrained.recipe)
+    return untrained
+
+
+def test_a_folder_of_classes_alone_is_split_once_for_all_commands(
+    quick: Workshop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = quick.data / 'train'
+    assert quick.command('train', '--data', photos, '--split', 0.25, '--group-by', r'^\d\d') == 0
+    assert 'of 240 images' in capsys.readouterr().out
+    listed = (photos / 'test_images.txt').read_text()
+    train, test = (load_split(photos, split, 24) for split in ('train', 'test'))
+    assert len(train) + len(test) == 240
+    assert all(10 < count <= 15 for count in np.bincount(test.labels))
+    assert not set(train.groups) & set(test.groups)
+    again = quick.command('train', '--data', photos, '--split', 0.25, '--group-by', r'^\d\d')
+    assert again == 0 and (photos / 'test_images.txt').read_text() == listed
+    assert quick.command('train', '--data', photos, '--split', 0.4) == 2
+    assert 'was made by --split 0.25 --group-by' in capsys.readouterr().err
+    assert reading_of(quick.run).group_by == r'^\d\d'
+    held_out = load_training_data(quick.run, load_run(quick.run)[0].recipe, photos)[1]
+    assert not set(held_out.groups) & set(test.groups)
+
+
+def test_two_trainings_never_write_into_one_folder(
+    untrained: Workshop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with only_run(untrained.run):
+        assert untrained.command('train') == 1
+    assert 'another training runs in' in capsys.readouterr().err
+
+
+def test_test_folders_are_held_against_the_classes_before_training(
+    untrained: Workshop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (untrained.data / 'test' / 'red').rename(untrained.data / 'test' / 'Red')
+    assert untrained.command('train') == 1
+    assert "missing ['red'], unknown ['Red']" in capsys.readouterr().err
+    assert not (untrained.run / 'checkpoint.pt').exists()
+
+
+def test_damaged_images_are_left_out_on_request_and_counted(
+    quick: Workshop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ('red/000.png', 'blue/999.png'):
+        (quick.data / 'train' / name).write_bytes(b'no image')
+    assert quick.command('train') == 1
+    assert '2 of 242 images are bad' in capsys.readouterr().err
+    assert quick.command('train', '--skip-damaged') == 0
+    assert '2 of 242 images are bad' in capsys.readouterr().out
+    assert answer_held_out(quick.run, quick.data).images.skipped == 2
+
+
+def test_exits_are_calibrated_on_a_validation_split(trained: Workshop, colours: Dataset) -> None:
+    write_images(trained.data / 'val', colours.subset(np.arange(32)))
+    held = answer_held_out(trained.run, trained.data, 'validation')
+    assert len(held.images) == held.logits.shape[1] == 32
+
+
+def test_bursts_in_the_training_images_are_warned_of(
+    quick: Workshop, colours: Dataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in sorted((quick.data / 'train').glob('*/*.png')):
+        path.with_name(f'{path.stem}_again.png').write_bytes(path.read_bytes())
+    assert quick.command('train') == 0
+    assert 'are nearly equal to the one before' in capsys.readouterr().out

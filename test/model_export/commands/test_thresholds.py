@@ -138,7 +138,12 @@ def test_another_policy_is_evaluated_without_a_wall_clock(
     layers, shares = zip(*((row['layer'], row['share']) for row in figures['exits']), strict=True)
     assert shares[0] == 0 and sum(shares) == pytest.approx(1)
     assert figures['speedup_layers'] == pytest.approx(3 / np.dot(layers, shares))
-    assert command(shop, 'evaluate', exported.name, '--policy', 'patience') == 1
+    said = capsys.readouterr().out
+    assert f'| {layers[0]} | 0.0% |  |' in said  # no accuracy where no image left
+    worst = figures['worst_classes']
+    assert len(worst) <= 5 and worst == sorted(worst, key=lambda row: row['accuracy'])
+    assert all(row['class'] != row['taken_for'] and row['class'] in said for row in worst)
+    assert command(shop, 'evaluate', exported.name, '--policy', 'patience') == 2
     assert '--policy and --thresholds go together' in capsys.readouterr().err
 
 
@@ -184,26 +189,29 @@ def test_a_file_is_fast_enough_for_a_target_in_milliseconds(
 
 
 @pytest.mark.parametrize(
-    ('words', 'message'),
+    ('words', 'code', 'message'),
     [
-        (['export', '--policy', 'patience'], '--policy must be one of'),
+        (['export', '--policy', 'patience'], 2, '--policy must be one of'),
         (
             ['export', '--risk', 0.001, '--delta', 1e-9],
+            1,
             'cannot be promised: it was tested on 20 images, and needs',
         ),
-        (['export', '--risk', 2], '--risk must be a share within (0, 1). Got 2.0'),
-        (['export', '--min-speedup', 0], '--min-speedup must be above 0'),
-        (['export', '--min-speedup', 1000], 'at least 1000x fewer MACs: no thresholds keep'),
-        (['thresholds', '--policy', 'mood'], 'policy must be one of'),
-        (['thresholds', '--p99-ms', 5], '--p99-ms is measured on this machine'),
-        (['thresholds', '--split', 'test'], '--split test'),
+        (['export', '--risk', 2], 2, '--risk must be a share within (0, 1). Got 2.0'),
+        (['export', '--delta', 0], 2, '--delta must be a share within (0, 1). Got 0.0'),
+        (['export', '--max-drop', -1], 2, '--max-drop must be at least 0. Got -1.0'),
+        (['export', '--min-speedup', 0], 2, '--min-speedup must be above 0'),
+        (['export', '--min-speedup', 1000], 1, 'at least 1000x fewer MACs: no thresholds keep'),
+        (['thresholds', '--policy', 'mood'], 2, 'policy must be one of'),
+        (['thresholds', '--p99-ms', 5], 2, '--p99-ms is measured on this machine'),
+        (['thresholds', '--split', 'test'], 2, '--split test'),
     ],
 )
 def test_a_target_out_of_reach_is_one_line(
-    shop: Path, capsys: pytest.CaptureFixture[str], words: list[object], message: str
+    shop: Path, capsys: pytest.CaptureFixture[str], words: list[object], code: int, message: str
 ) -> None:
     name, *options = words
-    assert command(shop, name, 'weights', *options, '--out', shop / 'none') == 1
+    assert command(shop, name, 'weights', *options, '--out', shop / 'none') == code
     error = capsys.readouterr().err
     assert error.startswith('error: ') and message in error and len(error.splitlines()) == 1
     assert not (shop / 'none').exists()
