@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from model_export.commands.reading_options import add_reading_options, reading_of
-from model_export.errors import ModelExportError
+from model_export.errors import ModelExportError, UsageError
 
 if TYPE_CHECKING:
     from model_export.data import Dataset, Reading
@@ -42,17 +42,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Do what the command line says."""
-    from model_export.training.run_folder import only_run
-
-    with only_run(args.out):
-        train(
-            args.recipe,
-            args.data,
-            args.out,
-            init=args.init,
-            reading=reading_of(args),
-            share=args.split,
-        )
+    train(
+        args.recipe,
+        args.data,
+        args.out,
+        init=args.init,
+        reading=reading_of(args),
+        share=args.split,
+    )
 
 
 def train(
@@ -79,9 +76,12 @@ def train(
     """
     import torch
 
+    from model_export.data import fingerprint, load_split, split_held_out
+    from model_export.data.load import make_test_part
     from model_export.network.early_exit import EarlyExitViT
     from model_export.pretrained import start_from
     from model_export.recipe.recipe import load_recipe
+    from model_export.training.run_folder import only_run
     from model_export.training.schemes import check_stages
     from model_export.training.trainer import Trainer
 
@@ -93,33 +93,25 @@ def train(
         print(f'{out} is continued; --init {init} is ignored')
     elif init:
         print(start_from(model, init))
-    if recipe.task == 'regression':
-        from model_export.data.values import load_halves
+    with only_run(out):
+        if recipe.task == 'regression':
+            from model_export.data.values import load_halves
 
-        if share is not None or reading != type(reading)():
-            raise ModelExportError(
-                '--split, --group-by and --skip-damaged are for classes, not for task regression'
-            )
-        parts = load_halves(data, recipe)
-        trainer = Trainer(model, parts.training, parts.held_out, out, data=parts.fingerprint)
-    else:
-        from model_export.data import fingerprint, load_split, split_held_out
-        from model_export.data.load import make_test_part
-
-        make_test_part(data, share, recipe.backbone.image_size, reading)
-        _check_test_classes(data)
-        dataset = load_split(data, 'train', recipe.backbone.image_size, reading)
-        if len(dataset.class_names) != recipe.num_classes:
-            raise ModelExportError(
-                f'{data} has {len(dataset.class_names)} classes, {recipe_path} says num_classes: '
-                f'{recipe.num_classes}'
-            )
-        known = fingerprint(dataset)
-        training, held_out = split_held_out(dataset, recipe.held_out, recipe.held_out_seed)
-        if dataset.groups is None and dataset.names:
-            _warn_of_bursts(dataset)
-        trainer = Trainer(model, training, held_out, out, data=known, reading=reading)
-    trainer.run()
+            if share is not None or reading != type(reading)():
+                raise UsageError('--split, --group-by and --skip-damaged are for classes')
+            parts = load_halves(data, recipe)
+            trainer = Trainer(model, parts.training, parts.held_out, out, data=parts.fingerprint)
+        else:
+            make_test_part(data, share, recipe.backbone.image_size, reading)
+            _check_classes(data, recipe.num_classes)
+            dataset = load_split(data, 'train', recipe.backbone.image_size, reading)
+            _check_number(len(dataset.class_names), recipe.num_classes, data)
+            training, held_out = split_held_out(dataset, recipe.held_out, recipe.held_out_seed)
+            if dataset.groups is None and dataset.names:
+                _warn_of_bursts(dataset)
+            known = fingerprint(dataset)
+            trainer = Trainer(model, training, held_out, out, data=known, reading=reading)
+        trainer.run()
     if not trainer.fabric.is_global_zero:
         return
     export_command = 'export-regression' if recipe.task == 'regression' else 'export'
@@ -129,8 +121,13 @@ def train(
     )
 
 
-def _check_test_classes(data: Path) -> None:
-    """Hold the class folders of tests against those of training, before anything is trained.
+def _check_number(found: int, wanted: int, data: Path) -> None:
+    if found != wanted:
+        raise ModelExportError(f'{data} has {found} classes, the recipe says num_classes: {wanted}')
+
+
+def _check_classes(data: Path, count: int) -> None:
+    """Hold class folders against the recipe and those of tests, before they are read.
 
     Raises:
         ModelExportError: They differ.
@@ -138,6 +135,8 @@ def _check_test_classes(data: Path) -> None:
     from model_export.data.load import class_names_of
 
     training = class_names_of(data, 'train')
+    if training:
+        _check_number(len(training), count, data)
     for split in ('test', 'validation'):
         names = class_names_of(data, split)
         missing, unknown = sorted(set(training) - set(names)), sorted(set(names) - set(training))

@@ -37,7 +37,12 @@ def only_run(out: Path) -> Iterator[None]:
             raise ModelExportError(
                 f'another training runs in {out}: wait for it, or choose another --out'
             ) from None
-        yield
+        try:
+            yield
+        finally:
+            if [path.name for path in out.iterdir()] == ['.lock']:  # refused before the first step
+                (out / '.lock').unlink()
+                out.rmdir()
 
 
 class RunFolder:
