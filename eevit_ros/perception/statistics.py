@@ -150,8 +150,8 @@ class Statistics:
             camera: Frames that came in; read in the thread that updates it.
             publishers: Publishers of the image topic.
             drops: Frames replaced by newer ones before the network was free.
-            facts: Further values to show (model, provider, ...). A `provider_note` among them is a
-                problem, too.
+            facts: Further values to show (model, provider, ...). A `provider_note` and an
+                `image_note` among them are problems, too.
 
         Returns:
             The status; its message holds every problem found, its level is the worst one's.
@@ -160,7 +160,7 @@ class Statistics:
             self._counts.lost = camera.lost
             problems = [
                 *self._camera_problems(now_s, camera, publishers),
-                *self._answer_problems(now_s, camera),
+                *self._answer_problems(now_s, camera, facts.get('image_note', '')),
                 *_provider_problems(facts),
             ]
             values = self._values(now_s, camera, drops)
@@ -202,7 +202,9 @@ class Statistics:
             )
         return found
 
-    def _answer_problems(self, now_s: float, camera: CameraHealth) -> list[tuple[int, str]]:
+    def _answer_problems(
+        self, now_s: float, camera: CameraHealth, image_note: str
+    ) -> list[tuple[int, str]]:
         found: list[tuple[int, str]] = []
         counts, reported = self._counts, self._reported
         unanswered_s = now_s - self._answered_s
@@ -216,9 +218,11 @@ class Statistics:
             found.append((WARN, f'{unsure} answer(s) below min_confidence, {last}'))
         if blind := counts.blind - reported.blind:
             last = f'the last with {self._last_blind}, below blind_below_contrast'
-            why = 'lens covered, shutter closed, or darkness?'
+            why = image_note or 'lens covered, shutter closed, or darkness?'
             level = ERROR if self._is_blind else WARN
             found.append((level, f'the camera sees nothing in {blind} frame(s), {last}: {why}'))
+        elif image_note:
+            found.append((WARN, image_note))
         waited = counts.waited - reported.waited
         if waited or counts.stalls > reported.stalls:
             since = f'this process stalled for {self._stall_s:.1f} s'

@@ -143,6 +143,7 @@ class Activation:
                 'adaptive_rate': f'{rate:.3f}',
                 'provider': self._engine.provider,
                 'provider_note': self._engine.provider_note,
+                'image_note': self._decoder.warning,
                 'execution': self._engine.execution,
                 'exit_policy': self._engine.exit_policy,
                 'model': self._engine.metadata.name,

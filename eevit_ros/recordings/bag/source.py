@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.decoder import Decoder
+from eevit_ros.images.picture_file import picture_format
 from eevit_ros.images.resize import InputSize
 from eevit_ros.images.settings import ImageSettings
 from eevit_ros.recordings.bag.files import open_bag
@@ -28,7 +29,7 @@ from eevit_ros.recordings.bag.messages import (
 )
 from eevit_ros.recordings.bag.times import STAMP_END_NS, Finding, LogTimes, with_following
 from eevit_ros.recordings.errors import RecordingError
-from eevit_ros.recordings.source import SourceFrame, picture_format
+from eevit_ros.recordings.source import SourceFrame
 from eevit_ros.recordings.stamps import stamp_text
 
 _LOSSES_TOLD = 5  # of each file; a thousand places are one bad disk
@@ -119,6 +120,8 @@ class BagSource:
                 f'{self._path}: {self.frames} images are announced on {self.topic}, '
                 f'but {index} are there'
             )
+        if decoder.warning:
+            self.problems.append(f'{self.topic} of {self._path}: {decoder.warning}')
         for one in (log_times, backwards, unusable):
             self.problems += one.problems(f'on {self.topic} of {self._path}')
 
@@ -187,6 +190,7 @@ def _frame(
         if is_raw
         else partial(decoder.compressed, data, message.format),
         clock_set_ns=times.set_ns,
+        message=message,
     )
 
 
