@@ -18,7 +18,7 @@ from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import CompressedImage, Image
 
 from demo.bag import SHIPPED_BAG, read_bag
-from eevit_ros.images.raw import decode_compressed
+from eevit_ros.images.compressed import decode_compressed
 from harness.classifier_peer import compressed_bytes, stamp_now
 from harness.ros_process import SENSOR_DATA
 

@@ -22,7 +22,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from eevit_ros.images.raw import SUPPORTED_ENCODINGS, decode_compressed, decode_image
+from eevit_ros.images.compressed import decode_compressed
+from eevit_ros.images.encodings import SUPPORTED_ENCODINGS
+from eevit_ros.images.raw import decode_image
 from eevit_ros.images.resize import Image, ResizeRule, resize
 
 SIZES = [(480, 640), (720, 1280), (1080, 1920)]

@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.report_file import Cell, Report, Table, machine
-from eevit_ros.images.raw import decode_compressed
+from eevit_ros.images.compressed import decode_compressed
 from eevit_ros.images.resize import Image, resize
 from eevit_ros.model.engine import Engine
 from eevit_ros.recordings.open import open_source

@@ -9,7 +9,9 @@ from random import Random
 import numpy as np
 
 from eevit_ros.errors import EevitError
-from eevit_ros.images.raw import SUPPORTED_ENCODINGS, decode_image
+from eevit_ros.images.encodings import SUPPORTED_ENCODINGS
+from eevit_ros.images.pixel_range import PixelRange
+from eevit_ros.images.raw import decode_image
 from eevit_ros.images.resize import INTERPOLATIONS, MAX_PIXELS, MODES, ResizeRule, resize
 from fuzz import Wrong
 
@@ -17,11 +19,28 @@ from fuzz import Wrong
 PIXEL_BYTES = {
     **dict.fromkeys(('rgb8', 'bgr8', '8UC3'), 3),
     **dict.fromkeys(('rgba8', 'bgra8', '8UC4'), 4),
-    **dict.fromkeys(('mono8', '8UC1', 'nv21'), 1),
+    **dict.fromkeys(('rgb16', 'bgr16', '16UC3'), 6),
+    **dict.fromkeys(('rgba16', 'bgra16', '16UC4'), 8),
+    **dict.fromkeys(('mono8', '8UC1'), 1),
     **dict.fromkeys(('mono16', '16UC1', 'yuv422', 'uyvy', 'yuv422_yuy2', 'yuyv'), 2),
     **dict.fromkeys(('bayer_rggb8', 'bayer_bggr8', 'bayer_gbrg8', 'bayer_grbg8'), 1),
+    **dict.fromkeys(('bayer_rggb16', 'bayer_bggr16', 'bayer_gbrg16', 'bayer_grbg16'), 2),
+    **{
+        f'{bits}{kind}C{n}': bits // 8 * n
+        for bits, kind in ((8, 'S'), (16, 'S'), (32, 'S'), (32, 'F'), (64, 'F'))
+        for n in (1, 3, 4)
+    },
+    **dict.fromkeys(('nv12', 'nv21', 'i420', 'yv12', 'nv16', 'nv61', 'nv24', 'nv42'), 1),
 }
-UNKNOWN = ('', 'rgb565', 'RGB8', 'rgb8 ', 'bayer_rggb16', '32FC1', 'nv24', 'mono8\0', '\udc80')
+# Rows of `step` bytes for every two of the image; step of the last rows, in halves of `step`.
+PLANES = {
+    **dict.fromkeys(('nv12', 'nv21'), (3, 2)),
+    **dict.fromkeys(('i420', 'yv12'), (3, 1)),
+    **dict.fromkeys(('nv16', 'nv61'), (4, 2)),
+    **dict.fromkeys(('nv24', 'nv42'), (6, 4)),
+}
+UNKNOWN = ('', 'rgb565', 'mono12', '8UC2', '32FC5', 'bayer_rggb', 'nv', '\udc80')
+RANGES = (None, 'auto', (0.0, 4095.0), (-1.0, 1.0), (9.0, 3.0))
 LONGEST = 64 << 10  # bytes of data: larger ones only take longer
 
 _NUMBERS = (0, 1, 2, 3, 255, 8000, 65535, 2**31 - 1, 2**31, 2**32 - 1)
@@ -40,7 +59,7 @@ def run(rng: Random) -> None:
     if rng.random() < 0.7:  # as many chroma samples as there must be
         height, width = 2 * height, 2 * width
     step = width * PIXEL_BYTES.get(encoding, 3) + rng.choice((0, 0, 1, 3, 64))
-    rows = height * 3 // 2 if encoding == 'nv21' else height
+    rows = height * PLANES.get(encoding, (2, 2))[0] // 2
     data = rng.randbytes(min(max(step * rows, 0), LONGEST))
     match rng.randrange(10):
         case 0:
@@ -56,10 +75,17 @@ def run(rng: Random) -> None:
         case 5:
             encoding = rng.choice(SUPPORTED_ENCODINGS)
     big = rng.random() < 0.2
-    why = why_wrong(encoding, height, width, step, len(data))
+    wanted = rng.choice(RANGES)
+    why = why_wrong(encoding, height, width, step, len(data), wanted)
     try:
         image = decode_image(
-            data, height=height, width=width, encoding=encoding, step=step, is_bigendian=big
+            data,
+            height=height,
+            width=width,
+            encoding=rng.choice((str, str.upper, ' {} '.format))(encoding),
+            step=step,
+            is_bigendian=big,
+            values=PixelRange(wanted),
         )
     except EevitError:
         if not why:
@@ -69,7 +95,7 @@ def run(rng: Random) -> None:
         raise Wrong(f'accepted, though {why}')
     if image.shape != (height, width, 3) or image.dtype != np.uint8:
         raise Wrong(f'{encoding} {width}x{height} became {image.dtype} {image.shape}')
-    if encoding in _BY_HAND:
+    if encoding in _BY_HAND and step:
         y, x = rng.randrange(height), rng.randrange(width)
         at = y * step + x * PIXEL_BYTES[encoding]
         if tuple(image[y, x]) != tuple(data[at + offset] for offset in _BY_HAND[encoding]):
@@ -84,22 +110,34 @@ _BY_HAND = {
 }
 
 
-def why_wrong(encoding: str, height: int, width: int, step: int, size: int) -> str:
+def why_wrong(encoding: str, height: int, width: int, step: int, size: int, wanted: object) -> str:
     """Say why a message must be refused; '' for a good one."""
     if encoding not in PIXEL_BYTES:
         return 'the encoding is unknown'
     if not (height > 0 and width > 0 and height * width <= MAX_PIXELS):
         return f'{width}x{height} pixels are none, or too many'
-    pairs = encoding.startswith(('yuv', 'uyvy', 'yuyv'))
-    if ((pairs or encoding == 'nv21') and width % 2) or (encoding == 'nv21' and height % 2):
+    half_rows, half_steps = PLANES.get(encoding, (2, 2))
+    pairs = encoding.startswith(('yuv', 'uyvy', 'yuyv')) or half_rows in (3, 4)
+    if (pairs and width % 2) or (half_rows == 3 and height % 2):
         return 'half a chroma sample'
     if encoding.startswith('bayer') and min(height, width) < 3:
         return 'too small to interpolate'
     row = width * PIXEL_BYTES[encoding]
-    rows = height * 3 // 2 if encoding == 'nv21' else height
+    rows = height * half_rows // 2
+    if step == 0 and size % rows == 0:
+        step = size // rows
+    elif encoding in PLANES and step > width and size == rows * width:
+        step = width
     if step < row:
         return 'rows overlap'
-    return 'data is missing' if size < step * (rows - 1) + row else ''
+    if half_steps == 1 and step % 2:
+        return 'half a byte between rows'
+    if size < step * rows - (step - row) * half_steps // 2:
+        return 'data is missing'
+    unagreed = 'SC' in encoding or encoding.startswith(('32FC', '64FC'))
+    if unagreed and wanted is None and encoding not in ('32FC1', '64FC1'):
+        return 'nobody has said what is black'
+    return ''
 
 
 def _resize(image: np.ndarray, rng: Random) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
-from eevit_ros.images.jpeg_png import JPEG_MAGIC, check_header
+from eevit_ros.images import jpeg
+from eevit_ros.images.compressed import Data, decode_compressed, decode_photo
 from eevit_ros.images.pixel_range import PixelRange
-from eevit_ros.images.raw import Data, decode_compressed, decode_image_message
+from eevit_ros.images.raw import decode_image_message
 from eevit_ros.images.resize import Image, InputSize
 from eevit_ros.images.settings import ImageSettings
-from eevit_ros.images.video import to_rgb
 
 if TYPE_CHECKING:
-    from av.video.frame import VideoFrame
     from sensor_msgs.msg import Image as ImageMessage
 
 
@@ -30,6 +31,12 @@ class Decoder:
         settings = settings or ImageSettings()
         self._values = PixelRange(settings.image_range)
         self.mounting = settings.mounting
+        self._is_mounted = bool(self.mounting)
+
+    @property
+    def warning(self) -> str:
+        """What is odd about the images, and the cure; '' for nothing."""
+        return self._values.warning
 
     def image(self, message: ImageMessage, size: InputSize | None = None) -> Image:
         """Decode a sensor_msgs/Image, see `raw.decode_image_message`.
@@ -44,7 +51,9 @@ class Decoder:
         Raises:
             EevitError: It cannot be read.
         """
-        return self.mounted(decode_image_message(message, self._values))
+        if self._is_mounted:
+            return self.mounting.of(decode_image_message(message, self._values))
+        return decode_image_message(message, self._values, size)
 
     def mounted(self, image: Image) -> Image:
         """Return the part of a decoded image that counts, the right way up: a view.
@@ -52,18 +61,10 @@ class Decoder:
         Raises:
             EevitError: The crop is not within the image.
         """
-        return self.mounting.of(image) if self.mounting else image
-
-    def picture(self, picture: VideoFrame) -> Image:
-        """Return a picture of a video as RGB uint8 (H, W, 3).
-
-        Raises:
-            EevitError: It cannot be converted.
-        """
-        return self.mounted(to_rgb(picture))
+        return self.mounting.of(image) if self._is_mounted else image
 
     def compressed(self, data: Data, format: str, size: InputSize | None = None) -> Image:
-        """Decode the file of a sensor_msgs/CompressedImage, see `raw.decode_compressed`.
+        """Decode the file of a sensor_msgs/CompressedImage, see `compressed.decode_compressed`.
 
         Args:
             data: The file's bytes.
@@ -76,16 +77,39 @@ class Decoder:
         Raises:
             EevitError: It cannot be read.
         """
-        if not self.mounting:
-            return decode_compressed(data, format, size, self._values)
+        return self._of_file(data, partial(decode_compressed, data, format), size)
+
+    def photo(self, data: bytes, name: str, size: InputSize | None = None) -> Image:
+        """Decode a picture file from a disk, see `compressed.decode_photo`.
+
+        Args:
+            data: The file's bytes.
+            name: The file's name in errors.
+            size: As in `compressed`.
+
+        Returns:
+            RGB uint8 (H, W, 3), turned upright as EXIF says before anything else.
+
+        Raises:
+            EevitError: It cannot be read.
+        """
+        return self._of_file(data, partial(decode_photo, data, name), size)
+
+    def _of_file(
+        self,
+        data: Data,
+        decode: Callable[[InputSize | None, PixelRange], Image],
+        size: InputSize | None,
+    ) -> Image:
+        if not self._is_mounted:
+            return decode(size, self._values)
         if size is None:
-            return self.mounting.of(decode_compressed(data, format, None, self._values))
-        image = decode_compressed(data, format, self.mounting.input_size(size), self._values)
+            return self.mounting.of(decode(None, self._values))
+        image = decode(self.mounting.input_size(size), self._values)
         return self.mounting.of(image, _reduction(bytes(data), image))
 
 
 def _reduction(raw: bytes, image: Image) -> int:
     """Return the factor by which the sides of a file's image were reduced."""
-    if not raw.startswith(JPEG_MAGIC):
-        return 1
-    return int(max(check_header(raw, 'image')) // max(image.shape[:2]))
+    header = jpeg.read_header(raw) if raw.startswith(jpeg.JPEG_MAGIC) else None
+    return max(header.height, header.width) // max(image.shape[:2]) if header else 1

@@ -8,32 +8,125 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from eevit_ros.errors import EevitError
 from eevit_ros.images.settings import AUTO, Range
 
 Pixels = npt.NDArray[Any]
 
+SAMPLES = 64
+"""Pixels a side that are looked at, about."""
+
+ATTACK = 0.05
+"""Share of the way to an image's own range that the automatic range moves with each image."""
+
+TAILS_PERCENT = 1.0
+"""Darkest and brightest pixels that the automatic range leaves out, each."""
+
+LEAST_SHARE = 1 / 16
+"""Share of the widest range so far that the automatic range keeps.
+
+So a covered lens stays dark: its noise is not stretched to a picture.
+"""
+
+LEAST_STEPS = 64
+"""Least width of the automatic range, whole numbers; a tenth for floating point."""
+
+WATCHED = 16
+"""One image of so many is looked at, for that takes longer than to scale it."""
+
+LEAST_SHOWN = 1 / 32
+"""Share of its encoding's range in which an image that is no more than even grey lies."""
+
+LARGEST = 1e30  # of floating point: beyond it the width of the range is not a number
+
+FEW_BITS = 14
+"""An image in which no value of 16 bits needs more than these is told."""
+
+STRUCTURE = 0.3
+"""Cells of a picture differ by at least this share of what its pixels do; in noise by an eighth."""
+
+_CELLS = 8
+
 
 class PixelRange:
-    """Finds the range of one camera's images.
+    """Finds the range of one camera's images. For one thread.
 
     Attributes:
-        wanted: The range that is asked for; None takes the encoding's own.
+        wanted: What is asked for: a range, `AUTO`, or None for the encoding's own.
+        warning: That the images use little of the range, and the cure; '' if they do not.
     """
 
     def __init__(self, wanted: Range | str | None = None) -> None:
         """Start before the first image."""
         self.wanted = wanted
+        self.warning = ''
+        self._encoding = ''
+        self._images = self._bits = 0
+        self._low = self._high = self._widest = 0.0
 
-    def of(self, pixels: Pixels, own: Range) -> Range:
+    def of(self, pixels: Pixels, own: Range | None, encoding: str) -> Range:
         """Return the values of black and white.
 
         Args:
             pixels: The image, (H, W, channels).
-            own: What its encoding means.
+            own: What its encoding means; None if nobody has agreed on that.
+            encoding: Its name.
+
+        Raises:
+            EevitError: Nothing says which values are black and white.
         """
-        if self.wanted is None or self.wanted == AUTO:
-            return own
-        return self.wanted  # type: ignore[return-value]
+        if isinstance(self.wanted, tuple):
+            return self.wanted
+        if self.wanted == AUTO:
+            return self._follow(_sample(pixels), encoding)
+        if own is None:
+            raise EevitError(
+                f'encoding {encoding} does not say which values are black and white: set '
+                f'image_range to [BLACK, WHITE] or auto'
+            )
+        if self._images % WATCHED == 0:
+            self._watch(_sample(pixels), own, encoding)
+        self._images += 1
+        return own
+
+    def _follow(self, sample: Pixels, encoding: str) -> Range:
+        values = sample[np.isfinite(sample)] if sample.dtype.kind == 'f' else sample
+        values = values[values != 0] if encoding.endswith('C1') else values  # depth: no reading
+        if values.size == 0:
+            values = np.array([self._low, self._high])
+        tails = TAILS_PERCENT, 100 - TAILS_PERCENT
+        low, high = (float(x) for x in np.clip(np.percentile(values, tails), -LARGEST, LARGEST))
+        if encoding != self._encoding:  # the first
+            self._encoding, self._widest = encoding, high - low
+            self._low, self._high = low, high
+        self._widest = max(self._widest, high - low)
+        self._low += ATTACK * (low - self._low)
+        self._high += ATTACK * (high - self._high)
+        least = LEAST_STEPS if sample.dtype.kind != 'f' else max(0.1, 1e-6 * abs(self._high))
+        width = max(self._high - self._low, LEAST_SHARE * self._widest, least)
+        # Both ends, so that what lies in the middle stays there.
+        more = (width - (self._high - self._low)) / 2
+        return self._low - more, self._high + more
+
+    def _watch(self, sample: Pixels, own: Range, encoding: str) -> None:
+        """Tell a picture that hardly shows from one that shows nothing."""
+        if not np.isfinite(sample).all() or not _has_structure(sample):
+            return
+        low, high = (float(x) for x in np.percentile(sample, (1, 99)))
+        black, white = own
+        self.warning = ''
+        if white == np.iinfo(np.uint16).max:  # all bits
+            self._bits = max(self._bits, int(sample.max()).bit_length())
+            if self._bits <= FEW_BITS:
+                self.warning = (
+                    f'the images use only the low {self._bits} bits of {encoding} and come out '
+                    f'dark: set image_range to [0, {2**self._bits - 1}], or to auto'
+                )
+        elif min(high, white) - max(low, black) < LEAST_SHOWN * (white - black):
+            self.warning = (
+                f'the images, {encoding}, hold values from {low:.5g} to {high:.5g}, but {black:g} '
+                f'is black and {white:g} white: set image_range to what they hold, or to auto'
+            )
 
 
 def to_8_bit(pixels: Pixels, values: Range) -> npt.NDArray[np.uint8]:
@@ -51,3 +144,15 @@ def to_8_bit(pixels: Pixels, values: Range) -> npt.NDArray[np.uint8]:
         pixels = np.clip(pixels, pixels.dtype.type(low), pixels.dtype.type(high))
     # The offset lifts ties (depth of 1 m, 3 m, ...) clear of float rounding.
     return np.asarray(cv2.convertScaleAbs(pixels, alpha=scale, beta=2e-4 - black * scale), np.uint8)
+
+
+def _sample(pixels: Pixels) -> Pixels:
+    step = max(1, min(pixels.shape[:2]) // SAMPLES)
+    return np.ascontiguousarray(pixels[::step, ::step])
+
+
+def _has_structure(sample: Pixels) -> bool:
+    """Return whether neighbours are alike, as in a picture and not in a sensor's noise."""
+    grey = sample.mean(axis=2, dtype=np.float32)
+    cells = cv2.resize(grey, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA)
+    return bool(cells.std() > STRUCTURE * grey.std())

@@ -68,7 +68,6 @@ class _Counts:
     stalls: int = 0
     waited: int = 0
     lost: int = 0
-    withheld: int = 0
 
 
 class Statistics:
@@ -151,17 +150,17 @@ class Statistics:
             camera: Frames that came in; read in the thread that updates it.
             publishers: Publishers of the image topic.
             drops: Frames replaced by newer ones before the network was free.
-            facts: Further values to show (model, provider, ...). A `provider_note` among them is a
-                problem, too.
+            facts: Further values to show (model, provider, ...). A `provider_note` and an
+                `image_note` among them are problems, too.
 
         Returns:
             The status; its message holds every problem found, its level is the worst one's.
         """
         with self._lock:
-            self._counts.lost, self._counts.withheld = camera.lost, camera.withheld
+            self._counts.lost = camera.lost
             problems = [
                 *self._camera_problems(now_s, camera, publishers),
-                *self._answer_problems(now_s, camera),
+                *self._answer_problems(now_s, camera, facts.get('image_note', '')),
                 *_provider_problems(facts),
             ]
             values = self._values(now_s, camera, drops)
@@ -192,10 +191,6 @@ class Statistics:
             found.append((ERROR, f'camera frozen: the same frame came {camera.repeats + 1} times'))
         if lost := camera.lost - self._reported.lost:
             found.append((WARN, f'the middleware lost {lost} image message(s): {REMEDY}'))
-        if withheld := self._counts.withheld - self._reported.withheld:
-            level = ERROR if camera.withheld_why else WARN
-            why = camera.withheld_why or 'some were missing or damaged; now pictures come again'
-            found.append((level, f'{withheld} video packet(s) gave no picture: {why}'))
         if not is_silent and camera.rate.gap_share() > GAPS_TO_WARN:
             camera_hz, received_hz = camera.rate.camera_hz() or 0.0, camera.rate.received_hz(now_s)
             found.append(
@@ -207,7 +202,9 @@ class Statistics:
             )
         return found
 
-    def _answer_problems(self, now_s: float, camera: CameraHealth) -> list[tuple[int, str]]:
+    def _answer_problems(
+        self, now_s: float, camera: CameraHealth, image_note: str
+    ) -> list[tuple[int, str]]:
         found: list[tuple[int, str]] = []
         counts, reported = self._counts, self._reported
         unanswered_s = now_s - self._answered_s
@@ -221,9 +218,11 @@ class Statistics:
             found.append((WARN, f'{unsure} answer(s) below min_confidence, {last}'))
         if blind := counts.blind - reported.blind:
             last = f'the last with {self._last_blind}, below blind_below_contrast'
-            why = 'lens covered, shutter closed, or darkness?'
+            why = image_note or 'lens covered, shutter closed, or darkness?'
             level = ERROR if self._is_blind else WARN
             found.append((level, f'the camera sees nothing in {blind} frame(s), {last}: {why}'))
+        elif image_note:
+            found.append((WARN, image_note))
         waited = counts.waited - reported.waited
         if waited or counts.stalls > reported.stalls:
             since = f'this process stalled for {self._stall_s:.1f} s'
@@ -244,7 +243,6 @@ class Statistics:
             'dropped': str(drops),
             'bad': str(counts.bad),
             'lost_in_transport': str(camera.lost),
-            'withheld': str(camera.withheld),
             'receive_hz': f'{camera.rate.received_hz(now_s):.2f}',
             'camera_hz': 'unknown' if camera_hz is None else f'{camera_hz:.2f}',
             'inference_ms_p50': _percentile(self._inference_ms, 50),

@@ -9,16 +9,19 @@ from pathlib import Path
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.decoder import Decoder
+from eevit_ros.images.picture_file import orientation, picture_format
 from eevit_ros.images.resize import Image, InputSize
 from eevit_ros.images.settings import ImageSettings
 from eevit_ros.recordings.errors import RecordingError
-from eevit_ros.recordings.source import SourceFrame, natural_key, picture_format
+from eevit_ros.recordings.source import SourceFrame, natural_key
 from eevit_ros.recordings.stamps import SECOND_NS
 
-PICTURE_SUFFIXES = ('.jpg', '.jpeg', '.png')
+PICTURE_SUFFIXES = (
+    '.jpg', '.jpeg', '.png', '.webp', '.tif', '.tiff', '.bmp', '.ppm', '.pgm', '.pbm', '.pnm'
+)  # fmt: skip
 RATE_HZ = 15
 
-_OTHER_PICTURES = ('.bmp', '.gif', '.heic', '.pgm', '.ppm', '.tif', '.tiff', '.webp')
+_OTHER_PICTURES = ('.avif', '.gif', '.heic', '.jp2')
 
 
 class FolderSource:
@@ -71,9 +74,11 @@ class FolderSource:
                 f'{path}: {len(others)} pictures are skipped, the first is {others[0]}: '
                 f'convert them to .jpg or .png'
             )
+        self._opening_problems = len(self.problems)
 
     def __iter__(self) -> Iterator[SourceFrame]:
         """Yield the pictures; each is read when its turn comes."""
+        del self.problems[self._opening_problems :]
         decoder = Decoder(self._images)
         for index, file in enumerate(self._files):
             stamp_ns = SECOND_NS + round(index * SECOND_NS / RATE_HZ)
@@ -83,7 +88,11 @@ class FolderSource:
             except OSError as err:
                 data, unreadable = b'', f': {err.strerror}'
             decode = partial(_decode, decoder, file, data, unreadable)
-            yield SourceFrame(index, stamp_ns, stamp_ns, data, picture_format(data), decode, truth)
+            # A photo that must be turned is not what it shows.
+            kind = picture_format(data) if orientation(data) == 1 else ''
+            yield SourceFrame(index, stamp_ns, stamp_ns, data, kind, decode, truth)
+        if decoder.warning:
+            self.problems.append(f'{self._path}: {decoder.warning}')
 
     def stamped_labels(self, topic: str) -> dict[int, str]:
         """See `Source`."""
@@ -104,7 +113,4 @@ def _decode(
 ) -> Image:
     if unreadable:
         raise EevitError(f'{file} cannot be read{unreadable}')
-    try:
-        return decoder.compressed(data, '', size)
-    except EevitError as err:
-        raise EevitError(f'{file}: {err}') from err
+    return decoder.photo(data, str(file), size)

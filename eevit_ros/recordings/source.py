@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from eevit_ros.images.jpeg_png import JPEG_MAGIC, PNG_MAGIC
 from eevit_ros.images.resize import Image, InputSize
 
 
@@ -32,11 +31,13 @@ class SourceFrame:
         received_ns: Arrival time, nanoseconds; never falls, for it stands for the steady clock.
         stamp_ns: Stamp of the header, nanoseconds; `received_ns` where there is no header.
         data: Bytes as recorded, to tell a frozen camera.
-        format: 'jpeg' or 'png' where `data` is such a file; '' where it is not.
+        format: What `picture_file.picture_format` says, where `data` is a file that shows the image
+            as it is; '' where it is not.
         decode: Decodes the image.
         truth: Label that the source gives (the name of the folder); '' for none.
         clock_set_ns: How far the recorder's clock was set since the first frame, nanoseconds: it
             read `received_ns + clock_set_ns`, and ages are told by it.
+        message: The recorded sensor_msgs/Image or CompressedImage; None where there is none.
     """
 
     index: int
@@ -47,6 +48,7 @@ class SourceFrame:
     decode: Decode
     truth: str = ''
     clock_set_ns: int = 0
+    message: Any = None
 
 
 class Source(Protocol):
@@ -74,13 +76,6 @@ class Source(Protocol):
         Raises:
             RecordingError: There is no such topic of that type; lists those that there are.
         """
-
-
-def picture_format(data: bytes) -> str:
-    """Return 'jpeg' or 'png' by the first bytes, '' for anything else."""
-    if data.startswith(JPEG_MAGIC):
-        return 'jpeg'
-    return 'png' if data.startswith(PNG_MAGIC) else ''
 
 
 def natural_key(path: Path) -> list[tuple[int, str]]:

@@ -14,7 +14,8 @@ import numpy as np
 from tqdm import tqdm
 
 from eevit_ros.errors import EevitError
-from eevit_ros.images.jpeg_png import JPEG_MAGIC, PNG_MAGIC, check_header
+from eevit_ros.images.compressed import decode_photo
+from eevit_ros.images.picture_file import picture_format
 from eevit_ros.images.resize import Image
 from model_export.errors import ModelExportError
 
@@ -44,8 +45,8 @@ def decode_all(
 ) -> Iterator[Image]:
     """Decode files to RGB uint8 (H, W, 3) in their order, on all cores.
 
-    Pixels are turned upright as EXIF says. Grey becomes RGB, alpha is dropped, and of 16 bits a
-    channel the upper 8 are kept.
+    As photos are read everywhere, see `eevit_ros.images.compressed.decode_photo`: turned upright as
+    EXIF says, and 16 bits a channel become 8 as in mono16.
 
     Args:
         files: What to decode.
@@ -95,11 +96,9 @@ def _decode(file: Encoded) -> Image | str:
         return f'cannot be read ({err.strerror})'
     if not data:
         return 'is empty'
-    if _is_cut_short(data):
-        return 'is a truncated JPEG'
-    if data.startswith((JPEG_MAGIC, PNG_MAGIC)):
+    if picture_format(data):
         try:
-            check_header(data, 'the file')
+            return decode_photo(data, 'the file')
         except EevitError as err:
             return f'is not decoded: {err}'
     try:
@@ -111,22 +110,3 @@ def _decode(file: Encoded) -> Image | str:
             return 'is HEIC, which OpenCV does not read: convert it to JPEG'
         return 'is damaged, or not an image that OpenCV reads'
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-
-
-def _is_cut_short(data: bytes) -> bool:
-    """Return whether a JPEG has no end: OpenCV before 4.12 then decodes the rest as grey.
-
-    Looks for the end marker after the header, in which a thumbnail may have its own. Anything odd
-    in the header is left to OpenCV.
-    """
-    at = 2
-    if not data.startswith(b'\xff\xd8\xff'):
-        return False
-    while data[at : at + 2] != b'\xff\xda':  # until the first scan
-        if data[at : at + 1] != b'\xff':
-            return at >= len(data)
-        if data[at + 1 : at + 2] == b'\xff':  # a fill byte
-            at += 1
-        else:
-            at += 2 + int.from_bytes(data[at + 2 : at + 4], 'big')
-    return data.find(b'\xff\xd9', at) < 0

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from eevit_ros.images.raw import decode_compressed
+from eevit_ros.images.compressed import decode_compressed
 from eevit_ros.images.resize import Image, resize
 from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine

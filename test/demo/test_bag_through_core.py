@@ -7,7 +7,7 @@ import pytest
 
 from demo.bag import SHIPPED_BAG, read_bag
 from demo.report.summary import third_of
-from eevit_ros.images.raw import decode_compressed
+from eevit_ros.images.compressed import decode_compressed
 from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine, ExitResult
 from eevit_ros.perception.shift import ShiftMonitor, ShiftSettings

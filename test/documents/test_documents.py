@@ -98,7 +98,7 @@ def test_values_of_diagnostics_are_all_listed() -> None:
 
 
 def test_encodings_are_all_listed() -> None:
-    encodings = pytest.importorskip('eevit_ros.images.raw').SUPPORTED_ENCODINGS
+    encodings = pytest.importorskip('eevit_ros.images.encodings').SUPPORTED_ENCODINGS
     text = (ROOT / 'docs' / 'robot.md').read_text()
     listed = re.search(r'\*\*Encodings\*\*:(.*?);', text, re.DOTALL)
     assert listed

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.node import Node
@@ -23,6 +24,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from eevit_ros.errors import EevitError
+from eevit_ros.images.picture_file import picture_format
 from eevit_ros.images.resize import Image as Pixels
 from eevit_ros.nodes import process as node_process
 from eevit_ros.nodes.bags.answers import Answers
@@ -30,6 +32,7 @@ from eevit_ros.nodes.bags.recorded_time import RecordedTime
 from eevit_ros.nodes.dds_profile import take_profile
 from eevit_ros.nodes.declare import read_settings
 from eevit_ros.nodes.process import EXIT_NOT_CONFIGURED
+from eevit_ros.parameters.classifier import TRANSPORTS
 from eevit_ros.parameters.topics import FRAME
 from eevit_ros.recordings.source import Source, SourceFrame
 from eevit_ros.recordings.stamps import stamp_text
@@ -70,7 +73,7 @@ class PlayerSettings:
         'raw',
         'raw: sensor_msgs/Image on `image`. compressed: the recorded JPEG and PNG files, '
         'unchanged, on `image`/compressed.',
-        choices=('raw', 'compressed'),
+        choices=TRANSPORTS,
     )
     rate: float = parameter(1.0, 'Playback speed; 1 is the recorded pace.', 0.01, 100.0)
     wait_for: tuple[str, ...] = parameter(
@@ -212,21 +215,25 @@ class BagPlayer(Node):
 
     def _message(self, frame: SourceFrame) -> Image | CompressedImage | None:
         """Return the message for a frame; None, with a warning, if it cannot be decoded."""
-        if self._compressed and frame.format:
-            message = CompressedImage(header=_header(frame), format=frame.format)
-            message.data.frombytes(frame.data)
-            return message
+        if self._compressed and (kind := _format(frame)):
+            return _compressed(frame, kind, frame.data)
         where = f'image {frame.index}, stamped {stamp_text(frame.stamp_ns)}'
         try:
             pixels = frame.decode()
         except EevitError as err:
             self.get_logger().warning(f'{where}, skipped: {err}')
             return None
-        if self._compressed:
+        if not self._compressed:
+            return _raw(frame, pixels)
+        if not picture_format(frame.data):
             raise EevitError(
                 f'{where}, was recorded as neither JPEG nor PNG: play it with transport raw'
             )
-        return _raw(frame, pixels)
+        # A photo that EXIF turns: nodes take a camera's pictures as they come.
+        done, file = cv2.imencode('.png', cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+        if not done:
+            raise EevitError(f'{where}, cannot be encoded as PNG by OpenCV {cv2.__version__}')
+        return _compressed(frame, 'png', file.tobytes())
 
     def _publish_clock(self, time_ns: int) -> None:
         message = Clock()
@@ -235,11 +242,37 @@ class BagPlayer(Node):
         self._clock_publisher.publish(message)
 
 
+def _format(frame: SourceFrame) -> str:
+    """Return the format of a frame that is a picture file, '' if it is none."""
+    recorded: str = getattr(frame.message, 'format', '')
+    # It says what grey values mean, and that depth has a header before the file.
+    means = recorded.lower().startswith(('16uc1', '32fc1', 'bayer', 'compresseddepth'))
+    return recorded if means else frame.format
+
+
+def _compressed(frame: SourceFrame, kind: str, data: bytes) -> CompressedImage:
+    message = CompressedImage(header=_header(frame), format=kind)
+    message.data.frombytes(data)
+    return message
+
+
 def _raw(frame: SourceFrame, pixels: Pixels) -> Image:
+    if hasattr(frame.message, 'encoding'):
+        return _as_recorded(frame)
     height, width, channels = pixels.shape
     message = Image(header=_header(frame), height=height, width=width, encoding='rgb8')
     message.step = width * channels
     message.data.frombytes(pixels.tobytes())
+    return message
+
+
+def _as_recorded(frame: SourceFrame) -> Image:
+    """Return a recorded sensor_msgs/Image: more than 8 bits a channel are the node's to read."""
+    recorded = frame.message
+    message = Image(header=_header(frame), height=recorded.height, width=recorded.width)
+    message.encoding, message.step = recorded.encoding, recorded.step
+    message.is_bigendian = int(recorded.is_bigendian)
+    message.data.frombytes(frame.data)
     return message
 
 

@@ -12,8 +12,7 @@ from rclpy.lifecycle import LifecycleNode
 from eevit_ros.errors import EevitError
 from eevit_ros.images.decoder import Decoder
 from eevit_ros.model.engine import Engine
-from eevit_ros.nodes.classifier.camera import Camera
-from eevit_ros.nodes.classifier.frame import Frame
+from eevit_ros.nodes.classifier.camera import Camera, Frame
 from eevit_ros.nodes.classifier.publishers import Publishers
 from eevit_ros.nodes.status_log import LOG_PERIOD_S, StatusLog
 from eevit_ros.parameters.classifier import Settings
@@ -114,7 +113,7 @@ class Activation:
             self._publishers.send_rate(record.adaptive_rate)
         self._statistics.answered(observation, record, now_s, waited=frame.waited)
         self._publishers.send_answer(
-            frame.header,
+            frame.message.header,
             image,
             record,
             class_ids=self._class_ids,
@@ -144,6 +143,7 @@ class Activation:
                 'adaptive_rate': f'{rate:.3f}',
                 'provider': self._engine.provider,
                 'provider_note': self._engine.provider_note,
+                'image_note': self._decoder.warning,
                 'execution': self._engine.execution,
                 'exit_policy': self._engine.exit_policy,
                 'model': self._engine.metadata.name,

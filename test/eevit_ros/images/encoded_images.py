@@ -7,7 +7,9 @@ import zlib
 
 import numpy as np
 
-YUV_ENCODINGS = ('yuv422', 'uyvy', 'yuv422_yuy2', 'yuyv', 'nv21')
+YUV_ENCODINGS = ('yuv422', 'uyvy', 'yuv422_yuy2', 'yuyv')
+PLANAR_ENCODINGS = ('nv12', 'nv21', 'i420', 'yv12', 'nv16', 'nv61', 'nv24', 'nv42')
+
 BAYER_ENCODINGS = ('bayer_rggb8', 'bayer_bggr8', 'bayer_gbrg8', 'bayer_grbg8')
 CHANNEL_ORDER = {
     'rgb8': (0, 1, 2),
@@ -40,15 +42,36 @@ def rows_16_bit(values: np.ndarray, big_endian: bool) -> np.ndarray:
 
 
 def yuv_rows(y: np.ndarray, u: np.ndarray, v: np.ndarray, encoding: str) -> np.ndarray:
-    """Pack y (H, W) and u, v at half the width (nv21: and half the height)."""
-    height, width = y.shape
-    if encoding == 'nv21':
-        chroma = np.stack([v, u], axis=-1).reshape(height // 2, width)
-        return np.vstack([y, chroma])
+    """Pack y (H, W) and u, v at half the width."""
+    height = y.shape[0]
     order = (u, y[:, 0::2], v, y[:, 1::2])
     if encoding in ('yuyv', 'yuv422_yuy2'):
         order = (y[:, 0::2], u, y[:, 1::2], v)
     return np.stack(order, axis=-1).reshape(height, -1)
+
+
+def chroma_shape(height: int, width: int, encoding: str) -> tuple[int, int]:
+    """Return the size of the planes u and v."""
+    rows = height if encoding in ('nv16', 'nv61', 'nv24', 'nv42') else height // 2
+    return rows, width if encoding in ('nv24', 'nv42') else width // 2
+
+
+def planes(
+    y: np.ndarray, u: np.ndarray, v: np.ndarray, encoding: str, padding: int, more_rows: int
+) -> tuple[bytes, int]:
+    """Join the planes, their rows padded in proportion, and 2 * `more_rows` rows below y."""
+    height, width = y.shape
+    pixels, step = height + 2 * more_rows, width + 2 * padding
+    first, second = (v, u) if encoding in ('nv21', 'yv12', 'nv61', 'nv42') else (u, v)
+    pairs = np.stack([first, second], axis=-1).reshape(u.shape[0], -1)
+    chroma = [first, second] if encoding in ('i420', 'yv12') else [pairs]
+    parts = []
+    for plane in (y, *chroma):
+        shape = pixels * plane.shape[0] // height, step * plane.shape[1] // width
+        whole = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+        whole[: plane.shape[0], : plane.shape[1]] = plane
+        parts.append(whole.tobytes())
+    return b''.join(parts), step
 
 
 def yuv_to_rgb(y: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
 import pytest
 
 from eevit_ros.images.resize import Image
-from model_export.data import decode as decoding
+from eevit_ros.recordings.folder import FolderSource
 from model_export.data.decode import decode_all
 from model_export.errors import ModelExportError
 from test.model_export.data.image_files import png
@@ -69,15 +70,29 @@ def jpeg_with_thumbnail() -> bytes:
     return jpeg[:2] + thumbnail + jpeg[2:]
 
 
-@pytest.mark.parametrize('opencv', ['this', 'old'])
-def test_a_truncated_jpeg_is_refused(opencv: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if opencv == 'old':  # decodes what is there, and grey for the rest
-        monkeypatch.setattr(decoding.cv2, 'imdecode', lambda data, flags: PICTURE)
+def test_a_truncated_jpeg_is_refused() -> None:
     whole = jpeg_with_thumbnail()
     assert len(decode(whole, whole + b'trailer of a phone', whole[:2] + b'\xff' + whole[2:])) == 3
-    for end in (len(whole) - 2, len(whole) - 60, 900, 30):
-        with pytest.raises(ModelExportError, match='file 0 is a truncated JPEG'):
+    for end in (len(whole) - 60, 900, 30):
+        with pytest.raises(ModelExportError, match='file 0 is not decoded: the file .* truncated'):
             decode(whole[:end])
+
+
+@pytest.mark.parametrize('name', ['a.jpg', 'a.png', 'a.webp', 'a.tiff', 'a.bmp', 'a.ppm'])
+@pytest.mark.parametrize('mode', ['RGB', 'L', 'I;16'])
+def test_training_and_replay_read_the_same_of_a_photo(name: str, mode: str, tmp_path: Path) -> None:
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    options: dict[str, Any] = {'exif': exif} if name[2:] in ('jpg', 'png', 'webp') else {}
+    if mode == 'I;16':
+        if name[2:] not in ('png', 'tiff'):
+            pytest.skip('8 bits')
+        picture = PIL.Image.fromarray(PICTURE[..., 0].astype(np.uint16) * 257)
+    else:
+        picture = PIL.Image.fromarray(PICTURE).convert(mode)
+    picture.save(tmp_path / name, **options)
+    (frame,) = FolderSource(tmp_path)
+    np.testing.assert_array_equal(decode(tmp_path / name)[0], frame.decode())
 
 
 def test_a_picture_that_would_take_all_memory_is_not_decoded() -> None:

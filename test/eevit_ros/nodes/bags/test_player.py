@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 pytest.importorskip('rclpy', reason='needs ROS 2 or its wheels: `make test` installs them')
 pytest.importorskip('rosbags', reason='bags are read with rosbags: pip install rosbags')
@@ -17,6 +18,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue  # n
 from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 
+from eevit_ros.images.compressed import decode_compressed  # noqa: E402
 from harness.bags import (  # noqa: E402
     CAMERA,
     DELAY_NS,
@@ -134,6 +136,31 @@ def test_does_not_wait_for_a_gap_nor_for_a_clock_that_was_set(peer, player, tmp_
     assert times[0] > 0  # 0 would be no time
     assert stamp_of(6) + hour_ns < max(times) < stamp_of(6) + hour_ns + 60 * 10**9
     assert stamp_of(7) - hour_ns < times[-1] < stamp_of(7)
+
+
+def test_plays_photos_upright_and_images_of_any_encoding_as_recorded(peer, player, tmp_path):
+    exif = Pillow.Exif()
+    exif[0x0112] = 6  # a quarter clockwise makes it upright
+    photos = tmp_path / 'photos'
+    photos.mkdir()
+    Pillow.fromarray(pixels(3)).save(photos / 'a.png', exif=exif)
+    with peer.listening(CompressedImage, '/image/compressed') as images:
+        node = player(f'bag:={photos}', 'transport:=compressed')
+        assert until_ended(peer, node) == 0, node.output()
+        peer.until(lambda: len(images) == 1, 'the photo')
+    np.testing.assert_array_equal(
+        decode_compressed(images[0].data, images[0].format), np.rot90(pixels(3), -1)
+    )
+
+    deep = image(stamp_of(0))
+    deep.encoding, deep.step = 'mono16', 32
+    deep.data = np.arange(12 * 32, dtype=np.uint8)
+    bag = write_bag(tmp_path / 'bag', [(CAMERA, IMAGE, stamp_of(0), deep)])
+    with peer.listening(Image, '/image') as raw:
+        node = player(f'bag:={bag}')
+        assert until_ended(peer, node) == 0, node.output()
+        peer.until(lambda: len(raw) == 1, 'the image')
+    assert (raw[0].encoding, raw[0].step, bytes(raw[0].data)) == ('mono16', 32, bytes(deep.data))
 
 
 def test_skips_a_broken_image_and_names_it(peer, player, tmp_path):

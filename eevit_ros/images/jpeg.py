@@ -1,0 +1,145 @@
+"""What a JPEG file says of itself (ITU-T T.81, annex B), and whether all of it is there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import product
+from typing import NamedTuple
+
+JPEG_MAGIC = b'\xff\xd8\xff'
+END_OF_IMAGE = b'\xff\xd9'
+
+_START_OF_SCAN = 0xDA
+_BARE_MARKERS = {0x00, 0x01, 0xFF, *range(0xD0, 0xD9)}  # fill bytes, or markers without a length
+_FRAME_MARKERS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_APP1 = 0xE1
+_MAKERS = (b'JFIF\0', b'Exif\0', b'AVI1\0')  # of the first segment
+_IN_SCAN = re.compile(rb'\xff+[^\x00\xd0-\xd7\xff]')  # what ends the compressed data of a scan
+_RESTART = re.compile(rb'\xff[\xd0-\xd7]')
+_COEFFICIENTS = 64
+
+# Two guesses at lost data that differ in every bit, hold no marker, and have a few thousand blocks.
+_GUESSES = (b'\x55' * 512, b'\xaa' * 512)
+
+
+class JpegHeader(NamedTuple):
+    """Where things are in a JPEG file.
+
+    Attributes:
+        height: Rows of the picture.
+        width: Pixels a row.
+        scan: Place of the first scan's marker.
+    """
+
+    height: int
+    width: int
+    scan: int
+
+
+def read_header(raw: bytes) -> JpegHeader | None:
+    """Return the header of a JPEG file; None if it does not end within the file."""
+    height = width = marker = 0
+    at = 2
+    while marker != _START_OF_SCAN:
+        at = raw.find(b'\xff', at)
+        if at < 0 or at + 9 > len(raw):
+            return None
+        marker = raw[at + 1]
+        if marker in _BARE_MARKERS:
+            at += 1
+            continue
+        if marker in _FRAME_MARKERS:
+            height = int.from_bytes(raw[at + 5 : at + 7], 'big')
+            width = int.from_bytes(raw[at + 7 : at + 9], 'big')
+        at += 2 + int.from_bytes(raw[at + 2 : at + 4], 'big')
+    return JpegHeader(height, width, at)
+
+
+def begins_as_jpeg(data: memoryview) -> bool:
+    """Return whether bytes begin as a JPEG file, and no pixels could.
+
+    That is the name of its kind, or segment after segment, each as long as it says, up to that of
+    a frame.
+    """
+    if bytes(data[:3]) != JPEG_MAGIC:
+        return False
+    if bytes(data[6:11]) in _MAKERS:
+        return True
+    at = 2
+    while at + 10 <= len(data) and data[at] == 0xFF:
+        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], 'big')
+        if marker in _FRAME_MARKERS:
+            return length == 8 + 3 * data[at + 9]
+        if marker in _BARE_MARKERS or length < 2:
+            return False
+        at += 2 + length
+    return False
+
+
+def has_end(raw: bytes, header: JpegHeader) -> bool:
+    """Return whether there is an end marker.
+
+    Searched only after the header, where a thumbnail may have an end marker of its own; compressed
+    data cannot contain one. Backwards, because some cameras pad the file after it.
+    """
+    return raw.rfind(END_OF_IMAGE, header.scan) >= 0
+
+
+def with_guessed_ends(raw: bytes, header: JpegHeader) -> tuple[bytes, ...]:
+    """Return a file without an end marker twice, continued in two ways.
+
+    If both decode to the same picture, none of it depends on what is not there: only the marker is
+    missing. Some cameras never write one.
+
+    Returns:
+        The two files; none if scans are missing, so that the picture cannot be whole.
+    """
+    body = raw.rstrip(b'\0')  # a driver's buffer is larger than the picture
+    if body.endswith(b'\xff') and len(body) < len(raw):
+        body += b'\0'  # it belongs to the data
+    body = body.rstrip(b'\xff')  # half an end marker
+    if not _has_all_scans(body):
+        return ()
+    restarts = _RESTART.findall(body, header.scan)
+    following = 0xD0 + (restarts[-1][1] + 1) % 8 if restarts else 0xD0
+    return tuple(
+        b''.join((body, guess, bytes((0xFF, following)), guess, END_OF_IMAGE)) for guess in _GUESSES
+    )
+
+
+def _has_all_scans(raw: bytes) -> bool:
+    """Return whether every bit of every component is in some scan, be the last one cut or not."""
+    components = 0
+    missing: dict[tuple[int, int], int] = {}  # lowest bit that came, by component and coefficient
+    for marker, segment in _segments(raw):
+        if marker in _FRAME_MARKERS and len(segment) >= 6:
+            components = segment[5]
+        if marker == _START_OF_SCAN and segment and len(segment) >= 4 + 2 * segment[0]:
+            count = segment[0]
+            first, last, bits = segment[1 + 2 * count : 4 + 2 * count]
+            ids = segment[1 : 1 + 2 * count : 2]
+            missing |= {key: bits & 15 for key in product(ids, range(first, last + 1))}
+    return len(missing) == components * _COEFFICIENTS and not any(missing.values())
+
+
+def _segments(raw: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield marker and content of each segment that is there in full."""
+    at = 2
+    while found := _IN_SCAN.search(raw, at):
+        at = found.end()
+        length = int.from_bytes(raw[at : at + 2], 'big')
+        if length < 2 or at + length > len(raw):
+            return
+        yield raw[at - 1], raw[at + 2 : at + length]
+        at += length
+
+
+def exif(raw: bytes) -> bytes:
+    """Return the EXIF data of a JPEG file, b'' if there is none."""
+    for marker, segment in _segments(raw):
+        if marker == _START_OF_SCAN:
+            break
+        if marker == _APP1 and segment.startswith(b'Exif\0\0'):
+            return segment[6:]
+    return b''

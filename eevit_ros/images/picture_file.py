@@ -1,0 +1,186 @@
+"""Picture files to pixels, with the checks that a camera on a bad cable needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from eevit_ros.errors import EevitError
+from eevit_ros.images import headers, jpeg
+from eevit_ros.images.resize import MAX_PIXELS, InputSize, check_size
+
+MAX_BYTES = 4 * MAX_PIXELS
+
+# Unlike IMREAD_UNCHANGED, these rotate the image by its EXIF orientation unless told not to.
+_REDUCED = {
+    2: cv2.IMREAD_REDUCED_COLOR_2 | cv2.IMREAD_IGNORE_ORIENTATION,
+    4: cv2.IMREAD_REDUCED_COLOR_4 | cv2.IMREAD_IGNORE_ORIENTATION,
+    8: cv2.IMREAD_REDUCED_COLOR_8 | cv2.IMREAD_IGNORE_ORIENTATION,
+}
+_HEADERS: dict[str, Callable[[bytes], headers.Header | None]] = {
+    'png': headers.read_png,
+    'webp': headers.read_webp,
+    'tiff': headers.read_tiff,
+    'bmp': headers.read_bmp,
+    'pnm': headers.read_pnm,
+}
+_FIRST_BYTES = {jpeg.JPEG_MAGIC[0], headers.PNG_MAGIC[0], ord('R')}
+_EXIF = {'jpeg': jpeg.exif, 'png': headers.png_exif, 'webp': headers.webp_exif}
+
+# By EXIF orientation: mirrored left to right, then turned clockwise.
+_UPRIGHT = {
+    2: (True, None),
+    3: (False, cv2.ROTATE_180),
+    4: (True, cv2.ROTATE_180),
+    5: (True, cv2.ROTATE_90_COUNTERCLOCKWISE),
+    6: (False, cv2.ROTATE_90_CLOCKWISE),
+    7: (True, cv2.ROTATE_90_CLOCKWISE),
+    8: (False, cv2.ROTATE_90_COUNTERCLOCKWISE),
+}
+
+
+def picture_format(raw: bytes) -> str:
+    """Return 'jpeg', 'png', 'webp', 'tiff', 'bmp' or 'pnm' by the first bytes, '' for others."""
+    if raw.startswith(jpeg.JPEG_MAGIC):
+        return 'jpeg'
+    if raw.startswith(headers.PNG_MAGIC):
+        return 'png'
+    if headers.is_webp(raw):
+        return 'webp'
+    if raw.startswith(headers.TIFF_MAGICS):
+        return 'tiff'
+    if raw.startswith(b'BM') and headers.read_bmp(raw):
+        return 'bmp'
+    return 'pnm' if headers.read_pnm(raw) else ''
+
+
+def is_picture_file(data: npt.NDArray[np.uint8]) -> bool:
+    """Return whether bytes are a JPEG, PNG or WebP file, and cannot be pixels."""
+    if not data.size or data.item(0) not in _FIRST_BYTES:
+        return False
+    head = data[:16].tobytes()
+    if head.startswith(jpeg.JPEG_MAGIC):
+        return jpeg.begins_as_jpeg(data.data)
+    return head.startswith(headers.PNG_MAGIC) or headers.is_webp(head)
+
+
+def orientation(raw: bytes) -> int:
+    """Return the EXIF orientation of a file, 1 (upright) to 8.
+
+    That of a TIFF file is none: all who read TIFF turn its pixels themselves.
+    """
+    find = _EXIF.get(picture_format(raw))
+    return headers.orientation(find(raw)) if find else 1
+
+
+def decompress(
+    raw: bytes, name: str, size: InputSize | None = None, *, upright: bool = False
+) -> npt.NDArray[Any]:
+    """Decode a picture file, whichever kind the bytes say it is.
+
+    The header is checked before anything is decoded, see `check_header`. Truncated files, which
+    older OpenCV decodes to partly grey images, are refused. Loss in the middle of a JPEG whose end
+    is intact is not detected.
+
+    Args:
+        raw: The file's bytes.
+        name: The file's name in errors.
+        size: The model input that the pixels are for, if they serve nothing else: a much larger
+            JPEG is decoded at a half, a quarter or an eighth of its sides, which saves most of the
+            inverse transform.
+        upright: Whether to turn the picture as EXIF says.
+
+    Returns:
+        (H, W) grey, (H, W, 3) BGR or (H, W, 4) BGRA; uint8, uint16, or what a TIFF holds. A reduced
+        JPEG has the file's sides divided by `InputSize.reduction`.
+
+    Raises:
+        EevitError: Empty, truncated, corrupt, too large or another format.
+    """
+    header = check_header(raw, name)
+    height, width = header[:2]
+    turn = orientation(raw) if upright else 1
+    by, flags = 1, cv2.IMREAD_UNCHANGED
+    if isinstance(header, jpeg.JpegHeader) and size is not None:
+        by = size.reduction(*((width, height) if turn > 4 else (height, width)))
+        flags = _REDUCED.get(by, flags)
+    image, problem = None, ''
+    try:
+        if isinstance(header, jpeg.JpegHeader) and not jpeg.has_end(raw, header):
+            image = _decode_without_end(raw, header, flags)
+            if image is None:
+                raise _truncated(raw, name, height, width)
+        else:
+            image = cv2.imdecode(np.frombuffer(raw, np.uint8), flags)
+    except cv2.error as err:
+        problem = f' ({err.err})'
+    if image is None or image.shape[:2] != (height // by, width // by):
+        raise EevitError(
+            f'{name} of {width}x{height} pixels, {len(raw)} bytes, is corrupt or of a kind that '
+            f'OpenCV {cv2.__version__} does not read{problem}: check the link to the camera, '
+            f'then the encoder'
+        )
+    return _turned(np.asarray(image), turn)
+
+
+def check_header(raw: bytes, name: str) -> headers.Header | jpeg.JpegHeader:
+    """Return the header of a picture file, which begins with height and width; decode nothing.
+
+    So a small file cannot claim all memory, nor a huge one hours of decoding.
+
+    Args:
+        raw: The file's bytes.
+        name: The file's name in errors.
+
+    Raises:
+        EevitError: Empty, truncated, too large or another format.
+    """
+    if len(raw) > MAX_BYTES:
+        raise EevitError(
+            f'{name} has {len(raw)} bytes, more than {MAX_BYTES}: lower the resolution, or '
+            'fix the driver'
+        )
+    kind = picture_format(raw)
+    if not kind:
+        raise EevitError(
+            f'{name} is neither JPEG nor PNG, WebP, TIFF, BMP or PNM: it has {len(raw)} bytes and '
+            f'starts with [{raw[:8].hex(" ")}]: make the camera publish JPEG or PNG'
+        )
+    header = jpeg.read_header(raw) if kind == 'jpeg' else _HEADERS[kind](raw)
+    if header is None:
+        raise EevitError(
+            f'{name} is truncated or corrupt: no {kind.upper()} header within {len(raw)} bytes: '
+            f'check the link to the camera'
+        )
+    height, width = header[:2]
+    check_size(height, width)
+    if isinstance(header, headers.Header) and not header.complete:
+        raise _truncated(raw, name, height, width)
+    return header
+
+
+def _decode_without_end(raw: bytes, header: jpeg.JpegHeader, flags: int) -> npt.NDArray[Any] | None:
+    """Return the picture of a JPEG without an end marker; None if it is cut."""
+    files = jpeg.with_guessed_ends(raw, header)
+    images = [cv2.imdecode(np.frombuffer(file, np.uint8), flags) for file in files]
+    if not images or any(image is None for image in images):
+        return None
+    first, second = (np.asarray(image) for image in images)
+    return first if np.array_equal(first, second) else None
+
+
+def _truncated(raw: bytes, name: str, height: int, width: int) -> EevitError:
+    return EevitError(
+        f'{name} of {width}x{height} pixels is truncated: {len(raw)} bytes without an end: '
+        f'check the link to the camera'
+    )
+
+
+def _turned(image: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
+    mirrored, turn = _UPRIGHT.get(orientation, (False, None))
+    image = cv2.flip(image, 1) if mirrored else image
+    return image if turn is None else np.asarray(cv2.rotate(image, turn))
