@@ -101,12 +101,11 @@ def evaluate(model: Path, data: Path, *, limit: int | None, reading: Reading) ->
         ModelExportError: The data set has other classes than the model.
         EevitError: The model cannot be read or run.
     """
-    from tqdm import tqdm
-
     from eevit_ros.model.compute import Compute, all_cores
     from eevit_ros.model.engine import Engine
     from model_export.data import check_classes, load_split
     from model_export.network.macs import macs_alone
+    from model_export.progress import progress
 
     engine = Engine(model, compute=Compute(threads=all_cores()))
     engine.warm_up()
@@ -118,7 +117,7 @@ def evaluate(model: Path, data: Path, *, limit: int | None, reading: Reading) ->
     exits = len(defaults)
     early: list[ExitResult] = []
     full: list[ExitResult] = []
-    for image in tqdm(test.images, 'early exit and full depth'):
+    for image in progress(test.images, 'early exit and full depth'):
         engine.thresholds = defaults
         early.append(engine.run(image))
         engine.thresholds = 1.0
@@ -129,7 +128,7 @@ def evaluate(model: Path, data: Path, *, limit: int | None, reading: Reading) ->
     alone = np.array(macs_alone(meta.macs, meta.head_macs))
     fixed_exit = int(np.argmax(alone >= mean_macs)) if alone[-1] >= mean_macs else exits
     engine.thresholds = [float(i < fixed_exit) for i in range(exits)]
-    fixed = [engine.run(image) for image in tqdm(test.images, 'fixed exit')]
+    fixed = [engine.run(image) for image in progress(test.images, 'fixed exit')]
 
     right = np.zeros((exits + 1, len(test)), bool)
     right[taken, np.arange(len(test))] = _right(early, test)

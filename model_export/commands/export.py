@@ -74,6 +74,11 @@ def export(
     from model_export.calibration.exit_settings import choose_exit_settings
     from model_export.calibration.held_out import answer_held_out, halves
     from model_export.calibration.temperatures import calibrate
+    from model_export.calibration.warnings import (
+        warn_of_depth,
+        warn_of_one_exit,
+        warn_of_temperatures,
+    )
     from model_export.data import RULE, evaluation_batch
     from model_export.export.check import check, check_forms
     from model_export.export.onnx_writer import FP32, round_weights_to_half, write
@@ -119,6 +124,7 @@ def export(
         temperatures, answers = calibrate(to_logits(said), held.labels, fitted_on)
         print(f'{precision} and fp32, {images} held-out images: {agreement(answers, in_fp32)}')
     print('temperatures ' + ' '.join(f'{temperature:.2f}' for temperature in temperatures))
+    warn_of_temperatures(temperatures, metadata.answer_layers)
     divide_by_temperatures(model, temperatures)
     round_weights_to_half(model)
     settings = choose_exit_settings(
@@ -129,6 +135,9 @@ def export(
         target=target,
         policy_name=policy_name,
     )
+    warn_of_depth(settings.accuracy, metadata.answer_layers, images)
+    counts = np.sum(settings.calibration_counts, axis=1)
+    warn_of_one_exit((counts / images).tolist(), metadata.answer_layers)
     print('exporting (about half a minute)')
     proto = to_precision(model, replace(metadata, **settings._asdict()))
     if precision == FP32:

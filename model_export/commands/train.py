@@ -76,6 +76,7 @@ def train(
     """
     import torch
 
+    from model_export.calibration.warnings import warn_of_depth
     from model_export.data import fingerprint, load_split, split_held_out
     from model_export.data.load import make_test_part
     from model_export.network.early_exit import EarlyExitViT
@@ -112,6 +113,9 @@ def train(
             known = fingerprint(dataset)
             trainer = Trainer(model, training, held_out, out, data=known, reading=reading)
         trainer.run()
+    if trainer.accuracy and recipe.task == 'classification':
+        layers = (*model.exit_layers, recipe.backbone.layers)
+        warn_of_depth(trainer.accuracy, layers, recipe.held_out)
     if not trainer.fabric.is_global_zero:
         return
     export_command = 'export-regression' if recipe.task == 'regression' else 'export'

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from eevit_ros.model.all_exits import AllExits
 from eevit_ros.model.engine import Engine
@@ -24,6 +23,7 @@ from eevit_ros.policies.operating_point import measure_exits
 from eevit_ros.policies.threshold_search import exits_taken
 from model_export.data import Reading, check_classes, fingerprint, load_split
 from model_export.errors import ModelExportError
+from model_export.progress import progress
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,9 @@ def answers(
         # One image a core is faster than all cores on one image.
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             found = pool.map(every_exit.probabilities, dataset.images)
-            probabilities = np.stack(list(tqdm(found, 'every exit', len(dataset))), axis=1)
+            probabilities = np.stack(
+                list(progress(found, 'every exit', total=len(dataset))), axis=1
+            )
         if kept:
             _keep(kept, probabilities)
     return Answers(probabilities, dataset.labels, meta, known)

@@ -58,9 +58,11 @@ def find_networks(content: Any, forms: Sequence[WeightFormat]) -> list[Network]:
 
 def state_dicts(content: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[str, State]]:
     """Yield the keys that lead to each mapping with tensors, and its tensors by name."""
+    if isinstance(content, (list, tuple)):
+        content = {str(number): one for number, one in enumerate(content) if not _is_tensor(one)}
     if not isinstance(content, Mapping):
         return
-    tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+    tensors = {str(key): value for key, value in content.items() if _is_tensor(value)}
     if tensors:
         yield '.'.join(keys), {_own_name(name): tensor for name, tensor in tensors.items()}
     if len(keys) < _DEEPEST:
@@ -87,6 +89,10 @@ def nearest(
                 if score > most:
                     best, most = (known, _joined(keys, prefix), converted), score
     return best
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, Tensor)
 
 
 def _below(keys: str, state: State, forms: Sequence[WeightFormat]) -> Iterator[Network]:

@@ -114,6 +114,7 @@ class StageRecipe:
     Attributes:
         scheme: Name of the training scheme, see `model_export/training/schemes`.
         params: Parameters of the scheme.
+        min_steps: Steps to take at least, if `epochs` make fewer: an epoch of few images is short.
         learning_rate: Peak rate, reached after `warmup_steps`; it then falls to 0 by cosine.
         layer_decay: Factor of the rate from one layer to the one below; 1 means all alike.
         ema: Decay per step of the moving average of the weights that is kept; 0 means none.
@@ -129,6 +130,7 @@ class StageRecipe:
     scheme: str
     params: dict[str, Any] = field(default_factory=dict)
     epochs: float = 4.0
+    min_steps: int = 0
     batch_size: int = 128
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
@@ -147,7 +149,7 @@ class StageRecipe:
         """Refuse values out of range, and augmentation of images that are seen only once."""
         for name in ('epochs', 'batch_size', 'learning_rate'):
             in_range(self, name, lambda value: value > 0, 'positive')
-        for name in ('weight_decay', 'warmup_steps', 'mixup', 'cutmix'):
+        for name in ('min_steps', 'weight_decay', 'warmup_steps', 'mixup', 'cutmix'):
             in_range(self, name, lambda value: value >= 0, 'at least 0')
         for name in ('layer_decay', 'min_crop'):
             in_range(self, name, lambda value: 0 < value <= 1, 'in (0, 1]')
@@ -266,6 +268,9 @@ def recipe_to_dict(recipe: Recipe) -> dict[str, Any]:
     data: dict[str, Any] = _plain(dataclasses.asdict(recipe))
     if recipe.held_out_seed == recipe.seed:
         del data['held_out_seed']  # as files from before there was one: hashes of recipes stay
+    for stage in data['stages']:
+        if not stage['min_steps']:
+            del stage['min_steps']  # likewise
     return data
 
 

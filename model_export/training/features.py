@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from model_export.data import LabelledImages, evaluation_batch
 from model_export.errors import ModelExportError
 from model_export.network.early_exit import EarlyExitViT
 from model_export.network.predict import BATCH_SIZE, has_bfloat16
+from model_export.progress import progress
 from model_export.training.schemes import Features, HeadScheme
 
 GIB = 2**30
@@ -63,7 +63,7 @@ def compute_features(
     size = model.recipe.backbone.image_size
     model.eval()
     whole: Features | None = None
-    for first in tqdm(range(0, len(data), BATCH_SIZE), f'features of {what}', unit='batch'):
+    for first in progress(range(0, len(data), BATCH_SIZE), f'features of {what}', unit='batch'):
         image = evaluation_batch(data.images[first : first + BATCH_SIZE], size)
         with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
             batch = extract(torch.from_numpy(image).to(device))

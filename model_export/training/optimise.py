@@ -99,9 +99,9 @@ def steps_of(recipe: StageRecipe, images: int) -> int:
         ModelExportError: There are too few images for one step.
     """
     steps = round(recipe.epochs * (images // recipe.batch_size))
-    if steps < 1:
+    if images < recipe.batch_size or max(steps, recipe.min_steps) < 1:
         raise ModelExportError(
             f'{images} training images at batch_size {recipe.batch_size} and {recipe.epochs:g} '
             f'epochs make no training step: lower batch_size or raise epochs'
         )
-    return steps
+    return max(steps, recipe.min_steps)

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from model_export.data import LabelledImages, Reading
 from model_export.errors import ModelExportError
 from model_export.network.early_exit import EarlyExitViT
+from model_export.progress import progress
 from model_export.recipe.recipe import Recipe, recipe_from_dict, recipe_to_dict
 from model_export.training.augment import check_augmentation
 from model_export.training.batch_sources import batch_source_of
@@ -39,7 +40,11 @@ LOG_EVERY_STEPS = 25
 
 
 class Trainer:
-    """Runs the stages of a recipe into a folder: `checkpoint.pt` and `log.csv`."""
+    """Runs the stages of a recipe into a folder: `checkpoint.pt` and `log.csv`.
+
+    Attributes:
+        accuracy: Of every exit on the held-out images, when it was last measured.
+    """
 
     def __init__(
         self,
@@ -72,6 +77,7 @@ class Trainer:
         self.folder = RunFolder(out, model.exit_layers)
         self.data = data
         self.reading = reading
+        self.accuracy: list[float] | None = None
         self.fabric = launch_fabric()
         self.model.to(self.fabric.device)
 
@@ -145,7 +151,7 @@ class Trainer:
         source = batch_source_of(inputs, run.scheme)
         epoch = len(self.train_data) // recipe.batch_size  # in steps
         title, steps = f'stage {stage} {recipe.scheme}', range(first, total)
-        bar = tqdm(steps, title, total, initial=first, unit='step', disable=not leads)
+        bar = progress(steps, title, total=total, initial=first, unit='step', disable=not leads)
         loss_mean, written = math.nan, time.monotonic()
         with noted_interrupt() as interrupted, closing(source.batches(steps)) as batches:
             for step, (batch, target) in zip(bar, batches, strict=True):
@@ -161,14 +167,15 @@ class Trainer:
                     )
                 run.update()
                 loss_mean = loss if math.isnan(loss_mean) else 0.98 * loss_mean + 0.02 * loss
-                bar.set_postfix(loss=f'{loss_mean:.3f}', epoch=f'{step / epoch:.2f}')
+                shown = {'loss': f'{loss_mean:.3f}', 'epoch': f'{step / epoch:.2f}'}
+                bar.set_postfix(shown, refresh=False)
                 ran, last = step + 1, step + 1 == total
                 if last:
                     run.finish()
                 accuracy = None
                 if last or ran % epoch == 0:
                     if leads:
-                        accuracy = source.accuracy(run.kept)
+                        self.accuracy = accuracy = source.accuracy(run.kept)
                         words = ' '.join(f'{share:.4f}' for share in accuracy)
                         tqdm.write(f'stage {stage} epoch {ran / epoch:.1f} held-out {words}')
                     self.fabric.barrier()

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
-from tqdm import tqdm
 
 from eevit_ros.images.resize import Image
 from eevit_ros.model.check import read_model
 from model_export.data import evaluation_batch
 from model_export.data.values import load_values
 from model_export.errors import ModelExportError
+from model_export.progress import progress
 from model_export.regression.model_file import RegressionMetadata
 from model_export.regression.policy import (
     RegressionAnswers,
@@ -63,7 +63,7 @@ def study(inputs: StudyInputs) -> Study:
     test = load_values(inputs.data, 'test', meta.input_height)
     test = test.spread(inputs.limit or len(test))
     pixels = evaluation_batch(test.images, meta.input_height)
-    values = np.stack([session.values(image) for image in tqdm(pixels, 'every exit')], axis=1)
+    values = np.stack([session.values(image) for image in progress(pixels, 'every exit')], axis=1)
     known = RegressionAnswers(values, test.values, meta.macs, meta.backbone_macs)
     _check_decisions(session, pixels, known)
     own = regression_point(known, meta.default_tolerances)
@@ -95,7 +95,7 @@ def _check_decisions(session: RegressionSession, pixels: Image, known: Regressio
     """Compare the file's own decisions with those that follow from all exits' values."""
     tolerances = session.metadata.default_tolerances
     taken = exits_taken(known.values, tolerances)
-    for number, image in enumerate(tqdm(pixels, 'its own tolerances')):
+    for number, image in enumerate(progress(pixels, 'its own tolerances')):
         value, left = session.run(image, tolerances)
         expected = float(known.values[taken[number], number])
         if left != taken[number] or abs(value - expected) > 1e-3 * session.metadata.deviation:

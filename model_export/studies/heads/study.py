@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from model_export.network.early_exit import EarlyExitViT
 from model_export.network.fold import fold
 from model_export.network.heads import build_head
 from model_export.network.macs import count_run
 from model_export.planner import costs
+from model_export.progress import progress
 from model_export.recipe.recipe import BackboneRecipe, ExitRecipe
 from model_export.studies.heads.figures import front_figure, grid_figure
 from model_export.studies.heads.probes import (
@@ -77,7 +77,7 @@ def study(inputs: StudyInputs) -> Study:
         final = float((unseen.final.argmax(-1) == unseen.labels).float().mean())
         path.parent.mkdir(parents=True, exist_ok=True)
         keep_cell(path, 'final', recipe.backbone.layers, final)
-        for kind, layer in tqdm(left, 'heads', unit='head'):
+        for kind, layer in progress(left, 'heads', unit='head'):
             torch.manual_seed(recipe.seed)
             exit = exit_of(kind, layer, recipe.backbone)
             head = build_head(exit, recipe.backbone, recipe.num_classes)

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
-from tqdm import tqdm
 
 from eevit_ros.policies import Softmax
 from eevit_ros.policies.base import GRID
@@ -24,6 +23,7 @@ from model_export.errors import ModelExportError
 from model_export.network.heads import build_head
 from model_export.planner import SCHEMES, Costs, costs, place
 from model_export.planner import leaving as macs_leaving
+from model_export.progress import progress
 from model_export.recipe.recipe import ExitRecipe
 from model_export.studies.heads.probes import Budget, budget_of, features, head_logits, train_head
 from model_export.studies.registry import StudyInputs
@@ -74,7 +74,7 @@ def study(inputs: StudyInputs) -> Study:
     wanted = {exit.layer for exit in exits.values()}
     seen, unseen = (features(model, half, wanted) for half in (training, held_out))
     logits: dict[str, Tensor] = {}
-    for name, exit in tqdm(exits.items(), 'heads', unit='head'):
+    for name, exit in progress(exits.items(), 'heads', unit='head'):
         torch.manual_seed(recipe.seed)
         head = build_head(exit, recipe.backbone, recipe.num_classes)
         train_head(head, seen.tokens[exit.layer], seen.labels, budget, seed=recipe.seed)

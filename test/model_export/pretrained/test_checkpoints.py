@@ -83,6 +83,7 @@ def test_prefixes_are_found(name: str, prefix: str, tmp_path: Path) -> None:
 WRAPPERS: dict[str, Callable[[State], Any]] = {
     'a layer compiled': lambda state: {'model': compiled_inside(state)},
     'model_state_dict': lambda state: {'model_state_dict': state, 'loss': 0.1},
+    'in a list': lambda state: [3, {'state_dict': state}],
     'nested': lambda state: {'checkpoint': {'net': {'state_dict': state}}},
     'optimizer beside': lambda state: {
         'optimizer_states': [{'state': {0: {'exp_avg': torch.ones(3), 'step': torch.ones(())}}}],

@@ -78,6 +78,7 @@ def test_a_recipe_survives_yaml(recipe: Recipe, tmp_path: Path) -> None:
         (stage(weight_decay=-1), 'weight_decay must be at least 0. Got -1'),
         (stage(warmup_steps=-1), 'warmup_steps must be at least 0. Got -1'),
         (stage(epochs=0), 'epochs must be positive. Got 0'),
+        (stage(min_steps=-1), 'min_steps must be at least 0. Got -1'),
         (stage(layer_decay=0), r'layer_decay must be in \(0, 1\]. Got 0'),
         (stage(ema=1), r'ema must be in \[0, 1\). Got 1'),
         (stage(rand_augment=31), 'rand_augment must be in 0 to 30. Got 31'),
