@@ -20,6 +20,8 @@ from launch import LaunchContext, LaunchDescription
 SHARE = Path(get_package_share_directory('eevit_ros'))
 PARAMS_FILE = str(SHARE / 'config' / 'classifier.yaml')
 DDS_PROFILE = default_profile(SHARE)
+LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'fatal']
+BOOLEANS = ['true', 'false', 'True', 'False']  # Nav2's launch files give the latter
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -51,14 +53,21 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 'log_level',
                 default_value='info',
-                choices=['debug', 'info', 'warn', 'error', 'fatal'],
+                choices=[*LOG_LEVELS, *map(str.upper, LOG_LEVELS)],
                 description='Lowest severity that is logged.',
             ),
             DeclareLaunchArgument(
                 'respawn',
                 default_value='true',
-                choices=['true', 'false'],
+                choices=BOOLEANS,
                 description='Restart the node 2 s after a crash.',
+            ),
+            DeclareLaunchArgument(
+                'use_sim_time',
+                default_value='',
+                choices=['', *BOOLEANS],
+                description='Take the time from /clock, as in a simulation. Empty: as in '
+                'params_file.',
             ),
             DeclareLaunchArgument(
                 'dds_profile',
@@ -79,9 +88,10 @@ def start_classifier(context: LaunchContext) -> list[Node]:
         FileNotFoundError: params_file or dds_profile is no file.
     """
     given = context.launch_configurations
+    types = {'model': str, 'image_transport': str, 'use_sim_time': bool}
     explicit = {
-        name: ParameterValue(given[name], value_type=str)
-        for name in ('model', 'image_transport')
+        name: ParameterValue(LaunchConfiguration(name), value_type=kind)
+        for name, kind in types.items()
         if given[name]
     }
     return [

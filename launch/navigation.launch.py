@@ -12,6 +12,7 @@ from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, Opaq
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
 
 from eevit_ros.launching.shared import existing_file, respawn_only_crashes
 from launch import LaunchContext, LaunchDescription
@@ -75,7 +76,12 @@ def check_params_file(context: LaunchContext) -> None:
 def start_governor(context: LaunchContext) -> list[Node]:
     """Return the governor, configured by the arguments."""
     given = context.launch_configurations
-    explicit = {'command': given['command']} if given['command'] else {}
+    types = {'command': str, 'use_sim_time': bool}
+    explicit = {
+        name: ParameterValue(LaunchConfiguration(name), value_type=kind)
+        for name, kind in types.items()
+        if given[name]
+    }
     return [
         Node(
             package='eevit_ros',

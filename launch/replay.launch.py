@@ -101,6 +101,7 @@ def prepare(context: LaunchContext) -> None:
         prepare_rosbag2(bag, given)
     # navigation.launch.py reads these: a node that crashes ends the replay.
     given['image_transport'], given['respawn'] = given['transport'], 'false'
+    given['use_sim_time'] = 'true'  # whatever the parameter files say
 
 
 def check_rate(text: str) -> None:

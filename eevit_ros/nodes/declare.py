@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Any, TypeVar
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 
 from eevit_ros.errors import EevitError
 from eevit_ros.settings import Spec, from_values, specs
 
 T = TypeVar('T')
+
+QOS = 'qos_overrides.'  # rclpy declares them with the subscription
 
 
 def descriptor(spec: Spec, *, read_only: bool = False) -> ParameterDescriptor:
@@ -35,11 +39,17 @@ def descriptor(spec: Spec, *, read_only: bool = False) -> ParameterDescriptor:
 
 
 def declare(node: Node, name: str, spec: Spec, *, read_only: bool = False) -> Any:
-    """Declare a parameter and return its value.
+    """Declare a parameter and return its value; a whole number may stand for a float.
 
     Raises:
         EevitError: A given value has the wrong type or is out of range; names the parameter.
     """
+    given = _given(node).get(name)
+    if given is not None:
+        if isinstance(spec.default, float) and given.type_ == Parameter.Type.INTEGER:
+            _given(node)[name] = Parameter(name, value=float(given.value))
+        elif _is_floats(spec.default) and given.type_ == Parameter.Type.INTEGER_ARRAY:
+            _given(node)[name] = Parameter(name, value=[float(one) for one in given.value])
     try:
         return node.declare_parameter(
             name, spec.default, descriptor(spec, read_only=read_only)
@@ -47,6 +57,16 @@ def declare(node: Node, name: str, spec: Spec, *, read_only: bool = False) -> An
     except Exception as err:
         # rclpy's exceptions for a wrong type and a wrong value share no base class.
         raise EevitError(f"parameter '{name}': {err}") from err
+
+
+def warn_of_unknown(node: Node) -> None:
+    """Log the given parameters that the node does not have; call this after its declarations."""
+    known = [name for name in node.get_parameters_by_prefix('') if not name.startswith(QOS)]
+    for name in sorted(_given(node)):
+        if not node.has_parameter(name) and not name.startswith(QOS):
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f": did you mean '{near[0]}'?" if near else ''
+            node.get_logger().warning(f"parameter '{name}' is unknown and ignored{hint}")
 
 
 def read_settings(node: Node, settings: type[T]) -> T:
@@ -58,4 +78,15 @@ def read_settings(node: Node, settings: type[T]) -> T:
     values = {
         name: declare(node, name, spec, read_only=True) for name, spec in specs(settings).items()
     }
+    warn_of_unknown(node)
     return from_values(settings, values)
+
+
+def _given(node: Node) -> dict[str, Parameter]:
+    """Return what command line and parameter files give; rclpy has no public way to all of it."""
+    given: dict[str, Parameter] = getattr(node, '_parameter_overrides', {})
+    return given
+
+
+def _is_floats(default: Any) -> bool:
+    return isinstance(default, list) and bool(default) and isinstance(default[0], float)

@@ -34,9 +34,14 @@ def run(name: str, body: Callable[[threading.Event], int], args: list[str] | Non
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as err:  # malformed --ros-args or parameter file
-        print(f'[{name}]: cannot start: {err}', file=sys.stderr)
+        print(f'[{name}]: cannot start: {err}{_hint(str(err))}', file=sys.stderr)
         return EXIT_NOT_CONFIGURED
     try:
         return body(stop)
     finally:
         rclpy.shutdown()
+
+
+def _hint(error: str) -> str:
+    mixed = 'Sequence should be of same type' in error
+    return '\nA list of numbers is all decimal or all whole: write 1.0 for 1' if mixed else ''

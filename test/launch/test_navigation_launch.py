@@ -14,6 +14,7 @@ launch_pytest = pytest.importorskip(
 pytest.importorskip('onnx', reason='the tiny model is made with onnx: pip install onnx')
 
 from geometry_msgs.msg import Twist  # noqa: E402
+from rcl_interfaces.srv import GetParameters  # noqa: E402
 
 from harness.classifier_peer import BLACK, WHITE, ClassifierPeer, raw_image  # noqa: E402
 from harness.ros_process import DEADLINE_S, RosPeer  # noqa: E402
@@ -110,6 +111,26 @@ def test_a_killed_governor_comes_back_at_the_floor(camera, limits, processes):
     assert processes.exit_codes == [-signal.SIGKILL]
     assert len(processes.pids['speed_governor']) == 2
     assert len(processes.pids['classifier']) == 1
+
+
+@launch_pytest.fixture
+def as_nav2_is(processes, peer, arguments):
+    """With the arguments in the form in which Nav2's launch files have them."""
+    return processes.watched(
+        LAUNCH_FILE, **arguments, use_sim_time='True', respawn='True', log_level='INFO'
+    )
+
+
+@pytest.mark.launch(fixture=as_nav2_is)
+def test_takes_arguments_as_nav2_does(peer, processes):
+    for node in ('classifier', 'speed_governor'):
+        request = GetParameters.Request(names=['use_sim_time'])
+        service = f'/robot1/{node}/get_parameters'
+        (value,) = peer.call(GetParameters, service, request, repeat=True).values
+        assert value.bool_value
+
+    os.kill(processes.pids['speed_governor'][0], signal.SIGKILL)
+    peer.until(lambda: len(processes.pids['speed_governor']) == 2, 'a second process')
 
 
 @launch_pytest.fixture

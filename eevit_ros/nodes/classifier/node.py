@@ -23,7 +23,7 @@ from eevit_ros.model.engine import Engine
 from eevit_ros.nodes import process as node_process
 from eevit_ros.nodes.classifier.activation import Activation
 from eevit_ros.nodes.classifier.publishers import Publishers
-from eevit_ros.nodes.declare import declare
+from eevit_ros.nodes.declare import declare, warn_of_unknown
 from eevit_ros.nodes.process import EXIT_NOT_CONFIGURED, SPIN_S
 from eevit_ros.parameters.classifier import SPECS, Settings, open_engine
 from eevit_ros.settings import from_values
@@ -187,6 +187,7 @@ def declare_parameters(node: Node) -> None:
             node.set_parameters([Parameter(name, Parameter.Type.DOUBLE_ARRAY, [])])
         elif value is None:
             raise EevitError(f"parameter '{name}' must not be empty. Got nothing or an empty list")
+    warn_of_unknown(node)
 
 
 def _plain(value: Any) -> Any:

@@ -148,7 +148,7 @@ def test_what_is_wrong_at_the_start_is_named_and_ends_it_with_code_2(
         ([*good, '-p', 'rate.mappings:=[depth, speed]'], "['depth', 'speed']"),
         ([*good, '-p', 'rate.mappings:=[]'], 'rate.mappings'),
         ([*good, '-p', 'top_k:=many'], 'top_k'),
-        ([*good, '-p', 'thresholds:=[0.5, 1]'], 'thresholds:=[0.5, 1]'),
+        ([*good, '-p', 'thresholds:=[0.5, 1]'], 'write 1.0'),
         (['--params-file', str(tmp_path / 'missing.yaml')], str(tmp_path / 'missing.yaml')),
     ]
     with ExitStack() as stack:  # together: each spends its time importing
