@@ -177,7 +177,7 @@ def test_the_governors_values_are_taken(file: Path, name: str) -> None:
         ('stale_after_s: 60.0', "'stale_after_s' must be within .* Got 60.0"),
         ('flor: 0.1', "unknown parameter 'flor': one of publish_hz, floor, "),
         ('unit: mps', "'unit' is mps, which needs 'max_speed_mps' above 0"),
-        ('limit_sources: [a, a]', "'limit_sources' names a topic twice"),
+        ('limit_sources: [a, a]', "'limit_sources' names one twice"),
         ('limit_sources: [1]', "'limit_sources' must be a list of topics"),
         ('unit: knots', "'unit' must be one of percentage, mps. Got 'knots'"),
     ],
