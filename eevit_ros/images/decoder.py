@@ -12,8 +12,10 @@ from eevit_ros.images.pixel_range import PixelRange
 from eevit_ros.images.raw import decode_image_message
 from eevit_ros.images.resize import Image, InputSize
 from eevit_ros.images.settings import ImageSettings
+from eevit_ros.images.video import to_rgb
 
 if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
     from sensor_msgs.msg import Image as ImageMessage
 
 
@@ -62,6 +64,14 @@ class Decoder:
             EevitError: The crop is not within the image.
         """
         return self.mounting.of(image) if self._is_mounted else image
+
+    def picture(self, picture: VideoFrame) -> Image:
+        """Return a picture of a video as RGB uint8 (H, W, 3).
+
+        Raises:
+            EevitError: It cannot be converted.
+        """
+        return self.mounted(to_rgb(picture))
 
     def compressed(self, data: Data, format: str, size: InputSize | None = None) -> Image:
         """Decode the file of a sensor_msgs/CompressedImage, see `compressed.decode_compressed`.

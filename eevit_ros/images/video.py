@@ -8,6 +8,7 @@ raw images; turned and mirrored as it says, which phones do; no tone mapping of 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +27,18 @@ if TYPE_CHECKING:
 KEEPS_BACK = 'h264'
 """The decoder that waits for a key frame, or the end of a gradual refresh, by itself."""
 
+SHOWS_DAMAGE = 'hevc'
+"""The decoder that knows which pictures build on one that is missing."""
 
-def load_av() -> ModuleType:
+
+def load_av(oldest: int = 0) -> ModuleType:
     """Return PyAV.
 
+    Args:
+        oldest: The first major version that will do.
+
     Raises:
-        EevitError: It is not installed, or cannot be loaded.
+        EevitError: It is not installed, cannot be loaded, or is too old.
     """
     try:
         import av
@@ -40,6 +47,10 @@ def load_av() -> ModuleType:
             f"video needs PyAV ({err}): pip install 'eevit_ros[video]' (or 'av'), on Ubuntu also "
             f'apt install python3-av'
         ) from err
+    if int(av.__version__.partition('.')[0]) < oldest:
+        raise EevitError(
+            f"this needs PyAV {oldest} or newer, not {av.__version__}: pip install 'av>={oldest}'"
+        )
     return av
 
 
@@ -50,6 +61,7 @@ class WholePictures:
     pictures that are missing.
 
     Attributes:
+        waiting: Whether a key frame must come before the next picture.
         damaged: Places at which the stream was damaged.
     """
 
@@ -62,9 +74,12 @@ class WholePictures:
         """
         self._av = load_av()
         self._context = context
-        context.options = {**context.options, 'max_pixels': str(MAX_PIXELS)}
+        options = {'max_pixels': str(MAX_PIXELS)}
+        if context.name == SHOWS_DAMAGE:
+            options['flags'] = 'output_corrupt'  # marked so; without it they are kept back unsaid
+        context.options = {**context.options, **options}
         context.thread_count = 1
-        self._waiting = True
+        self.waiting = True
         self.damaged = 0
 
     def decode(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
@@ -82,17 +97,31 @@ class WholePictures:
             if picture.is_corrupt:
                 self.lose()
                 continue
-            if picture.key_frame or (self._context.name == KEEPS_BACK and not self.damaged):
-                self._waiting = False
-            if not self._waiting:
+            if picture.key_frame or self._context.name == KEEPS_BACK:
+                self.waiting = False
+            if not self.waiting:
                 whole.append(picture)
         return whole
 
+    def take(self, packet: Packet[VideoStream]) -> None:
+        """Take a packet without a picture, such as parameter sets alone."""
+        with suppress(self._av.FFmpegError):  # it misses the picture
+            self._context.decode(packet)
+
     def lose(self) -> None:
         """Wait for a key frame, because something before the next packet is missing."""
-        # What comes before the first key frame is no damage of its own.
-        self.damaged += not self._waiting
-        self._waiting = True
+        if not self.waiting:  # what comes before a key frame is no damage of its own
+            self.damaged += 1
+            self.waiting = True
+            self._context.flush_buffers()
+
+
+def brightness(picture: VideoFrame) -> bytes:
+    """Return the bytes of a picture's first plane, to tell whether it repeats the one before."""
+    plane: Any = picture.planes[0]
+    width = plane.width * (2 if picture.format.components[0].bits > 8 else 1)
+    rows: Image = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+    return rows[:, :width].tobytes()
 
 
 def to_rgb(picture: VideoFrame) -> Image:

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import yaml
 
+from eevit_ros.parameters.classifier import TRANSPORTS
+from eevit_ros.parameters.topics import IMAGE
 from eevit_ros.replay.errors import ReplayError
 
-TRANSPORTS = {
-    'sensor_msgs/msg/Image': 'raw',
-    'sensor_msgs/msg/CompressedImage': 'compressed',
-}
+RECORDED_AS = dict(zip(IMAGE.types, TRANSPORTS, strict=True))
 CLOCK_HZ = 100
 RECORDER_NODE = 'rosbag2_recorder'
 # The player starts paused: its clock stands at the start of the bag.
@@ -31,7 +30,7 @@ def is_bag(path: Path) -> bool:
 
 
 def recorded_images(path: Path, topic: str) -> tuple[str, str, int]:
-    """Return the topic of a bag's images, their transport, 'raw' or 'compressed', and their number.
+    """Return the topic of a bag's images, their transport and their number.
 
     Args:
         path: Folder of the bag.
@@ -41,7 +40,7 @@ def recorded_images(path: Path, topic: str) -> tuple[str, str, int]:
         ReplayError: The metadata cannot be read, or no single topic fits.
     """
     topics = recorded_topics(path)
-    found = {name: TRANSPORTS[kind] for name, (kind, _) in topics.items() if kind in TRANSPORTS}
+    found = {name: RECORDED_AS[kind] for name, (kind, _) in topics.items() if kind in RECORDED_AS}
     named = ', '.join(found) or 'none'
     if topic:
         if topic not in found:

@@ -20,7 +20,7 @@ from eevit_ros.perception.perception import PerceptionSettings
 from eevit_ros.settings import group, parameter, specs
 
 DEMO_MODEL = Path('models', 'eevit_s14_cifar100.onnx')
-TRANSPORTS = ('raw', 'compressed')
+TRANSPORTS = ('raw', 'compressed', 'ffmpeg', 'foxglove')
 CLASS_IDS = ('name', 'index')
 
 
@@ -87,8 +87,9 @@ class Settings:
     )
     image_transport: str = parameter(
         'raw',
-        'raw: sensor_msgs/Image on `image`. compressed: CompressedImage on `image`/compressed, or '
-        'on `image` itself where nobody publishes on that; remap `image` alone.',
+        'raw: sensor_msgs/Image on `image`. compressed: CompressedImage on `image`/compressed. '
+        'ffmpeg, foxglove: H.264 or H.265 as FFMPEGPacket on `image`/ffmpeg, as CompressedVideo on '
+        '`image`/foxglove. Where nobody publishes on that, on `image` itself; remap `image` alone.',
         choices=TRANSPORTS,
     )
     images: ImageSettings = group(ImageSettings)

@@ -55,8 +55,13 @@ class Topic:
 IMAGE = Topic(
     CLASSIFIER_NODE,
     'image',
-    ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'),
-    'the camera',
+    (
+        'sensor_msgs/msg/Image',
+        'sensor_msgs/msg/CompressedImage',
+        'ffmpeg_image_transport_msgs/msg/FFMPEGPacket',
+        'foxglove_msgs/msg/CompressedVideo',
+    ),
+    'the camera, by `image_transport`',
     subscribed=True,
     depth=5,
     best_effort=True,

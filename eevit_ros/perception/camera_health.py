@@ -141,6 +141,8 @@ class CameraHealth:
         received: Frames that came in.
         received_s: When the last one did, steady clock, seconds; at first when the watch began.
         lost: Messages that the middleware says it lost.
+        withheld: Packets of a video that gave no picture, because one before is missing.
+        withheld_why: Why the last one was withheld; '' once pictures come again.
         frozen: Whether the camera repeats itself.
         rate: How fast frames come.
         stamps: Whether their stamps tell an age.
@@ -154,7 +156,8 @@ class CameraHealth:
             now_s: Steady clock, seconds.
         """
         self._repetition = FrozenCamera(frozen_after)
-        self.received = self.lost = 0
+        self.received = self.lost = self.withheld = 0
+        self.withheld_why = ''
         self.received_s = now_s
         self.frozen = False
         self.rate = CameraRate()
@@ -165,10 +168,19 @@ class CameraHealth:
         """Repetitions of the same frame in a row."""
         return self._repetition.repeats
 
-    def update(self, stamp_ns: int, data: array[int] | bytes, now_s: float) -> None:
-        """Take a frame: its stamp, its bytes (see `FrozenCamera.update`), and when it came."""
+    def look(self, data: array[int] | bytes) -> None:
+        """Compare a picture with the one before, see `FrozenCamera.update`."""
+        self.frozen = self._repetition.update(data)
+
+    def update(self, stamp_ns: int, data: array[int] | bytes | None, now_s: float) -> None:
+        """Take a frame: its stamp, its bytes, and when it came.
+
+        Its bytes are None where they tell nothing: packets of a video never repeat, so that
+        whoever decodes them must `look` at the pictures.
+        """
         self.received += 1
         self.received_s = now_s
-        self.frozen = self._repetition.update(data)
+        if data is not None:
+            self.look(data)
         self.stamps.update(stamp_ns, now_s, repeated=self.repeats > 0)
         self.rate.update(stamp_ns, now_s)

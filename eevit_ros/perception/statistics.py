@@ -68,6 +68,7 @@ class _Counts:
     stalls: int = 0
     waited: int = 0
     lost: int = 0
+    withheld: int = 0
 
 
 class Statistics:
@@ -157,7 +158,7 @@ class Statistics:
             The status; its message holds every problem found, its level is the worst one's.
         """
         with self._lock:
-            self._counts.lost = camera.lost
+            self._counts.lost, self._counts.withheld = camera.lost, camera.withheld
             problems = [
                 *self._camera_problems(now_s, camera, publishers),
                 *self._answer_problems(now_s, camera, facts.get('image_note', '')),
@@ -191,6 +192,10 @@ class Statistics:
             found.append((ERROR, f'camera frozen: the same frame came {camera.repeats + 1} times'))
         if lost := camera.lost - self._reported.lost:
             found.append((WARN, f'the middleware lost {lost} image message(s): {REMEDY}'))
+        if withheld := self._counts.withheld - self._reported.withheld:
+            level = ERROR if camera.withheld_why else WARN
+            why = camera.withheld_why or 'some were missing or damaged; now pictures come again'
+            found.append((level, f'{withheld} video packet(s) gave no picture: {why}'))
         if not is_silent and camera.rate.gap_share() > GAPS_TO_WARN:
             camera_hz, received_hz = camera.rate.camera_hz() or 0.0, camera.rate.received_hz(now_s)
             found.append(
@@ -243,6 +248,7 @@ class Statistics:
             'dropped': str(drops),
             'bad': str(counts.bad),
             'lost_in_transport': str(camera.lost),
+            'withheld': str(camera.withheld),
             'receive_hz': f'{camera.rate.received_hz(now_s):.2f}',
             'camera_hz': 'unknown' if camera_hz is None else f'{camera_hz:.2f}',
             'inference_ms_p50': _percentile(self._inference_ms, 50),

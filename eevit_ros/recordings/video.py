@@ -32,6 +32,7 @@ _OPTIONS = {
     'protocol_whitelist': 'file',
     'format_whitelist': 'mov,matroska,avi,mpeg,mpegts,mpegvideo,h264,hevc,m4v',
 }
+_OLDEST_AV = 16
 _HIGHEST_FPS = 1000
 _RATE_IF_UNKNOWN = Fraction(30)
 _LONGEST_GAP_NS = 24 * 3600 * SECOND_NS
@@ -67,7 +68,7 @@ class VideoSource:
         self._path = path
         self._images = images
         try:
-            self._av = load_av()
+            self._av = load_av(_OLDEST_AV)
         except EevitError as err:
             raise RecordingError(f'{path} cannot be read: {err}') from err
         with self._open() as (container, stream):

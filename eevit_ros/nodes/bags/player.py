@@ -32,7 +32,6 @@ from eevit_ros.nodes.bags.recorded_time import RecordedTime
 from eevit_ros.nodes.dds_profile import take_profile
 from eevit_ros.nodes.declare import read_settings
 from eevit_ros.nodes.process import EXIT_NOT_CONFIGURED
-from eevit_ros.parameters.classifier import TRANSPORTS
 from eevit_ros.parameters.topics import FRAME
 from eevit_ros.recordings.source import Source, SourceFrame
 from eevit_ros.recordings.stamps import stamp_text
@@ -73,7 +72,7 @@ class PlayerSettings:
         'raw',
         'raw: sensor_msgs/Image on `image`. compressed: the recorded JPEG and PNG files, '
         'unchanged, on `image`/compressed.',
-        choices=TRANSPORTS,
+        choices=('raw', 'compressed'),
     )
     rate: float = parameter(1.0, 'Playback speed; 1 is the recorded pace.', 0.01, 100.0)
     wait_for: tuple[str, ...] = parameter(

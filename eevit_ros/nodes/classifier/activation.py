@@ -12,7 +12,8 @@ from rclpy.lifecycle import LifecycleNode
 from eevit_ros.errors import EevitError
 from eevit_ros.images.decoder import Decoder
 from eevit_ros.model.engine import Engine
-from eevit_ros.nodes.classifier.camera import Camera, Frame
+from eevit_ros.nodes.classifier.camera import Camera
+from eevit_ros.nodes.classifier.frame import Frame
 from eevit_ros.nodes.classifier.publishers import Publishers
 from eevit_ros.nodes.status_log import LOG_PERIOD_S, StatusLog
 from eevit_ros.parameters.classifier import Settings
@@ -113,7 +114,7 @@ class Activation:
             self._publishers.send_rate(record.adaptive_rate)
         self._statistics.answered(observation, record, now_s, waited=frame.waited)
         self._publishers.send_answer(
-            frame.message.header,
+            frame.header,
             image,
             record,
             class_ids=self._class_ids,

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
 from queue import Queue
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import CompressedImage
 
-from eevit_ros.images.decoder import Decoder
-from eevit_ros.images.resize import Image as Pixels
-from eevit_ros.images.resize import InputSize
+from eevit_ros.errors import EevitError
+from eevit_ros.images.h26x import codec_named, codec_of
+from eevit_ros.images.video import load_av
+from eevit_ros.nodes.classifier.frame import Frame, header_of
 from eevit_ros.nodes.classifier.image_topics import candidates, other_images, publishes
+from eevit_ros.nodes.classifier.stream import Stream
 from eevit_ros.nodes.ros_topics import message_class, qos_profile
 from eevit_ros.nodes.topic_watch import TopicWatch
 from eevit_ros.parameters.classifier import TRANSPORTS
@@ -30,34 +31,13 @@ except ImportError:  # Humble
 
 TYPES = dict(zip(TRANSPORTS, IMAGE.types, strict=True))
 
-
-@dataclass(frozen=True)
-class Frame:
-    """A message as it came, and what its answer is worth.
-
-    Attributes:
-        message: The sensor_msgs/Image or CompressedImage.
-        stamp_ns: Stamp of its header, nanoseconds.
-        frozen: Whether the camera repeats itself.
-        waited: Whether it may have waited in a queue while this process stalled.
-        useless_stamps: Whether the camera's stamps tell no age.
-    """
-
-    message: Any
-    stamp_ns: int
-    frozen: bool
-    waited: bool
-    useless_stamps: bool
-
-    def decode(self, decoder: Decoder, size: InputSize) -> Pixels:
-        """Return it as uint8 (H, W, 3) RGB; a JPEG much larger than `size` at a reduced size.
-
-        Raises:
-            EevitError: It cannot be read.
-        """
-        if isinstance(self.message, CompressedImage):
-            return decoder.compressed(self.message.data, self.message.format, size)
-        return decoder.image(self.message, size)
+# The codec of a message by its transport; '' for an image.
+CODECS: dict[str, Callable[[Any], str]] = {
+    'raw': lambda message: '',
+    'compressed': lambda message: codec_of(message.format, bytes(message.data[:16])),
+    'ffmpeg': lambda message: _video_codec(message.encoding),
+    'foxglove': lambda message: _video_codec(message.format),
+}
 
 
 class NewestFrame(Queue[Frame | None]):
@@ -100,16 +80,21 @@ class Camera:
 
         Args:
             node: Its executor calls back.
-            transport: 'raw' or 'compressed'.
+            transport: One of `TRANSPORTS`.
             frozen_after: Repetitions in a row that mean a frozen camera.
             stall: Tells whether frames had to wait for this process.
+
+        Raises:
+            EevitError: The transport needs something that is not installed.
         """
         self.newest = NewestFrame()
         self.health = CameraHealth(frozen_after, time.monotonic())
         self._node = node
         self._transport = transport
-        self._type_name = TYPES[transport]
+        self._type_name = _installed(transport)
         self._stall = stall
+        self._codec = CODECS[transport]
+        self._stream: Stream | None = None
         self._image: str = node.resolve_topic_name(IMAGE.name)
         # Resolved again: a rule may be for the name with the transport.
         names = [node.resolve_topic_name(name) for name in candidates(self._image, transport)]
@@ -135,6 +120,8 @@ class Camera:
     def close(self) -> None:
         """Take no more frames, discard the one that waits, and end the work."""
         self._node.destroy_subscription(self._subscription)
+        if self._stream is not None:
+            self._stream.close()
         self.newest.put(None)
 
     def _is_published(self, topic: str) -> bool:
@@ -160,13 +147,45 @@ class Camera:
         )
 
     def _on_image(self, message: Any) -> None:
-        stamp = message.header.stamp
+        stamp = header_of(message).stamp
         stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
         now_s = time.monotonic()
-        self.health.update(stamp_ns, message.data, now_s)
+        codec = self._codec(message)
+        self.health.update(stamp_ns, None if codec else message.data, now_s)
         waited = self._stall.update(now_s)
         useless = bool(self.health.stamps.fault)
-        self.newest.put(Frame(message, stamp_ns, self.health.frozen, waited, useless))
+        frame = Frame(message, stamp_ns, self.health.frozen, waited, useless)
+        if codec:
+            if self._stream is None:
+                self._stream = Stream(self.health, self.newest.put)
+            self._stream.put(frame, codec)
+        else:
+            self.newest.put(frame)
 
     def _on_lost(self, event: Any) -> None:
         self.health.lost += event.total_count_change
+
+
+def _installed(transport: str) -> str:
+    """Return the type of a transport's messages.
+
+    Raises:
+        EevitError: The transport needs something that is not installed.
+    """
+    type_name = TYPES[transport]
+    try:
+        message_class(type_name)
+    except ImportError as err:
+        package = type_name.partition('/')[0]
+        raise EevitError(
+            f"image_transport '{transport}' needs the package {package} ({err}): "
+            f'sudo apt install ros-$ROS_DISTRO-{package.replace("_", "-")}'
+        ) from err
+    if transport not in ('raw', 'compressed'):
+        load_av()
+    return type_name
+
+
+def _video_codec(name: str) -> str:
+    # An unknown one goes on under its name, and is refused there.
+    return codec_named(name) or name or 'unknown'

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import zstandard
 from rosbags.typesys import Stores, get_typestore
@@ -23,7 +23,9 @@ from eevit_ros.recordings.stamps import SECOND_NS, stamp_text
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
-IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
+FFMPEG_PACKET = 'ffmpeg_image_transport_msgs/msg/FFMPEGPacket'
+COMPRESSED_VIDEO = 'foxglove_msgs/msg/CompressedVideo'
+IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE, FFMPEG_PACKET, COMPRESSED_VIDEO)
 CLASSIFICATION = 'vision_msgs/msg/Classification'
 
 ROS_1 = 'ros1'
@@ -155,6 +157,8 @@ def deserialize(recorded: Recorded) -> Any:
             return _ros1_types().deserialize_ros1(memoryview(raw), topic.type)
         if raw.startswith(_ZSTD_MAGIC):  # a bag that was compressed message by message
             raw = zstandard.ZstdDecompressor().decompressobj().decompress(raw)
+        if topic.type == COMPRESSED_VIDEO:
+            raw = _first_fields(raw)
         return typestore().deserialize_cdr(memoryview(raw), topic.type)
     except Exception as err:  # the parser trusts its input
         raise RecordingError(
@@ -164,9 +168,19 @@ def deserialize(recorded: Recorded) -> Any:
 
 
 def stamp_of(message: Any) -> int:
-    """Return the stamp in a message's header, nanoseconds."""
-    stamp = message.header.stamp
+    """Return the stamp of a message's header, or its own, nanoseconds."""
+    stamp = message.header.stamp if hasattr(message, 'header') else message.timestamp
     return int(stamp.sec) * SECOND_NS + int(stamp.nanosec)
+
+
+def _first_fields(raw: bytes) -> bytes:
+    """Return a CompressedVideo without what newer releases have added to its end."""
+    order: Literal['little', 'big'] = 'little' if raw[1] & 1 else 'big'
+    at = 4 + 8  # encapsulation and stamp
+    for _ in range(3):  # frame id, data, format: each with its length
+        at += -at % 4
+        at += 4 + int.from_bytes(raw[at : at + 4], order)
+    return raw[:at]
 
 
 @cache

@@ -5,19 +5,12 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
 
-from eevit_ros.errors import EevitError
-from eevit_ros.images.decoder import Decoder
-from eevit_ros.images.picture_file import picture_format
-from eevit_ros.images.resize import InputSize
 from eevit_ros.images.settings import ImageSettings
 from eevit_ros.recordings.bag.files import open_bag
 from eevit_ros.recordings.bag.messages import (
     CLASSIFICATION,
-    IMAGE,
     IMAGE_TYPES,
     Loss,
     Recorded,
@@ -27,6 +20,7 @@ from eevit_ros.recordings.bag.messages import (
     listed,
     stamp_of,
 )
+from eevit_ros.recordings.bag.pictures import Picture, Pictures, unreadable
 from eevit_ros.recordings.bag.times import STAMP_END_NS, Finding, LogTimes, with_following
 from eevit_ros.recordings.errors import RecordingError
 from eevit_ros.recordings.source import SourceFrame
@@ -76,8 +70,8 @@ class BagSource:
         log_times = LogTimes()
         backwards = Finding('header stamps', 'go backwards')
         unusable = Finding('header stamps', 'are outside the times of ROS 2', ': taken as received')
-        decoder = Decoder(self._images)
-        index = losses = 0
+        pictures = Pictures(self._images)
+        index = messages = losses = 0
         stamp_ns = last_stamp_ns = -STAMP_END_NS
         in_file: Counter[Path] = Counter()
         for path, item, following_ns in with_following(self._items()):
@@ -87,20 +81,21 @@ class BagSource:
                 if in_file[path] <= _LOSSES_TOLD:
                     where = self._where(index, stamp_ns)
                     self.problems.append(f'{path}: {item.what} {where}: {item.loss}')
+                pictures.lose()
                 continue
+            messages += 1
             try:
                 message = deserialize(item)
             except RecordingError as err:
                 # There is no header; the caller counts the frame as bad and goes on.
                 log_times.update(item.log_ns, following_ns, None)
-                received_ns, set_ns = log_times.received_ns, log_times.set_ns
-                refuse = partial(_refuse, str(err))
-                yield SourceFrame(
-                    index, received_ns, received_ns, item.raw, '', refuse, clock_set_ns=set_ns
-                )
-            else:
-                stamp_ns = stamp_of(message)
-                log_times.update(item.log_ns, following_ns, stamp_ns)
+                bad = unreadable(log_times.received_ns, item.raw, str(err))
+                yield _frame(index, log_times, bad, bad.stamp_ns)
+                index += 1
+                continue
+            log_times.update(item.log_ns, following_ns, stamp_of(message))
+            for picture in pictures.of(item.topic.type, message, stamp_of(message)):
+                stamp_ns = picture.stamp_ns
                 if not -STAMP_END_NS <= stamp_ns < STAMP_END_NS:
                     unusable.add(index, stamp_text(stamp_ns))
                     stamp_ns = log_times.received_ns
@@ -108,21 +103,24 @@ class BagSource:
                     case = f'{stamp_text(stamp_ns)} after {stamp_text(last_stamp_ns)}'
                     backwards.add(index, case)
                 last_stamp_ns = stamp_ns
-                yield _frame(index, log_times, stamp_ns, item.topic.type, message, decoder)
+                yield _frame(index, log_times, picture, stamp_ns)
+                index += 1
+        for picture in pictures.rest():
+            yield _frame(index, log_times, picture, picture.stamp_ns)
             index += 1
         self.problems += [
             f'{path}: {count - _LOSSES_TOLD} more places are damaged'
             for path, count in in_file.items()
             if count > _LOSSES_TOLD
         ]
-        if index != self.frames and not losses:
+        if messages != self.frames and not losses:
             self.problems.append(
                 f'{self._path}: {self.frames} images are announced on {self.topic}, '
-                f'but {index} are there'
+                f'but {messages} are there'
             )
-        if decoder.warning:
-            self.problems.append(f'{self.topic} of {self._path}: {decoder.warning}')
-        for one in (log_times, backwards, unusable):
+        if pictures.warning:
+            self.problems.append(f'{self.topic} of {self._path}: {pictures.warning}')
+        for one in (log_times, backwards, unusable, pictures):
             self.problems += one.problems(f'on {self.topic} of {self._path}')
 
     def _items(self) -> Iterator[tuple[Path, Recorded | Loss]]:
@@ -175,24 +173,14 @@ class BagSource:
         return f'after {index} images on {self.topic}, the last of stamp {stamp_text(stamp_ns)}'
 
 
-def _frame(
-    index: int, times: LogTimes, stamp_ns: int, kind: str, message: Any, decoder: Decoder
-) -> SourceFrame:
-    data = message.data.tobytes()
-    is_raw = kind == IMAGE
+def _frame(index: int, times: LogTimes, picture: Picture, stamp_ns: int) -> SourceFrame:
     return SourceFrame(
         index,
         times.received_ns,
         stamp_ns,
-        data,
-        '' if is_raw else picture_format(data),
-        partial(decoder.image, message)
-        if is_raw
-        else partial(decoder.compressed, data, message.format),
+        picture.data,
+        picture.format,
+        picture.decode,
         clock_set_ns=times.set_ns,
-        message=message,
+        message=picture.message,
     )
-
-
-def _refuse(reason: str, size: InputSize | None = None) -> NoReturn:
-    raise EevitError(reason)

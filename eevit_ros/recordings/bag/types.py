@@ -7,8 +7,15 @@ from functools import cache
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-# As in vision_msgs 4 and nav2_msgs, Humble to Jazzy.
+# As in Humble to Jazzy.
 _DEFINITIONS = {
+    'ffmpeg_image_transport_msgs/msg/FFMPEGPacket': (
+        'std_msgs/Header header\nint32 width\nint32 height\nstring encoding\nuint64 pts\n'
+        'uint8 flags\nbool is_bigendian\nuint8[] data\n'
+    ),
+    'foxglove_msgs/msg/CompressedVideo': (
+        'builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format\n'
+    ),
     'nav2_msgs/msg/SpeedLimit': 'std_msgs/Header header\nbool percentage\nfloat64 speed_limit\n',
     'vision_msgs/msg/Classification': (
         'std_msgs/Header header\nvision_msgs/ObjectHypothesis[] results\n'

@@ -292,6 +292,13 @@ def test_without_pyav_the_cure_is_told(tmp_path, monkeypatch):
         open_source(path, None)
 
 
+def test_an_old_pyav_is_refused(tmp_path, monkeypatch):
+    path = write_video(tmp_path / 'x.mp4', colours(COUNT))
+    monkeypatch.setattr(av, '__version__', '11.0.0')
+    with pytest.raises(RecordingError, match=r'not 11\.0\.0'):
+        open_source(path, None)
+
+
 def test_a_video_has_no_topics(tmp_path):
     source = open_source(write_video(tmp_path / 'x.mp4', colours(COUNT)), None)
     with pytest.raises(RecordingError, match=r'x\.mp4 is a video, which has no topic /truth'):

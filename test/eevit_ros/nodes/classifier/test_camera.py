@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 pytest.importorskip('rclpy')
 
-from eevit_ros.nodes.classifier.camera import Frame, NewestFrame  # noqa: E402
+from eevit_ros.nodes.classifier.camera import NewestFrame  # noqa: E402
+from eevit_ros.nodes.classifier.frame import Frame  # noqa: E402
 
 
 def frame(number: int) -> Frame:

@@ -1,0 +1,66 @@
+"""One image of the camera on its way to the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import Header
+
+from eevit_ros.errors import EevitError
+from eevit_ros.images.decoder import Decoder
+from eevit_ros.images.resize import Image as Pixels
+from eevit_ros.images.resize import InputSize
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A message as it came, and what its answer is worth.
+
+    Attributes:
+        message: The image, or the packet of a video.
+        stamp_ns: Stamp of its header, nanoseconds.
+        frozen: Whether the camera repeats itself.
+        waited: Whether it may have waited in a queue while this process stalled.
+        useless_stamps: Whether the camera's stamps tell no age.
+        picture: The picture of a video that the message is about; None for an image.
+        error: Why there is none.
+    """
+
+    message: Any
+    stamp_ns: int
+    frozen: bool
+    waited: bool
+    useless_stamps: bool
+    picture: VideoFrame | None = None
+    error: str = ''
+
+    @property
+    def header(self) -> Header:
+        """The message's header."""
+        return header_of(self.message)
+
+    def decode(self, decoder: Decoder, size: InputSize) -> Pixels:
+        """Return it as uint8 (H, W, 3) RGB; a JPEG much larger than `size` at a reduced size.
+
+        Raises:
+            EevitError: It cannot be read.
+        """
+        if self.error:
+            raise EevitError(self.error)
+        if self.picture is not None:
+            return decoder.picture(self.picture)
+        if isinstance(self.message, CompressedImage):
+            return decoder.compressed(self.message.data, self.message.format, size)
+        return decoder.image(self.message, size)
+
+
+def header_of(message: Any) -> Header:
+    """Return a message's header; foxglove_msgs/CompressedVideo has its fields without one."""
+    if hasattr(message, 'header'):
+        return message.header
+    return Header(stamp=message.timestamp, frame_id=message.frame_id)
