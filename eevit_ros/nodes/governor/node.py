@@ -26,6 +26,7 @@ from eevit_ros.nodes.ros_topics import qos_profile, resolved
 from eevit_ros.nodes.status_log import StatusLog, status_message
 from eevit_ros.parameters.governor import GovernorSettings
 from eevit_ros.parameters.topics import GOVERNOR_DIAGNOSTICS, SPEED_LIMIT
+from eevit_ros.perception.statistics import DISCOVERY_S
 from eevit_ros.perception.status import ERROR, OK, WARN, Status
 from eevit_ros.speed.limit import (
     DEEP,
@@ -123,8 +124,12 @@ class SpeedGovernor(Node):
 
     def _report(self) -> None:
         status = self._status()
-        self._log.write(status)
+        if self._sent.reason != STARTUP or self._up_s() > DISCOVERY_S:
+            self._log.write(status)
         self._publish(status)
+
+    def _up_s(self) -> float:
+        return time.monotonic() - self._started_s
 
     def _publish(self, status: Status) -> None:
         name = f'{self.get_fully_qualified_name().lstrip("/")}: speed limit'
@@ -151,7 +156,7 @@ class SpeedGovernor(Node):
             'input_age_s': 'unknown' if age_s is None else f'{age_s:.3f}',
             'input_topic': self._inputs.rate_topic,
             'input_publishers': str(self._inputs.publishers()),
-            'up_s': f'{time.monotonic() - self._started_s:.1f}',
+            'up_s': f'{self._up_s():.1f}',
             'faults': str(self._limit.faults),
             **{f'source {name}': f'{zone:.4g}' for name, zone in self._limit.zones.items()},
             **({} if self._outputs.command is None else self._outputs.command.values()),

@@ -21,6 +21,7 @@ from rclpy.subscription import Subscription
 from std_msgs.msg import Float32, Float64
 
 from eevit_ros.nodes.governor.floor_delivery import PATIENCE_S, FloorDelivery
+from eevit_ros.perception.statistics import DISCOVERY_S
 from harness.governor_peer import (
     FLOOR,
     FULL,
@@ -67,6 +68,23 @@ def test_rates_are_passed_on_unsmoothed_as_percent(node: GovernorPeer) -> None:
     assert (values['input_topic'], values['input_publishers']) == ('/adaptive_rate', '1')
     assert values[f'source {ZONE}'] == '100'
     assert 'deep' in node.until_report('deep', 'adaptive rate 0.5', each=0.5)['reason']
+
+
+def test_without_rate_and_controller_it_says_once_what_it_waits_for(
+    peer: RosPeer, tmp_path: Path
+) -> None:
+    with governor(peer, [], tmp_path / 'log') as process:
+        process.wait_for_output('startup: ')
+        started, *_, waits = process.output().splitlines()
+        assert _time(waits) - _time(started) > DISCOVERY_S - 0.5
+        assert waits.count('/adaptive_rate') == 1
+        assert process.stop() == 0
+        assert process.output().count('startup: ') == 1
+
+
+def _time(line: str) -> float:
+    """Return the seconds that a line of a log begins with: '[INFO] [1700000000.123] ...'."""
+    return float(line.split('[')[2].partition(']')[0])
 
 
 def test_the_plain_scale_says_the_same(node: GovernorPeer) -> None:
