@@ -16,7 +16,15 @@ from torch import nn
 
 from model_export.errors import ModelExportError
 from model_export.network.early_exit import EarlyExitViT
-from model_export.pretrained import eevit, hugging_face, lgvit, swin, timm_vit, torchvision
+from model_export.pretrained import (
+    eevit,
+    hugging_face,
+    lgvit,
+    own,
+    swin,
+    timm_vit,
+    torchvision,
+)
 from model_export.pretrained.config import check_config, note_on_pixels
 from model_export.pretrained.files import CURE, pickled_objects, read_content
 from model_export.pretrained.fit import check_fit, few, fits
@@ -36,6 +44,7 @@ FORMATS = (
     swin.TIMM,
     torchvision.VIT,
     torchvision.SWIN,
+    own.FORMAT,
 )
 POSITIONS = 'backbone.pos_embed'
 
@@ -123,12 +132,13 @@ def _remarks(taken: Network, networks: list[Network]) -> list[str]:
 
 def _why_unknown(model: EarlyExitViT, source: Path, content: Any) -> str:
     """Return what a file holds in which no form was found."""
-    if objects := pickled_objects(content):
+    tensors = max((state for _, state in state_dicts(content)), key=len, default={})
+    objects = pickled_objects(content)
+    if objects and not any('.' in name for name in tensors):  # an optimizer's names have no dot
         return (
             f'{source} holds a whole pickled model, loading it would run code: its objects are of '
             f'{few(objects)}. {CURE}'
         )
-    tensors = max((state for _, state in state_dicts(content)), key=len, default={})
     if not tensors:
         inside = sorted(map(str, content)) if isinstance(content, dict) else []
         return (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -142,17 +143,28 @@ def _read_safe(path: Path) -> Mapping[str, Any]:
 
 def _read_torch(path: Path) -> Any:
     try:
-        # Objects become stand-ins that take no part: `weights_only` then runs nothing of theirs.
-        stand_ins: list[Any] = [(type(name, (StandIn,), {}), name) for name in _objects_in(path)]
-        with torch.serialization.safe_globals(stand_ins):
-            return torch.load(path, map_location='cpu', weights_only=True)  # noqa: TID251
+        objects = _objects_in(path)
+        try:
+            return _load(path, StandIn, objects)
+        except Exception as err:
+            if 'SETITEM' not in str(err):
+                raise
+            return _load(path, _MappingStandIn, objects)  # settings that are a kind of dict
     except Exception as err:  # torch raises what its unpickler happens to meet
-        why = _what_else(path)
-        if 'TorchScript' in str(err):
-            why = "it is TorchScript: torch.save(torch.jit.load(FILE).state_dict(), 'weights.pt')"
         raise ModelExportError(
-            f'cannot read {path} as tensors alone: {why or f"{_first_line(err)}. {CURE}"}'
+            f'cannot read {path} as tensors alone: {_what_else(path) or _why_not(err)}'
         ) from err
+
+
+def _load(path: Path, stand_in: type, objects: list[str]) -> Any:
+    """Read a file; objects become stand-ins, so that nothing of theirs runs."""
+    # NumPy's are built of tuples, which no mapping takes.
+    kinds = [StandIn if name.startswith('numpy.') else stand_in for name in objects]
+    stand_ins: list[Any] = [
+        (type(name, (kind,), {}), name) for kind, name in zip(kinds, objects, strict=True)
+    ]
+    with torch.serialization.safe_globals(stand_ins):
+        return torch.load(path, map_location='cpu', weights_only=True)  # noqa: TID251
 
 
 class StandIn:
@@ -166,6 +178,13 @@ class StandIn:
 
     def __setstate__(self, state: Any) -> None:
         """Ignore the state."""
+
+
+class _MappingStandIn(StandIn):
+    """Becomes a plain dictionary, the only thing to which the unpickler adds entries."""
+
+    def __new__(cls, *_: Any, **__: Any) -> Any:  # noqa: D102
+        return OrderedDict()
 
 
 def pickled_objects(content: Any) -> list[str]:
@@ -182,8 +201,15 @@ def _objects_in(path: Path) -> list[str]:
         return _USUAL_OBJECTS
 
 
-def _first_line(err: Exception) -> str:
-    return str(err).partition('\n')[0] or type(err).__name__
+def _why_not(err: Exception) -> str:
+    if 'TorchScript' in str(err):
+        return "it is TorchScript: torch.save(torch.jit.load(FILE).state_dict(), 'weights.pt')"
+    if type(err).__name__ == 'UnpicklingError':
+        named = re.search(r'GLOBAL (\S+)', str(err))
+        return (
+            f'it holds objects{f" of {named[1]}" if named else ", or is no file of torch"}. {CURE}'
+        )
+    return str(err).partition('\n')[0].partition('. ')[0] or type(err).__name__
 
 
 def _what_else(path: Path) -> str:

@@ -38,7 +38,7 @@ def unsupported(names: Iterable[str]) -> str:
     for pattern, what in _UNSUPPORTED:
         for name in names:
             if re.search(pattern, name):
-                return f'{name} is of {what}, which is not supported'
+                return f'{name} is of {what}; that is not supported'
     return ''
 
 

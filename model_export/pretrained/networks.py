@@ -85,7 +85,7 @@ def nearest(
                 continue  # a prefix of a part, such as of one layer
             for known in forms:
                 converted = known.convert(dict(part), recipe)
-                score = sum(name in converted for name in wanted)
+                score = sum(name in converted and name not in part for name in wanted)
                 if score > most:
                     best, most = (known, _joined(keys, prefix), converted), score
     return best
@@ -135,4 +135,6 @@ def _rank(network: Network) -> int:
 
 
 def _as_float(tensor: Tensor) -> Tensor:
+    tensor = tensor.dequantize() if tensor.is_quantized else tensor
+    tensor = tensor.to_dense() if tensor.is_sparse else tensor
     return tensor.to(torch.float32) if tensor.is_floating_point() else tensor

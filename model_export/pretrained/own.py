@@ -1,12 +1,15 @@
-"""Our own training runs and folders of saved weights: the backbone of either."""
+"""Our own training runs and folders of saved weights, and files with our own names."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
+from torch import Tensor
+
 from model_export.errors import ModelExportError
-from model_export.pretrained.weight_format import State
+from model_export.pretrained.weight_format import State, WeightFormat
 from model_export.recipe.recipe import BackboneRecipe
 from model_export.weights.stored import load_model
 
@@ -36,3 +39,14 @@ def read_own(folder: Path, recipe: BackboneRecipe) -> State:
     if differing:
         raise ModelExportError(f'{folder} has another backbone: {", ".join(differing)}')
     return {f'backbone.{name}': tensor for name, tensor in backbone.state_dict().items()}
+
+
+def _recognises(state: Mapping[str, Tensor]) -> bool:
+    return 'backbone.patch_embed.weight' in state and 'backbone.blocks.0.norm1.weight' in state
+
+
+def _convert(state: State, recipe: BackboneRecipe) -> State:
+    return {name: tensor for name, tensor in state.items() if not name.startswith('heads.')}
+
+
+FORMAT = WeightFormat('a model of ours', _recognises, _convert)

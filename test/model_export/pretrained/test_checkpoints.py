@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path, PosixPath
 from typing import Any
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from model_export.errors import ModelExportError
+from model_export.network.early_exit import EarlyExitViT
 from model_export.pretrained.networks import state_dicts
 from model_export.recipe.recipe import Recipe
 from test.model_export.pretrained.test_files import peer, started
@@ -216,6 +218,32 @@ def test_positions_of_another_size_are_resized(tmp_path: Path) -> None:
     assert found['backbone.pos_embed'].shape[1] == 37 and 'resized to a grid of 6' in words
 
 
+class Settings(dict[str, Any]):
+    """As yacs and others keep them."""
+
+
+def test_settings_that_are_a_kind_of_dict_are_passed_by(tmp_path: Path) -> None:
+    recipe, state = peer('timm_vit')
+    beside = {'config': Settings(lr=0.1), 'history': defaultdict(list, loss=[np.float32(1)])}
+    assert 'classifier taken' in check_same(recipe, state, {**beside, 'model': state}, tmp_path)
+
+
+def test_sparse_tensors_become_dense(tmp_path: Path) -> None:
+    recipe, state = peer('timm_vit')
+    sparse = {k: t.float().to_sparse() if t.ndim == 2 else t for k, t in state.items()}
+    check_same(recipe, state, sparse, tmp_path)
+
+
+def test_a_state_dict_of_our_own_model_is_known(tmp_path: Path) -> None:
+    recipe, _ = peer('timm_vit')
+    torch.manual_seed(1)
+    model = EarlyExitViT(recipe)
+    torch.save({'state_dict': below('module.', model.state_dict())}, tmp_path / 'mine.pt')
+    found, words = started(recipe, tmp_path / 'mine.pt')
+    assert 'a model of ours' in words
+    assert torch.equal(bias_of(found), bias_of(model.state_dict()))
+
+
 class Harmful:
     """An object that would run code while it is loaded."""
 
@@ -243,7 +271,14 @@ class Trained(nn.Module):
         self.layer = nn.Linear(2, 2)
 
 
-@pytest.mark.parametrize('wrap', [lambda model: model, lambda model: {'epoch': 1, 'model': model}])
+@pytest.mark.parametrize(
+    'wrap',
+    [
+        lambda model: model,
+        lambda model: {'epoch': 1, 'model': model},
+        lambda model: {'ema': model, 'optimizer': {'state': {0: {'exp_avg': torch.ones(2)}}}},
+    ],
+)
 def test_a_pickled_model_is_told_with_the_cure(wrap: Callable[[Any], Any], tmp_path: Path) -> None:
     torch.save(wrap(Trained()), tmp_path / 'x.pt')
     with pytest.raises(ModelExportError, match=r'Trained.*state_dict\(\)'):
@@ -270,7 +305,8 @@ def test_what_is_no_weights_at_all(name: str, content: bytes, message: str, tmp_
 def test_an_unknown_form_is_told_with_the_nearest(tmp_path: Path) -> None:
     recipe, state = peer('timm_vit')
     other = {name.replace('attn.qkv', 'attention.all'): tensor for name, tensor in state.items()}
-    torch.save({'state_dict': below('net.', other)}, tmp_path / 'x.pt')
+    args = argparse.Namespace(lr=0.1)
+    torch.save({'args': args, 'state_dict': below('net.', other)}, tmp_path / 'x.pt')
     with pytest.raises(ModelExportError) as info:
         started(recipe, tmp_path / 'x.pt')
     said = str(info.value)
