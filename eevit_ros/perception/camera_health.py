@@ -32,6 +32,9 @@ BURST_S = 0.008
 SHORTEST = 0.15
 """This share of the intervals, the shortest, is taken to have lost no frame."""
 
+LATER = 1.2
+"""After a gap in the stamps the next frame takes at least so many times as long as the others."""
+
 REGULAR = 0.8
 """Stamps tell the period when at least this share of the intervals are whole multiples of it."""
 
@@ -84,9 +87,10 @@ class CameraRate:
 
     When frames are lost on the way, the shortest intervals between stamps still show the camera's
     period, and the others are whole multiples of it. Where they are not, the stamps jitter (many
-    drivers stamp at receipt) and tell nothing. Stamps alone are used, not receipt times, so that a
-    bag played slowly does not look like loss. A loss of exactly every second frame cannot be seen
-    this way.
+    drivers stamp at receipt) and tell nothing. Receipt times are used for one thing only, so that a
+    bag played slowly does not look like loss: after a gap of lost frames the next one comes later,
+    too. It does not where stamps are those of a slow clock (/clock of 40 Hz). A loss of exactly
+    every second frame cannot be seen this way.
     """
 
     def __init__(self) -> None:
@@ -109,19 +113,28 @@ class CameraRate:
 
     def camera_hz(self) -> float | None:
         """Return the camera's rate by its stamps; None when they do not tell."""
-        period = self._period_s(self._intervals_s())
-        return None if period is None else 1.0 / period
+        periods = self._periods()
+        return None if periods is None else 1.0 / periods[0]
 
     def gap_share(self) -> float:
         """Return the share of intervals that lack a frame or more; 0 when stamps do not tell."""
-        intervals = self._intervals_s()
-        period = self._period_s(intervals)
-        return 0.0 if period is None else float(np.mean(np.round(intervals / period) >= 2))
+        periods = self._periods()
+        return 0.0 if periods is None else float(np.mean(periods[1] >= 2))
 
-    def _intervals_s(self) -> npt.NDArray[np.float64]:
+    def _periods(self) -> tuple[float, npt.NDArray[np.float64]] | None:
+        """Return the camera's period, seconds, and how many of them each interval has."""
         stamps_s = np.array(self._stamps_ns, np.int64).astype(np.float64) * 1e-9
         intervals = np.diff(stamps_s)
-        return np.asarray(intervals[intervals > BURST_S], np.float64)
+        usual = intervals > BURST_S
+        period = self._period_s(intervals[usual])
+        if period is None:
+            return None
+        counts = np.round(intervals[usual] / period)
+        waits = np.diff(np.array(self._received_s))[usual]
+        gaps = counts >= 2
+        if gaps.any() and np.median(waits[gaps]) < LATER * np.median(waits[~gaps]):
+            return None
+        return period, counts
 
     @staticmethod
     def _period_s(intervals: npt.NDArray[np.float64]) -> float | None:

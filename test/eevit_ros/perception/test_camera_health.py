@@ -145,6 +145,21 @@ def test_stamps_at_receipt_on_a_busy_host_are_no_loss(seed: int, delay_s: float)
     assert rate.gap_share() < 0.3
 
 
+@pytest.mark.parametrize('clock_hz', [10, 20, 40, 50, 100, 1000])
+@pytest.mark.parametrize('hz', [15.0, 30.0, 60.0])
+def test_stamps_of_a_slow_clock_are_no_loss(hz: float, clock_hz: int) -> None:
+    chance, rate = random.Random(7), CameraRate()
+    for i in range(200):
+        now_s = i / hz
+        rate.update(START_NS + int(now_s * clock_hz) * 10**9 // clock_hz, now_s)
+    assert rate.gap_share() < 0.3
+    for i in range(200, 400):  # with jitter on the way
+        now_s = i / hz
+        late_s = now_s + chance.uniform(0, 0.1) / hz
+        rate.update(START_NS + int(now_s * clock_hz) * 10**9 // clock_hz, late_s)
+    assert rate.gap_share() < 0.3
+
+
 def test_a_driver_that_catches_up_in_bursts_is_no_loss() -> None:
     chance, rate, now_s = random.Random(7), CameraRate(), 0.0
     for i in range(100):
