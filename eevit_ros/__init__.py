@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from eevit_ros.errors import EevitError
+    from eevit_ros.images.compressed import decode_photo
     from eevit_ros.images.raw import decode_image
     from eevit_ros.model.compute import Compute
     from eevit_ros.model.engine import Engine, ExitResult
@@ -28,6 +29,7 @@ __all__ = [
     'RateLaw',
     'RateSettings',
     'decode_image',
+    'decode_photo',
 ]
 
 _HOMES = {
@@ -41,6 +43,7 @@ _HOMES = {
     'RateLaw': 'speed.rate',
     'RateSettings': 'speed.rate',
     'decode_image': 'images.raw',
+    'decode_photo': 'images.compressed',
 }
 
 

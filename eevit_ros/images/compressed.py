@@ -68,7 +68,10 @@ def decode_compressed(
 
 
 def decode_photo(
-    data: bytes, name: str, size: InputSize | None = None, values: PixelRange | None = None
+    data: bytes,
+    name: str = 'the photo',
+    size: InputSize | None = None,
+    values: PixelRange | None = None,
 ) -> Image:
     """Decode a photo: a picture file from a disk, turned upright as EXIF says.
 

@@ -18,9 +18,12 @@ _MAKERS = (b'JFIF\0', b'Exif\0', b'AVI1\0')  # of the first segment
 _IN_SCAN = re.compile(rb'\xff+[^\x00\xd0-\xd7\xff]')  # what ends the compressed data of a scan
 _RESTART = re.compile(rb'\xff[\xd0-\xd7]')
 _COEFFICIENTS = 64
+_ZEROS = 3  # bytes in which the data of an even grey picture may end
 
-# Two guesses at lost data that differ in every bit, hold no marker, and have a few thousand blocks.
-_GUESSES = (b'\x55' * 512, b'\xaa' * 512)
+# Two guesses at lost data that differ in every bit, hold no marker, and are enough for many blocks.
+# They change from byte to byte: repeated, they add up to the same white or black block.
+_GUESS = bytes(1 + number * 37 % 254 for number in range(1, 513))
+_GUESSES = (_GUESS, bytes(255 - byte for byte in _GUESS))
 
 
 class JpegHeader(NamedTuple):
@@ -95,10 +98,9 @@ def with_guessed_ends(raw: bytes, header: JpegHeader) -> tuple[bytes, ...]:
     Returns:
         The two files; none if scans are missing, so that the picture cannot be whole.
     """
-    body = raw.rstrip(b'\0')  # a driver's buffer is larger than the picture
-    if body.endswith(b'\xff') and len(body) < len(raw):
-        body += b'\0'  # it belongs to the data
-    body = body.rstrip(b'\xff')  # half an end marker
+    # A driver's buffer may be larger than the picture, whose data may end with zeros; then half an
+    # end marker may follow.
+    body = raw[: len(raw.rstrip(b'\0')) + _ZEROS].rstrip(b'\xff')
     if not _has_all_scans(body):
         return ()
     restarts = _RESTART.findall(body, header.scan)

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from rosbags.interfaces import Connection
 
+from eevit_ros.images.picture_file import picture_format
 from eevit_ros.images.resize import Image
 from eevit_ros.parameters import topics
 from eevit_ros.parameters.topics import CLASSIFIER_NODE, Topic
@@ -26,6 +27,7 @@ from eevit_ros.replay.errors import ReplayError
 
 NO_TOPIC = '/camera/image_raw'
 QUALITY = 90
+SHOWN_BY_VIEWERS = ('jpeg', 'png', 'webp')
 TOPICS = (
     topics.CLASSIFICATION,
     topics.EXIT_LAYER,
@@ -105,7 +107,7 @@ class OutputBag:
         self._bag.close()
 
     def picture(self, frame: SourceFrame, image: Image | None = None) -> None:
-        """Write a frame when it arrived: a recorded JPEG or PNG file unchanged, unless mounted.
+        """Write a frame when it arrived: a recorded JPEG, PNG or WebP unchanged, unless mounted.
 
         Args:
             frame: The recorded frame.
@@ -115,10 +117,11 @@ class OutputBag:
             EevitError: It must be decoded to be written, and cannot be.
         """
         data, kind = frame.data, frame.format
-        if self._mounted and kind:
-            data, kind = _jpeg(frame.decode()), 'jpeg'  # `image` may be reduced
-        elif not kind:
-            data, kind = _jpeg(frame.decode() if image is None else image), 'jpeg'
+        if self._mounted or kind not in SHOWN_BY_VIEWERS:
+            # Of a file, `image` may be reduced.
+            is_file = kind or picture_format(data)
+            data = _jpeg(frame.decode() if image is None or is_file else image)
+            kind = 'jpeg'
         self._put(
             self._image_topic,
             frame.received_ns,

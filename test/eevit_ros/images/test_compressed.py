@@ -154,6 +154,7 @@ FILES = {
     'progressive': jpeg(progressive=True),
     'restart markers': jpeg(restart_marker_blocks=2),
     'fine': jpeg(quality=100, subsampling=0),
+    'even': written(Pillow.fromarray(np.full((48, 64, 3), 99, np.uint8)), 'JPEG'),
     'grey': written(Pillow.fromarray(picture()).convert('L'), 'JPEG'),
     'thumbnail': with_thumbnail(),
     'png': picture_png(),
@@ -192,7 +193,9 @@ def test_a_truncated_file_is_called_so(kind, share):
         decode_compressed(whole[: int(len(whole) * share)], JPEG)
 
 
-@pytest.mark.parametrize('kind', ['jpeg', 'progressive', 'restart markers', 'grey', 'thumbnail'])
+@pytest.mark.parametrize(
+    'kind', ['jpeg', 'progressive', 'restart markers', 'grey', 'even', 'thumbnail']
+)
 @pytest.mark.parametrize('tail', [b'', b'\xff', b'\0' * 100, b'\xff' + b'\0' * 9])
 @pytest.mark.parametrize('size', [None, SMALL])
 def test_a_jpeg_that_lacks_nothing_but_its_end_marker_is_read(kind, tail, size):

@@ -69,6 +69,15 @@ def test_raw_frames_are_encoded(given: bool, tmp_path: Path) -> None:
     assert np.abs(image[:, ::-1, ::-1].astype(int) - half_red()[:, ::-1]).mean() < 6
 
 
+def test_files_that_viewers_do_not_show_are_encoded(tmp_path: Path) -> None:
+    with open_bag(tmp_path / 'bag') as bag:
+        bag.picture(frame(0, b'as it came', 'tiff', half_red), half_red()[::8, ::8])
+    ((_, message),) = read(tmp_path / 'bag')['/front/image_raw/compressed']
+    assert message.format == 'jpeg'
+    image = cv2.imdecode(message.data, cv2.IMREAD_COLOR)
+    assert image is not None and image.shape == half_red().shape
+
+
 def test_files_are_written_as_the_model_saw_them_where_images_are_mounted(tmp_path: Path) -> None:
     reduced = half_red()[::8, ::8]
     with open_bag(tmp_path / 'bag', mounted=True) as bag:
