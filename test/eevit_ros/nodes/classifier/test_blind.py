@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import Image
 
-from harness.classifier_peer import ERROR, PATIENT, WHITE, ClassifierPeer, key_values, raw_image
+from harness.classifier_peer import (
+    ERROR,
+    PATIENT,
+    WHITE,
+    ClassifierPeer,
+    key_values,
+    pixels,
+    raw_image,
+    stamp_now,
+)
 from harness.ros_process import NodeProcess, RosPeer
 from harness.tiny_model import write_tiny_model
 
@@ -54,3 +63,29 @@ def test_the_limit_changes_while_it_runs(node: ClassifierPeer) -> None:
     assert node.set_parameters(blind_below_contrast=2.0) == ''
     node.until_rate(lambda rate: rate == FLOOR, covered)
     assert 'blind_below_contrast' in node.set_parameters(blind_below_contrast=-1.0)
+
+
+def of_12_bits() -> Image:
+    """Return a bright picture as an industrial camera sends it."""
+    deep = pixels(WHITE)[..., 0].astype('<u2') * 16
+    height, width = deep.shape
+    message = Image(height=height, width=width, encoding='mono16', step=2 * width)
+    message.data.frombytes(deep.tobytes())
+    return stamp_now(message)
+
+
+def test_low_bits_are_told_from_a_covered_lens_and_cured_while_it_runs(
+    node: ClassifierPeer,
+) -> None:
+    node.until_rate(lambda rate: rate == FLOOR, of_12_bits)
+    report = node.until_report(
+        'only the low 12 bits', lambda: node.camera.publish(of_12_bits()), ERROR
+    )
+    assert 'set image_range to [0, 4095]' in report.status[0].message
+    assert 'lens covered' not in report.status[0].message
+    for cure in ([0, 4095], 'auto'):
+        assert node.set_parameters(image_range=cure) == ''
+        node.until_rate(lambda rate: rate > 0.9, of_12_bits)
+        assert node.set_parameters(image_range='') == ''
+        node.until_rate(lambda rate: rate == FLOOR, of_12_bits)
+    assert 'image_range' in node.set_parameters(image_range=[7, 7])

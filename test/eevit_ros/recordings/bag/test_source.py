@@ -12,6 +12,7 @@ from rosbags.rosbag2 import CompressionMode
 from demo.bag import COMPRESSED_TOPIC, SHIPPED_BAG, read_bag
 from eevit_ros.errors import EevitError
 from eevit_ros.images.resize import InputSize, ResizeRule
+from eevit_ros.images.settings import ImageSettings
 from eevit_ros.recordings.errors import RecordingError
 from eevit_ros.recordings.open import open_source
 from harness.bags import (
@@ -24,6 +25,7 @@ from harness.bags import (
     ROS2,
     STEP_NS,
     TRUTH,
+    WIDTH,
     classification,
     compressed,
     header,
@@ -371,3 +373,29 @@ def test_a_topic_is_for_bags_only(tmp_path: Path):
     (tmp_path / 'a.png').write_bytes(b'')
     with pytest.raises(RecordingError, match='is not a bag and has no topic /camera'):
         open_source(tmp_path, '/camera')
+
+
+def of_12_bits(tmp_path: Path) -> Path:
+    """Write a bag of what an industrial camera sends."""
+    entries = []
+    for index in range(3):
+        message = image(stamp_of(index))
+        deep = np.tile(np.linspace(0, 4095, WIDTH).astype('<u2'), (HEIGHT, 1))
+        message.encoding, message.step = 'MONO16', 2 * WIDTH
+        message.data = deep.view(np.uint8).ravel()
+        entries.append((CAMERA, IMAGE, stamp_of(index), message))
+    return write_bag(tmp_path / 'b', entries)
+
+
+def test_low_bits_are_told(tmp_path):
+    source = open_source(of_12_bits(tmp_path), None)
+    assert [int(frame.decode().max()) for frame in source] == [16] * 3
+    (problem,) = source.problems
+    assert 'only the low 12 bits' in problem
+
+
+@pytest.mark.parametrize('wanted', [(0.0, 4095.0), 'auto'])
+def test_images_are_read_in_the_range_of_the_settings(tmp_path, wanted):
+    source = open_source(of_12_bits(tmp_path), None, ImageSettings(image_range=wanted))
+    assert [int(frame.decode().max()) for frame in source] == [255] * 3
+    assert source.problems == []
