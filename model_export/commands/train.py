@@ -99,7 +99,9 @@ def train(
             from model_export.data.values import load_halves
 
             if share is not None or reading != type(reading)():
-                raise UsageError('--split, --group-by and --skip-damaged are for classes')
+                raise UsageError(
+                    '--split, --group-by, --skip-damaged and --image-range are for classes'
+                )
             parts = load_halves(data, recipe)
             trainer = Trainer(model, parts.training, parts.held_out, out, data=parts.fingerprint)
         else:

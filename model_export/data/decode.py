@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
@@ -16,7 +17,9 @@ from tqdm import tqdm
 from eevit_ros.errors import EevitError
 from eevit_ros.images.compressed import decode_photo
 from eevit_ros.images.picture_file import picture_format
+from eevit_ros.images.pixel_range import PixelRange
 from eevit_ros.images.resize import Image
+from eevit_ros.images.settings import Range
 from model_export.errors import ModelExportError
 
 # Where an image is, in words, and its file or bytes; None if the bytes are missing.
@@ -42,6 +45,7 @@ def decode_all(
     count: int,
     damaged: list[Damaged] | None = None,
     cure: str = 'repair or remove them',
+    black_white: Range | str | None = None,
 ) -> Iterator[Image]:
     """Decode files to RGB uint8 (H, W, 3) in their order, on all cores.
 
@@ -53,25 +57,31 @@ def decode_all(
         count: How many there are.
         damaged: Where to put those that cannot be read or decoded, instead of raising.
         cure: What to do about them, for the error.
+        black_white: Black and white of images of more than 8 bits a channel, as the parameter
+            `image_range`; 'auto' takes each image's own.
 
     Raises:
         ModelExportError: Files cannot be read or decoded; names ten and counts all. Raised after
             the last image, so that the count is right.
     """
     bad: list[Damaged] = [] if damaged is None else damaged
+    dark: list[str] = []
     files, number = iter(files), 0
+    decode = partial(_decode, black_white=black_white, dark=dark)
     with (
         ThreadPoolExecutor() as pool,
         tqdm(total=count, desc='reading images', delay=_SHOW_AFTER_S, disable=None) as bar,
     ):
         while batch := list(islice(files, _BATCH)):
-            for (where, _), image in zip(batch, pool.map(_decode, batch), strict=True):
+            for (where, _), image in zip(batch, pool.map(decode, batch), strict=True):
                 if isinstance(image, str):
                     bad.append(Damaged(number, f'{where} {image}'))
                 else:
                     yield image
                 number += 1
             bar.update(len(batch))
+    if dark:
+        print(f'warning: {len(dark)} of {count} images: {dark[0]} (--image-range)')
     if damaged is None and bad:
         raise ModelExportError(f'{in_words(bad, count)}: {cure}')
 
@@ -87,8 +97,8 @@ def first_ten(words: Sequence[str]) -> str:
     return '; '.join(words[:_NAMED]) + '; ...' * (len(words) > _NAMED)
 
 
-def _decode(file: Encoded) -> Image | str:
-    """Return the image, or what is wrong with it."""
+def _decode(file: Encoded, black_white: Range | str | None, dark: list[str]) -> Image | str:
+    """Return the image, or what is wrong with it; note in `dark` if its range hides it."""
     data = file[1]
     try:
         data = data.read_bytes() if isinstance(data, Path) else data
@@ -97,16 +107,20 @@ def _decode(file: Encoded) -> Image | str:
     if not data:
         return 'is empty'
     if picture_format(data):
+        values = PixelRange(black_white)
         try:
-            return decode_photo(data, 'the file')
+            image = decode_photo(data, 'the file', values=values)
         except EevitError as err:
             return f'is not decoded: {err}'
+        if values.warning:
+            dark.append(values.warning)
+        return image
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:  # too many pixels, for example
-        image = None
-    if image is None:
+        found = None
+    if found is None:
         if data[4:12] in _HEIC:
             return 'is HEIC, which OpenCV does not read: convert it to JPEG'
         return 'is damaged, or not an image that OpenCV reads'
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    return np.asarray(cv2.cvtColor(found, cv2.COLOR_BGR2RGB), np.uint8)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from eevit_ros.images.settings import Range, image_range
 from model_export.data.dataset import Dataset
 from model_export.data.decode import SKIP, Damaged, decode_all, first_ten, in_words
 from model_export.data.groups import FOLDER, group_names
@@ -36,10 +37,20 @@ class Reading:
     Attributes:
         group_by: What belongs together, see `groups.BY`; with 'folder', classes may hold folders.
         skip_damaged: Whether files that cannot be decoded are left out, and not refused.
+        black_white: As of `decode_all`.
     """
 
     group_by: str | None = None
     skip_damaged: bool = False
+    black_white: Range | str | None = None
+
+    def __post_init__(self) -> None:
+        """Take a range as JSON keeps it.
+
+        Raises:
+            EevitError: It is none.
+        """
+        object.__setattr__(self, 'black_white', image_range(self.black_white))
 
 
 def load_folder(
@@ -83,7 +94,7 @@ def load_folder(
         print(f'skipped {len(others)} files in {folder} that are not images, such as {others[0]}')
     damaged: list[Damaged] | None = [] if wrong or reading.skip_damaged else None
     files_and_names = ((str(path), path) for path in paths)
-    decoded = decode_all(files_and_names, len(paths), damaged, SKIP)
+    decoded = decode_all(files_and_names, len(paths), damaged, SKIP, reading.black_white)
     if wrong:  # all that is wrong is told at once
         for _ in decoded:
             pass

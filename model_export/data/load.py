@@ -85,7 +85,7 @@ def load_split(
         from model_export.data.tables import load_tables
 
         _check_no_groups(folder, reading)
-        return load_tables(files, columns, image_size, reading.skip_damaged)
+        return load_tables(files, columns, image_size, reading)
     if not images:
         raise ModelExportError(_nothing_found(folder, split))
     if columns:

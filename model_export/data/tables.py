@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from model_export.data.columns import Columns, choose_columns
 from model_export.data.dataset import Dataset
 from model_export.data.decode import SKIP, Damaged, Encoded, decode_all, in_words
+from model_export.data.folder import Reading
 from model_export.data.squares import to_squares
 from model_export.errors import ModelExportError
 
@@ -25,7 +26,10 @@ _PART = re.compile(r'-(\d+)-of-(\d+)$')
 
 
 def load_tables(
-    files: list[Path], columns: tuple[str, ...], image_size: int, skip_damaged: bool = False
+    files: list[Path],
+    columns: tuple[str, ...],
+    image_size: int,
+    reading: Reading = Reading(),  # noqa: B008 (frozen)
 ) -> Dataset:
     """Load the rows of all `files`, in order.
 
@@ -33,7 +37,7 @@ def load_tables(
         files: Parquet files, or Arrow files of either kind (stream or file).
         columns: Names of the image and label column, as far as the user gives them.
         image_size: Size that images are cropped and resized to, see `to_squares`.
-        skip_damaged: Whether images that cannot be decoded are left out, and not refused.
+        reading: How the images are read; groups are not made.
 
     Raises:
         ModelExportError: A part is missing, the columns are ambiguous, or a row has no label or no
@@ -49,8 +53,9 @@ def load_tables(
     if not labels:
         raise ModelExportError(f'{files[0]} holds no images')
     numbers, names = _numbered(labels, chosen, files)
-    damaged: list[Damaged] | None = [] if skip_damaged else None
-    images = decode_all(_images(files, chosen.image), len(labels), damaged, SKIP)
+    damaged: list[Damaged] | None = [] if reading.skip_damaged else None
+    files_of_rows = _images(files, chosen.image)
+    images = decode_all(files_of_rows, len(labels), damaged, SKIP, reading.black_white)
     squares = to_squares(images, len(labels), image_size)
     if damaged:
         print(f'skipped damaged images: {in_words(damaged, len(labels))}')

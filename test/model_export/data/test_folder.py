@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 
-from model_export.data import load_split
+from model_export.commands.reading_options import add_reading_options, reading_of
+from model_export.data import Reading, load_split
 from model_export.errors import ModelExportError
 from test.model_export.data.image_files import png, write_classes
 
@@ -76,3 +81,33 @@ def test_test_images_that_are_training_images_are_counted(
     assert 'warning: 2 test images' in capsys.readouterr().out
     load_split(tmp_path, 'train', 24)
     assert capsys.readouterr().out == ''
+
+
+@pytest.mark.parametrize('wanted', [[0, 4095], 'auto', None])
+def test_photos_of_12_bits_are_read_in_a_range(
+    tmp_path: Path, wanted: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deep = np.tile(np.linspace(0, 4095, 24).astype(np.uint16), (24, 1))
+    for name in ('ant', 'cat'):
+        (tmp_path / 'train' / name).mkdir(parents=True)
+        PIL.Image.fromarray(deep).save(tmp_path / 'train' / name / 'a.png')
+    # As a training keeps it.
+    reading = Reading(**json.loads(json.dumps(asdict(Reading(black_white=wanted)))))
+    image = next(iter(load_split(tmp_path, 'train', 24, reading).images))
+    printed = capsys.readouterr().out
+    if wanted is None:
+        assert image.max() == 16
+        assert 'warning: 2 of 2 images: the images use only the low 12 bits' in printed
+    else:
+        assert abs(image[..., 0] - deep / 4095 * 255).max() <= 7
+        assert 'warning' not in printed
+
+
+def test_a_range_is_an_option_of_commands() -> None:
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    add_reading_options(parser)
+    for text, expected in (('0,4095', (0, 4095)), ('auto', 'auto')):
+        assert reading_of(parser.parse_args(['--image-range', text])).black_white == expected
+    for text in ('4095', '3,3', 'dark', '1,2,3'):
+        with pytest.raises(argparse.ArgumentError, match='must be BLACK,WHITE'):
+            parser.parse_args(['--image-range', text])
