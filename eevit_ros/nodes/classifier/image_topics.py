@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from rclpy.node import Node
 
+from eevit_ros.parameters.topics import ANNOTATED
+
 RAW = 'raw'
 _MOST_NAMED = 3
 
@@ -29,7 +31,7 @@ def other_images(
     """Return which topics carry images that the node is not set to, and the arguments for them.
 
     Args:
-        node: Node that asks; its own topics do not count.
+        node: Node that asks; annotated images do not count.
         image: As in `candidates`.
         transport: Transport that the node is set to.
         types: Message type of each transport.
@@ -56,11 +58,11 @@ def publishes(node: Node, topic: str, type_name: str) -> bool:
 
 
 def _image_topics(node: Node, types: Mapping[str, str]) -> list[tuple[str, str]]:
-    own = f'{node.get_fully_qualified_name()}/'
+    drawn = ANNOTATED.name.lstrip('~')  # by this node, or by another one of its kind
     return [
         (topic, kind)
         for topic, kinds in node.get_topic_names_and_types()
-        if not topic.startswith(own)
+        if not topic.endswith(drawn)
         for kind in kinds
         if kind in types.values() and publishes(node, topic, kind)
     ]
