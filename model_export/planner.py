@@ -20,7 +20,7 @@ from typing import Any
 import torch
 import yaml
 
-from model_export.errors import ModelExportError
+from model_export.errors import UsageError
 from model_export.network.early_exit import EarlyExitViT
 from model_export.network.fold import fold
 from model_export.network.macs import count_run
@@ -72,15 +72,15 @@ def place(
         ModelExportError: There is no such scheme, or the exits do not fit in.
     """
     if scheme not in SCHEMES:
-        raise ModelExportError(f'scheme must be one of {SCHEMES}. Got {scheme!r}')
+        raise UsageError(f'scheme must be one of {SCHEMES}. Got {scheme!r}')
     if first is not None and scheme != 'uniform':
-        raise ModelExportError(f'first can be chosen with the scheme uniform only. Got {scheme!r}')
+        raise UsageError(f'first can be chosen with the scheme uniform only. Got {scheme!r}')
     last = backbone.layers - 1
     if first is not None and not 1 <= first <= last:
-        raise ModelExportError(f'first must be in 1 to {last}. Got {first}')
+        raise UsageError(f'first must be in 1 to {last}. Got {first}')
     room = last - (first or 1) + 1
     if not 1 <= count <= room:
-        raise ModelExportError(f'the number of exits must be in 1 to {room}. Got {count}')
+        raise UsageError(f'the number of exits must be in 1 to {room}. Got {count}')
     if scheme == 'uniform':
         layers = equal_steps(costs(backbone, num_classes), count, first)
     else:

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eevit_ros.policies.threshold_search import exits_taken
-from model_export.errors import ModelExportError
+from model_export.errors import UsageError
 
 Losses = npt.NDArray[np.int8]
 Test = Callable[[Losses, float, float], bool]
@@ -87,11 +87,11 @@ def certify(
         test: Test of whether a mean is below epsilon, at level delta.
 
     Raises:
-        ModelExportError: Epsilon or delta is not within (0, 1).
+        UsageError: Epsilon or delta is not within (0, 1).
     """
     for name, value in (('risk', epsilon), ('delta', delta)):
         if not 0 < value < 1:
-            raise ModelExportError(f'--{name} must be a share within (0, 1). Got {value}')
+            raise UsageError(f'--{name} must be a share within (0, 1). Got {value}')
     for passed, thresholds in enumerate(family):
         taken = exits_taken(measure, np.array(thresholds, np.float32))
         if not test(accuracy_gap(right, taken), epsilon, delta):

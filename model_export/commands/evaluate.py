@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from eevit_ros.errors import EevitError
 from eevit_ros.policies import NAMES, build_policy
 from eevit_ros.policies.operating_point import OperatingPoint, measure_exits, operating_point
 from eevit_ros.policies.threshold_search import exits_taken
@@ -184,12 +185,16 @@ def evaluate_policy(
         ModelExportError: The data set has other classes than the model.
         EevitError: The policy or the thresholds do not fit the model.
     """
-    from eevit_ros.model.engine import check_thresholds
+    from eevit_ros.model.engine import Engine, check_thresholds
     from model_export.measuring.answers import answers
 
+    exits = len(Engine(model).metadata.exit_layers)
+    try:
+        values = check_thresholds(thresholds, exits)
+    except EevitError as err:
+        raise UsageError(f'--thresholds: {err}') from err
     found = answers(model, data, 'test', limit, reading=reading)
     meta = found.metadata
-    values = check_thresholds(thresholds, len(meta.exit_layers))
     measures = measure_exits(
         build_policy(policy_name, meta.accuracy), np.clip(found.probabilities, 0, 1)
     )

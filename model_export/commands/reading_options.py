@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.settings import AUTO, Range, image_range
-from model_export.data import Reading
-from model_export.data.groups import BY
 
-GROUP_BY_HELP = f'images that belong together and stay on one side: {BY}'
+if TYPE_CHECKING:
+    from model_export.data import Reading
 
 
 def add_reading_options(parser: argparse.ArgumentParser) -> None:
     """Add `--group-by`, `--skip-damaged` and `--image-range`."""
-    parser.add_argument('--group-by', metavar='HOW', help=GROUP_BY_HELP)
+    parser.add_argument(
+        '--group-by',
+        metavar='HOW',
+        help="images that belong together and stay on one side: 'folder' (CLASS/GROUP/*), 'burst' "
+        "(near-equal neighbours), or a pattern of file names, such as '^track_[0-9]+'",
+    )
     parser.add_argument(
         '--skip-damaged',
         action='store_true',
@@ -31,6 +36,8 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
 
 def reading_of(args: argparse.Namespace) -> Reading:
     """Return how the data are read."""
+    from model_export.data import Reading  # slow, and needs what a robot has not
+
     return Reading(args.group_by, args.skip_damaged, args.image_range)
 
 

@@ -22,7 +22,7 @@ from eevit_ros.policies import build_policy
 from eevit_ros.policies.operating_point import measure_exits
 from eevit_ros.policies.threshold_search import exits_taken
 from model_export.data import Reading, check_classes, fingerprint, load_split
-from model_export.errors import ModelExportError
+from model_export.errors import UsageError
 from model_export.progress import progress
 
 
@@ -77,7 +77,7 @@ def answers(
         EevitError: The model cannot be read or run.
     """
     if limit is not None and limit < 1:
-        raise ModelExportError(f'--limit must be at least 1. Got {limit}')
+        raise UsageError(f'--limit must be at least 1. Got {limit}')
     engine = Engine(model)
     meta = engine.metadata
     dataset = load_split(data, split, meta.input_height, reading)

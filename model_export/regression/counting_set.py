@@ -16,7 +16,7 @@ from tqdm import tqdm
 from eevit_ros.images.resize import Image
 from model_export.data import load_split
 from model_export.data.values import COLUMNS
-from model_export.errors import ModelExportError
+from model_export.errors import ModelExportError, UsageError
 
 CLASSES = ('apple', 'orange', 'pear', 'sweet_pepper')
 MOST = 10  # objects in an image
@@ -44,9 +44,9 @@ def make_counting_set(
     """
     for name, value, least in (('train', train, 1), ('test', test, 1), ('size', size, 32)):
         if value < least:
-            raise ModelExportError(f'--{name} must be at least {least}. Got {value}')
+            raise UsageError(f'--{name} must be at least {least}. Got {value}')
     if seed < 0:
-        raise ModelExportError(f'--seed must be at least 0. Got {seed}')
+        raise UsageError(f'--seed must be at least 0. Got {seed}')
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ModelExportError(f'{out} is not empty: choose another --out')
     objects = [_objects(data, split) for split in ('train', 'test')]

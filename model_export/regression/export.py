@@ -14,7 +14,7 @@ from eevit_ros.images.resize import Image
 from model_export.calibration.held_out import CHECKED_IMAGES
 from model_export.data import RULE, evaluation_batch
 from model_export.data.values import load_halves
-from model_export.errors import ModelExportError
+from model_export.errors import ModelExportError, UsageError
 from model_export.export.check import TOLERANCE
 from model_export.export.onnx_writer import (
     ExportForm,
@@ -69,7 +69,7 @@ def export(run: Path, data: Path, out: Path, *, max_rise: float) -> None:
             negative, or ONNX Runtime and torch differ.
     """
     if not max_rise >= 0:  # this way NaN is refused too
-        raise ModelExportError(f'--max-rise must be at least 0. Got {max_rise}')
+        raise UsageError(f'--max-rise must be at least 0. Got {max_rise}')
     trained, _ = load_model(run, task='regression')
     recipe = trained.recipe
     size = recipe.backbone.image_size

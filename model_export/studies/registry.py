@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from model_export.errors import ModelExportError
+from model_export.errors import UsageError
 from model_export.studies.report import Study
 
 
@@ -90,10 +90,10 @@ def run_study(name: str, inputs: StudyInputs) -> Study:
         ModelExportError: There is no such study, or one of its inputs is missing.
     """
     if name not in STUDIES:
-        raise ModelExportError(f'study must be one of {tuple(STUDIES)}. Got {name!r}')
+        raise UsageError(f'study must be one of {tuple(STUDIES)}. Got {name!r}')
     missing = missing_inputs(name, inputs)
     if missing:
-        raise ModelExportError(f'study {name} needs --{" --".join(missing)}')
+        raise UsageError(f'study {name} needs --{" --".join(missing)}')
     study: Callable[[StudyInputs], Study] = import_module(
         f'model_export.studies.{name}.study'
     ).study

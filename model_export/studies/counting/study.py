@@ -12,7 +12,7 @@ from eevit_ros.images.resize import Image
 from eevit_ros.model.check import read_model
 from model_export.data import evaluation_batch
 from model_export.data.values import load_values
-from model_export.errors import ModelExportError
+from model_export.errors import ModelExportError, UsageError
 from model_export.progress import progress
 from model_export.regression.model_file import RegressionMetadata
 from model_export.regression.policy import (
@@ -53,7 +53,7 @@ def study(inputs: StudyInputs) -> Study:
     """
     assert inputs.model is not None and inputs.data is not None
     if inputs.limit is not None and inputs.limit < 1:
-        raise ModelExportError(f'--limit must be at least 1. Got {inputs.limit}')
+        raise UsageError(f'--limit must be at least 1. Got {inputs.limit}')
     model = read_model(inputs.model)
     try:
         session = RegressionSession(model)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model_export.data import Dataset
-from model_export.errors import ModelExportError
+from model_export.errors import ModelExportError, UsageError
 from model_export.network.early_exit import EarlyExitViT
 from model_export.network.predict import BATCH_SIZE, best_device, has_bfloat16
 from model_export.studies.registry import StudyInputs
@@ -52,9 +52,9 @@ class Budget:
     def __post_init__(self) -> None:
         """Refuse budgets without a training step."""
         if self.images < BATCH:
-            raise ModelExportError(f'--images must be at least {BATCH}. Got {self.images}')
+            raise UsageError(f'--images must be at least {BATCH}. Got {self.images}')
         if self.epochs < 1:
-            raise ModelExportError(f'--epochs must be at least 1. Got {self.epochs}')
+            raise UsageError(f'--epochs must be at least 1. Got {self.epochs}')
 
 
 @dataclass(frozen=True)

@@ -200,7 +200,7 @@ def test_export_refuses_other_data_and_classifiers(
     assert main(['export-regression', str(home / 'run'), *other, *out]) == 1
     assert 'was trained on other data (240 images' in capsys.readouterr().err
     own = ['--data', str(home / 'data'), '--max-rise', '-1']
-    assert main(['export-regression', str(home / 'run'), *own, *out]) == 1
+    assert main(['export-regression', str(home / 'run'), *own, *out]) == 2
     assert '--max-rise must be at least 0. Got -1.0' in capsys.readouterr().err
 
 

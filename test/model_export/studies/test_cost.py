@@ -105,7 +105,7 @@ def test_a_study_that_fails_does_not_cost_the_others(
 
 
 def test_a_missing_input_is_named(tmp_path: Path, capsys: Any) -> None:
-    assert main(['study', 'cost', '--out', str(tmp_path)]) == 1
+    assert main(['study', 'cost', '--out', str(tmp_path)]) == 2
     assert 'study cost needs --weights' in capsys.readouterr().err
 
 
