@@ -104,18 +104,19 @@ class Camera:
     def publishers(self) -> PublisherCount:
         """Return who publishes on the topic now; turn to another one where nobody does."""
         count = self._watch.count()
-        if count == 0 and (found := next(filter(self._is_published, self._names), None)):
+        others = [name for name in self._names if name != self.topic]
+        if count == 0 and (found := next(filter(self._is_published, others), None)):
             self._node.get_logger().info(f'images are on {found}, not on {self.topic}')
             self._node.destroy_subscription(self._subscription)
             self._open(found)
             count = self._watch.count()
         unheard = self._watch.unheard()
-        others = ''
+        elsewhere = ''
         if count == 0 or unheard:
-            others = other_images(
+            elsewhere = other_images(
                 self._node, self._image, self._transport, TYPES, anywhere=count == 0
             )
-        return PublisherCount(self.topic, count, unheard, others)
+        return PublisherCount(self.topic, count, unheard, elsewhere)
 
     def close(self) -> None:
         """Take no more frames, discard the one that waits, and end the work."""
