@@ -14,7 +14,7 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from eevit_ros.launching.dds_profile import dds_environment, default_profile
-from eevit_ros.launching.shared import existing_file, respawn_only_crashes
+from eevit_ros.launching.shared import ends_with_launch, existing_file, respawn_only_crashes
 from eevit_ros.parameters.classifier import TRANSPORTS
 from launch import LaunchContext, LaunchDescription
 
@@ -104,7 +104,7 @@ def start_classifier(context: LaunchContext) -> list[Node]:
             parameters=[existing_file('params_file', given), explicit],
             remappings=[('image', given['image'])],
             ros_arguments=['--log-level', given['log_level']],
-            additional_env=dds_environment(given, DDS_PROFILE),
+            additional_env={**dds_environment(given, DDS_PROFILE), **ends_with_launch()},
             output='screen',
             respawn=LaunchConfiguration('respawn'),
             respawn_delay=2.0,

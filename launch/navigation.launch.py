@@ -14,7 +14,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from eevit_ros.launching.shared import existing_file, respawn_only_crashes
+from eevit_ros.launching.shared import ends_with_launch, existing_file, respawn_only_crashes
 from launch import LaunchContext, LaunchDescription
 
 SHARE = Path(get_package_share_directory('eevit_ros'))
@@ -93,6 +93,7 @@ def start_governor(context: LaunchContext) -> list[Node]:
                 *((topic, given[topic]) for topic in TOPICS),
             ],
             ros_arguments=['--log-level', given['log_level']],
+            additional_env=ends_with_launch(),
             output='screen',
             respawn=LaunchConfiguration('respawn'),
             # Until it is back, the robot keeps to the last limit.

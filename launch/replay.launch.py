@@ -22,6 +22,7 @@ from launch_ros.parameter_descriptions import ParameterValue
 from eevit_ros.launching import rosbag2_cli as rosbag2
 from eevit_ros.launching.dds_profile import dds_environment, default_profile
 from eevit_ros.launching.replay import LaunchedReplay
+from eevit_ros.launching.shared import ends_with_launch
 from eevit_ros.nodes.bags.player import PlayerSettings
 from eevit_ros.parameters.topics import CLASSIFIER_NODE, FRAME, RECORDED, SPEED_LIMIT
 from eevit_ros.replay.errors import ReplayError
@@ -202,7 +203,7 @@ def own_player(given: dict[str, str], frames: str, environment: dict[str, str]) 
         parameters=[{**texts, **own}],
         remappings=[('image', given['image'])],
         ros_arguments=['--log-level', given['log_level']],
-        additional_env=environment,
+        additional_env={**environment, **ends_with_launch()},
         output='screen',
     )
 
@@ -217,6 +218,7 @@ def own_recorder(given: dict[str, str]) -> Node:
         parameters=[{'output': ParameterValue(str(output), value_type=str)}],
         remappings=[('speed_limit', given['speed_limit'])],
         ros_arguments=['--log-level', given['log_level']],
+        additional_env=ends_with_launch(),
         output='screen',
     )
 

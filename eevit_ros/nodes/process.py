@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import rclpy
 from rclpy.signals import SignalHandlerOptions
@@ -14,6 +17,11 @@ EXIT_NOT_CONFIGURED = 2
 """Exit code when the model or a parameter is wrong: a restart would not help."""
 
 SPIN_S = 0.1
+
+LAUNCH_PID = 'EEVIT_ROS_LAUNCH_PID'
+"""Variable by which the launch files name their process; a node ends with it."""
+
+PR_SET_PDEATHSIG = 1  # of Linux' sys/prctl.h
 
 
 def run(name: str, body: Callable[[threading.Event], int], args: list[str] | None) -> int:
@@ -31,6 +39,7 @@ def run(name: str, body: Callable[[threading.Event], int], args: list[str] | Non
     # rclpy's own handlers would shut the context down under the node's publishers.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    _end_with_launch(stop)
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as err:  # malformed --ros-args or parameter file
@@ -40,6 +49,19 @@ def run(name: str, body: Callable[[threading.Event], int], args: list[str] | Non
         return body(stop)
     finally:
         rclpy.shutdown()
+
+
+def _end_with_launch(stop: threading.Event) -> None:
+    """Have the kernel end this process in order when the launch that started it is gone.
+
+    `ros2 launch` ends what it started on SIGINT, but leaves it running on SIGTERM and SIGKILL.
+    """
+    launch = os.environ.get(LAUNCH_PID)
+    if launch is None or not sys.platform.startswith('linux'):
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != int(launch) and not Path('/proc', launch).exists():  # too late to be told
+        stop.set()
 
 
 def _hint(error: str) -> str:

@@ -57,11 +57,15 @@ class Processes:
         self.exit_codes.append(event.returncode)
 
 
+def ros2_launch_command(launch_file: str, arguments: dict[str, str], *options: str) -> list[str]:
+    command = ['ros2', 'launch', '--noninteractive', *options, 'eevit_ros', launch_file]
+    return [*command, *(f'{name}:={value}' for name, value in arguments.items())]
+
+
 def ros2_launch(launch_file: str, arguments: dict[str, str], *options: str) -> tuple[int, str]:
     """Run the command until it ends by itself; return its exit code and all that it printed."""
-    command = ['ros2', 'launch', '--noninteractive', *options, 'eevit_ros', launch_file]
     done = subprocess.run(
-        [*command, *(f'{name}:={value}' for name, value in arguments.items())],
+        ros2_launch_command(launch_file, arguments, *options),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

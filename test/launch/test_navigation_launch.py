@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +23,12 @@ from rcl_interfaces.srv import GetParameters  # noqa: E402
 from harness.classifier_peer import BLACK, WHITE, ClassifierPeer, raw_image  # noqa: E402
 from harness.ros_process import DEADLINE_S, RosPeer  # noqa: E402
 from harness.tiny_model import write_tiny_model  # noqa: E402
-from test.launch.launched_processes import Processes, processes_with, ros2_launch  # noqa: E402
+from test.launch.launched_processes import (  # noqa: E402
+    Processes,
+    processes_with,
+    ros2_launch,
+    ros2_launch_command,
+)
 
 nav2_msgs = pytest.importorskip('nav2_msgs.msg', reason='nav2_msgs is not installed')
 
@@ -157,29 +166,63 @@ def test_scales_commands_between_the_topics_given(camera, limits, peer):
     )
 
 
-@launch_pytest.fixture
-def refused(processes, peer, arguments):
-    Path(arguments['governor_params_file']).write_text('/**: {ros__parameters: {floor: 0.0}}')
-    return processes.watched(LAUNCH_FILE, **arguments)
+@pytest.fixture
+def launch(arguments, peer) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Return a function that starts `ros2 launch`; it and what it started end with the test."""
+    started = []
+
+    def start(**changes: str) -> subprocess.Popen[bytes]:
+        command = ros2_launch_command(LAUNCH_FILE, {**arguments, **changes})
+        started.append(subprocess.Popen(command, start_new_session=True))
+        return started[-1]
+
+    yield start
+    for process in started:
+        if processes_with(f'ROS_DOMAIN_ID={peer.domain_id}'):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
-@pytest.mark.launch(fixture=refused)
-def test_a_refused_parameter_ends_the_governor_alone(camera, processes, launch_service):
-    camera.until(lambda: processes.exit_codes, 'the end of the governor')
-    # Far longer than the delay of a respawn: the classifier answers meanwhile.
-    camera.until_answer(lambda: raw_image(WHITE))
+@pytest.mark.parametrize('refused', ['classifier', 'speed_governor'])
+def test_a_node_that_is_refused_ends_alone_and_the_launch_fails_in_the_end(
+    peer, launch, arguments, refused
+):
+    if refused == 'speed_governor':
+        Path(arguments['governor_params_file']).write_text('/**: {ros__parameters: {floor: 0.0}}')
+    else:
+        arguments['model'] = '/no/such/model.onnx'
+    (left,) = {'classifier', 'speed_governor'} - {refused}
+    process = launch()
+    peer.until(lambda: len(nodes_of(peer)) == 2, 'both nodes')
+    peer.until(lambda: nodes_of(peer) == [left], 'the end of the one')
+    # Twice the longer delay of a respawn.
+    until = time.monotonic() + 4.0
+    peer.until(lambda: time.monotonic() > until, 'the time in which it would start again')
 
-    assert processes.exit_codes == [2]
-    assert len(processes.pids['speed_governor']) == 1
-    assert not launch_service.task.done()
+    assert nodes_of(peer) == [left]
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    peer.until(lambda: process.poll() is not None, 'the end of the launch')
+    assert process.returncode == 1
+
+
+def nodes_of(peer: RosPeer) -> list[str]:
+    """Return the names of our executables that run in the peer's domain."""
+    names = []
+    for folder in processes_with(f'ROS_DOMAIN_ID={peer.domain_id}'):
+        with contextlib.suppress(OSError):  # it has just ended
+            words = (folder / 'cmdline').read_text().split('\0')
+            names += [Path(word).name for word in words if '/lib/eevit_ros/' in word]
+    return sorted(names)
 
 
 def test_says_why_the_governor_was_refused(peer, arguments):
     Path(arguments['governor_params_file']).write_text('/**: {ros__parameters: {unit: knots}}')
 
     # Without a model the classifier ends, too, and with it the launch.
-    _, output = ros2_launch(LAUNCH_FILE, {**arguments, 'model': '/no/such/model.onnx'})
+    code, output = ros2_launch(LAUNCH_FILE, {**arguments, 'model': '/no/such/model.onnx'})
 
+    assert code == 1
     assert "parameter 'unit' must be one of percentage, mps. Got 'knots'" in output
     assert 'NOTHING LIMITS THE SPEED' in output
     assert output.count('process started') == 2
@@ -194,6 +237,17 @@ def test_refuses_a_file_that_is_not_there_and_leaves_nothing_behind(peer, argume
     assert f"{argument}: there is no file '/no/such/file'" in output
     # launch does not end what it has started when it ends by such an error.
     assert not processes_with(f'ROS_DOMAIN_ID={peer.domain_id}')
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_however_the_launch_ends_no_node_is_left(peer, limits, launch, number):
+    """As systemd, docker stop or an operator end it: the process of the launch alone."""
+    process = launch()
+    peer.until(lambda: limits and len(nodes_of(peer)) == 2, 'both nodes')
+    process.send_signal(number)
+    peer.until(lambda: process.poll() is not None, 'the end of the launch')
+    peer.until(lambda: not nodes_of(peer), 'the end of the nodes')
+    assert limits[-1].speed_limit == pytest.approx(FLOOR)
 
 
 def test_shows_the_arguments_of_both_nodes(peer):
