@@ -85,7 +85,7 @@ _SCENERY = SEEDS_WITHOUT_REPETITION * SIGNS  # where in each half its pictures b
 DEVELOPMENT, REPORT = 'development', 'report'
 PARTS = {
     DEVELOPMENT: Part(range(1000, 1100), range(HALF, HALF + 80), range(HALF + _SCENERY, 2 * HALF)),
-    REPORT: Part(range(200), range(_SCENERY), range(_SCENERY, HALF)),
+    REPORT: Part(range(200), range(120), range(_SCENERY, HALF)),
 }
 
 

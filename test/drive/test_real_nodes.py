@@ -23,10 +23,16 @@ pytest.importorskip('nav2_msgs', reason='needs nav2_msgs: `make test` builds it'
 
 from drive.client import Client  # noqa: E402
 from drive.journey import Frame, Journey, drive_at_constant_speed  # noqa: E402
+from drive.policy import RATE  # noqa: E402
 from drive.real_nodes import drive_in_real_time, real_nodes  # noqa: E402
 from drive.robot import ACCELERATION_MPS2, FLOOR, TOP_SPEED_MPS  # noqa: E402
 from drive.scene.pictures import Image  # noqa: E402
 from drive.scene.world import Sign, World  # noqa: E402
+from drive.simulated import drive_in_no_time  # noqa: E402
+from eevit_ros.model.compute import Compute
+from eevit_ros.model.engine import Engine
+from eevit_ros.perception.perception import Perception, PerceptionSettings
+from eevit_ros.speed.rate import RateSettings
 from harness.domains import THIS_COMPUTER
 from harness.ros_process import claim_domain  # noqa: E402
 from harness.tiny_model import write_tiny_model  # noqa: E402
@@ -37,15 +43,19 @@ WORLD = World(0, ('full light',), (Sign(3.5, 0, 'full light'),), (1,), length_m=
 
 
 @pytest.fixture(scope='module')
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_model(tmp_path_factory.mktemp('model') / 'tiny.onnx')
+
+
+@pytest.fixture(scope='module')
+def client(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Iterator[Client]:
     folder = tmp_path_factory.mktemp('nodes')
-    model = write_tiny_model(folder / 'tiny.onnx')
     with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
         domain_id, lock = claim_domain()
         stack.enter_context(lock)
         for name, value in {**THIS_COMPUTER, 'ROS_DOMAIN_ID': str(domain_id)}.items():
             patch.setenv(name, value)
-        yield stack.enter_context(real_nodes('lane_test', folder, model))
+        yield stack.enter_context(real_nodes('lane_test', folder, tiny))
 
 
 def shoot(frame: Frame) -> Image:
@@ -83,6 +93,21 @@ def test_a_drive_in_real_time_obeys_the_limit_of_the_real_nodes(client: Client) 
     (sign,) = journey.signs()
     assert sign['read_m'] is not None
     assert 0 < len(frames) <= found['frames_sent']
+
+
+def test_a_drive_in_no_time_is_that_behind_the_real_nodes(client: Client, tiny: Path) -> None:
+    real = Journey(WORLD, lambda picture: 'class 0')
+    found = drive_in_real_time(client, real, shoot, lambda share: None)
+    engine = Engine(tiny, compute=Compute(provider='cpu', threads=1))
+    settings = PerceptionSettings(rate=RateSettings(floor=FLOOR, **RATE))
+    perception = Perception(engine, settings)
+    age_s = float(np.median([frame['age_ms'] for frame in found['frames']])) / 1000
+    simulated = Journey(WORLD, lambda picture: 'class 0')
+    drive_in_no_time(simulated, perception, lambda frame: perception.observe(shoot(frame)), age_s)
+    # a second is what a busy computer may lose on so short a path
+    assert simulated.time_s == pytest.approx(real.time_s, abs=1.0)
+    ours, theirs = simulated.signs()[0]['read_m'], real.signs()[0]['read_m']
+    assert ours == pytest.approx(theirs, abs=0.3)
 
 
 def test_every_drive_starts_at_the_floor_with_nothing_of_the_one_before(client: Client) -> None:

@@ -1,0 +1,125 @@
+"""What the paths of a world tell: time against missed signs, and the time saved at equal risk.
+
+Risk is the share of signs that are missed: over all of them, or in the worst zone, that is under
+the condition where it is highest. Intervals are of 95 % by a bootstrap that draws paths and
+pictures, both with replacement (Owen, The pigeonhole bootstrap, 2007): paths share pictures, so
+drawing paths alone would make the intervals too narrow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from drive.study.fleet import Driven, Route, Values
+from eevit_ros.reporting.interval import Interval
+
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Time and risk of K settings. B draws of the bootstrap; the first is all paths, each once.
+
+    Attributes:
+        seconds: float64 (B, K), mean of the paths.
+        rates: float64 (B, K, conditions), share of missed signs in each condition.
+        total: float64 (B, K), share of missed signs.
+    """
+
+    seconds: Values
+    rates: Values
+    total: Values
+
+    @property
+    def worst(self) -> Values:
+        """Share of missed signs where it is highest, (B, K)."""
+        worst: Values = self.rates.max(-1)
+        return worst
+
+    def setting(self, number: int) -> Curve:
+        """Return one setting."""
+        one = slice(number, number + 1)
+        return Curve(self.seconds[:, one], self.rates[:, one], self.total[:, one])
+
+
+class Weigher:
+    """Weighs the paths and signs of a route in each draw of the bootstrap."""
+
+    def __init__(self, route: Route, resamples: int = RESAMPLES) -> None:
+        """Draw, always the same."""
+        rng = np.random.default_rng(0)
+        self._kinds = len(route.paths.conditions)
+        self._condition = route.condition.ravel()
+        pictures = route.paths.sign_picture
+        number = np.unique(pictures, return_inverse=True)[1].reshape(pictures.shape)
+        paths, count = len(pictures), int(number.max()) + 1
+        drawn = rng.multinomial(paths, np.full(paths, 1 / paths), resamples)
+        self._paths = np.concatenate([np.ones((1, paths)), drawn])
+        of_picture = np.concatenate(
+            [np.ones((1, count)), rng.multinomial(count, np.full(count, 1 / count), resamples)]
+        )
+        signs = self._paths[:, :, np.newaxis] * of_picture[:, number]
+        self._signs = signs.reshape(len(signs), -1).astype(np.float32)
+
+    def curve(self, driven: Driven) -> Curve:
+        """Return time and risk of every setting in every draw."""
+        seconds = self._paths @ driven.seconds.T / self._paths.sum(1, keepdims=True)
+        missed = driven.missed.reshape(len(driven.missed), -1).T.astype(np.float32)
+        lost, all_signs = [], []
+        for kind in range(self._kinds):
+            there = self._condition == kind
+            weights = self._signs[:, there]
+            lost.append(weights @ missed[there])
+            all_signs.append(weights.sum(1, keepdims=True))
+        lost_signs, signs = np.stack(lost, -1), np.stack(all_signs, -1)
+        total = lost_signs.sum(-1) / signs.sum(-1)
+        return Curve(seconds, (lost_signs / signs).astype(np.float64), total.astype(np.float64))
+
+
+def seconds_at(risk: Values, curve_risk: Values, curve_seconds: Values) -> Values:
+    """Return the time that a curve needs for a risk, in each draw.
+
+    Outside the curve its end counts.
+
+    Args:
+        risk: float64 (B,).
+        curve_risk: float64 (B, K), of the curve's settings.
+        curve_seconds: float64 (B, K), their times.
+    """
+    found = []
+    for wanted, risks, seconds in zip(risk, curve_risk, curve_seconds, strict=True):
+        order = np.argsort(-seconds, kind='stable')  # the slowest first: the risk rises
+        rising = np.maximum.accumulate(risks[order])
+        found.append(np.interp(wanted, rising, seconds[order]))
+    return np.array(found)
+
+
+def saved(law: Curve, constant: Curve, *, worst: bool = True) -> Values:
+    """Return the share of time that a setting saves against a constant speed of its risk. (B,)."""
+    risk, risks = (c.worst if worst else c.total for c in (law, constant))
+    return 1 - law.seconds[:, 0] / seconds_at(risk[:, 0], risks, constant.seconds)
+
+
+def missed_at_same_time(law: Curve, constant: Curve, signs: int, *, worst: bool = False) -> Values:
+    """Return how many more of `signs` are missed than at a constant speed of its time. (B,)."""
+    risk, risks = (c.worst if worst else c.total for c in (law, constant))
+    found = [
+        np.interp(seconds, times[::-1], there[::-1])
+        for seconds, times, there in zip(law.seconds[:, 0], constant.seconds, risks, strict=True)
+    ]
+    more: Values = signs * (risk[:, 0] - np.array(found))
+    return more
+
+
+def interval(draws: Values) -> Interval:
+    """Return the value of all paths and its 95 % interval, from the draws."""
+    low, high = np.nanpercentile(draws[1:], (2.5, 97.5))
+    return Interval(float(draws[0]), float(low), float(high))
+
+
+def gains(law: Values, oracles: Sequence[Values]) -> list[float]:
+    """Return the share of each oracle's saving that a law's saving is, of all paths."""
+    return [float(law[0] / oracle[0]) if oracle[0] > 0 else float('nan') for oracle in oracles]
