@@ -158,7 +158,8 @@ def _warn_of_bursts(dataset: Dataset) -> None:
     from model_export.data.groups import BURST, near_equal
 
     count = min(len(dataset), _COMPARED)
-    found = near_equal(dataset.images[np.arange(count)], dataset.labels[:count])
+    part = dataset.subset(np.arange(count))
+    found = near_equal(part.names, part.labels, part.images)
     if found > _FEW * count:
         print(
             f'warning: {found} of {count} images are nearly equal to the one before: held-out '

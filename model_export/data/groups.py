@@ -109,13 +109,14 @@ def draw_exactly(groups: Groups, count: int, seed: int) -> tuple[Indices, Indice
     return np.sort(np.concatenate([held, more])), np.setdiff1d(last, more)
 
 
-def near_equal(images: Images, labels: Indices) -> int:
+def near_equal(names: Sequence[str], labels: Indices, images: Images) -> int:
     """Count the images that are nearly equal to the one before, of the same class."""
-    signatures = [_signature(image) for image in images]
+    order = sorted(range(len(names)), key=lambda i: (labels[i], _natural(names[i])))
+    signatures = [_signature(images[i]) for i in order]
     return sum(
         _alike(signatures[i - 1], signatures[i])
-        for i in range(1, len(labels))
-        if labels[i - 1] == labels[i]
+        for i in range(1, len(order))
+        if labels[order[i - 1]] == labels[order[i]]
     )
 
 
@@ -124,7 +125,7 @@ def _bursts(paths: Sequence[Path], labels: Indices, root: Path, images: Images) 
 
     A group is named after its first file.
     """
-    order = sorted(range(len(paths)), key=lambda i: (labels[i], _natural(paths[i])))
+    order = sorted(range(len(paths)), key=lambda i: (labels[i], _natural(str(paths[i]))))
     first_of = list(range(len(paths)))
     seen: dict[tuple[int, bytes], int] = {}
     before: tuple[int, Image] | None = None
@@ -154,9 +155,9 @@ def _alike(a: Image, b: Image) -> bool:
     return bool((x * y).mean() > _ALIKE * deviations[0] * deviations[1])
 
 
-def _natural(path: Path) -> list[tuple[int, str]]:
+def _natural(name: str) -> list[tuple[int, str]]:
     """Return what sorts frame_2 before frame_10."""
-    parts = re.split(r'(\d+)', str(path))
+    parts = re.split(r'(\d+)', name)
     return [(int(part), '') if part.isdigit() else (0, part) for part in parts]
 
 

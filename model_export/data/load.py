@@ -23,6 +23,7 @@ from model_export.data.split_list import NAME as LIST
 from model_export.data.split_list import (
     SHARE,
     SplitList,
+    one_name,
     options_of,
     read_split_list,
     write_split_list,
@@ -144,14 +145,17 @@ def _load_listed(
 ) -> Dataset:
     """Load the images that the list of a folder names, or the others."""
     reading = replace(reading, group_by=reading.group_by or listed.group_by)
-    missing = sorted(name for name in listed.names if not (folder / name).is_file())
-    if missing:
+    there = {one_name(path.relative_to(folder).as_posix()) for path in folder.rglob('*')}
+    if missing := sorted(listed.names - there):
         raise ModelExportError(
             f'{folder / LIST} lists {len(missing)} images that are not there: '
             f'{first_ten(missing)}. Restore them, or delete their lines'
         )
     return load_folder(
-        folder, image_size, reading, lambda name: (name in listed.names) == (split == 'test')
+        folder,
+        image_size,
+        reading,
+        lambda name: (one_name(name) in listed.names) == (split == 'test'),
     )
 
 
@@ -225,9 +229,6 @@ def _nothing_found(folder: Path, split: str) -> str:
             f'{folder} is one split ({name}), not {split}: save a DatasetDict with train and test'
         )
     inside = visible(folder)
-    for path in inside:
-        if path.is_dir() and any(any(_find(path, name)) for name in _NAMES):
-            return f'no {split} data in {folder}, but data in {path}: give that folder'
     alone = not any(any(_find(folder, name)) for name in _NAMES)
     if alone and split != 'validation' and holds_classes(folder, nested=True):
         return (
@@ -235,6 +236,12 @@ def _nothing_found(folder: Path, split: str) -> str:
             f'--split {SHARE:g} (with --group-by {FOLDER} if classes hold folders), and lists it '
             f'in {LIST}, where the other commands find it; or make train/ and test/ yourself'
         )
+    for path in inside:
+        if path.is_dir() and (
+            any(any(_find(path, name)) for name in _NAMES)
+            or (alone and holds_classes(path, nested=False))
+        ):
+            return f'no {split} data in {folder}, but data in {path}: give that folder'
     names = [path.name + '/' * path.is_dir() for path in inside]
     found = ', '.join(names[:8]) + ', ...' * (len(names) > 8) if names else 'nothing'
     return (

@@ -6,6 +6,7 @@ It is written once, by `train`, and every command obeys it; what it does not lis
 from __future__ import annotations
 
 import os
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +27,7 @@ class SplitList:
     """Test images of a folder, and how they were drawn.
 
     Attributes:
-        names: Files relative to the folder, with `/`.
+        names: Files relative to the folder, with `/`, as `one_name` writes them.
         made_by: Options that made it: `0.2 --group-by burst`.
     """
 
@@ -50,14 +51,19 @@ def read_split_list(folder: Path) -> SplitList | None:
     if not path.is_file():
         return None
     try:
-        lines = path.read_text(encoding='utf-8').splitlines()
+        lines = [line.rstrip('\r') for line in path.read_text(encoding='utf-8').split('\n')]
     except (OSError, UnicodeDecodeError) as err:
         raise ModelExportError(f'cannot read {path}: {err}') from err
-    names = frozenset(line.strip() for line in lines if line.strip() and line[0] != '#')
+    names = frozenset(one_name(line) for line in lines if line and not line.startswith('# '))
     if not names:
         raise ModelExportError(f'{path} lists no images: delete it to draw anew')
     made_by = next((x.removeprefix(_MADE_BY) for x in lines if x.startswith(_MADE_BY)), '')
     return SplitList(names, made_by)
+
+
+def one_name(name: str) -> str:
+    """Return a name as the list is compared: an accent is written in two ways."""
+    return unicodedata.normalize('NFC', name)
 
 
 def options_of(share: float, group_by: str) -> str:

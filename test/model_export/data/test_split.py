@@ -79,6 +79,22 @@ def test_a_split_is_for_classes_alone(tmp_path: Path) -> None:
     assert not (tmp_path / LIST).exists()
 
 
+def test_a_list_may_have_been_edited_elsewhere(tmp_path: Path) -> None:
+    composed, split = (unicodedata.normalize(form, 'mürbe') for form in ('NFC', 'NFD'))
+    photos(tmp_path, composed, '#1 spaced ')
+    listed = [f'{split}/0.png', '#1 spaced /1.png']
+    (tmp_path / LIST).write_bytes('\r\n'.join(['# by hand', '', *listed, '']).encode())
+    test = load_split(tmp_path, 'test', 24)
+    assert test.names == ('#1 spaced /1.png', f'{composed}/0.png')
+    assert len(load_split(tmp_path, 'train', 24)) == 18 and test.groups is None
+
+
+def test_a_folder_around_the_folder_of_classes_is_told(tmp_path: Path) -> None:
+    photos(tmp_path / 'outer' / 'photos', 'ant', 'bee')
+    with pytest.raises(ModelExportError, match=r'but data in .*photos: give that folder'):
+        load_split(tmp_path / 'outer', 'train', 24)
+
+
 @pytest.mark.parametrize('content', [b'', b'# made by hand\n', b'\xff\xfe'])
 def test_a_list_that_lists_nothing_is_refused(content: bytes, tmp_path: Path) -> None:
     photos(tmp_path, 'ant', 'bee')
