@@ -21,10 +21,15 @@ from demo.bag import SHIPPED_BAG, read_bag
 from eevit_ros.images.compressed import decode_compressed
 from harness.classifier_peer import compressed_bytes, stamp_now
 from harness.ros_process import SENSOR_DATA
+from harness.videos import packets
 
 TOPIC = '/camera/image_raw'
 SIZES = {'640x480': (480, 640), '1920x1080': (1080, 1920)}
-FORMATS = {'bgr8': (TOPIC, Image), 'jpeg': (f'{TOPIC}/compressed', CompressedImage)}
+FORMATS = {
+    'bgr8': (TOPIC, Image),
+    'jpeg': (f'{TOPIC}/compressed', CompressedImage),
+    'h264': (f'{TOPIC}/compressed', CompressedImage),
+}
 PICTURES = 24
 NOISE = 2.0  # standard deviation of a sensor's, of 255: without it large JPEGs were too small
 QUALITY = 90
@@ -52,11 +57,11 @@ def camera_messages(size: tuple[int, int], kind: str) -> list[Any]:
 
     Args:
         size: Height and width; the bag's 640x480 are enlarged and lose top and bottom.
-        kind: A key of `FORMATS`.
+        kind: A key of `FORMATS`. Video begins with a key frame, so that it may start again.
     """
     rng = np.random.default_rng(0)
     frames = read_bag(SHIPPED_BAG)
-    messages = []
+    images = []
     for frame in frames[:: len(frames) // PICTURES][:PICTURES]:
         image = np.ascontiguousarray(decode_compressed(frame.jpeg, 'jpeg')[:, :, ::-1])  # BGR
         height, width = size
@@ -66,9 +71,12 @@ def camera_messages(size: tuple[int, int], kind: str) -> list[Any]:
             large = cv2.resize(image, whole, interpolation=cv2.INTER_CUBIC)
             image = np.asarray(large, np.uint8)[top : top + height]
         noise = rng.standard_normal(image.shape, np.float32) * NOISE
-        noisy = np.clip(image + noise, 0, 255).astype(np.uint8)
-        messages.append(_message(noisy, kind))
-    return messages
+        images.append(np.clip(image + noise, 0, 255).astype(np.uint8))
+    if kind == 'h264':
+        rgb = [np.ascontiguousarray(image[:, :, ::-1]) for image in images]
+        stream = packets(rgb, preset='veryfast', tune='zerolatency', g=str(PICTURES))
+        return [compressed_bytes(packet, 'h264') for packet in stream]
+    return [_message(image, kind) for image in images]
 
 
 def _message(bgr: np.ndarray, kind: str) -> Any:

@@ -15,12 +15,14 @@ from typing import Any
 
 from eevit_ros.images.decoder import Decoder
 from eevit_ros.images.resize import Image, InputSize
-from eevit_ros.nodes.classifier import activation, camera, frame
+from eevit_ros.images.stream import StreamDecoder
+from eevit_ros.nodes.classifier import activation, camera, frame, stream
 from eevit_ros.nodes.classifier import node as classifier_node
 from eevit_ros.nodes.classifier.publishers import Publishers
 
 ROWS: list[dict[str, float]] = []
 CAME: dict[int, float] = {}  # by stamp; seconds
+PACKETS: dict[int, float] = {}  # by stamp; seconds that a packet of video took
 TAKEN: list[tuple[float, float]] = [(0.0, 0.0)]  # when the frame at hand was taken, and decoded
 
 
@@ -31,6 +33,19 @@ class TimedCamera(camera.Camera):
         stamp = message.header.stamp
         CAME[stamp.sec * 1_000_000_000 + stamp.nanosec] = time.perf_counter()
         super()._on_image(message)
+
+
+class TimedDecoder(StreamDecoder[frame.Frame]):
+    """Notes how long a packet of video takes."""
+
+    def decode(
+        self, packet: bytes, codec: str, about: frame.Frame
+    ) -> list[tuple[frame.Frame, Any]]:
+        """See `StreamDecoder`."""
+        began = time.perf_counter()
+        pictures = super().decode(packet, codec, about)
+        PACKETS[about.stamp_ns] = time.perf_counter() - began
+        return pictures
 
 
 class TimedFrame(frame.Frame):
@@ -51,12 +66,13 @@ class TimedPublishers(Publishers):
         """See `Publishers`."""
         super().send_answer(header, image, record, **options)
         done, result = time.perf_counter(), record.result
-        came = CAME.pop(header.stamp.sec * 1_000_000_000 + header.stamp.nanosec)
+        stamp_ns = header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
+        came, packet = CAME.pop(stamp_ns), PACKETS.pop(stamp_ns, 0.0)
         taken, decoded = TAKEN[0]
         own = (done - came) * 1e3 - result.inference_ms
         parts = {
-            'waiting': (taken - came) * 1e3,
-            'decoding': (decoded - taken) * 1e3,
+            'waiting': (taken - came - packet) * 1e3,
+            'decoding': (decoded - taken + packet) * 1e3,
             'resizing': result.preprocess_ms,
         }
         ROWS.append(
@@ -73,6 +89,7 @@ def main() -> int:
     """Run the node, then write the rows; returns the node's exit code."""
     out = Path(sys.argv[1])
     camera.Frame = TimedFrame  # type: ignore[misc]
+    stream.StreamDecoder = TimedDecoder  # type: ignore[attr-defined]
     activation.Camera = TimedCamera  # type: ignore[attr-defined]
     classifier_node.Publishers = TimedPublishers  # type: ignore[attr-defined]
     code = classifier_node.main(sys.argv[2:])

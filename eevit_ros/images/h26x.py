@@ -6,6 +6,7 @@ Packets are in the form of annex B of both standards: units after a start code o
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice
 
 from eevit_ros.images.picture_file import picture_format
@@ -16,13 +17,14 @@ _START = b'\x00\x00\x01'
 _MOST_UNITS = 64  # before the first picture of a packet
 _SET_BYTES = 1000  # of a parameter set
 _HEADER_BYTES = 40  # of a slice: enough for all that comes before and in its frame number
-_H264_IDR, _H264_PARAMETERS = 5, 7
+_H264_IDR, _H264_PARAMETERS, _H265_PARAMETERS = 5, 7, 33
 _H264_PICTURES = {1, _H264_IDR}
 _H264_FIRST = {1, 5, 6, 7, 8, 9}  # with what a packet may begin
 _H265_FIRST = {*range(22), *range(32, 41)}
 _WITH_CHROMA_FORMAT = {100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135}
 
 
+@lru_cache(maxsize=64)
 def codec_named(text: str) -> str:
     """Return the codec that a message's format or encoding names; '' for none of the two.
 
@@ -76,6 +78,8 @@ class PacketWatch:
 
     Attributes:
         complete: Whether no H.264 picture is known to be missing before the last packet.
+        parameters_came: Whether a sequence parameter set did, without which nothing can be decoded.
+        parts: Whether a packet began within a picture.
     """
 
     def __init__(self, codec: str) -> None:
@@ -84,20 +88,23 @@ class PacketWatch:
         self._parameters: _Parameters | None = None
         self._reference = 0
         self.complete = True
+        self.parameters_came = self.parts = False
 
     def has_picture(self, packet: bytes) -> bool:
         """Take a packet; return whether a picture is in it, or only what decoding needs."""
         self.complete = True
         for unit in islice(units(packet), _MOST_UNITS):
-            if not len(unit):
+            if len(unit) < 3:
                 continue
-            if not self._h264:
-                if unit[0] >> 1 & 63 < 32:
-                    return True
-            elif unit[0] & 31 == _H264_PARAMETERS:
-                self._parameters = _parameters(unit)
-            elif unit[0] & 31 in _H264_PICTURES:
-                self._number(unit)
+            kind = unit[0] & 31 if self._h264 else unit[0] >> 1 & 63
+            if kind == (_H264_PARAMETERS if self._h264 else _H265_PARAMETERS):
+                self.parameters_came = True
+                self._parameters = _parameters(unit) if self._h264 else None
+            elif kind in _H264_PICTURES if self._h264 else kind < 32:
+                # Both begin with what is 1 in the first slice: 0 in Exp-Golomb code, or a flag.
+                self.parts = self.parts or not unit[1 if self._h264 else 2] & 0x80
+                if self._h264:
+                    self._number(unit)
                 return True
         return False
 

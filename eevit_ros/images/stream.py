@@ -22,6 +22,11 @@ _NO_KEY_FRAME = (
     'interval)'
 )
 _MISSING = 'packets before it are missing: what follows waits for a key frame'
+_NO_PARAMETERS = (
+    'no parameter sets (SPS, PPS) have come: let the encoder send them with each key frame (such '
+    'as repeat-headers=1, config-interval=-1)'
+)
+_PARTS = 'messages hold parts of pictures: let each hold one (alignment=au)'
 _DAMAGED = 'the stream is damaged: what follows waits for a key frame'
 
 
@@ -82,6 +87,10 @@ class StreamDecoder(Generic[T]):
             self.why = _DAMAGED
         if self._whole.waiting:
             self.withheld += 1
+            if self._watch.parts:
+                self.why = _PARTS
+            elif not self._watch.parameters_came:
+                self.why = _NO_PARAMETERS
             return []
         self.why = ''
         if waited and pictures and pictures[0].pts is not None:

@@ -92,12 +92,14 @@ class WholePictures:
         except self._av.FFmpegError:
             self.lose()
             return []
+        # Not every decoder marks its key frames, but then the container does.
+        marked = packet.is_keyframe and self._context.name != SHOWS_DAMAGE
         whole = []
         for picture in pictures:
             if picture.is_corrupt:
                 self.lose()
                 continue
-            if picture.key_frame or self._context.name == KEEPS_BACK:
+            if picture.key_frame or marked or self._context.name == KEEPS_BACK:
                 self.waiting = False
             if not self.waiting:
                 whole.append(picture)

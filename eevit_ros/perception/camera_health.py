@@ -181,19 +181,18 @@ class CameraHealth:
         """Repetitions of the same frame in a row."""
         return self._repetition.repeats
 
-    def look(self, data: array[int] | bytes) -> None:
-        """Compare a picture with the one before, see `FrozenCamera.update`."""
-        self.frozen = self._repetition.update(data)
-
     def update(self, stamp_ns: int, data: array[int] | bytes | None, now_s: float) -> None:
-        """Take a frame: its stamp, its bytes, and when it came.
+        """Take a frame: its stamp, its bytes (see `FrozenCamera.update`), and when it came.
 
-        Its bytes are None where they tell nothing: packets of a video never repeat, so that
-        whoever decodes them must `look` at the pictures.
+        Of a packet of video the bytes are None: whoever decodes it takes the `picture`.
         """
         self.received += 1
         self.received_s = now_s
-        if data is not None:
-            self.look(data)
-        self.stamps.update(stamp_ns, now_s, repeated=self.repeats > 0)
         self.rate.update(stamp_ns, now_s)
+        if data is not None:
+            self.picture(stamp_ns, data, now_s)
+
+    def picture(self, stamp_ns: int, data: array[int] | bytes, now_s: float) -> None:
+        """Take a picture, in the order of time."""
+        self.frozen = self._repetition.update(data)
+        self.stamps.update(stamp_ns, now_s, repeated=self.repeats > 0)

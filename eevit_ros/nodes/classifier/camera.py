@@ -33,7 +33,7 @@ TYPES = dict(zip(TRANSPORTS, IMAGE.types, strict=True))
 
 # The codec of a message by its transport; '' for an image.
 CODECS: dict[str, Callable[[Any], str]] = {
-    'raw': lambda message: '',
+    'raw': lambda message: codec_named(message.encoding),  # some drivers put video there
     'compressed': lambda message: codec_of(message.format, bytes(message.data[:16])),
     'ffmpeg': lambda message: _video_codec(message.encoding),
     'foxglove': lambda message: _video_codec(message.format),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from queue import Queue
@@ -84,5 +85,6 @@ class Stream:
     def _decode(self, frame: Frame, codec: str) -> None:
         packet = frame.message.data.tobytes()
         for of, picture in self._decoder.decode(packet, codec, frame):
-            self._health.look(brightness(picture))
-            self._show(replace(of, picture=picture, frozen=self._health.frozen))
+            self._health.picture(of.stamp_ns, brightness(picture), time.monotonic())
+            frozen, useless = self._health.frozen, bool(self._health.stamps.fault)
+            self._show(replace(of, picture=picture, frozen=frozen, useless_stamps=useless))

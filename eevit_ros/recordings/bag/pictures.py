@@ -14,7 +14,12 @@ from eevit_ros.images.resize import InputSize
 from eevit_ros.images.settings import ImageSettings
 from eevit_ros.images.stream import StreamDecoder
 from eevit_ros.images.video import brightness
-from eevit_ros.recordings.bag.messages import COMPRESSED_IMAGE, FFMPEG_PACKET, IMAGE
+from eevit_ros.recordings.bag.messages import (
+    COMPRESSED_IMAGE,
+    COMPRESSED_VIDEO,
+    FFMPEG_PACKET,
+    IMAGE,
+)
 from eevit_ros.recordings.source import Decode
 
 
@@ -56,12 +61,12 @@ class Pictures:
     def of(self, kind: str, message: Any, stamp_ns: int) -> list[Picture]:
         """Return the pictures that are complete with a message of one of `IMAGE_TYPES`."""
         data = message.data.tobytes()
-        if kind == IMAGE:
+        if kind == IMAGE and not (codec := codec_named(message.encoding)):
             return [Picture(stamp_ns, data, '', partial(self._decoder.image, message), message)]
         if kind == COMPRESSED_IMAGE and not (codec := codec_of(message.format, data)):
             decode = partial(self._decoder.compressed, data, message.format)
             return [Picture(stamp_ns, data, picture_format(data), decode, message)]
-        if kind != COMPRESSED_IMAGE:
+        if kind in (FFMPEG_PACKET, COMPRESSED_VIDEO):
             name = message.encoding if kind == FFMPEG_PACKET else message.format
             codec = codec_named(name) or name
         try:

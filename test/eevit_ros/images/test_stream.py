@@ -126,6 +126,34 @@ def test_parameter_sets_in_a_packet_of_their_own_are_no_error():
     assert (decoder.withheld, decoder.why) == (0, '')
 
 
+def test_parameter_sets_that_never_come_are_told():
+    key, *stream = camera_packets(moving(GROUP), 'h264')
+    decoder = StreamDecoder()
+    for packet in [without_parameters(key)[1], *stream]:
+        assert decoder.decode(packet, 'h264', 0) == []
+    assert 'repeat-headers' in decoder.why
+
+
+def test_pictures_in_parts_are_told():
+    stream = packets(moving(GROUP), 'libx264', slices='4', tune='zerolatency')
+    units = [b'\0\0\1' + unit for packet in stream for unit in packet.split(b'\0\0\1')[1:]]
+    assert len(units) >= 4 * GROUP
+    decoder = StreamDecoder()
+    for unit in units:
+        decoder.decode(unit, 'h264', 0)
+    assert 'alignment=au' in decoder.why
+
+
+@CODECS
+def test_a_picture_may_have_several_slices(codec):
+    more = {'slices': '4'} if codec == 'h264' else {'x265-params': 'log-level=none:slices=2'}
+    encoder = {'h264': 'libx264', 'hevc': 'libx265'}[codec]
+    stream = packets(moving(GROUP, 256, 256), encoder, tune='zerolatency', **more)
+    numbers, decoder = shown(stream, codec)
+    assert numbers == list(range(GROUP))
+    assert decoder.why == ''
+
+
 @CODECS
 def test_the_size_may_change(codec):
     stream = camera_packets(moving(GROUP), codec)

@@ -236,6 +236,18 @@ def test_lost_messages_are_a_warning_once(running: Watched) -> None:
     assert (later.level, later.values['lost_in_transport']) == (OK, '4')
 
 
+def test_packets_without_a_picture_are_told_with_the_reason(running: Watched) -> None:
+    running.camera.withheld, running.camera.withheld_why = 3, 'no key frame has come yet'
+    found = running.report(2.0)
+    assert (found.level, found.values['withheld']) == (ERROR, '3')
+    assert '3 video packet(s) gave no picture: no key frame' in found.message
+    running.camera.withheld, running.camera.withheld_why = 5, ''
+    found = running.report(2.0)
+    assert found.level == WARN
+    assert '2 video packet(s)' in found.message
+    assert running.report(2.0).level == OK
+
+
 def test_gaps_in_the_stamps_point_to_the_shared_memory_profile() -> None:
     watched = Watched()
     for i in range(100):

@@ -115,6 +115,13 @@ def test_colours_are_those_that_were_filmed(tmp_path, codec, pix_fmt, tags):
         assert abs(frame.decode().reshape(-1, 3).mean(axis=0) - (200, 60, 30)).max() < 4
 
 
+def test_a_decoder_that_marks_no_key_frames_shows_all(tmp_path):
+    path = write_video(tmp_path / 'x.mov', colours(COUNT), codec='qtrle', pix_fmt='rgb24')
+    source = open_source(path, None)
+    assert len(list(source)) == COUNT
+    assert source.problems == []
+
+
 def matrix_of(turns: int, mirror: bool) -> list[int]:
     """Return a, b, u, c, d, v, x, y, w for quarter turns clockwise, mirrored before."""
     a, b, c, d = [(1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0)][turns]

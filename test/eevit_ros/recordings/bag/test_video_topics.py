@@ -14,13 +14,14 @@ from eevit_ros.errors import EevitError
 from eevit_ros.recordings.bag.messages import COMPRESSED_VIDEO, FFMPEG_PACKET
 from eevit_ros.recordings.open import open_source
 from eevit_ros.replay.running.clock import live
-from harness.bags import CAMERA, COMPRESSED, ROS2, STEP_NS, header, stamp_of, write_bag
+from harness.bags import CAMERA, COMPRESSED, IMAGE, ROS2, STEP_NS, header, stamp_of, write_bag
 from harness.paths import ROOT
 from harness.videos import GROUP, camera_packets, colours, moving
 
 COUNT = 3 * GROUP
 LATE_NS = 5_000_000
 TOPICS = {
+    IMAGE: CAMERA,  # so do the drivers of some drones
     COMPRESSED: f'{CAMERA}/compressed',
     FFMPEG_PACKET: f'{CAMERA}/ffmpeg',
     COMPRESSED_VIDEO: f'{CAMERA}/foxglove',
@@ -34,6 +35,8 @@ def message(kind: str, stamp_ns: int, packet: bytes, codec: str):
     data = np.frombuffer(packet, np.uint8)
     if kind == COMPRESSED:
         return ROS2.types[kind](header(stamp_ns), codec, data)
+    if kind == IMAGE:
+        return ROS2.types[kind](header(stamp_ns), 0, 0, codec, 0, 0, data)
     if kind == FFMPEG_PACKET:
         encoding = f'{codec};yuv420p;bgr8;bgr8'
         return ROS2.types[kind](header(stamp_ns), 128, 96, encoding, 0, 0, False, data)
