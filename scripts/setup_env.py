@@ -4,9 +4,9 @@
 
 With a sourced ROS installation the environment builds on it; without one, rclpy comes from PyPI
 and the message packages in interfaces/ are built here. Level oldest has no ROS, only the oldest
-packages that the robot side promises to run with. A second run does only what changed. While
-work is going on, a file named `unfinished` lies in the environment: a run that finds one left
-behind starts over.
+packages that the robot side and replay promise to run with. A second run does only what changed.
+While work is going on, a file named `unfinished` lies in the environment: a run that finds one
+left behind starts over.
 """
 
 from __future__ import annotations
@@ -202,7 +202,7 @@ class Environment:
         self.pip('installing test tools', [*self.requirements('test'), *numpy])
 
     def install_oldest(self) -> None:
-        """Installs the oldest packages that the robot side runs with, and what its tests need."""
+        """Installs the oldest packages that robot side and replay run with, and what tests need."""
         self.pip('installing the oldest packages', ['-r', str(OLDEST)])
 
     def build_interface(self, package: str) -> None:

@@ -25,11 +25,18 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         # Here, so that --help answers at once and a missing package is named in one line.
         from eevit_ros.replay import commands
-    except ImportError as err:
+    except ModuleNotFoundError as err:
         extra = EXTRAS.get(err.name or '', 'replay')
         print(
             f"replay: {err.name} is missing: pip install 'eevit_ros[{extra}]', or from a checkout "
             f"pip install '.[{extra}]'",
+            file=sys.stderr,
+        )
+        return FAILED
+    except ImportError as err:
+        print(
+            f'replay: {err}: a package is too old or broken: pip install --upgrade '
+            f"'eevit_ros[replay]', or from a checkout pip install --upgrade '.[replay]'",
             file=sys.stderr,
         )
         return FAILED

@@ -96,8 +96,21 @@ def test_the_oldest_packages_are_those_of_the_document() -> None:
     pins = [match for line in lines if (match := re.match(r'([\w-]+)==([\d.]+)', line))]
     table = (ROOT / 'docs' / 'platforms.md').read_text().partition('| Python | NumPy |')[2]
     listed = set(re.findall(r'\b\d+\.\d+\.\d+\b', table.partition('\n\n')[0]))
-    pinned = {'.'.join(pin[2].split('.')[:3]) for pin in pins if pin[1] != 'onnx'}
+    robot = ('numpy', 'onnxruntime', 'opencv-python-headless')
+    pinned = {'.'.join(pin[2].split('.')[:3]) for pin in pins if pin[1] in robot}
     assert listed == pinned
+
+
+@pytest.mark.parametrize('extra', ['cpu', 'opencv', 'demo', 'video', 'replay', 'cluster'])
+def test_the_oldest_of_each_requirement_is_tested(
+    config: configparser.ConfigParser, extra: str
+) -> None:
+    lines = (ROOT / 'constraints-oldest.txt').read_text().splitlines()
+    pins = dict(re.findall(r'^([\w-]+)==(\d+\.\d+)', '\n'.join(reversed(lines)), re.MULTILINE))
+    for line in config['options.extras_require'][extra].split():
+        name, _, least = line.partition('>=')
+        # Of some there are no wheels so old.
+        assert [int(x) for x in pins[name].split('.')] >= [int(x) for x in least.split('.')[:2]]
 
 
 @pytest.mark.parametrize('folder', ['launch', 'config', 'models'])

@@ -297,7 +297,8 @@ def _run(stop: threading.Event) -> int:
         from eevit_ros.recordings.open import open_source
     except ImportError as err:
         log.fatal(
-            f'{err}: playing needs more packages; install them: pip install rosbags mcap zstandard'
+            f'{err}: playing needs more or newer packages; install them: pip install '
+            "'rosbags>=0.11.6' mcap zstandard"
         )
         return EXIT_FAILED
     try:

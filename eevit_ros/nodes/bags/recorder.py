@@ -169,7 +169,10 @@ def _run(stop: threading.Event) -> int:
     try:
         from eevit_ros.recordings.bag.writer import RawBag
     except ImportError as err:
-        log.fatal(f'{err}: recording needs more packages; install them: pip install rosbags')
+        log.fatal(
+            f'{err}: recording needs more or newer packages; install them: pip install '
+            "'rosbags>=0.11.6'"
+        )
         return EXIT_FAILED
     try:
         node = BagRecorder()

@@ -91,8 +91,10 @@ def _classes(answered: pd.DataFrame) -> list[dict[str, Any]]:
     """Return a row for each true class; without truth, for each answered class."""
     labelled = answered[answered['right'].notna()]
     key = 'truth' if len(labelled) else 'label'
+    among = labelled if len(labelled) else answered
     rows = []
-    for name, group in (labelled if len(labelled) else answered).groupby(key, observed=True):
+    # As text: before pandas 2 categories were in the order in which they appeared.
+    for name, group in among.groupby(among[key].astype(str)):
         wrong = group.loc[group['right'] == 0, 'label'].astype(str)
         rows.append(
             {

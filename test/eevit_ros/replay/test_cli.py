@@ -97,6 +97,21 @@ def test_a_missing_package_is_named_with_the_command_that_brings_it(
     assert line.startswith(f"replay: {package} is missing: pip install 'eevit_ros[{extra}]'")
 
 
+OLD = """
+import sys, rosbags.rosbag2
+del rosbags.rosbag2.CompressionMode, rosbags.rosbag2.StoragePlugin
+from eevit_ros.replay.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_package_that_is_too_old_is_not_called_missing() -> None:
+    ran = python(OLD, 'run', 'bag')
+    assert ran.returncode == 1
+    (line,) = ran.stderr.splitlines()
+    assert 'rosbags' in line and 'pip install --upgrade' in line
+
+
 def test_workers_without_dask_are_told_how_to_get_it(
     bag: Path, basics: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
@@ -359,6 +374,7 @@ def test_the_output_bag_says_what_the_table_says(tmp_path: Path, tiny_path: Path
 
 @pytest.mark.usefixtures('undrawn')
 def test_parquet_holds_the_same_table(bag: Path, basics: list[str], tmp_path: Path) -> None:
+    pytest.importorskip('pyarrow', reason='no extra that replay needs brings it')
     assert main(['run', str(bag), *basics, '--parquet']) == 0
     parquet = pd.read_parquet(tmp_path / 'out' / 'frames.parquet')
     rows = pd.read_csv(tmp_path / 'out' / 'frames.csv', keep_default_na=False)
