@@ -147,8 +147,8 @@ def start(context: LaunchContext, replay: LaunchedReplay) -> list[LaunchDescript
         replay.watch(player=player, recorder=recorder)
         return [recorder, player]
     images = full_name(given['image'], given)
-    if given['transport'] != 'raw':
-        images += f'/{given["transport"]}'
+    suffix = '' if given['transport'] == 'raw' else f'/{given["transport"]}'
+    images = f'{images.removesuffix(suffix)}{suffix}'
     player, recorder = rosbag2_player(given, images, environment), rosbag2_recorder(given)
     replay.watch(player=player, recorder=recorder, summary=partial(summary, dict(given), frames))
     # Started paused: rosbag2's recorder, too, subscribes only once it has received the time.

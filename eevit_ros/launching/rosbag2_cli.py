@@ -10,6 +10,8 @@ import yaml
 
 from eevit_ros.parameters.classifier import TRANSPORTS
 from eevit_ros.parameters.topics import IMAGE
+from eevit_ros.recordings.bag.listing import METADATA, list_parts
+from eevit_ros.recordings.errors import RecordingError
 from eevit_ros.replay.errors import ReplayError
 
 RECORDED_AS = dict(zip(IMAGE.types, TRANSPORTS, strict=True))
@@ -25,8 +27,11 @@ def is_installed() -> bool:
 
 
 def is_bag(path: Path) -> bool:
-    """Return whether the path is a bag as rosbag2 writes it: a folder with metadata."""
-    return (path / 'metadata.yaml').is_file()
+    """Return whether rosbag2 plays all of a path: a folder whose metadata names what is there."""
+    try:
+        return (path / METADATA).is_file() and not list_parts(path).problems
+    except (RecordingError, OSError):
+        return False
 
 
 def recorded_images(path: Path, topic: str) -> tuple[str, str, int]:

@@ -143,8 +143,9 @@ def open_truth(spec: str | None, source: Source) -> Truth:
         named = isinstance(source, FolderSource) and source.classes
         return Truth('names of the folders' if named else '')
     path = Path(spec)
-    # A topic starts with a slash; so does many a file.
-    if spec.startswith('/') and path.suffix.lower() != '.csv' and not path.is_file():
+    # A topic has slashes, so has many a file, and a missing file is no topic.
+    may_be_topic = spec.startswith('/') or ('/' in spec and not path.suffix)
+    if may_be_topic and path.suffix.lower() != '.csv' and not path.is_file():
         stamped = source.stamped_labels(spec)
         labels = [Label(stamp, stamp, name, '') for stamp, name in stamped.items() if name]
         if not labels:

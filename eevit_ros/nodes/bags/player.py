@@ -67,11 +67,13 @@ class PlayerSettings:
     bag: str = parameter(
         '', 'Path of a bag, a video or a folder of pictures; ~ is the home folder.'
     )
-    topic: str = parameter('', "Topic of a bag's images. Empty: the only one.")
+    topic: str = parameter(
+        '', "Topic of a bag's images, as recorded, or its base name. Empty: the only one."
+    )
     transport: str = parameter(
         'raw',
         'raw: sensor_msgs/Image on `image`. compressed: the recorded JPEG and PNG files, '
-        'unchanged, on `image`/compressed.',
+        'unchanged, on `image`/compressed, or on `image` if its name ends so.',
         choices=('raw', 'compressed'),
     )
     rate: float = parameter(1.0, 'Playback speed; 1 is the recorded pace.', 0.01, 100.0)
@@ -117,8 +119,17 @@ class BagPlayer(Node):
         # Created before the images' publisher, so that a subscriber discovers the clock first.
         self._clock_publisher = self.create_publisher(Clock, '/clock', 10)
         topic = self.resolve_topic_name('image')
+        # The full name that `ros2 topic list` shows will do, too.
+        names_compressed = topic.endswith('/compressed')
         if self._compressed:
-            self._images = self.create_publisher(CompressedImage, f'{topic}/compressed', QOS)
+            name = topic if names_compressed else f'{topic}/compressed'
+            self._images = self.create_publisher(CompressedImage, name, QOS)
+        elif names_compressed:
+            raise EevitError(
+                f"'image' is {topic}, the name of compressed images, and transport is raw: set "
+                f"transport to 'compressed', or remap 'image' to "
+                f'{topic.removesuffix("/compressed")}'
+            )
         else:
             self._images = self.create_publisher(Image, topic, QOS)
         self._answers = Answers(self, FRAME.relative_name)

@@ -123,6 +123,7 @@ def choose_topic(path: Path, wanted: str | None, topics: Mapping[Topic, int]) ->
         if not names:
             raise RecordingError(f'{path} has no images to replay: {present}')
         return names[0]
+    wanted = spelled(wanted, topics) or _of_base(wanted, images) or wanted
     kinds = [x for x in topics if x.name == wanted]
     if not kinds:
         raise RecordingError(f'{path} has no topic {wanted}: {present}')
@@ -131,6 +132,23 @@ def choose_topic(path: Path, wanted: str | None, topics: Mapping[Topic, int]) ->
     if not any(images.get(x) for x in kinds):
         raise RecordingError(f'topic {wanted} of {path} is empty: {present}')
     return wanted
+
+
+def spelled(wanted: str, topics: Iterable[Topic]) -> str:
+    """Return a topic as the bag writes it, with or without the slash in front; '' for none."""
+    bare = wanted.strip('/')
+    names = {x.name for x in topics}
+    return next((x for x in (wanted, f'/{bare}', bare) if x in names), '')
+
+
+def _of_base(wanted: str, images: Iterable[Topic]) -> str:
+    """Return the only compressed topic of a base name as image_transport has it; '' for none."""
+    names = {
+        x.name
+        for x in images
+        if x.type != IMAGE and x.name.rpartition('/')[0].strip('/') == wanted.strip('/')
+    }
+    return names.pop() if len(names) == 1 else ''
 
 
 def listed(topics: Mapping[Topic, int]) -> str:

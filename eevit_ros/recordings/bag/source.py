@@ -18,6 +18,7 @@ from eevit_ros.recordings.bag.messages import (
     choose_topic,
     deserialize,
     listed,
+    spelled,
     stamp_of,
 )
 from eevit_ros.recordings.bag.pictures import Picture, Pictures, unreadable
@@ -136,6 +137,7 @@ class BagSource:
     def stamped_labels(self, topic: str) -> dict[int, str]:
         """See `Source`; damage of the file is reported with the images, not here."""
         present = {x: count for x, count in self._topics.items() if x.type == CLASSIFICATION}
+        topic = spelled(topic, present) or topic
         if topic not in {x.name for x in present}:
             raise RecordingError(
                 f'{self._path} has no topic {topic} of {CLASSIFICATION}: '

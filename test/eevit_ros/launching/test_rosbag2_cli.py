@@ -9,6 +9,7 @@ import yaml
 
 from eevit_ros.launching import rosbag2_cli as rosbag2
 from eevit_ros.replay.errors import ReplayError
+from harness.bags import images, write_split
 
 RAW, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 FRONT, REAR = '/front/image_raw/compressed', '/rear/image_raw'
@@ -78,3 +79,11 @@ def test_names_metadata_that_cannot_be_read(tmp_path, content):
 
     with pytest.raises(ReplayError, match='metadata.yaml cannot be read'):
         rosbag2.recorded_images(tmp_path, '')
+
+
+def test_rosbag2_is_not_given_a_bag_whose_list_is_out_of_date(tmp_path: Path) -> None:
+    folder = write_split(tmp_path / 'run', [images(1), images(1, start=1)])
+    assert rosbag2.is_bag(folder)
+    (folder / 'run_1.mcap').rename(folder / 'other.mcap')
+    assert not rosbag2.is_bag(folder)
+    assert not rosbag2.is_bag(folder / 'metadata.yaml')

@@ -162,6 +162,12 @@ def test_a_topic_of_the_bag(source):
     assert truth.text == f'topic {TRUTH} of bag'
 
 
+def test_a_topic_needs_no_slash_in_front(source):
+    frames = list(source)
+    labels = [open_truth(TRUTH.strip('/'), source).label(frame) for frame in frames]
+    assert labels == [open_truth(TRUTH, source).label(frame) for frame in frames] and any(labels)
+
+
 def test_a_topic_whose_stamps_match_no_image_is_a_problem(tmp_path):
     bag = write_bag(tmp_path / 'b', images(2) + truths('abc'))
     source = open_source(bag, None)

@@ -109,6 +109,30 @@ def test_plays_files_as_they_are_where_the_topic_was_remapped_to(peer, player, t
     assert [nanoseconds(m.header.stamp) for m in images] == [stamp_of(i) for i in range(3)]
 
 
+@pytest.mark.parametrize(
+    ('rule', 'topic'),
+    [
+        ('image:=/front/image_raw/compressed', '/front/image_raw/compressed'),
+        ('image/compressed:=/front/jpeg', '/front/jpeg'),
+    ],
+)
+def test_plays_files_on_the_full_name_of_a_topic(peer, player, tmp_path, rule, topic):
+    bag = record_files(tmp_path / 'bag', ['JPEG', 'PNG'])
+    with peer.listening(CompressedImage, topic) as received:
+        recorded = 'camera/image_raw'  # the base name, without a slash
+        parameters = (f'bag:={bag}', FAST, 'transport:=compressed', f'topic:={recorded}')
+        node = player(*parameters, remap=[rule])
+        assert until_ended(peer, node) == 0, node.output()
+        peer.until(lambda: len(received) == 2, 'the last image')
+
+
+def test_explains_a_raw_image_on_the_name_of_compressed_ones(player, tmp_path):
+    bag = record_files(tmp_path / 'bag', ['JPEG'])
+    node = player(f'bag:={bag}', remap=['image:=/front/image_raw/compressed'])
+    assert node.wait() == 2
+    assert "'compressed'" in node.output() and 'Traceback' not in node.output()
+
+
 def test_large_images_arrive(peer, player, tmp_path):
     """Without a profile of its own Fast DDS loses most of what is larger than 0.5 MiB."""
     entries = images(12, height=1080, width=1920)

@@ -399,3 +399,39 @@ def test_images_are_read_in_the_range_of_the_settings(tmp_path, wanted):
     source = open_source(of_12_bits(tmp_path), None, ImageSettings(image_range=wanted))
     assert [int(frame.decode().max()) for frame in source] == [255] * 3
     assert source.problems == []
+
+
+FULL = f'{CAMERA}/compressed'
+
+
+@pytest.mark.parametrize(
+    ('recorded', 'asked'),
+    [
+        (FULL, FULL),
+        (FULL, FULL.strip('/')),
+        (FULL, CAMERA),
+        (FULL, CAMERA.strip('/')),
+        (FULL.strip('/'), FULL),
+        (FULL.strip('/'), CAMERA),
+        ('/camera/jpeg', '/camera/jpeg'),
+        ('/camera/jpeg', 'camera/jpeg/'),
+    ],
+)
+def test_a_topic_goes_by_the_names_that_people_know(tmp_path, recorded, asked):
+    entries = [
+        (recorded, COMPRESSED, stamp_of(i), compressed(stamp_of(i), i, 'JPEG')) for i in range(3)
+    ]
+    bag = write_bag(tmp_path / 'b', [*entries, *images(1, topic='/other'), *truths('ab')])
+    source = open_source(bag, asked)
+    assert (source.topic, source.frames) == (recorded, 3)
+    assert source.stamped_labels(TRUTH.strip('/')) == source.stamped_labels(TRUTH)
+
+
+def test_a_base_name_of_two_compressed_topics_is_not_guessed(tmp_path):
+    entries = [
+        (f'{CAMERA}/{kind}', COMPRESSED, stamp_of(0), compressed(stamp_of(0), 0, 'PNG'))
+        for kind in ('compressed', 'compressedDepth')
+    ]
+    bag = write_bag(tmp_path / 'b', entries)
+    with pytest.raises(RecordingError, match=f'no topic {CAMERA}: its image topics are'):
+        open_source(bag, CAMERA)
