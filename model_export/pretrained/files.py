@@ -59,12 +59,12 @@ def read_content(source: Path) -> Any:
 
 
 def read_json(source: Path, name: str) -> dict[str, Any]:
-    """Return a JSON file beside the weights, such as `config.json`; empty if there is none.
+    """Return a JSON file beside or in `source`, such as `config.json`; empty if there is none.
 
     Raises:
         ModelExportError: It cannot be read.
     """
-    path = source / name
+    path = (source.parent if _is_of_hub(source) else source) / name
     if not path.is_file():
         return {}
     try:
@@ -72,6 +72,11 @@ def read_json(source: Path, name: str) -> dict[str, Any]:
     except (OSError, ValueError) as err:
         raise ModelExportError(f'cannot read {path}: {err}') from err
     return data if isinstance(data, dict) else {}
+
+
+def _is_of_hub(source: Path) -> bool:
+    """Return whether a file is named as those in a folder of a model hub, which says more."""
+    return source.name in NAMES or SHARD.fullmatch(source.name) is not None
 
 
 def _files(source: Path) -> list[Path]:

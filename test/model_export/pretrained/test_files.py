@@ -171,8 +171,9 @@ def test_what_a_config_says_is_compared(
     recipe, state = peer('lgvit_vit')
     save_file(state, tmp_path / 'model.safetensors')
     (tmp_path / 'config.json').write_text(json.dumps(config))
-    with pytest.raises(ModelExportError, match=message):
-        started(recipe, tmp_path)
+    for source in (tmp_path, tmp_path / 'model.safetensors'):
+        with pytest.raises(ModelExportError, match=message):
+            started(recipe, source)
 
 
 @pytest.mark.parametrize(
