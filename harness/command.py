@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import io
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
+from eevit_ros.errors import EevitError
+from eevit_ros.reporting.only_run import only_run
 from harness.errors import HarnessError
 
 
@@ -32,36 +32,20 @@ def run_command(name: str, output: Path, work: Callable[[], None], error: type[E
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
-        with _only_run(name, output):
+        with only_run(output, name, '--output'):
             work()
     except BrokenPipeError:  # the reader of the output has gone: `make demo | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (error, HarnessError, OSError) as err:  # OSError: the disk is full, for example
+    except (
+        error,
+        HarnessError,
+        EevitError,
+        OSError,
+    ) as err:  # OSError: the disk is full, for example
         print(f'\n{name}: {err}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f'\n{name}: stopped before the end; no report was written', file=sys.stderr)
         return 130
     return 0
-
-
-@contextlib.contextmanager
-def _only_run(name: str, output: Path) -> Iterator[None]:
-    """Hold the output folder for this run alone."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        lock = (output / '.lock').open('w')
-    except OSError as err:
-        raise HarnessError(
-            f'cannot write to {output} ({err}): free it, or name another folder with --output'
-        ) from err
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise HarnessError(
-                f'another {name} is running in {output}: wait for it, or name another folder with '
-                '--output'
-            ) from None
-        yield

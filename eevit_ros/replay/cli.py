@@ -10,6 +10,7 @@ from pathlib import Path
 
 from eevit_ros.errors import EevitError
 from eevit_ros.replay.exit_codes import FAILED, LEFT_OUT, NOT_MET, OK, STOPPED
+from eevit_ros.reporting.only_run import only_run
 
 EXTRAS = {'cv2': 'opencv', 'onnxruntime': 'cpu'}  # that bring a package; all others: replay
 EXIT_CODES = (
@@ -41,7 +42,8 @@ def main(args: Sequence[str] | None = None) -> int:
         )
         return FAILED
     try:
-        return int(getattr(commands, options.command)(options))
+        with only_run(options.out, 'replay', '--out'):
+            return int(getattr(commands, options.command)(options))
     except EevitError as err:
         print(f'replay: {err}', file=sys.stderr)
         return FAILED

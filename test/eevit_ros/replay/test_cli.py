@@ -16,6 +16,7 @@ import pytest
 
 from eevit_ros.replay.cli import main
 from eevit_ros.replay.running import pipeline as study
+from eevit_ros.reporting.only_run import only_run
 from harness.bags import images, truths, write_bag
 from harness.paths import ROOT
 from test.eevit_ros.replay.written_bags import read
@@ -381,6 +382,19 @@ def test_parquet_holds_the_same_table(bag: Path, basics: list[str], tmp_path: Pa
     assert parquet['stamp_ns'].tolist() == rows['stamp_ns'].tolist()
     assert parquet['label'].tolist() == rows['label'].tolist()
     assert parquet['confidence'].tolist() == rows['confidence'].tolist()
+
+
+def test_a_second_run_into_the_same_folder_is_told_and_the_first_goes_on(
+    bag: Path, basics: list[str], tmp_path: Path, capsys: Capture
+) -> None:
+    with only_run(tmp_path / 'out', 'replay', '--out'):
+        assert main(['run', str(bag), *basics]) == 1
+    said = capsys.readouterr().err
+    assert str(tmp_path / 'out') in said
+    assert '--out' in said
+    assert 'Traceback' not in said
+    assert not (tmp_path / 'out').exists()  # nothing was written
+    assert main(['run', str(bag), *basics]) == 0
 
 
 def test_a_run_that_is_stopped_ends_at_once_and_says_that_it_goes_on(
