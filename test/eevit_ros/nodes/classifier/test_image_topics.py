@@ -143,7 +143,7 @@ def test_a_compressed_topic_is_reached_by_its_full_name(
 def test_the_wrong_transport_is_told_after_time_for_discovery(
     peer: RosPeer, model: Path, tmp_path: Path
 ) -> None:
-    arguments = ['-r', f'image:={X}', '-p', f'model:={model}']
+    arguments = ['-r', f'image:={X}', '-p', f'model:={model}', *PATIENT]
     with NodeProcess(peer.domain_id, arguments, tmp_path / 'log') as process:
         node = ClassifierPeer(
             peer, process, camera_topic=f'{X}/compressed', camera_type=CompressedImage
