@@ -38,7 +38,7 @@ def test_a_final_exit_that_is_not_the_best_is_told(
 
 @pytest.mark.parametrize(
     ('share', 'warned'),
-    [((1.0, 0, 0), True), ((0.005, 0.995, 0), True), ((0.6, 0.4, 0), False), ((0, 0, 1.0), False)],
+    [((1.0, 0, 0), True), ((0.04, 0.96, 0), True), ((0.6, 0.4, 0), False), ((0, 0, 1.0), False)],
 )
 def test_images_that_all_leave_at_one_early_exit_are_told(
     share: tuple[float, ...], warned: bool, capsys: pytest.CaptureFixture[str]
