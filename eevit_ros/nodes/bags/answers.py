@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
@@ -16,35 +16,36 @@ class Answers:
 
     Attributes:
         topic: Full name of the records' topic.
-        stamps: Stamps of the answered images, nanoseconds.
+        stamps: Stamps of the answered images, nanoseconds, and how many had each: not every driver
+            sets them.
     """
 
     def __init__(self, node: Node, topic: str) -> None:
         """Subscribe; the node must be spun."""
         self.topic: str = node.resolve_topic_name(topic)
-        self.stamps: set[int] = set()
+        self.stamps: Counter[int] = Counter()
         self._drops: list[int] = []  # that the classifier has counted, with the first and the last
         node.create_subscription(
             DiagnosticArray, self.topic, self._on_frame, QoSProfile(depth=DEPTH)
         )
 
-    def outcome(self, played: Collection[int]) -> tuple[str, str]:
+    def outcome(self, played: Counter[int]) -> tuple[str, str]:
         """Return what became of the images with these stamps, and a warning, '' for none.
 
         The first text is '' where no image was answered: nobody may have been there to answer.
         """
-        answered = len(self.stamps.intersection(played))
+        images, answered = played.total(), (self.stamps & played).total()
         if not answered:
             return '', ''
         first, last = self._drops[0], self._drops[-1]
         # A classifier that runs for longer has dropped others before.
-        dropped = min(last - first if first > len(played) else last, len(played) - answered)
+        dropped = min(last - first if first > images else last, images - answered)
         text = (
             f'{answered} answered on {self.topic}, {dropped} dropped by the classifier as too many'
         )
-        lost = len(played) - answered - dropped
+        lost = images - answered - dropped
         warning = (
-            f'{lost} of {len(played)} images were neither answered nor dropped: lost on the way '
+            f'{lost} of {images} images were neither answered nor dropped: lost on the way '
             '(give player and classifier the Fast DDS profile of docs/robot.md and enough '
             '/dev/shm, or play at a lower rate), or unreadable (see the log of the classifier)'
         )
@@ -53,5 +54,5 @@ class Answers:
     def _on_frame(self, message: DiagnosticArray) -> None:
         stamp = message.header.stamp
         values = {item.key: item.value for status in message.status for item in status.values}
-        self.stamps.add(stamp.sec * 1_000_000_000 + stamp.nanosec)
+        self.stamps[stamp.sec * 1_000_000_000 + stamp.nanosec] += 1
         self._drops = [*self._drops[:1], int(values.get('drops', 0))]

@@ -10,6 +10,7 @@ import itertools
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +115,7 @@ class BagPlayer(Node):
         self.topic = settings.topic or None
         self._rate, self._wait_for = settings.rate, settings.wait_for
         self._nodes = frozenset(settings.wait_for_nodes)
-        self._played: set[int] = set()  # stamps, nanoseconds
+        self._played: Counter[int] = Counter()  # images by stamp, nanoseconds
         self._compressed = settings.transport == 'compressed'
         # Created before the images' publisher, so that a subscriber discovers the clock first.
         self._clock_publisher = self.create_publisher(Clock, '/clock', 10)
@@ -183,7 +184,7 @@ class BagPlayer(Node):
             if not clock.wait_until(frame.received_ns, stop, frame.clock_set_ns):
                 raise EevitError(f'stopped before the end, after {published}{total} images')
             if message is not None:
-                self._played.add(frame.stamp_ns)
+                self._played[frame.stamp_ns] += 1
                 self._images.publish(message)
                 published += 1
         return published
@@ -192,7 +193,7 @@ class BagPlayer(Node):
         """Let the time go on for the last answers; longer where they still come."""
         stop.wait(LINGERING_S)
         until_s = time.monotonic() + LINGERING_S
-        while self._answers.stamps and not self._answers.stamps.issuperset(self._played):
+        while self._answers.stamps and self._played - self._answers.stamps:
             if time.monotonic() > until_s or stop.wait(POLL_S):
                 return
 
