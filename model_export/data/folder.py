@@ -133,7 +133,7 @@ def _contents(class_folder: Path, reading: Reading, wrong: list[str]) -> list[Pa
 
 def warn_of_copies(test: Path, train: Path) -> None:
     """Warn of files of `test` that are also in `train`, byte for byte."""
-    warn_of_twins(_files(test), _files(train))
+    warn_of_twins(image_files(test), image_files(train))
 
 
 def warn_of_twins(tests: Iterable[Path], training: Iterable[Path]) -> None:
@@ -180,13 +180,20 @@ def class_folders(folder: Path) -> dict[str, list[Path]]:
 def holds_classes(folder: Path, nested: bool) -> bool:
     """Return whether a folder holds two or more folders of images; `nested`: or of such folders."""
     classes = [path for parts in class_folders(folder).values() for path in parts]
-    inner = [path for path in classes for path in visible(path) if path.is_dir() and nested]
-    return len(classes) > 1 and any(
-        path.suffix.lower() in _USUAL for part in (*classes, *inner) for path in visible(part)
+    if len(classes) < 2:
+        return False
+    return any(map(_holds_images, classes)) or (
+        nested
+        and any(path.is_dir() and _holds_images(path) for part in classes for path in visible(part))
     )
 
 
-def _files(folder: Path) -> list[Path]:
+def _holds_images(folder: Path) -> bool:
+    return any(path.suffix.lower() in _USUAL for path in visible(folder))
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Return the images of all classes, those in folders inside them, too."""
     found = (file for parts in class_folders(folder).values() for file in parts)
     every = Reading(FOLDER)
     return [

@@ -13,9 +13,11 @@ from model_export.data.folder import (
     Reading,
     class_folders,
     holds_classes,
+    image_files,
     load_folder,
     visible,
     warn_of_copies,
+    warn_of_twins,
 )
 from model_export.data.groups import BURST, FOLDER
 from model_export.data.originals import load_original
@@ -65,7 +67,7 @@ def load_split(
     """
     folder, columns = _split_off_columns(folder)
     if split not in _NAMES:
-        raise ModelExportError(f'a split is one of {", ".join(_NAMES)}. Got {split!r}')
+        raise UsageError(f'a split is one of {", ".join(_NAMES)}. Got {split!r}')
     if not folder.is_dir():
         raise ModelExportError(f'no data in {folder}: it is not a folder')
     original = load_original(folder, split, image_size)
@@ -151,6 +153,12 @@ def _load_listed(
             f'{folder / LIST} lists {len(missing)} images that are not there: '
             f'{first_ten(missing)}. Restore them, or delete their lines'
         )
+    if split == 'test':
+        parts: tuple[list[Path], list[Path]] = [], []
+        for path in image_files(folder):
+            is_test = one_name(path.relative_to(folder).as_posix()) in listed.names
+            parts[is_test].append(path)
+        warn_of_twins(parts[True], parts[False])
     return load_folder(
         folder,
         image_size,

@@ -48,6 +48,18 @@ def test_the_list_stays_when_images_are_added_and_tells_those_that_are_gone(tmp_
         load_split(tmp_path, 'test', 24)
 
 
+def test_copies_on_both_sides_are_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos(tmp_path, 'ant', 'bee')
+    make_test_part(tmp_path, None, 24, Reading())
+    name = load_split(tmp_path, 'test', 24).names[0]
+    assert 'warning' not in capsys.readouterr().out
+    (tmp_path / 'bee' / 'copy.png').write_bytes((tmp_path / name).read_bytes())
+    load_split(tmp_path, 'test', 24)
+    assert 'warning: 1 test images are also training images' in capsys.readouterr().out
+
+
 def test_folders_in_classes_are_groups_on_request(tmp_path: Path) -> None:
     for day in ('monday', 'tuesday', 'friday'):
         photos(tmp_path / 'all', f'ant/{day}', f'bee/{day}', count=3)
