@@ -19,9 +19,7 @@ def test_images_of_one_stamp_count_each() -> None:
         answers = Answers(peer.node, 'frame')
         frames = peer.node.create_publisher(DiagnosticArray, 'frame', 10)
         peer.until(frames.get_subscription_count, 'the subscription')
-        record = DiagnosticArray(
-            status=[DiagnosticStatus(values=[KeyValue(key='drops', value='1')])]
-        )
+        status = DiagnosticStatus(values=[KeyValue(key='drops', value='1')])
         for _ in range(3):
             frames.publish(DiagnosticArray(status=[status]))
         peer.until(lambda: answers.stamps.total() == 3, 'three answers')
