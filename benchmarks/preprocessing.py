@@ -24,12 +24,13 @@ import numpy as np
 
 from eevit_ros.images.compressed import decode_compressed
 from eevit_ros.images.encodings import SUPPORTED_ENCODINGS
+from eevit_ros.images.pixel_range import PixelRange
 from eevit_ros.images.raw import decode_image
 from eevit_ros.images.resize import Image, ResizeRule, resize
 
 SIZES = [(480, 640), (720, 1280), (1080, 1920)]
 INPUT_SIDES = [84, 224]
-BYTES_OF_A_PIXEL = 4  # at most; shorter pixels take the rest as row padding
+BYTES_OF_A_PIXEL = 32  # at most; shorter pixels take the rest as row padding
 
 
 def scene(height: int, width: int) -> Image:
@@ -44,10 +45,10 @@ def decoders(image: Image) -> dict[str, Callable[[], Any]]:
     """Return what to time, by name."""
     height, width = image.shape[:2]
     step = width * BYTES_OF_A_PIXEL
-    data = bytes(step * height * 3 // 2)
+    data = bytes(step * height * 3)
+    message = {'height': height, 'width': width, 'step': step, 'values': PixelRange((0.0, 4095.0))}
     calls: dict[str, Callable[[], Any]] = {
-        name: partial(decode_image, data, height=height, width=width, encoding=name, step=step)
-        for name in SUPPORTED_ENCODINGS
+        name: partial(decode_image, data, encoding=name, **message) for name in SUPPORTED_ENCODINGS
     }
     for kind in ('jpeg', 'png'):
         file = cv2.imencode(f'.{kind}', image)[1].tobytes()

@@ -197,7 +197,8 @@ LAYOUTS: dict[str, Packed | Planar] = {
 _NAMES = {
     **{name.lower(): name for name in LAYOUTS},
     **{name[:-1].lower(): name for name in LAYOUTS if name.endswith('C1')},  # 8UC is 8UC1
-    **{'yu12': 'i420', 'iyuv': 'i420', 'yuy2': 'yuyv'},  # other four-letter codes of the same
+    **dict.fromkeys(('yu12', 'iyuv', 'yuv420p'), 'i420'),  # other names of the same
+    'yuy2': 'yuyv',
 }
 
 SUPPORTED_ENCODINGS = tuple(LAYOUTS)

@@ -6,8 +6,17 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 PNG_MAGIC = b'\x89PNG\r\n\x1a\n'
 TIFF_MAGICS = (b'II*\0', b'MM\0*')
+
+# Tags of TIFF; of strips, or of tiles.
+_WIDTH, _HEIGHT, _ORIENTATION = 256, 257, 274
+_STARTS, _SIZES = (273, 324), (279, 325)
+_TAGS = {_WIDTH, _HEIGHT, _ORIENTATION, *_STARTS, *_SIZES}
+_NONE = np.zeros(0, np.int64)
 
 _PNM = re.compile(rb'P([1-6])(?:\s|#[^\n]*\n)+(\d{1,9})(?:\s|#[^\n]*\n)+(\d{1,9})\s')
 _PNM_DEPTH = re.compile(rb'(?:\s|#[^\n]*\n)*(\d{1,5})\s')
@@ -58,7 +67,7 @@ def png_exif(raw: bytes) -> bytes:
 
 def read_webp(raw: bytes) -> Header | None:
     """Return the header of a WebP file (RFC 9649); None if it does not have one."""
-    if len(raw) < 30:
+    if len(raw) < 25:
         return None
     kind, complete = raw[12:16], len(raw) >= 8 + int.from_bytes(raw[4:8], 'little')
     if kind == b'VP8 ':
@@ -90,25 +99,28 @@ def read_tiff(raw: bytes) -> Header | None:
     Sides are those of the picture as TIFF readers show it: turned by its orientation.
     """
     tags = _tiff_tags(raw)
-    width, height = (tags.get(tag, ()) for tag in (256, 257))
+    height, width = (_first(tags, tag) for tag in (_HEIGHT, _WIDTH))
     if not width or not height:
         return None
-    starts = tags.get(273) or tags.get(324) or ()
-    sizes = tags.get(279) or tags.get(325) or ()
-    ends = (start + size for start, size in zip(starts, sizes, strict=False))
-    complete = bool(starts) and len(starts) == len(sizes) and max(ends) <= len(raw)
-    sides = height[0], width[0]
-    return Header(*(sides[::-1] if orientation(raw) > 4 else sides), complete)
+    starts, sizes = (tags.get(a, tags.get(b, _NONE)) for a, b in (_STARTS, _SIZES))
+    complete = 0 < len(starts) == len(sizes) and int((starts + sizes).max()) <= len(raw)
+    sides = (width, height) if orientation(raw) > 4 else (height, width)
+    return Header(*sides, complete)
 
 
 def orientation(exif: bytes) -> int:
     """Return the orientation in EXIF data or a TIFF file, 1 (upright) to 8; 1 if there is none."""
-    found = _tiff_tags(exif).get(274, ())
-    return found[0] if found and 1 <= found[0] <= 8 else 1
+    found = _first(_tiff_tags(exif), _ORIENTATION)
+    return found if 1 <= found <= 8 else 1
 
 
-def _tiff_tags(raw: bytes) -> dict[int, tuple[int, ...]]:
-    """Return the whole numbers of the first directory, by tag."""
+def _first(tags: dict[int, npt.NDArray[np.int64]], tag: int) -> int:
+    found = tags.get(tag, _NONE)
+    return int(found[0]) if len(found) else 0
+
+
+def _tiff_tags(raw: bytes) -> dict[int, npt.NDArray[np.int64]]:
+    """Return the whole numbers of the first directory, by tag, of those that count here."""
     if raw[:4] not in TIFF_MAGICS:
         return {}
     little = raw.startswith(b'II')
@@ -116,12 +128,14 @@ def _tiff_tags(raw: bytes) -> dict[int, tuple[int, ...]]:
     def number(at: int, size: int) -> int:
         return int.from_bytes(raw[at : at + size], 'little' if little else 'big')
 
-    start, tags = number(4, 4), {}
+    tags: dict[int, npt.NDArray[np.int64]] = {}
+    start = number(4, 4)
     for at in range(start + 2, min(start + 2 + 12 * number(start, 2), len(raw) - 11), 12):
-        size, count = {3: 2, 4: 4}.get(number(at + 2, 2), 0), number(at + 4, 4)
+        tag, size, count = number(at, 2), {3: 2, 4: 4}.get(number(at + 2, 2), 0), number(at + 4, 4)
         first = at + 8 if size * count <= 4 else number(at + 8, 4)
-        if size and first + size * count <= len(raw):
-            tags[number(at, 2)] = tuple(number(first + size * i, size) for i in range(count))
+        if tag in _TAGS and tag not in tags and size and first + size * count <= len(raw):
+            item = f'{"<" if little else ">"}u{size}'
+            tags[tag] = np.frombuffer(raw, item, count, first).astype(np.int64)
     return tags
 
 
