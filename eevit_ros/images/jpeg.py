@@ -89,40 +89,42 @@ def has_end(raw: bytes, header: JpegHeader) -> bool:
     return raw.rfind(END_OF_IMAGE, header.scan) >= 0
 
 
-def with_guessed_ends(raw: bytes, header: JpegHeader) -> tuple[bytes, ...]:
+def without_padding(raw: bytes) -> bytes:
+    """Return a file without an end marker, without what a driver's larger buffer has behind it.
+
+    The picture's own data may end with a few zeros; half an end marker goes, too.
+    """
+    return raw[: len(raw.rstrip(b'\0')) + _ZEROS].rstrip(b'\xff')
+
+
+def scans(body: bytes) -> int:
+    """Return the number of scans; 0 if not every bit of every component is in one of them.
+
+    The last one may be cut.
+    """
+    components = count = 0
+    lowest: dict[tuple[int, int], int] = {}  # bit that came, by component and coefficient
+    for marker, segment in _segments(body):
+        if marker in _FRAME_MARKERS and len(segment) >= 6:
+            components = segment[5]
+        if marker == _START_OF_SCAN and segment and len(segment) >= 4 + 2 * segment[0]:
+            count += 1
+            ids = segment[1 : 1 + 2 * segment[0] : 2]
+            first, last, bits = segment[1 + 2 * segment[0] : 4 + 2 * segment[0]]
+            lowest |= {key: bits & 15 for key in product(ids, range(first, last + 1))}
+    return 0 if len(lowest) != components * _COEFFICIENTS or any(lowest.values()) else count
+
+
+def with_guessed_ends(body: bytes, header: JpegHeader) -> tuple[bytes, ...]:
     """Return a file without an end marker twice, continued in two ways.
 
-    If both decode to the same picture, none of it depends on what is not there: only the marker is
-    missing. Some cameras never write one.
-
-    Returns:
-        The two files; none if scans are missing, so that the picture cannot be whole.
+    If both decode to the same picture, none of it depends on what is not there.
     """
-    # A driver's buffer may be larger than the picture, whose data may end with zeros; then half an
-    # end marker may follow.
-    body = raw[: len(raw.rstrip(b'\0')) + _ZEROS].rstrip(b'\xff')
-    if not _has_all_scans(body):
-        return ()
     restarts = _RESTART.findall(body, header.scan)
     following = 0xD0 + (restarts[-1][1] + 1) % 8 if restarts else 0xD0
     return tuple(
         b''.join((body, guess, bytes((0xFF, following)), guess, END_OF_IMAGE)) for guess in _GUESSES
     )
-
-
-def _has_all_scans(raw: bytes) -> bool:
-    """Return whether every bit of every component is in some scan, be the last one cut or not."""
-    components = 0
-    missing: dict[tuple[int, int], int] = {}  # lowest bit that came, by component and coefficient
-    for marker, segment in _segments(raw):
-        if marker in _FRAME_MARKERS and len(segment) >= 6:
-            components = segment[5]
-        if marker == _START_OF_SCAN and segment and len(segment) >= 4 + 2 * segment[0]:
-            count = segment[0]
-            first, last, bits = segment[1 + 2 * count : 4 + 2 * count]
-            ids = segment[1 : 1 + 2 * count : 2]
-            missing |= {key: bits & 15 for key in product(ids, range(first, last + 1))}
-    return len(missing) == components * _COEFFICIENTS and not any(missing.values())
 
 
 def _segments(raw: bytes) -> Iterator[tuple[int, bytes]]:

@@ -14,6 +14,8 @@ from eevit_ros.images import headers, jpeg
 from eevit_ros.images.resize import MAX_PIXELS, InputSize, check_size
 
 MAX_BYTES = 4 * MAX_PIXELS
+LARGE = 200_000
+"""Pixels of a picture of which one block is less than a thousandth."""
 
 # Unlike IMREAD_UNCHANGED, these rotate the image by its EXIF orientation unless told not to.
 _REDUCED = {
@@ -111,7 +113,7 @@ def decompress(
     image, problem = None, ''
     try:
         if isinstance(header, jpeg.JpegHeader) and not jpeg.has_end(raw, header):
-            image = _decode_without_end(raw, header, flags)
+            image = _decode_without_end(raw, header, flags, by)
             if image is None:
                 raise _truncated(raw, name, height, width)
         else:
@@ -163,14 +165,32 @@ def check_header(raw: bytes, name: str) -> headers.Header | jpeg.JpegHeader:
     return header
 
 
-def _decode_without_end(raw: bytes, header: jpeg.JpegHeader, flags: int) -> npt.NDArray[Any] | None:
-    """Return the picture of a JPEG without an end marker; None if it is cut."""
-    files = jpeg.with_guessed_ends(raw, header)
+def _decode_without_end(
+    raw: bytes, header: jpeg.JpegHeader, flags: int, by: int
+) -> npt.NDArray[Any] | None:
+    """Return the picture of a JPEG without an end marker, reduced `by`; None if it is cut."""
+    body = jpeg.without_padding(raw)
+    scans = jpeg.scans(body)
+    if scans == 1 and header.height * header.width >= LARGE:
+        image = cv2.imdecode(np.frombuffer(body + jpeg.END_OF_IMAGE, np.uint8), flags)
+        if image is not None and _has_last_block(image, header, by):
+            return np.asarray(image)
+    # Some cameras never write the marker. This tells for sure, but takes twice the time, and makes
+    # libjpeg print a warning.
+    files = jpeg.with_guessed_ends(body, header) if scans else ()
     images = [cv2.imdecode(np.frombuffer(file, np.uint8), flags) for file in files]
     if not images or any(image is None for image in images):
         return None
     first, second = (np.asarray(image) for image in images)
     return first if np.array_equal(first, second) else None
+
+
+def _has_last_block(image: npt.NDArray[Any], header: jpeg.JpegHeader, by: int) -> bool:
+    """Return whether the last 8x8 block shows anything: those that are lost are even."""
+    rows, columns = (((side - 1) % 8 + 1) // by for side in header[:2])
+    # Without its first row and column, into which the chroma of its neighbours bleeds.
+    block = image[image.shape[0] - rows + 1 :, image.shape[1] - columns + 1 :]
+    return bool(block.size and (block != block[:1, :1]).any())
 
 
 def _truncated(raw: bytes, name: str, height: int, width: int) -> EevitError:

@@ -205,6 +205,18 @@ def test_a_jpeg_that_lacks_nothing_but_its_end_marker_is_read(kind, tail, size):
     )
 
 
+@pytest.mark.parametrize('noise', [0, 4])
+@pytest.mark.parametrize('size', [None, SMALL])
+def test_a_large_jpeg_without_an_end_marker_is_told_from_a_cut_one(noise, size):
+    pixels = picture(480, 640) + np.random.default_rng(0).normal(0, noise, (480, 640, 3))
+    whole = written(Pillow.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)), 'JPEG')
+    expected = decode_compressed(whole, JPEG, size)
+    np.testing.assert_array_equal(decode_compressed(whole[:-2], JPEG, size), expected)
+    for share in (0.99, 0.5):
+        with pytest.raises(EevitError, match='640x480 pixels is truncated'):
+            decode_compressed(whole[: int(share * len(whole))], JPEG, size)
+
+
 def test_a_jpeg_without_its_last_scans_is_refused():
     whole = FILES['progressive']
     for at in (m.start() for m in re.finditer(b'\xff\xda', whole)):
