@@ -18,7 +18,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-TARGETS = ('images', 'pictures', 'models', 'parameters', 'ros_parameters', 'bags')
+TARGETS = ('images', 'pictures', 'videos', 'models', 'parameters', 'ros_parameters', 'bags')
 
 BATCH = 20_000  # cases a process: one that leaks shows in the peak, and is gone
 START_S = 300.0  # for imports and samples, on a busy machine

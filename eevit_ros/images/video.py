@@ -9,6 +9,7 @@ raw images; turned and mirrored as it says, which phones do; no tone mapping of 
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -137,13 +138,20 @@ def to_rgb(picture: VideoFrame) -> Image:
     check_size(picture.height, picture.width)
     try:
         # A target, which RGB has no use for, makes PyAV heed the picture's own colour space.
-        rgb = picture.reformat(format='rgb24', dst_colorspace=Colorspace.ITU601)
+        rgb = picture.reformat(format='rgb24', dst_colorspace=Colorspace.ITU601, **_one_thread())
         return _upright(np.asarray(rgb.to_ndarray(), np.uint8), _display_matrix(picture))
     except (ValueError, OSError, MemoryError) as err:  # of these kinds are PyAV's own
         raise EevitError(
             f'FFmpeg cannot convert a picture of {picture.width}x{picture.height} '
             f'{picture.format.name} to RGB: {err}: encode the video as yuv420p'
         ) from err
+
+
+@cache
+def _one_thread() -> dict[str, Any]:
+    """Return the option that keeps a conversion from starting threads, where PyAV has it."""
+    major = int(load_av().__version__.partition('.')[0])
+    return {'threads': 1} if major >= 17 else {}
 
 
 def _display_matrix(picture: VideoFrame) -> tuple[int, int, int, int] | None:

@@ -130,7 +130,9 @@ class VideoSource:
         try:
             # Not `options`: with these PyAV up to 17 crashes on streams that are found late (.mpg).
             container = self._av.open(
-                f'file:{os.path.abspath(self._path)}', container_options=_OPTIONS
+                f'file:{os.path.abspath(self._path)}',
+                container_options=_OPTIONS,
+                metadata_errors='replace',  # many cameras write another encoding than UTF-8
             )
         except self._av.FFmpegError as err:
             missing = _missing_bytes(self._path)
@@ -139,7 +141,7 @@ class VideoSource:
                 f'{self._path} cannot be opened as a video by PyAV {self._av.__version__} '
                 f'({err.strerror}{cut}): it is not a video, or the recorder was not stopped: '
                 f'record or copy it again, or {_CONVERT}'
-            ) from err
+            ) from (None if isinstance(err, MemoryError) else err)  # a damaged size, no lack of it
         with container:
             # An attached picture is the cover of a song.
             found = [

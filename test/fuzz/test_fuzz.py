@@ -8,7 +8,14 @@ from fuzz.__main__ import describe
 from fuzz.runner import run_cases
 from harness.paths import ROOT
 
-CASES = {'images': 2000, 'pictures': 1500, 'parameters': 100, 'bags': 150, 'models': 100}
+CASES = {
+    'images': 2000,
+    'pictures': 1500,
+    'videos': 100,
+    'parameters': 100,
+    'bags': 150,
+    'models': 100,
+}
 
 
 @pytest.mark.parametrize('target', CASES)

@@ -235,6 +235,12 @@ def test_one_of_several_videos_is_taken_and_told(tmp_path):
     assert ['2 video streams' in problem for problem in source.problems] == [True]
 
 
+def test_names_in_another_encoding_do_no_harm(tmp_path):
+    path = write_video(tmp_path / 'x.mp4', colours(COUNT))
+    path.write_bytes(path.read_bytes().replace(b'VideoHandler', b'Vid\xe9oHandler'))
+    assert len(list(open_source(path, None))) == COUNT
+
+
 def write_song(path, cover: bool):
     with av.open(str(path), 'w') as container:
         sound = container.add_stream('aac', rate=8000, layout='mono')

@@ -21,9 +21,12 @@ from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 from eevit_ros.images.compressed import decode_compressed  # noqa: E402
 from harness.bags import (  # noqa: E402
     CAMERA,
+    COMPRESSED,
     DELAY_NS,
     IMAGE,
+    ROS2,
     STEP_NS,
+    header,
     image,
     images,
     pixels,
@@ -33,6 +36,7 @@ from harness.bags import (  # noqa: E402
     write_bag,
 )
 from harness.ros_process import SENSOR_DATA, NodeProcess, RosPeer  # noqa: E402
+from harness.videos import camera_packets, moving  # noqa: E402
 
 FAST = 'rate:=5.0'
 
@@ -131,6 +135,29 @@ def test_explains_a_raw_image_on_the_name_of_compressed_ones(player, tmp_path):
     node = player(f'bag:={bag}', remap=['image:=/front/image_raw/compressed'])
     assert node.wait() == 2
     assert "'compressed'" in node.output() and 'Traceback' not in node.output()
+
+
+def test_plays_the_pictures_of_recorded_video(peer, player, tmp_path):
+    entries = [
+        (CAMERA, COMPRESSED, stamp_of(i), video_message(stamp_of(i), packet))
+        for i, packet in enumerate(camera_packets(moving(8), 'h264'))
+    ]
+    bag = write_bag(tmp_path / 'bag', entries)
+    with peer.listening(Image, '/image') as images:
+        node = player(f'bag:={bag}', FAST)
+        assert until_ended(peer, node) == 0, node.output()
+        peer.until(lambda: len(images) == len(entries), 'the last image')
+
+    assert [nanoseconds(m.header.stamp) for m in images] == [stamp_of(i) for i in range(8)]
+    for message, picture in zip(images, moving(8), strict=True):
+        assert message.encoding == 'rgb8'
+        shown = np.asarray(message.data).reshape(picture.shape)
+        assert abs(shown.astype(int) - picture).mean() < 12
+
+
+def video_message(stamp_ns, packet):
+    data = np.frombuffer(packet, np.uint8)
+    return ROS2.types[COMPRESSED](header(stamp_ns), 'h264', data)
 
 
 def test_large_images_arrive(peer, player, tmp_path):

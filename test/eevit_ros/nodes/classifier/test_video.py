@@ -111,6 +111,15 @@ def test_video_without_a_key_frame_is_told_and_slows_the_robot(compressed: Class
     compressed.until_rate(lambda rate: rate > 0.4, good)
 
 
+def test_video_goes_on_after_the_node_was_inactive(compressed: ClassifierPeer) -> None:
+    send = camera(stream(WHITE), lambda packet: compressed_bytes(packet, 'h264'))
+    compressed.until_answer(send)
+    assert compressed.change_state('deactivate')
+    assert compressed.change_state('activate')
+    compressed.forget()
+    assert compressed.until_answer(send)['exit_layer'] == '1'
+
+
 def test_a_camera_that_films_one_picture_is_frozen(compressed: ClassifierPeer) -> None:
     packets = camera_packets([pixels(WHITE, 48, 64)] * 40, 'h264')
     send = camera([packets[0], *packets[1:GROUP]], lambda packet: compressed_bytes(packet, 'h264'))
