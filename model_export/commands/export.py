@@ -110,7 +110,7 @@ def export(
         backbone_macs=macs.backbone,
         accuracy=(0.0,) * (exits + 1),
         accuracy_data=f'{images} images {f"of the {split} split" if split else HELD_OUT}',
-        training_data=recipe.training_data + _skipped(held.images.skipped),
+        training_data=(recipe.training_data + _skipped(held.images.skipped)).strip(),
         licence=recipe.licence,
         policy=policy_name,
         precision=precision,

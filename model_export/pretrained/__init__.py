@@ -61,7 +61,7 @@ def start_from(model: EarlyExitViT, source: Path) -> str:
         source: A safetensors file, what a training script saved by torch, a folder as downloaded
             from a model hub, an ONNX file of a DINOv2 ViT, a training run or a folder of saved
             weights. Of several networks in a file the first that fits is taken, in the order
-            moving average, best, teacher, others, student.
+            moving average, best, teacher, others, student or current.
 
     Returns:
         A sentence or two that say what was taken, and what to look at.

@@ -26,7 +26,7 @@ _PREFERRED = (
     {'best'},
     {'teacher'},
     set[str](),  # all others
-    {'student'},
+    {'student', 'current', 'last'},
 )
 _DEEPEST = 4  # mappings within mappings
 

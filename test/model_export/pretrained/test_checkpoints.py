@@ -126,6 +126,7 @@ def test_a_file_of_the_form_before_torch_1_6_is_read(tmp_path: Path) -> None:
         ('teacher', 'student'),
         ('best_state_dict', 'last_state_dict'),
         ('model', 'student'),
+        ('state_dict', 'current_model_state'),
     ],
 )
 @pytest.mark.parametrize('as_keys', [True, False], ids=['keys', 'prefixes'])
