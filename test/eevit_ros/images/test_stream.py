@@ -56,6 +56,25 @@ def test_pictures_out_of_order_keep_what_they_came_with(codec):
     assert decoder.withheld == 0
 
 
+@pytest.mark.parametrize(
+    ('codec', 'options'),
+    [
+        ('h264', {'g': '10000'}),  # the pictures' numbers begin anew
+        ('h264', {'x264-params': 'ref=16:bframes=16:b-pyramid=normal:b-adapt=2'}),
+        ('h264', {'flags': '+ildct+ilme', 'x264-params': 'interlaced=1:bframes=2'}),
+        ('h264', {'x264-params': 'open-gop=1:keyint=20'}),
+        ('hevc', {'x265-params': 'log-level=none:temporal-layers=3:bframes=4'}),
+    ],
+)
+def test_nothing_is_missing_from_a_whole_stream(codec, options):
+    encoder = {'h264': 'libx264', 'hevc': 'libx265'}[codec]
+    stream = packets(moving(100, 48, 64), encoder, **options)
+    numbers, decoder = shown(stream, codec)
+    numbers += [about for about, _ in decoder.rest()]
+    assert sorted(numbers) == list(range(100))
+    assert decoder.withheld == 0
+
+
 @CODECS
 @pytest.mark.parametrize('lost', [1, 3, GROUP - 1])
 def test_after_a_lost_packet_the_next_key_frame_is_waited_for(codec, lost):
