@@ -25,8 +25,7 @@ def find_recordings(path: Path) -> list[Path]:
     if not path.is_dir() or is_bag(path):
         return [path]
     inside = sorted(path.iterdir(), key=natural_key)
-    found = [x for x in inside if not x.name.startswith('.')]
-    return [x for x in found if is_bag(x) or x.suffix.lower() in VIDEO_SUFFIXES] or [path]
+    return [x for x in inside if not x.name.startswith('.') and _is_recording(x)] or [path]
 
 
 def open_source(path: Path, topic: str | None, images: ImageSettings | None = None) -> Source:
@@ -55,6 +54,13 @@ def open_source(path: Path, topic: str | None, images: ImageSettings | None = No
     if topic is not None:
         raise RecordingError(f'{path} is not a bag and has no topic {topic}: omit the topic')
     return FolderSource(path, images) if path.is_dir() else VideoSource(path, images)
+
+
+def _is_recording(path: Path) -> bool:
+    try:
+        return is_bag(path) or path.suffix.lower() in VIDEO_SUFFIXES
+    except OSError:
+        return True  # a folder that cannot be listed is told as a recording that cannot be read
 
 
 def _folder_of(path: Path) -> Path:

@@ -178,7 +178,9 @@ class BagPlayer(Node):
             last_ns = frame.received_ns
             if gap_s > LONGEST_GAP_S:
                 self.get_logger().info(
-                    f'no image for {gap_s:.0f} s before image {frame.index}: skipped'
+                    f'no image for {gap_s:.0f} s before image {frame.index}: skipped, as all such '
+                    f'gaps are',
+                    once=True,
                 )
                 clock.skip(round((gap_s - SHORT_GAP_S) * 1e9))
             if not clock.wait_until(frame.received_ns, stop, frame.clock_set_ns):

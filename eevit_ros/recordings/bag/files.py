@@ -63,7 +63,7 @@ def open_bag(path: Path) -> tuple[dict[Path, BagFile], list[str]]:
                 files[other] = file
             else:
                 listing.problems.append(
-                    f'{other} starts with the same message as {same.name}: skipped as a copy of it'
+                    f'{other} starts with the same messages as {same.name}: skipped as a copy of it'
                 )
     if not files:
         problems = [*refused, *listing.problems]
@@ -92,7 +92,13 @@ def _repeats(file: BagFile, known: BagFile) -> bool:
         file.start_ns is not None
         and file.start_ns == known.start_ns
         and file.topics.keys() == known.topics.keys()
+        # A recorder may start each of its files with the same latched messages.
+        and all(_first(file, x.name) == _first(known, x.name) for x in file.topics)
     )
+
+
+def _first(file: BagFile, topic: str) -> Recorded | None:
+    return next((x for x in file.messages(topic) if isinstance(x, Recorded)), None)
 
 
 def _unmerged(paths: Iterable[Path]) -> list[str]:

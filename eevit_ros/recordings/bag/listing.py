@@ -17,6 +17,7 @@ METADATA = 'metadata.yaml'
 ROS1 = '.bag'
 PACKED = '.zstd'
 
+_UNFINISHED = '.active'  # of a ROS 1 recorder that was killed
 _STORAGE = ('.mcap', '.db3')
 _PACKED = (PACKED, '.zst')  # by rosbag2, and by the program zstd
 _NAMED = 10  # files in a sentence
@@ -68,7 +69,7 @@ def is_bag(path: Path) -> bool:
     """Return whether a path looks like a bag, by the file's name or the folder's content."""
     if path.is_dir():
         return (path / METADATA).is_file() or bool(_storage_files(path))
-    return _suffix(path) in (*_STORAGE, ROS1)
+    return _suffix(path) in (*_STORAGE, ROS1, _UNFINISHED)
 
 
 def is_packed(path: Path) -> bool:
@@ -129,6 +130,7 @@ def _held_against(folder: Path, names: Sequence[str], present: dict[str, list[Pa
     renamed = ', unless it was renamed' if present else ''
     found.problems += [
         f'{path} is missing, though {METADATA} lists it: its messages are skipped{renamed}'
+        f'{_packed_otherwise(path)}'
         for path in missing
     ]
     if present:
@@ -148,6 +150,11 @@ def _storage_files(folder: Path) -> list[Path]:
         if not path.name.startswith('.') and _suffix(path) in _STORAGE and path.is_file()
     ]
     return sorted(paths, key=lambda path: (natural_key(Path(plain_name(path))), is_packed(path)))
+
+
+def _packed_otherwise(path: Path) -> str:
+    name = next((x.name for x in path.parent.iterdir() if x.name.startswith(f'{path.name}.')), '')
+    return f'; unpack {name}' if name else ''
 
 
 def plain_name(path: Path) -> str:

@@ -5,7 +5,7 @@ Columns (units in the names; an empty cell, NaN or '', where nothing is known):
     bag                   name of the source
     index                 place of the frame in its source, from 0
     stamp_ns              header stamp
-    received_ns           when it arrived
+    received_ns           when it arrived, by the recorder's clock as it was at the start
     status                answered, dropped (a newer frame replaced it), bad (could not be read)
     label                 the answer
     truth                 what it shows

@@ -19,6 +19,7 @@ from harness.bags import (
     images,
     stamp_of,
     storage_file,
+    truths,
     write_bag,
     write_mcap,
     write_ros1,
@@ -216,6 +217,32 @@ def test_a_copy_beside_its_file_is_left_out_and_told(tmp_path, kind):
     numbers, problems = read(bag)
     assert numbers == list(range(9))
     assert names(problems, 'run_1 (1).mcap', 'run_1.mcap', 'skipped')
+
+
+def test_files_that_start_with_the_same_latched_message_are_no_copies(tmp_path):
+    (latched,) = truths('a')
+    first = min(log_ns for _, _, log_ns, _ in images(1))
+    latched = (*latched[:2], first - 1, latched[3])
+    bag = write_split(tmp_path / 'run', [[latched, *images(3, start=3 * i)] for i in range(3)])
+    (bag / 'metadata.yaml').unlink()
+    assert read(bag)[0] == list(range(9))
+
+
+def test_what_is_packed_otherwise_is_named(tmp_path):
+    bag = split(tmp_path / 'run')
+    (bag / 'run_1.mcap').rename(bag / 'run_1.mcap.gz')
+    numbers, problems = read(bag)
+    assert numbers == [0, 1, 2, 6, 7, 8]
+    assert names(problems, 'unpack run_1.mcap.gz')
+
+
+def test_an_unfinished_bag_of_ros_1_is_not_passed_over(tmp_path):
+    file = write_ros1(tmp_path / 'x.bag', images(3, types=ROS1))
+    file = file.rename(tmp_path / 'x.bag.active')
+    file.write_bytes(file.read_bytes()[:-100])
+    assert find_recordings(tmp_path) == [file]
+    with pytest.raises(RecordingError, match='rosbag reindex'):
+        open_source(file, None)
 
 
 def test_two_cameras_that_started_together_are_no_copies(tmp_path):
