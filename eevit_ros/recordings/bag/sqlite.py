@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sqlite3
@@ -22,12 +23,9 @@ _DAMAGE = (sqlite3.Error, UnicodeDecodeError, MemoryError)
 # The casts give a damaged row the right types.
 _ROWS = """SELECT topic_id, CAST(timestamp AS INTEGER), CAST(data AS BLOB)
            FROM messages NOT INDEXED ORDER BY rowid"""
-_STRAY_ROWS = f"""SELECT count(*) FROM (
-                     SELECT topic_id, timestamp,
-                            timestamp - lag(timestamp) OVER (ORDER BY rowid) AS step
-                     FROM messages NOT INDEXED
-                  ) WHERE timestamp IS NULL OR topic_id IS NULL
-                  OR topic_id NOT IN (SELECT id FROM topics) OR step < -{JUMP_NS}"""
+_STRAY_ROWS = """SELECT count(*) FROM messages NOT INDEXED WHERE timestamp IS NULL
+                 OR topic_id IS NULL OR topic_id NOT IN (SELECT id FROM topics)"""
+_TIMES = 'SELECT timestamp FROM messages NOT INDEXED ORDER BY rowid'
 _HEADER = struct.Struct('>16xH10xI')  # bytes of a page, pages
 
 
@@ -38,9 +36,20 @@ def sqlite_is_whole(path: Path) -> bool:
     """
     try:
         with _opened(path) as database:
-            return _pages(path)[1] and database.execute(_STRAY_ROWS).fetchone() == (0,)
+            has_all = _pages(path)[1] and database.execute(_STRAY_ROWS).fetchone() == (0,)
+            return has_all and not _goes_back(database)
     except _DAMAGE:
         return False
+
+
+def _goes_back(database: sqlite3.Connection) -> bool:
+    """Return whether times jump back from row to row, or are no numbers."""
+    least = -math.inf
+    for (time_ns,) in database.execute(_TIMES):
+        if not isinstance(time_ns, int) or time_ns < least:
+            return True
+        least = time_ns - JUMP_NS
+    return False
 
 
 class SqliteRows:
