@@ -38,6 +38,12 @@ def generate_launch_description() -> LaunchDescription:
                 description="Topic of the limit: speed_limit_topic of Nav2's controller_server.",
             ),
             DeclareLaunchArgument(
+                'controller',
+                default_value='',
+                description='Name of the node that obeys the limit: the limit rises once it has '
+                'received the floor. Empty: as in governor_params_file.',
+            ),
+            DeclareLaunchArgument(
                 'command',
                 default_value='',
                 choices=['', 'none', 'twist', 'twist_stamped'],
@@ -77,11 +83,13 @@ def start_governor(context: LaunchContext) -> list[Node]:
     """Return the governor, configured by the arguments."""
     given = context.launch_configurations
     types = {'command': str, 'use_sim_time': bool}
-    explicit = {
+    explicit: dict[str, object] = {
         name: ParameterValue(LaunchConfiguration(name), value_type=kind)
         for name, kind in types.items()
         if given[name]
     }
+    if given['controller']:
+        explicit['controllers'] = [given['controller']]
     return [
         Node(
             package='eevit_ros',

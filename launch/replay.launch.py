@@ -30,6 +30,7 @@ from eevit_ros.settings import specs
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 SHARE = Path(get_package_share_directory('eevit_ros'))
+OWN_RECORDER = 'bag_recorder'
 NAVIGATION = str(SHARE / 'launch' / 'navigation.launch.py')
 
 
@@ -103,6 +104,8 @@ def prepare(context: LaunchContext) -> None:
     # navigation.launch.py reads these: a node that crashes ends the replay.
     given['image_transport'], given['respawn'] = given['transport'], 'false'
     given['use_sim_time'] = 'true'  # whatever the parameter files say
+    # Nobody drives: the recorder takes the place of the controller.
+    given['controller'] = OWN_RECORDER if given['player'] == 'eevit' else rosbag2.RECORDER_NODE
 
 
 def check_rate(text: str) -> None:
@@ -193,7 +196,7 @@ def own_player(given: dict[str, str], frames: str, environment: dict[str, str]) 
         'transport': given['transport'],
         'rate': float(given['rate']),
         'wait_for': [frames, full_name(given['speed_limit'], given)],
-        'wait_for_nodes': [CLASSIFIER_NODE, 'bag_recorder'],
+        'wait_for_nodes': [CLASSIFIER_NODE, OWN_RECORDER],
         'use_sim_time': False,
     }
     return Node(
