@@ -14,6 +14,9 @@ from eevit_ros.images import headers, jpeg
 from eevit_ros.images.resize import MAX_PIXELS, InputSize, check_size
 
 MAX_BYTES = 4 * MAX_PIXELS
+LOST = 128
+"""Value of the pixels that libjpeg makes of blocks without data."""
+
 LARGE = 200_000
 """Pixels of a picture of which one block is less than a thousandth."""
 
@@ -85,8 +88,8 @@ def decompress(
     """Decode a picture file, whichever kind the bytes say it is.
 
     The header is checked before anything is decoded, see `check_header`. Truncated files, which
-    older OpenCV decodes to partly grey images, are refused. Loss in the middle of a JPEG whose end
-    is intact is not detected.
+    older OpenCV decodes to partly grey images, are refused, and so are JPEGs that lost data in the
+    middle, if so much that the last block has none.
 
     Args:
         raw: The file's bytes.
@@ -112,9 +115,9 @@ def decompress(
         flags = _REDUCED.get(by, flags)
     image, problem = None, ''
     try:
-        if isinstance(header, jpeg.JpegHeader) and not jpeg.has_end(raw, header):
-            image = _decode_without_end(raw, header, flags, by)
-            if image is None:
+        if isinstance(header, jpeg.JpegHeader):
+            image = _decode_jpeg(raw, header, flags, by)
+            if image is None and not jpeg.has_end(raw, header):
                 raise _truncated(raw, name, height, width)
         else:
             image = cv2.imdecode(np.frombuffer(raw, np.uint8), flags)
@@ -165,6 +168,23 @@ def check_header(raw: bytes, name: str) -> headers.Header | jpeg.JpegHeader:
     return header
 
 
+def _decode_jpeg(
+    raw: bytes, header: jpeg.JpegHeader, flags: int, by: int
+) -> npt.NDArray[Any] | None:
+    """Return the picture of a JPEG, reduced `by`; None if part of it is lost, or nothing decodes.
+
+    With an end marker, lost data show by what is missing at the end.
+    """
+    if not jpeg.has_end(raw, header):
+        return _decode_without_end(raw, header, flags, by)
+    image = cv2.imdecode(np.frombuffer(raw, np.uint8), flags)
+    if image is None or abs(image.item(-1) - LOST) > 1:
+        return image
+    if abs(_last_block(image, header, by).astype(np.int16) - LOST).max(initial=0) > 1:
+        return image
+    return _decode_without_end(raw[: raw.rfind(jpeg.END_OF_IMAGE)], header, flags, by)
+
+
 def _decode_without_end(
     raw: bytes, header: jpeg.JpegHeader, flags: int, by: int
 ) -> npt.NDArray[Any] | None:
@@ -173,8 +193,10 @@ def _decode_without_end(
     scans = jpeg.scans(body)
     if scans == 1 and header.height * header.width >= LARGE:
         image = cv2.imdecode(np.frombuffer(body + jpeg.END_OF_IMAGE, np.uint8), flags)
-        if image is not None and _has_last_block(image, header, by):
-            return np.asarray(image)
+        if image is not None:
+            block = _last_block(image, header, by)
+            if block.size and (block != block[:1, :1]).any():
+                return image  # those that are lost are even
     # Some cameras never write the marker. This tells for sure, but takes twice the time, and makes
     # libjpeg print a warning.
     files = jpeg.with_guessed_ends(body, header) if scans else ()
@@ -185,12 +207,11 @@ def _decode_without_end(
     return first if np.array_equal(first, second) else None
 
 
-def _has_last_block(image: npt.NDArray[Any], header: jpeg.JpegHeader, by: int) -> bool:
-    """Return whether the last 8x8 block shows anything: those that are lost are even."""
+def _last_block(image: npt.NDArray[Any], header: jpeg.JpegHeader, by: int) -> npt.NDArray[Any]:
+    """Return the last block of 8x8 pixels, as far as the picture shows it."""
     rows, columns = (((side - 1) % 8 + 1) // by for side in header[:2])
     # Without its first row and column, into which the chroma of its neighbours bleeds.
-    block = image[image.shape[0] - rows + 1 :, image.shape[1] - columns + 1 :]
-    return bool(block.size and (block != block[:1, :1]).any())
+    return image[image.shape[0] - rows + 1 :, image.shape[1] - columns + 1 :]
 
 
 def _truncated(raw: bytes, name: str, height: int, width: int) -> EevitError:

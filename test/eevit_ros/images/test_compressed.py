@@ -217,6 +217,24 @@ def test_a_large_jpeg_without_an_end_marker_is_told_from_a_cut_one(noise, size):
             decode_compressed(whole[: int(share * len(whole))], JPEG, size)
 
 
+@pytest.mark.parametrize('mode', ['RGB', 'L'])
+@pytest.mark.parametrize('options', [{}, {'subsampling': 0}, {'restart_marker_rows': 1}])
+@pytest.mark.parametrize('size', [None, SMALL])
+def test_a_jpeg_that_lost_data_before_its_end_marker_is_refused(mode, options, size):
+    source = Pillow.fromarray(picture(160, 128)).convert(mode)
+    whole = written(source, 'JPEG', quality=95, **options)
+    for share in (0.9, 0.6):
+        with pytest.raises(EevitError, match='of 128x160 pixels, .* is corrupt'):
+            decode_compressed(whole[: int(share * len(whole))] + b'\xff\xd9', JPEG, size)
+
+
+@pytest.mark.parametrize('grey', [127, 128, 129])
+def test_an_even_grey_picture_lacks_nothing(grey):
+    even = Pillow.fromarray(np.full((48, 64, 3), grey, np.uint8))
+    image = decode_compressed(written(even, 'JPEG'), JPEG)
+    assert abs(image.astype(int) - grey).max() <= 1
+
+
 def test_a_jpeg_without_its_last_scans_is_refused():
     whole = FILES['progressive']
     for at in (m.start() for m in re.finditer(b'\xff\xda', whole)):
