@@ -86,7 +86,7 @@ def list_parts(folder: Path) -> Listing:
     present = {name: list(paths) for name, paths in groupby(_storage_files(folder), key=plain_name)}
     metadata = folder / METADATA
     try:
-        content = yaml.safe_load(metadata.read_text(encoding='utf-8'))
+        content = yaml.safe_load(metadata.read_bytes())  # UTF-16, too
         listed = content['rosbag2_bagfile_information']['relative_file_paths']
         if not isinstance(listed, list):
             raise TypeError(f'relative_file_paths is no list: {listed!r:.40}')

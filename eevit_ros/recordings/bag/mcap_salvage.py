@@ -185,7 +185,8 @@ def _parse_chunk(chunk: Chunk) -> list[McapRecord | Loss]:
     records: list[McapRecord | Loss] = [*breakup_chunk(chunk, validate_crc=True)]
     times = [record.log_time for record in records if isinstance(record, Message)]
     announced = (chunk.message_start_time, chunk.message_end_time)
-    found = (min(times, default=0), max(times, default=0))
+    # rosbags counts the earliest from 2^63 down.
+    found = (min(*times, 2**63 - 1) if times else 0, max(times, default=0))
     # Without a checksum, a damaged length may have swallowed all that comes after it. (rosbags
     # gives a chunk without messages a start behind its end.)
     if not chunk.uncompressed_crc and announced[0] <= announced[1] and announced != found:

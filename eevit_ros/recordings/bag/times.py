@@ -86,7 +86,7 @@ class LogTimes:
     _first_ns: int = 0
     _wrong: Finding = field(
         default_factory=lambda: Finding(
-            'log times', 'are impossible', ': each such image counts as come with the one before'
+            'log times', 'are wrong', ': each such image counts as come with the one before'
         )
     )
     _jumps: Finding = field(

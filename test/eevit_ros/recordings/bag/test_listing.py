@@ -271,6 +271,14 @@ def test_metadata_that_break_off_are_done_without(tmp_path):
         assert read(bag)[0] == list(range(9))
 
 
+@pytest.mark.parametrize('encoding', ['utf-8-sig', 'utf-16'])
+def test_metadata_from_another_system_are_read(tmp_path, encoding):
+    bag = split(tmp_path / 'run')
+    text = (bag / 'metadata.yaml').read_text().replace('\n', '\r\n')
+    (bag / 'metadata.yaml').write_bytes(text.encode(encoding))
+    assert read(bag) == (list(range(9)), [])
+
+
 @pytest.mark.parametrize('version', [0, 1, 99, 'x'])
 def test_metadata_of_any_version_will_do(tmp_path, version):
     bag = split(tmp_path / 'run')
