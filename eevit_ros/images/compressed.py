@@ -11,6 +11,7 @@ import numpy.typing as npt
 from eevit_ros.errors import EevitError
 from eevit_ros.images.encodings import LAYOUTS, Packed, name_of, to_rgb
 from eevit_ros.images.headers import PNG_MAGIC
+from eevit_ros.images.jpeg import JPEG_MAGIC
 from eevit_ros.images.picture_file import decompress, picture_format
 from eevit_ros.images.pixel_range import PixelRange, Pixels
 from eevit_ros.images.resize import Image, InputSize
@@ -37,9 +38,9 @@ def decode_compressed(
 ) -> Image:
     """Decode the picture file of a sensor_msgs/CompressedImage.
 
-    The bytes say which kind it is. `format` only says what grey values mean: image_transport puts
-    Bayer mosaics and depth into a PNG unchanged ('16UC1; png compressed '), compressed_depth_
-    image_transport with a header before it ('32FC1; compressedDepth png').
+    The bytes say which kind it is. `format` only says what grey values mean: image_transport writes
+    Bayer mosaics and depth unchanged ('16UC1; png compressed '), compressed_depth_image_transport
+    with a header before the file ('32FC1; compressedDepth png').
 
     Args:
         data: The file's bytes.
@@ -64,7 +65,12 @@ def decode_compressed(
             f'{name} comes from the compressedDepth transport, but holds no PNG file: set the '
             f"publisher's parameter for its format (.../compressedDepth/format) to png, not rvl"
         )
-    return _to_rgb(decompress(raw, name, size), raw, encoding, values)
+    if raw.startswith(JPEG_MAGIC):
+        # image_transport names what a JPEG was converted to, but for Bayer mosaics, which it leaves
+        # as they are. Reduced, a mosaic would be grey.
+        is_mosaic = encoding.startswith('bayer') and format.strip().endswith('compressed')
+        encoding, size = (encoding, None) if is_mosaic else ('', size)
+    return _to_rgb(decompress(raw, name, size), encoding, values)
 
 
 def decode_photo(
@@ -87,7 +93,7 @@ def decode_photo(
     Raises:
         EevitError: Empty, truncated, corrupt, too large or another format.
     """
-    return _to_rgb(decompress(data, name, size, upright=True), data, '', values)
+    return _to_rgb(decompress(data, name, size, upright=True), '', values)
 
 
 def flat(data: Data) -> npt.NDArray[np.uint8]:
@@ -105,7 +111,7 @@ def flat(data: Data) -> npt.NDArray[np.uint8]:
         ) from err
 
 
-def _to_rgb(pixels: Pixels, raw: bytes, encoding: str, values: PixelRange | None) -> Image:
+def _to_rgb(pixels: Pixels, encoding: str, values: PixelRange | None) -> Image:
     """Return what a file's pixels show; `encoding` is believed where it fits them, '' never."""
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     kind = pixels.dtype.kind, pixels.dtype.itemsize, channels
@@ -117,7 +123,6 @@ def _to_rgb(pixels: Pixels, raw: bytes, encoding: str, values: PixelRange | None
         and channels == meant.channels == 1
         and meant.item == pixels.dtype
         and min(pixels.shape) >= meant.at_least
-        and picture_format(raw) != 'jpeg'  # which image_transport converts to grey or colour
     ):
         found = encoding
     if found not in LAYOUTS:
@@ -134,8 +139,8 @@ def _depth(raw: bytes, name: str, encoding: str, values: PixelRange | None) -> I
             f'{name} must hold a grey PNG of 16 bits. Got {pixels.dtype} {pixels.shape}'
         )
     if encoding != '32FC1':
-        return _to_rgb(pixels, raw, 'mono16' if encoding == 'mono16' else '16UC1', values)
+        return _to_rgb(pixels, 'mono16' if encoding == 'mono16' else '16UC1', values)
     with np.errstate(divide='ignore', invalid='ignore', over='ignore'):
         metres = np.float32(scale) / (pixels.astype(np.float32) - np.float32(offset))
     metres[pixels == 0] = np.nan  # no reading
-    return _to_rgb(metres, raw, encoding, values)
+    return _to_rgb(metres, encoding, values)

@@ -67,9 +67,9 @@ def png_exif(raw: bytes) -> bytes:
 
 def read_webp(raw: bytes) -> Header | None:
     """Return the header of a WebP file (RFC 9649); None if it does not have one."""
-    if len(raw) < 25:
-        return None
     kind, complete = raw[12:16], len(raw) >= 8 + int.from_bytes(raw[4:8], 'little')
+    if len(raw) < (25 if kind == b'VP8L' else 30):
+        return None
     if kind == b'VP8 ':
         width, height = (int.from_bytes(raw[at : at + 2], 'little') & 0x3FFF for at in (26, 28))
     elif kind == b'VP8L':

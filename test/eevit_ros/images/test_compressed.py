@@ -17,7 +17,7 @@ from eevit_ros.images.compressed import decode_compressed, decode_photo
 from eevit_ros.images.pixel_range import PixelRange
 from eevit_ros.images.raw import decode_image
 from eevit_ros.images.resize import InputSize, ResizeRule, resize
-from test.eevit_ros.images.encoded_images import png
+from test.eevit_ros.images.encoded_images import bayer_colors, png
 
 no_deadline = settings(deadline=None)  # a busy machine may stall for seconds
 JPEG = 'rgb8; jpeg compressed bgr8'
@@ -87,7 +87,7 @@ def test_depth_in_a_png_means_what_it_means_uncompressed():
     )
 
 
-def test_a_bayer_mosaic_in_a_png_becomes_color_and_in_a_jpeg_is_grey():
+def test_a_bayer_mosaic_in_a_png_becomes_color_and_what_a_jpeg_was_converted_to_stays():
     mosaic = picture()[..., 0].copy()
     data = written(Pillow.fromarray(mosaic), 'PNG')
     np.testing.assert_array_equal(
@@ -97,6 +97,16 @@ def test_a_bayer_mosaic_in_a_png_becomes_color_and_in_a_jpeg_is_grey():
     data = written(Pillow.fromarray(mosaic), 'JPEG')
     image = decode_compressed(data, 'bayer_grbg8; jpeg compressed mono8')
     assert (image[..., 0] == image[..., 2]).all()
+
+
+def test_a_bayer_mosaic_that_became_a_jpeg_unchanged_becomes_color():
+    color = np.array([200, 90, 40], np.uint8)
+    mosaic = color[bayer_colors(160, 128, 'bayer_rggb8')]
+    data = written(Pillow.fromarray(mosaic), 'JPEG', quality=100)
+    # As image_transport writes it: of other encodings, what it converted to follows.
+    image = decode_compressed(data, 'bayer_rggb8; jpeg compressed ', SMALL)
+    assert image.shape == (160, 128, 3)
+    assert abs(image.astype(int) - color).max() <= 6
 
 
 @pytest.mark.parametrize('kind', ['JPEG', 'PNG'])
