@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
@@ -44,12 +45,8 @@ def declare(node: Node, name: str, spec: Spec, *, read_only: bool = False) -> An
     Raises:
         EevitError: A given value has the wrong type or is out of range; names the parameter.
     """
-    given = _given(node).get(name)
-    if given is not None:
-        if isinstance(spec.default, float) and given.type_ == Parameter.Type.INTEGER:
-            _given(node)[name] = Parameter(name, value=float(given.value))
-        elif _is_floats(spec.default) and given.type_ == Parameter.Type.INTEGER_ARRAY:
-            _given(node)[name] = Parameter(name, value=[float(one) for one in given.value])
+    if name in _given(node):
+        _given(node)[name] = _as_declared(_given(node)[name], spec)
     try:
         return node.declare_parameter(
             name, spec.default, descriptor(spec, read_only=read_only)
@@ -57,6 +54,13 @@ def declare(node: Node, name: str, spec: Spec, *, read_only: bool = False) -> An
     except Exception as err:
         # rclpy's exceptions for a wrong type and a wrong value share no base class.
         raise EevitError(f"parameter '{name}': {err}") from err
+
+
+def take_whole_numbers(node: Node, known: Mapping[str, Spec]) -> None:
+    """Let a whole number stand for a float in later changes, too; Humble's rclpy cannot."""
+    add = getattr(node, 'add_pre_set_parameters_callback', None)
+    if add is not None:
+        add(lambda changed: [_as_declared(one, known.get(one.name)) for one in changed])
 
 
 def warn_of_unknown(node: Node) -> None:
@@ -88,5 +92,11 @@ def _given(node: Node) -> dict[str, Parameter]:
     return given
 
 
-def _is_floats(default: Any) -> bool:
-    return isinstance(default, list) and bool(default) and isinstance(default[0], float)
+def _as_declared(given: Parameter, spec: Spec | None) -> Parameter:
+    default = None if spec is None else spec.default
+    if isinstance(default, float) and given.type_ == Parameter.Type.INTEGER:
+        return Parameter(given.name, value=float(given.value))
+    floats = isinstance(default, list) and bool(default) and isinstance(default[0], float)
+    if floats and given.type_ == Parameter.Type.INTEGER_ARRAY:
+        return Parameter(given.name, value=[float(one) for one in given.value])
+    return given

@@ -29,7 +29,7 @@ def run(name: str, body: Callable[[threading.Event], int], args: list[str] | Non
 
     Args:
         name: Name of the node, for errors before it can log.
-        body: Makes and spins the node until the event is set, which SIGINT and SIGTERM do.
+        body: Makes and spins the node until the event is set, which SIGINT, SIGTERM and SIGHUP do.
         args: Command line; None for the process's own.
 
     Returns:
@@ -37,8 +37,11 @@ def run(name: str, body: Callable[[threading.Event], int], args: list[str] | Non
     """
     stop = threading.Event()
     # rclpy's own handlers would shut the context down under the node's publishers.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Under nohup a closed terminal ends nothing. SIGINT may be ignored by mistake: a script's
+        # background jobs inherit that.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda *_: stop.set())
     _end_with_launch(stop)
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)

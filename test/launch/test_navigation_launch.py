@@ -239,7 +239,7 @@ def test_refuses_a_file_that_is_not_there_and_leaves_nothing_behind(peer, argume
     assert not processes_with(f'ROS_DOMAIN_ID={peer.domain_id}')
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_however_the_launch_ends_no_node_is_left(peer, limits, launch, number):
     """As systemd, docker stop or an operator end it: the process of the launch alone."""
     process = launch()

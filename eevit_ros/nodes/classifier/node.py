@@ -23,7 +23,7 @@ from eevit_ros.model.engine import Engine
 from eevit_ros.nodes import process as node_process
 from eevit_ros.nodes.classifier.activation import Activation
 from eevit_ros.nodes.classifier.publishers import Publishers
-from eevit_ros.nodes.declare import declare, warn_of_unknown
+from eevit_ros.nodes.declare import declare, take_whole_numbers, warn_of_unknown
 from eevit_ros.nodes.process import EXIT_NOT_CONFIGURED, SPIN_S
 from eevit_ros.parameters.classifier import SPECS, Settings, open_engine
 from eevit_ros.settings import from_values
@@ -44,6 +44,7 @@ class ClassifierNode(LifecycleNode):
         self._settings: Settings | None = None
         self._engine: Engine | None = None
         self._activation: Activation | None = None
+        take_whole_numbers(self, SPECS)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._rclpy_change_state = self._service_change_state.callback
         self._service_change_state.callback = self._on_change_state

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from rcl_interfaces.msg import ParameterType
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 
 from eevit_ros.nodes.classifier.node import declare_parameters
-from eevit_ros.nodes.declare import descriptor, read_settings
+from eevit_ros.nodes.declare import descriptor, read_settings, take_whole_numbers
 from eevit_ros.parameters import classifier, governor
 from harness.ros_process import RosPeer
 
@@ -105,4 +106,21 @@ def test_a_whole_number_may_stand_for_a_float(
     declare(node)
     value = node.get_parameter(name).value
     assert (type(value), value) == (float, 1.0)
+    node.destroy_node()
+
+
+@pytest.mark.skipif(
+    not hasattr(Node, 'add_pre_set_parameters_callback'), reason='not in this rclpy'
+)
+def test_a_whole_number_may_stand_for_a_float_in_a_later_change(peer: RosPeer) -> None:
+    node = Node('node', context=peer.node.context)
+    declare_parameters(node)
+    take_whole_numbers(node, classifier.SPECS)
+    one, many = (
+        node.set_parameters_atomically([Parameter(name, value=1)])
+        for name in ('rate.floor', 'rate.mappings')
+    )
+    assert one.successful
+    assert node.get_parameter('rate.floor').value == 1.0
+    assert not many.successful
     node.destroy_node()

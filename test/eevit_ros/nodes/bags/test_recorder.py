@@ -63,7 +63,7 @@ def messages(bag: Path) -> list[tuple[str, int, Any]]:
         ]
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_records_what_was_said_and_closes_the_bag(peer, recorder, tmp_path, number):
     rates = peer.node.create_publisher(Float32, '/classifier/adaptive_rate', 10)
     camera = peer.node.create_publisher(UInt8, '/classifier/exit_layer', SENSOR_DATA)
