@@ -19,6 +19,13 @@ SAMPLES = 64
 ATTACK = 0.05
 """Share of the way to an image's own range that the automatic range moves with each image."""
 
+LEAP = 0.3
+MOST = 0.5
+"""The share for an image of which more than `MOST` would be black or white: a tunnel ends."""
+
+SETTLED = 20
+"""Images after which the range counts for `LEAST_SHARE`: the first ones of a camera may be odd."""
+
 TAILS_PERCENT = 1.0
 """Darkest and brightest pixels that the automatic range leaves out, each."""
 
@@ -28,7 +35,7 @@ LEAST_SHARE = 1 / 16
 So a covered lens stays dark: its noise is not stretched to a picture.
 """
 
-LEAST_STEPS = 64
+LEAST_STEPS = 128
 """Least width of the automatic range, whole numbers; a tenth for floating point."""
 
 WATCHED = 16
@@ -96,12 +103,16 @@ class PixelRange:
             values = np.array([self._low, self._high])
         tails = TAILS_PERCENT, 100 - TAILS_PERCENT
         low, high = (float(x) for x in np.clip(np.percentile(values, tails), -LARGEST, LARGEST))
-        if encoding != self._encoding:  # the first
-            self._encoding, self._widest = encoding, high - low
+        if encoding != self._encoding:
+            self._encoding, self._images, self._widest = encoding, 0, 0.0
             self._low, self._high = low, high
-        self._widest = max(self._widest, high - low)
-        self._low += ATTACK * (low - self._low)
-        self._high += ATTACK * (high - self._high)
+        self._images += 1
+        outside = np.mean((values < self._low) | (values > self._high))
+        share = max(LEAP if outside > MOST else ATTACK, 1 / self._images)
+        self._low += share * (low - self._low)
+        self._high += share * (high - self._high)
+        if self._images >= SETTLED:
+            self._widest = max(self._widest, self._high - self._low)
         least = LEAST_STEPS if sample.dtype.kind != 'f' else max(0.1, 1e-6 * abs(self._high))
         width = max(self._high - self._low, LEAST_SHARE * self._widest, least)
         # Both ends, so that what lies in the middle stays there.

@@ -82,6 +82,29 @@ def test_an_automatic_range_leaves_a_covered_lens_dark():
     assert contrast(np.dstack([image] * 3)) < BLIND_BELOW
 
 
+@pytest.mark.parametrize('first', ['covered', 'garbage'])
+def test_an_automatic_range_gets_over_odd_first_images(first):
+    values = PixelRange(AUTO)
+    for seed in range(3):
+        noise = np.random.default_rng(seed).integers(0, 65536, (48, 64))
+        image = shown(scene(60, 60, seed) if first == 'covered' else noise, values)
+    if first == 'covered':
+        assert contrast(np.dstack([image] * 3)) < BLIND_BELOW
+    for seed in range(120):
+        image = shown(scene(100, 900, seed), values)
+    assert image.min() < 30 and image.max() > 225
+
+
+def test_an_automatic_range_leaves_a_tunnel_in_a_few_images():
+    values = PixelRange(AUTO)
+    for seed in range(100):
+        shown(scene(100, 600, seed), values)
+    for seed in range(12):
+        image = shown(scene(2000, 12000, seed), values)
+    assert contrast(np.dstack([image] * 3)) > 10 * BLIND_BELOW
+    assert np.mean(image == 255) < 0.2
+
+
 def test_an_automatic_range_starts_again_with_another_encoding():
     values = PixelRange(AUTO)
     shown(scene(100, 900), values)
