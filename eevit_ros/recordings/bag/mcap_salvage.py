@@ -56,9 +56,8 @@ def _may_go_back(chunks: Iterable[ChunkIndex]) -> bool:
     spans = [
         (chunk.message_start_time, chunk.message_end_time)
         for chunk in sorted(chunks, key=lambda chunk: chunk.chunk_start_offset)
-        if chunk.message_start_time <= chunk.message_end_time  # rosbags: it has no message
     ]
-    return any(end - start > JUMP_NS for start, end in spans) or any(
+    return any(not 0 <= end - start <= JUMP_NS for start, end in spans) or any(
         later[0] < earlier[1] - JUMP_NS for earlier, later in pairwise(spans)
     )
 

@@ -83,10 +83,11 @@ class LogTimes:
     set_ns: int = 0
     _images: int = 0
     _before_ns: int | None = None
+    _step_ns: int = 0
     _first_ns: int = 0
     _wrong: Finding = field(
         default_factory=lambda: Finding(
-            'log times', 'are wrong', ': each such image counts as come with the one before'
+            'log times', 'are wrong', ': each such image counts as come between its neighbours'
         )
     )
     _jumps: Finding = field(
@@ -108,9 +109,7 @@ class LogTimes:
         self._images += 1
         if self._is_wrong(log_ns, following_ns, stamp_ns):
             self._wrong.add(index, stamp_text(log_ns))
-            if before_ns is None:
-                known = (x for x in (following_ns, stamp_ns) if x is not None and _is_possible(x))
-                self.received_ns = max(self.received_ns, next(known, 0))
+            self._guess(following_ns, stamp_ns)
         else:
             if before_ns is not None:
                 self._step(index, before_ns, log_ns)
@@ -142,6 +141,18 @@ class LogTimes:
         # The first or the last image: its stamp decides.
         return stamp_ns is not None and _far(log_ns, stamp_ns) and not _far(near_ns, stamp_ns)
 
+    def _guess(self, following_ns: int | None, stamp_ns: int | None) -> None:
+        """Guess when an image of a wrong log time arrived."""
+        before_ns = self._before_ns
+        if before_ns is None:
+            known = (x for x in (following_ns, stamp_ns) if x is not None and _is_possible(x))
+            guess_ns = next(known, 0)
+        elif following_ns is not None and not _far(before_ns, following_ns):
+            guess_ns = (before_ns + following_ns) // 2 - self.set_ns
+        else:
+            guess_ns = self.received_ns + self._step_ns
+        self.received_ns = max(self.received_ns, guess_ns)
+
     def _step(self, index: int, before_ns: int, log_ns: int) -> None:
         step_ns = log_ns - before_ns
         case = f'{stamp_text(log_ns)} after {stamp_text(before_ns)}'
@@ -149,9 +160,11 @@ class LogTimes:
             self._jumps.add(index, case)
             # 0 is no time: there was no /clock yet.
             if step_ns < 0 or step_ns > _PAUSE_NS or not before_ns:
-                self.set_ns = log_ns - self.received_ns
+                self.set_ns = log_ns - self.received_ns - self._step_ns
         elif step_ns < 0:
             self._backwards.add(index, case)
+        else:
+            self._step_ns = step_ns
 
 
 def _is_possible(time_ns: int) -> bool:
