@@ -21,7 +21,7 @@ def warn_of_depth(accuracy: Sequence[float], layers: Sequence[int], images: int)
     best = max(range(len(accuracy)), key=lambda i: accuracy[i])
     lead = accuracy[best] - accuracy[-1]
     deviation = (accuracy[best] * (1 - accuracy[best]) / images) ** 0.5
-    if lead > max(_LEAST, deviation):
+    if lead > max(_LEAST, 1.5 * deviation):
         print(
             f'warning: the final exit is right for {accuracy[-1]:.1%} of the held-out images, the '
             f'exit after layer {layers[best]} for {accuracy[best]:.1%}: more depth makes answers '
