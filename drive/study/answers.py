@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import multiprocessing
 import zlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -27,8 +28,8 @@ import numpy.typing as npt
 from drive.errors import DriveError
 from drive.scene.pictures import read_pictures
 from drive.scene.world import SCENERY_M, SIGHT_M
-from drive.study.conditions import CONDITIONS, photograph
-from drive.study.worlds import PARTS
+from drive.study.conditions import CONDITIONS, Condition, photograph
+from drive.study.worlds import PARTS, Part
 from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine
 from eevit_ros.perception.perception import Observation, Perception
@@ -55,14 +56,13 @@ class Answers:
     scenery: Bytes
 
 
-def ask(engine: Engine, part: str, condition: str) -> Answers:
-    """Ask a model about all frames of a part and a condition."""
-    perception, pictures, frames = Perception(engine), read_pictures(), CONDITIONS[condition]
-    seed = list(CONDITIONS).index(condition)
+def ask(engine: Engine, part: Part, condition: Condition, seed: int) -> Answers:
+    """Ask a model about all frames of a part in a condition, whose noise has this seed."""
+    perception, pictures = Perception(engine), read_pictures()
 
     def answer(picture: int, cell: int, distance_m: float, draw: int) -> list[int]:
         rng = np.random.default_rng((3, picture, seed, cell, draw))
-        image = photograph(pictures[picture].pixels, distance_m, frames, rng)
+        image = photograph(pictures[picture].pixels, distance_m, condition, rng)
         return _as_bytes(perception.observe(image), float(image.mean()))
 
     signs = [
@@ -70,11 +70,11 @@ def ask(engine: Engine, part: str, condition: str) -> Answers:
             [answer(picture, cell, (cell + 0.5) * CELL_M, draw) for draw in range(DRAWS)]
             for cell in range(CELLS)
         ]
-        for picture in PARTS[part].signs
+        for picture in part.signs
     ]
     scenery = [
         [answer(picture, CELLS, SCENERY_M, draw) for draw in range(DRAWS)]
-        for picture in PARTS[part].scenery
+        for picture in part.scenery
     ]
     return Answers(np.array(signs, np.uint8), np.array(scenery, np.uint8))
 
@@ -144,8 +144,13 @@ def read_answers(
     file = AnswerFile(cache, sha256)
     missing = [name for name in CONDITIONS if file.get(part, name) is None]
     if missing:
-        with ProcessPoolExecutor(processes, initializer=_open, initargs=(model,)) as pool:
-            found = pool.map(_ask, [part] * len(missing), missing)
+        numbers = [list(CONDITIONS).index(name) for name in missing]
+        conditions = [CONDITIONS[name] for name in missing]
+        # Spawned: a fork would inherit the locks of ONNX Runtime's threads.
+        with ProcessPoolExecutor(
+            processes, multiprocessing.get_context('spawn'), _open, (model,)
+        ) as pool:
+            found = pool.map(_ask, [PARTS[part]] * len(missing), conditions, numbers)
             for number, (name, answers) in enumerate(zip(missing, found, strict=True), 1):
                 file.put(part, name, answers)
                 show(number / len(missing))
@@ -162,8 +167,8 @@ def _open(model: Path) -> None:
     _engine = Engine(model, compute=Compute(provider='cpu', threads=1))
 
 
-def _ask(part: str, condition: str) -> Answers:
-    return ask(_engine, part, condition)
+def _ask(part: Part, condition: Condition, seed: int) -> Answers:
+    return ask(_engine, part, condition, seed)
 
 
 def _read(file: Path, sha256: str) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class ExactPath:
         places, pictures = paths.sign_m[path].tolist(), paths.sign_picture[path].tolist()
         self.signs = tuple(map(Sign, places, pictures, names))
         self.length_m = LENGTH_M
+        self._shift = paths.sign_shift[path].tolist()
         self._scenery = paths.scenery[path].tolist()
         self._route, self._path, self._model = route, path, model
 
@@ -51,8 +52,9 @@ class ExactPath:
             view = self._scenery_at(frame.place_m)
             number = self._route.scenery_frame(self._path, view, draw)
         else:
-            cell = min(int(frame.view.distance_m / CELL_M), CELLS - 1)
-            number = self._route.sign_frame(self._path, frame.view.sign, cell, draw)
+            sign = frame.view.sign
+            cell = int(frame.view.distance_m / CELL_M + self._shift[sign])
+            number = self._route.sign_frame(self._path, sign, min(cell, CELLS - 1), draw)
         kept = dict(zip(FIELDS, self._route.data[number].tolist(), strict=True))
         left = kept['exit']
         layer = self._model.answer_layers[left]

@@ -38,7 +38,8 @@ class Frames:
     """What is said of every frame that a camera can take on a world's paths, one value a frame.
 
     Attributes:
-        right: Whether the label is.
+        label: Number of the class.
+        right: Whether that is the class of what is shown.
         depth: Share of the layers that ran, 0..1.
         confidence: Probability of the answer, 0..1.
         exit: Number of the exit.
@@ -46,6 +47,7 @@ class Frames:
         blind: Whether it shows nothing.
     """
 
+    label: Places
     right: Flags
     depth: Values
     confidence: Values
@@ -129,7 +131,8 @@ class Route:
         number = np.minimum(sign, SIGNS - 1)
         distance_m = self.paths.sign_m[path, number] - place_m
         is_sign = (0 < distance_m) & (distance_m <= SIGHT_M)
-        cell = (distance_m / CELL_M).astype(int).clip(0, CELLS - 1)
+        shifted = distance_m / CELL_M + self.paths.sign_shift[path, number]
+        cell = shifted.astype(int).clip(0, CELLS - 1)
         view = np.minimum((place_m / SCENERY_LENGTH_M).astype(int), self._views - 1)
         of_sign = self.sign_frame(path, number, cell, draw)
         return np.where(is_sign, of_sign, self.scenery_frame(path, view, draw)), is_sign
@@ -151,6 +154,7 @@ def _frames(
     label, left, confidence, brightness, blind = data.T
     depth = np.array(model.answer_layers) / model.layers
     return Frames(
+        label.astype(np.intp),
         label == truth,
         depth[left],
         confidence / 255,

@@ -8,7 +8,7 @@ report path was driven.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -43,12 +43,14 @@ class Law:
         knobs: Settings of what makes it more or less careful.
         smoothing: How the rate follows.
         faults: Whether unsure and blind frames drop the rate to the floor at once.
+        disagreeing: What is left of a share where the label is not that of the frame before.
     """
 
     share: Share
     knobs: tuple[float, ...]
     smoothing: Smoothing = Smoothing()
     faults: bool = True
+    disagreeing: float = 1.0
 
 
 class LawDriver:
@@ -58,7 +60,9 @@ class LawDriver:
         """Start at the floor."""
         self.settings = len(law.knobs)
         shares = np.array([law.share(frames, knob) for knob in law.knobs], np.float32)
-        self._targets = FLOOR + (1 - FLOOR) * shares
+        self._shares = shares
+        self._labels, self._label = frames.label, np.array(-1)
+        self._disagreeing = law.disagreeing
         unsure = frames.confidence < DEFAULTS.min_confidence
         self._faults: Flags = (unsure | frames.blind) & law.faults
         self._smoothing = law.smoothing
@@ -68,14 +72,17 @@ class LawDriver:
     def desired_mps(self, frame: Places, arrived_m: Values) -> Values:
         """Take the answers to a frame."""
         rows = np.arange(self.settings)[:, np.newaxis]
-        target, fault = self._targets[rows, frame].astype(np.float64), self._faults[frame]
+        share, fault = self._shares[rows, frame].astype(np.float64), self._faults[frame]
+        before, self._label = self._label, self._labels[frame]
+        share *= np.where(self._label == before, 1, self._disagreeing)
+        target = FLOOR + (1 - FLOOR) * share
         rate = follow(self._rate, self._last, self._smoothing, FRAME_INTERVAL_S)
         self._last = [*self._last[1:], target]
         rate = follow(rate, self._last, self._smoothing, 0.0)
-        before, self._rate = self._rate, np.where(fault, FLOOR, rate)
+        rate_before, self._rate = self._rate, np.where(fault, FLOOR, rate)
         self._last = [np.where(fault, FLOOR, one) for one in self._last]
         # The governor publishes a fall at once, a rise with its timer.
-        return bounded_mps(np.minimum(before, self._rate))
+        return bounded_mps(np.minimum(rate_before, self._rate))
 
 
 def follow(rate: Values, targets: list[Values], smoothing: Smoothing, elapsed_s: float) -> Values:
@@ -134,3 +141,48 @@ def by_risk(table: Values) -> Share:
 def _ramp(value: Values, hard: float, easy: float) -> Values:
     shares: Values = np.where(value >= easy, 1.0, np.clip((value - hard) / (easy - hard), 0.0, 1.0))
     return shares
+
+
+DEPTHS = (0.25, 0.34, 0.42, 0.5, 0.59, 0.67, 0.84)
+CONFIDENCES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+RISKS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
+BRIGHTNESSES = (0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6)
+
+
+def candidates(risk: Values) -> dict[str, Law]:
+    """Return the laws that were tried, each with all settings of its knob.
+
+    Args:
+        risk: See `risk.risk_table`.
+    """
+    laws = {
+        'depth': Law(by_depth, DEPTHS),
+        'confidence': Law(by_confidence, CONFIDENCES),
+        'depth+confidence': Law(by_both, DEPTHS),
+        'risk': Law(by_risk(risk), RISKS),
+    }
+    agreeing = {
+        f'{name}+{kind}': replace(law, disagreeing=share)
+        for name, law in laws.items()
+        for kind, share in (('agreement', 0.5), ('strict agreement', 0.0))
+    }
+    brightness = Law(by_brightness, BRIGHTNESSES, faults=False)
+    return {**laws, **agreeing, 'brightness': brightness}
+
+
+def reported(risk: Values) -> dict[str, tuple[Law, int]]:
+    """Return the laws that are reported, each with the number of its reported setting."""
+    tried = candidates(risk)
+
+    def chosen(name: str, knob: float, smoothing: Smoothing) -> tuple[Law, int]:
+        law = replace(tried[name], smoothing=smoothing)
+        return law, law.knobs.index(knob)
+
+    default, quick = Smoothing(), Smoothing(attack_s=0.5, release_per_s=1.0, easy_frames=1)
+    return {
+        'node defaults': chosen('depth', 0.5, default),
+        'first drive': chosen('depth', 0.5, Smoothing(attack_s=1.0, easy_frames=1)),
+        'depth+confidence': chosen('depth+confidence', 0.34, default),
+        'risk+agreement': chosen('risk+strict agreement', 0.1, quick),
+        'brightness': chosen('brightness', 0.4, quick),
+    }

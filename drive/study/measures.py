@@ -8,7 +8,6 @@ drawing paths alone would make the intervals too narrow.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,7 +81,8 @@ class Weigher:
 def seconds_at(risk: Values, curve_risk: Values, curve_seconds: Values) -> Values:
     """Return the time that a curve needs for a risk, in each draw.
 
-    Outside the curve its end counts.
+    Between two settings it is interpolated; outside the curve its end counts. A setting that is
+    slower than another and misses no less does not count.
 
     Args:
         risk: float64 (B,).
@@ -91,9 +91,16 @@ def seconds_at(risk: Values, curve_risk: Values, curve_seconds: Values) -> Value
     """
     found = []
     for wanted, risks, seconds in zip(risk, curve_risk, curve_seconds, strict=True):
-        order = np.argsort(-seconds, kind='stable')  # the slowest first: the risk rises
-        rising = np.maximum.accumulate(risks[order])
-        found.append(np.interp(wanted, rising, seconds[order]))
+        order = np.argsort(seconds, kind='stable')  # the fastest first
+        times, best = seconds[order], np.minimum.accumulate(risks[order])
+        first = int(np.argmax(best <= wanted))  # the fastest that is good enough
+        if best[first] > wanted:
+            found.append(times[-1])
+        elif first == 0:
+            found.append(times[0])
+        else:
+            share = (best[first - 1] - wanted) / (best[first - 1] - best[first])
+            found.append(times[first - 1] + share * (times[first] - times[first - 1]))
     return np.array(found)
 
 
@@ -101,6 +108,13 @@ def saved(law: Curve, constant: Curve, *, worst: bool = True) -> Values:
     """Return the share of time that a setting saves against a constant speed of its risk. (B,)."""
     risk, risks = (c.worst if worst else c.total for c in (law, constant))
     return 1 - law.seconds[:, 0] / seconds_at(risk[:, 0], risks, constant.seconds)
+
+
+def saved_at(oracle: Curve, law: Curve, constant: Curve, *, worst: bool = True) -> Values:
+    """Return the share of time that an oracle saves at the risk of a law's setting. (B,)."""
+    risk, risks, known = (c.worst if worst else c.total for c in (law, constant, oracle))
+    needed = seconds_at(risk[:, 0], known, oracle.seconds)
+    return 1 - needed / seconds_at(risk[:, 0], risks, constant.seconds)
 
 
 def missed_at_same_time(law: Curve, constant: Curve, signs: int, *, worst: bool = False) -> Values:
@@ -118,8 +132,3 @@ def interval(draws: Values) -> Interval:
     """Return the value of all paths and its 95 % interval, from the draws."""
     low, high = np.nanpercentile(draws[1:], (2.5, 97.5))
     return Interval(float(draws[0]), float(low), float(high))
-
-
-def gains(law: Values, oracles: Sequence[Values]) -> list[float]:
-    """Return the share of each oracle's saving that a law's saving is, of all paths."""
-    return [float(law[0] / oracle[0]) if oracle[0] > 0 else float('nan') for oracle in oracles]

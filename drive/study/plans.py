@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from drive.robot import ACCELERATION_MPS2, FLOOR, TOP_SPEED_MPS
-from drive.scene.world import LENGTH_M, SIGHT_M, START_M, ZONE_M
+from drive.robot import ACCELERATION_MPS2, TOP_SPEED_MPS
+from drive.scene.world import LENGTH_M, SIGHT_M, SIGNS_PER_ZONE, START_M, ZONE_M
 from drive.study.fleet import Driven, Places, Route, Values
 
 SPEEDS_MPS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0)
@@ -57,20 +57,18 @@ def by_zone(route: Route, speeds_mps: Sequence[Sequence[float]]) -> Plan:
     return Plan(np.array(speeds_mps)[:, zones[:, zone]])
 
 
-def by_thing(route: Route, slowest_worth_mps: Values, constant: Driven) -> Plan:
+def by_thing(route: Route, slowest_mps: Values, needed_mps: Values) -> Plan:
     """Return the plan of who knows the fastest speed that reads each sign.
 
     Args:
         route: The paths.
-        slowest_worth_mps: float64 (K, conditions), the lowest speed that it slows down to for a
-            sign; a sign that needs less is passed at full speed.
-        constant: How `constant_speeds` drove these paths.
+        slowest_mps: float64 (K, conditions), the lowest speed that it slows down to for a sign; a
+            sign that needs less is passed at full speed.
+        needed_mps: float64 (N, S), see `fastest_reading`.
     """
-    needed = fastest_reading(constant)
-    worth = needed >= slowest_worth_mps[:, route.condition]
-    speeds = np.where(worth, needed, TOP_SPEED_MPS)  # (K, N, S)
-    plan = np.full((len(speeds), *needed.shape[:1], len(_PLACES)), TOP_SPEED_MPS)
-    rows, paths = np.ogrid[: len(speeds), : len(needed)]
+    worth = needed_mps >= slowest_mps[:, route.condition]
+    speeds = np.where(worth, needed_mps, TOP_SPEED_MPS)  # (K, N, S)
+    plan = np.full((len(speeds), len(needed_mps), len(_PLACES)), TOP_SPEED_MPS)
     for sign, sign_m in enumerate(route.paths.sign_m.T):
         ahead = sign_m[:, np.newaxis] - _PLACES
         near = (0 <= ahead) & (ahead <= SIGHT_M)
@@ -85,7 +83,17 @@ def fastest_reading(constant: Driven) -> Values:
     return fastest
 
 
-def zone_speeds_for_risk(rates: Values, risk: float) -> Values:
+def slowest_worth(needed_mps: Values, condition: Places, risk: float) -> list[float]:
+    """Return, for each condition, the lowest speed to slow down to for a miss rate of `risk`."""
+    found = []
+    for kind in range(int(condition.max()) + 1):
+        there = needed_mps[condition == kind]
+        enough = [speed for speed in SPEEDS_MPS if (there < speed).mean() <= risk]
+        found.append(max(enough, default=SPEEDS_MPS[0]))
+    return found
+
+
+def zone_speeds(rates: Values, risk: float) -> list[float]:
     """Return the fastest speed for each condition at which its miss rate is at most `risk`.
 
     Args:
@@ -93,7 +101,19 @@ def zone_speeds_for_risk(rates: Values, risk: float) -> Values:
         risk: Highest miss rate.
     """
     rising = np.maximum.accumulate(rates)
-    speeds = [
-        np.interp(risk, column, SPEEDS_MPS, left=FLOOR * TOP_SPEED_MPS) for column in rising.T
-    ]
-    return np.array(speeds)
+    return [float(np.interp(risk, column, SPEEDS_MPS)) for column in rising.T]
+
+
+def zone_speeds_for_all(rates: Values) -> list[list[float]]:
+    """Return speeds for each condition that miss the fewest signs of all in a time; many times.
+
+    Args:
+        rates: float64 (K, conditions), miss rates at `SPEEDS_MPS`.
+    """
+    metres = ZONE_M / SIGNS_PER_ZONE
+    speeds = np.array(SPEEDS_MPS)
+    found = []
+    for price_s in np.geomspace(0.5, 200.0, 12):  # of a missed sign
+        cost = metres / speeds[:, np.newaxis] + price_s * rates
+        found.append(speeds[cost.argmin(0)].tolist())
+    return found

@@ -85,7 +85,7 @@ _SCENERY = SEEDS_WITHOUT_REPETITION * SIGNS  # where in each half its pictures b
 DEVELOPMENT, REPORT = 'development', 'report'
 PARTS = {
     DEVELOPMENT: Part(range(1000, 1100), range(HALF, HALF + 80), range(HALF + _SCENERY, 2 * HALF)),
-    REPORT: Part(range(200), range(120), range(_SCENERY, HALF)),
+    REPORT: Part(range(200), range(64), range(_SCENERY, HALF)),
 }
 
 
@@ -96,6 +96,8 @@ class Paths:
     Attributes:
         sign_m: float64 (N, S), where each sign stands, rising.
         sign_picture: int64 (N, S), number of its picture.
+        sign_shift: float64 (N, S), shift of the sign's grid of distances, cells, within +-0.5: the
+            grid is coarse, and no distance of all signs shall be at the edge of a cell.
         sign_zone: int64 (N, S), number of its zone.
         scenery: int64 (N, V), pictures between them, `SCENERY_LENGTH_M` of path each.
         zones: int64 (N, Z), number of each zone's condition.
@@ -104,6 +106,7 @@ class Paths:
 
     sign_m: npt.NDArray[np.float64]
     sign_picture: Numbers
+    sign_shift: npt.NDArray[np.float64]
     sign_zone: Numbers
     scenery: Numbers
     zones: Numbers
@@ -117,7 +120,7 @@ def make_paths(world: World, part: Part) -> Paths:
     stretch_m = ZONE_M / SIGNS_PER_ZONE
     ends_m = START_M + stretch_m * np.arange(1, SIGNS + 1)
     views = int(np.ceil(LENGTH_M / SCENERY_LENGTH_M))
-    sign_m, pictures, scenery, zones = [], [], [], []
+    sign_m, shift, pictures, scenery, zones = [], [], [], [], []
     for seed in part.seeds:
         rng = np.random.default_rng((seed, 2))
         drawn = rng.permutation(len(kinds))
@@ -126,7 +129,14 @@ def make_paths(world: World, part: Part) -> Paths:
         sign_m.append(rng.uniform(ends_m - stretch_m + SIGHT_M + 0.5, ends_m))
         pictures.append(rng.choice(part.signs, SIGNS, replace=False))
         scenery.append(rng.choice(part.scenery, views))
+        shift.append(rng.uniform(-0.5, 0.5, SIGNS))
     zone = np.tile(np.repeat(np.arange(len(kinds)), SIGNS_PER_ZONE), (len(part.seeds), 1))
     return Paths(
-        np.array(sign_m), np.array(pictures), zone, np.array(scenery), np.array(zones), names
+        sign_m=np.array(sign_m),
+        sign_picture=np.array(pictures),
+        sign_shift=np.array(shift),
+        sign_zone=zone,
+        scenery=np.array(scenery),
+        zones=np.array(zones),
+        conditions=names,
     )

@@ -1,0 +1,140 @@
+"""What the study shows: lines for the terminal, curves, and tables for the document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from eevit_ros.reporting.style import DARK, MUTED, RATE, WRONG, quiet
+from eevit_ros.reporting.table import markdown_table
+
+Study = Mapping[str, Any]
+
+BEST = 'risk+agreement'  # the law that the figures are about
+SHOWN = {BEST: RATE, 'node defaults': '#1f9d6b', 'brightness': '#e39b1f'}
+ORACLES = {'light': "knows each zone's condition", 'thing': 'knows each thing'}
+TARGETS = {'rare hard': 0.35}  # time saved at equal worst-zone risk
+TARGET = 0.25
+
+
+def curves(study: Study) -> Figure:
+    """Draw, for each world, the worst zone's miss rate over the time of a path."""
+    figure = Figure(figsize=(12, 6.2), layout='constrained')
+    for place, (name, world) in enumerate(study['worlds'].items(), 1):
+        axes = figure.add_subplot(2, 4, place)
+        lines = [
+            ('constant speed', world['constant'], WRONG, 'o-'),
+            *((text, world['oracles'][key], MUTED, style)
+              for (key, text), style in zip(ORACLES.items(), (':', '--'), strict=True)),
+            *((key, world['laws'][key], colour, '.-') for key, colour in SHOWN.items()),
+        ]  # fmt: skip
+        for label, curve, colour, style in lines:
+            order = sorted(range(len(curve['seconds'])), key=curve['seconds'].__getitem__)
+            times = [curve['seconds'][k] for k in order]
+            worst = [100 * curve['worst'][k] for k in order]
+            axes.plot(times, worst, style, color=colour, lw=1.4, ms=4, label=label)
+        for key, colour in SHOWN.items():
+            law = world['laws'][key]
+            at = law['setting']
+            axes.plot(law['seconds'][at], 100 * law['worst'][at], 'D', color=colour, ms=7)
+        axes.set_title(name)
+        axes.set_xlim(45, 170)
+        axes.set_ylim(0, 100)
+        quiet(axes)
+        if place == 1:
+            handles, labels = axes.get_legend_handles_labels()
+    legend = figure.add_subplot(2, 4, 8)
+    legend.axis('off')
+    legend.legend(handles, labels, loc='center', frameon=False)
+    figure.supxlabel('seconds a path', color=DARK)
+    figure.supylabel('% missed in the worst zone', color=DARK)
+    return figure
+
+
+def tables(study: Study) -> str:
+    """Return the tables of the document, as Markdown."""
+    worlds = study['worlds']
+    laws = list(next(iter(worlds.values()))['laws'])
+    rows = [
+        [name, *(_saved(world['laws'][law]['saved']) for law in laws)]
+        for name, world in worlds.items()
+    ]
+    in_all = [
+        [name, *(_saved(world['laws'][law]['saved_in_all']) for law in laws)]
+        for name, world in worlds.items()
+    ]
+    best = [_details(name, world) for name, world in worlds.items()]
+    return '\n\n'.join(
+        [
+            '**Time saved at equal worst-zone risk, % (95 %)**',
+            markdown_table(['world', *laws], rows, numeric=range(1, len(laws) + 1)),
+            '**Time saved at equal misses in all, % (95 %)**',
+            markdown_table(['world', *laws], in_all, numeric=range(1, len(laws) + 1)),
+            f'**{BEST} in detail**',
+            markdown_table(DETAILS, best, numeric=range(1, len(DETAILS))),
+        ]
+    )
+
+
+DETAILS = [
+    'world', 'seconds', 'worst zone missed', 'constant speed, same time', 'missed of 24',
+    'more than constant, same time', 'saved by who knows the zone', 'by who knows the thing',
+    'share of what the latter saves',
+]  # fmt: skip
+
+
+def _details(name: str, world: Mapping[str, Any]) -> list[str]:
+    law = world['laws'][BEST]
+    at = law['setting']
+    share = law['saved']['value'] / law['saved_by_thing']['value']
+    worst, more = law['worst'][at], law['worst_in_same_time']['value']
+    return [
+        name,
+        f'{law["seconds"][at]:.0f}',
+        f'{100 * worst:.0f} %',
+        f'{100 * (worst - more):.0f} %',
+        f'{24 * law["total"][at]:.1f}',
+        _interval(law['more_missed_in_same_time'], 1, '+.1f'),
+        _saved(law['saved_by_light']),
+        _saved(law['saved_by_thing']),
+        f'{100 * share:.0f} %',
+    ]
+
+
+def lines(study: Study) -> str:
+    """Return the closing lines for the terminal: what is saved in each world, and the targets."""
+    found = [
+        f'{study["paths"]} paths in each world, pictures and paths drawn anew for each interval',
+        '',
+        f'  {"":<20}time saved at equal worst-zone risk, {BEST}      node defaults',
+    ]
+    for name, world in study['worlds'].items():
+        best, default = (world['laws'][law]['saved'] for law in (BEST, 'node defaults'))
+        target = TARGETS.get(name, TARGET)
+        verdict = 'met' if best['value'] >= target and best['low'] > 0 else 'MISSED'
+        found.append(
+            f'  {name:<20}{_saved(best):>14}   {verdict:<6} (target {100 * target:.0f} %)'
+            f'{_saved(default):>24}'
+        )
+    return '\n'.join(found)
+
+
+def fill(document: Path, text: str) -> None:
+    """Put Markdown between the document's comments `<!-- study -->` and `<!-- /study -->`."""
+    first, last = '<!-- study -->\n', '<!-- /study -->'
+    whole = document.read_text('utf-8')
+    before, _, rest = whole.partition(first)
+    _, _, after = rest.partition(last)
+    document.write_text(f'{before}{first}\n{text}\n\n{last}{after}', 'utf-8')
+
+
+def _saved(estimate: Mapping[str, float]) -> str:
+    return _interval(estimate, 100, '.0f')
+
+
+def _interval(estimate: Mapping[str, float], unit: float, form: str) -> str:
+    value, low, high = (f'{unit * estimate[key]:{form}}' for key in ('value', 'low', 'high'))
+    return f'{value} ({low} to {high})'
