@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 from rosbags.interfaces import ConnectionExtRosbag2
@@ -12,6 +14,12 @@ from rosbags.rosbag2 import Reader as Reader2
 
 from eevit_ros.recordings.bag.messages import ROS_1, BagFile, Loss, Recorded, Topic
 from eevit_ros.recordings.errors import RecordingError
+
+# A colcon build checks no version.
+if [int(x) for x in re.findall('[0-9]+', version('rosbags'))[:3]] < [0, 11, 6]:
+    raise ImportError(
+        f'rosbags {version("rosbags")} takes a damaged chunk for whole, 0.11.6 does not'
+    )
 
 
 class IndexedFile:
