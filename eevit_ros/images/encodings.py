@@ -203,6 +203,8 @@ _NAMES = {
 
 SUPPORTED_ENCODINGS = tuple(LAYOUTS)
 
+_USUAL = 'rgb8, bgr8, rgba8, bgra8, mono8, mono16, bayer_rggb8, yuyv, uyvy, nv12, 16UC1, 32FC1'
+
 
 def to_rgb(pixels: Pixels, encoding: str, values: PixelRange | None) -> Image:
     """Return the RGB image that pixels (H, W, channels) of a packed encoding show.
@@ -222,15 +224,24 @@ def name_of(encoding: str) -> str:
     """Return the name of an encoding as sensor_msgs spells it, '' for an unknown one."""
     if encoding in LAYOUTS:
         return encoding
-    return _NAMES.get(encoding.strip(' \t\r\n\0').lower(), '')
+    return _NAMES.get(_plain(encoding), '')
+
+
+def is_no_picture(encoding: str) -> bool:
+    """Return whether an encoding without a `name_of` is a type of OpenCV, of other channels."""
+    return re.fullmatch(r'(8|16|32|64)[usf]c\d+', _plain(encoding)) is not None
 
 
 def unknown(encoding: str) -> str:
     """Return what is wrong with an encoding without a `name_of`, and the cure."""
-    name, what = encoding.strip(' \t\r\n\0').lower(), f'unknown encoding {encoding!r}'
-    if re.fullmatch(r'(8|16|32|64)[usf]c\d+', name):
+    name, what = _plain(encoding), f'unknown encoding {encoding!r}'
+    if is_no_picture(encoding):
         what = f'encoding {encoding!r} does not have the channels of a picture: 1, 3 or 4'
     elif bits := re.fullmatch(r'(mono|bayer_[rgb]{4})(10|12|14)p?', name):
         white = 2 ** int(bits[2]) - 1
         what += f': put such pixels into {bits[1]}16 and set image_range to [0, {white}]'
-    return f'{what}: publish one of {", ".join(SUPPORTED_ENCODINGS)}'
+    return f'{what}: publish one of {_USUAL} or another that sensor_msgs names'
+
+
+def _plain(encoding: str) -> str:
+    return encoding.strip(' \t\r\n\0').lower()

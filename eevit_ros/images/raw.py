@@ -18,7 +18,15 @@ import numpy.typing as npt
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.compressed import Data, decode_compressed, flat
-from eevit_ros.images.encodings import LAYOUTS, Packed, Planar, name_of, to_rgb, unknown
+from eevit_ros.images.encodings import (
+    LAYOUTS,
+    Packed,
+    Planar,
+    is_no_picture,
+    name_of,
+    to_rgb,
+    unknown,
+)
 from eevit_ros.images.picture_file import is_picture_file
 from eevit_ros.images.pixel_range import PixelRange, Pixels
 from eevit_ros.images.resize import Image, InputSize, check_size
@@ -46,19 +54,20 @@ def decode_image_message(
     Raises:
         EevitError: The image is malformed, or its encoding is unknown.
     """
-    if name_of(message.encoding) or is_picture_file(flat(message.data)):
+    encoding = message.encoding
+    if name_of(encoding) or is_no_picture(encoding) or is_picture_file(flat(message.data)):
         return decode_image(
             message.data,
             height=message.height,
             width=message.width,
-            encoding=message.encoding,
+            encoding=encoding,
             step=message.step,
             is_bigendian=bool(message.is_bigendian),
             values=values,
             size=size,
         )
     check_size(message.height, message.width)
-    problem = unknown(message.encoding)
+    problem = unknown(encoding)
     try:
         from cv_bridge import CvBridge
     except ImportError as err:
@@ -70,7 +79,7 @@ def decode_image_message(
         ) from err
     try:
         bridge = CvBridge()
-        dtype, channels = bridge.encoding_to_dtype_with_channels(message.encoding)
+        dtype, channels = bridge.encoding_to_dtype_with_channels(encoding)
         if message.step % (np.dtype(dtype).itemsize * channels):  # cv_bridge would shear the image
             raise ValueError(f'step {message.step} is not a whole number of pixels')
         return np.asarray(bridge.imgmsg_to_cv2(message, desired_encoding='rgb8'), np.uint8)

@@ -362,6 +362,9 @@ def test_a_cv_bridge_that_cannot_be_loaded_is_told(error, tmp_path, monkeypatch)
     message = message_of(bytes(96), height=4, width=4, encoding='rgb565', step=24)
     with pytest.raises(EevitError, match=f'unknown encoding.*{error.split("(")[0]}.*numpy<2'):
         decode_image_message(message)
+    message.encoding = '32FC2'  # which it could not read either
+    with pytest.raises(EevitError, match='does not have the channels of a picture(?!.*numpy)'):
+        decode_image_message(message)
 
 
 @pytest.mark.skipif(
