@@ -22,6 +22,7 @@ class Answers:
 
     def __init__(self, node: Node, topic: str) -> None:
         """Subscribe; the node must be spun."""
+        self._node = node
         self.topic: str = node.resolve_topic_name(topic)
         self.stamps: Counter[int] = Counter()
         self._drops: list[int] = []  # that the classifier has counted, with the first and the last
@@ -32,12 +33,12 @@ class Answers:
     def outcome(self, played: Counter[int]) -> tuple[str, str]:
         """Return what became of the images with these stamps, and a warning, '' for none.
 
-        The first text is '' where no image was answered: nobody may have been there to answer.
+        Both are '' where nobody is there to answer.
         """
         images, answered = played.total(), (self.stamps & played).total()
-        if not answered:
+        if not answered and not self._node.count_publishers(self.topic):
             return '', ''
-        first, last = self._drops[0], self._drops[-1]
+        first, last = (self._drops[0], self._drops[-1]) if self._drops else (0, 0)
         # A classifier that runs for longer has dropped others before.
         dropped = min(last - first if first > images else last, images - answered)
         text = (

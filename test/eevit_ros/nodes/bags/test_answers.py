@@ -26,3 +26,14 @@ def test_images_of_one_stamp_count_each() -> None:
         said, warning = answers.outcome(Counter({0: 6}))
     assert said.startswith('3 answered on /frame, 1 dropped')
     assert warning.startswith('2 of 6 images')
+
+
+def test_a_classifier_that_answers_nothing_is_told_of_and_nobody_is_not() -> None:
+    with RosPeer() as peer:
+        answers = Answers(peer.node, 'frame')
+        assert answers.outcome(Counter({0: 6})) == ('', '')
+        frames = peer.node.create_publisher(DiagnosticArray, 'frame', 10)
+        peer.until(frames.get_subscription_count, 'the subscription')
+        said, warning = answers.outcome(Counter({0: 6}))
+    assert said.startswith('0 answered on /frame, 0 dropped')
+    assert warning.startswith('6 of 6 images')
