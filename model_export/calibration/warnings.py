@@ -1,4 +1,4 @@
-"""What a trained model's figures on held-out images warn of, each with the cure."""
+"""What a trained model's figures on held-out and test images warn of, each with the cure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from model_export.calibration.temperatures import TEMPERATURES
 
 _ALL = 0.95  # of the images
 _LEAST = 0.01  # a smaller lead of an early exit is chance in any set
+_COST = 0.03  # of accuracy, by early exits: more is seldom wanted
 
 
 def warn_of_depth(accuracy: Sequence[float], layers: Sequence[int], images: int) -> None:
@@ -64,4 +65,22 @@ def warn_of_temperatures(temperatures: Sequence[float], layers: Sequence[int]) -
             f'warning: the temperature after layer {", ".join(stopped)} is at its limit: the '
             f'held-out images are all right or all wrong there, or too few, and confidences mean '
             f'little. Hold out more images (held_out), harder ones, or none that were trained on'
+        )
+
+
+def warn_of_lost_accuracy(early: float, full: float, images: int) -> None:
+    """Warn if early exits cost much accuracy on a test set.
+
+    Args:
+        early: Accuracy with early exits.
+        full: Accuracy at full depth.
+        images: Number of test images.
+    """
+    deviation = (full * (1 - full) / images) ** 0.5
+    if full - early > max(_COST, 2 * deviation):
+        print(
+            f'warning: early exits cost {100 * (full - early):.1f} points of accuracy: '
+            f'{early:.1%}, at full depth {full:.1%}. Unless you asked for it '
+            f'(--max-drop, --min-speedup), the thresholds were chosen on too few held-out images, '
+            f'or on too few scenes: hold out more, and take higher thresholds until then (thresholds:=0.9 in the node)'
         )

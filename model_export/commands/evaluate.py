@@ -68,8 +68,13 @@ def run(args: argparse.Namespace) -> None:
         check_out_file(args.out)
     reading = reading_of(args)
     if args.policy is None:
+        from model_export.calibration.warnings import warn_of_lost_accuracy
+
         figures = evaluate(args.model, args.data, limit=args.limit, reading=reading)
         print(_table(figures))
+        warn_of_lost_accuracy(
+            figures['accuracy'], figures['accuracy_full_depth'], figures['images']
+        )
     else:
         figures = evaluate_policy(
             args.model,

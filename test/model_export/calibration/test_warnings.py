@@ -7,6 +7,7 @@ import pytest
 from model_export.calibration.temperatures import TEMPERATURES
 from model_export.calibration.warnings import (
     warn_of_depth,
+    warn_of_lost_accuracy,
     warn_of_one_exit,
     warn_of_temperatures,
 )
@@ -57,3 +58,22 @@ def test_a_temperature_at_its_limit_is_told_with_its_layer(
     warn_of_temperatures([TEMPERATURES[0], 1.0, TEMPERATURES[1]], LAYERS)
     said = capsys.readouterr().out
     assert '3 (0.25)' in said and '12 (10)' in said and 'held_out' in said
+
+
+@pytest.mark.parametrize(
+    ('early', 'full', 'images', 'warned'),
+    [
+        (0.577, 0.712, 104, True),
+        (0.64, 0.712, 104, False),  # as chance has it
+        (0.76, 0.806, 10_000, True),
+        (0.796, 0.806, 10_000, False),
+        (0.9, 0.8, 100, False),
+        (1.0, 1.0, 10, False),
+    ],
+)
+def test_early_exits_that_cost_much_are_told(
+    early: float, full: float, images: int, warned: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    warn_of_lost_accuracy(early, full, images)
+    said = capsys.readouterr().out
+    assert said.startswith('warning: ') == warned == ('thresholds' in said)
