@@ -12,8 +12,8 @@ WORKERS ?= $(shell expr $$(nproc) \* 2)
 help:
 	@echo 'make demo         play a bag of camera images through the real node; report in build/demo/'
 	@echo '                  (ARGS=--help lists the options)'
-	@echo 'make drive        drive a simulated robot with the real nodes; report in build/drive/'
-	@echo '                  (ten paths, ten minutes; ARGS="--seeds 2" is quicker, ARGS=--help lists the options)'
+	@echo 'make drive        drive a simulated robot, hundreds of paths offline and two with the real nodes; report in'
+	@echo '                  build/drive/ (six minutes; ARGS=--real: ten with the real nodes, ARGS=--help lists the options)'
 	@echo 'make soak         run both real nodes for an hour under overload and change (ARGS="--minutes 5" is shorter)'
 	@echo 'make test         run lint, type checks and tests (ARGS="test/eevit_ros -k rate" runs a part of the tests)'
 	@echo 'make test-oldest  test the robot side, without its ROS nodes, and replay with the oldest supported packages'
@@ -88,7 +88,8 @@ build/docs_venv/bin/mkdocs: Makefile
 	@touch $@
 
 # Only on an idle computer: a busy one answers late. The next steps are in CONTRIBUTING.md, Documents.
-pictures: demo drive
+pictures: demo
+	@$(MAKE) drive ARGS=--real
 	cp build/demo/overview.png docs/demo.png
 	cp build/drive/drive.png docs/drive.png
 	cp build/drive/summary.json docs/drive.json

@@ -1,8 +1,12 @@
-"""One run of the drive: our policy in real time, then the others, the comparison, the report."""
+"""One run of the drive: the offline study, then paths behind the real nodes, and the report.
+
+Behind the real nodes our policy drives in real time; the others drive the same paths after it.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import time
 from collections.abc import Sequence
@@ -20,12 +24,15 @@ from drive.report.comparison import compare
 from drive.report.page import write_report
 from drive.robot import FLOOR, TOP_SPEED_MPS, constant_speed_mps
 from drive.scene.world import LENGTH_M, SEEDS_WITHOUT_REPETITION
+from drive.study import report as study_report
+from drive.study.study import open_setup, run_study
+from drive.study.worlds import REPORT
 from eevit_ros.reporting.host_info import describe_machine
 from harness.command import run_command
 from harness.domains import isolate
 
 OUTPUT = Path(__file__).parents[1] / 'build' / 'drive'
-SEEDS = 10
+SEEDS, REAL_SEEDS = 2, 10
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -37,11 +44,22 @@ def main(args: Sequence[str] | None = None) -> int:
 def _options(args: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog='python -m drive',
-        description='Drives a simulated robot behind the real classifier and the real governor, '
-        'and compares it with constant speeds.',
+        description='Drives hundreds of paths offline, then some behind the real classifier and '
+        'the real governor, and compares them with constant speeds.',
     )
-    parser.add_argument(
-        '--seeds', type=_seeds, default=SEEDS, help=f'how many paths; default: {SEEDS}'
+    how_many = parser.add_mutually_exclusive_group()
+    how_many.add_argument(
+        '--seeds',
+        type=_seeds,
+        default=SEEDS,
+        help=f'how many paths behind the real nodes; default: {SEEDS}',
+    )
+    how_many.add_argument(
+        '--real',
+        dest='seeds',
+        action='store_const',
+        const=REAL_SEEDS,
+        help=f'{REAL_SEEDS} paths behind the real nodes',
     )
     parser.add_argument(
         '--first-seed',
@@ -81,6 +99,12 @@ def _cores() -> int:
 def _run(options: argparse.Namespace) -> None:
     start_s = time.monotonic()
     machine = describe_machine()
+    with terminal.progress('answers of the model') as show:
+        setup = open_setup(REPORT, options.model, processes=_cores(), show=show)
+    with terminal.progress('offline study') as show:
+        study = run_study(setup, show)
+    (options.output / 'study.json').write_text(json.dumps(study) + '\n')
+    print('\n' + study_report.lines(study) + '\n')
     isolate()
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     print(terminal.opening(seeds, options.at_once))
@@ -125,7 +149,9 @@ def _run(options: argparse.Namespace) -> None:
         'machine': machine,
         'took_s': round(time.monotonic() - start_s),
     }
-    files = write_report(options.output, runs, summary)
+    files = write_report(
+        options.output, runs, summary, study_report.curves(study), study_report.lines(study)
+    )
     print(terminal.summary_text(summary))
     print('\n' + '\n'.join(f'  {path}' for path in files))
     print(f'Next: open {files[0].absolute().as_uri()} in a browser')

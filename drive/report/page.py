@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from drive.journey import FRAME_INTERVAL_S
 from drive.policy import FULL, OURS, POLICIES
 from drive.report import figures, terminal
@@ -21,13 +23,17 @@ TEMPLATE = Path(__file__).with_name('report.html.j2')
 Runs = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
-def write_report(folder: Path, runs: Runs, summary: dict[str, Any]) -> list[Path]:
+def write_report(
+    folder: Path, runs: Runs, summary: dict[str, Any], study: Figure, study_text: str
+) -> list[Path]:
     """Write all files and return their paths, the page first.
 
     Args:
         folder: Folder to write into.
         runs: Runs by policy, for the same seeds in the same order.
         summary: 'comparison' and the conditions of the runs.
+        study: Curves of the offline study.
+        study_text: Its results in words.
     """
     names = ('report.html', 'drive.webp', 'drive.png', 'report.json', 'summary.json')
     page, film, picture, data, short = (folder / name for name in names)
@@ -40,6 +46,8 @@ def write_report(folder: Path, runs: Runs, summary: dict[str, Any]) -> list[Path
     to_png(story, picture)
     text = render(
         TEMPLATE,
+        study=study,
+        study_text=study_text,
         intro=_intro(runs, summary),
         conclusion=terminal.conclusion(summary),
         targets=terminal.targets(summary['comparison']),

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from drive.policy import AT_FLOOR, CONSTANT, FULL, OURS, RATE
@@ -82,7 +83,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         'machine': {'cpu': 'a CPU', 'cores': 2, 'load_before': 0.1, 'system': 's', 'python': '3'},
         'took_s': 300,
     }
-    files = write_report(folder, runs, summary)
+    files = write_report(folder, runs, summary, Figure(), 'saved <b>25</b> %')
     assert files[0].name == 'report.html'
     assert all(file.stat().st_size > 0 for file in files)
     return folder
@@ -96,6 +97,7 @@ def test_the_page_needs_nothing_beside_itself_and_shows_names_as_text(report: Pa
     assert '<script' not in page
     assert '<b>model' not in page
     assert '&lt;b&gt;model' in page
+    assert 'saved &lt;b&gt;25' in page
     assert 'depth carried no information' in page  # everybody missed as many
 
 
