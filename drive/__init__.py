@@ -4,6 +4,8 @@ Run it with `make drive`, or `python -m drive` where the package's requirements 
 
     run, lanes, lane, client, real_nodes    all seeds and policies, with the nodes of a lane
     journey, robot, policy                  one path, driven
+    simulated                               the same in no time, without the nodes
+    study                                   hundreds of paths in worlds of their own, offline
     scene                                   path, light, signs, pictures, camera
     report                                  comparison, page, plots, film
 

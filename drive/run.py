@@ -19,12 +19,12 @@ import numpy as np
 from drive.errors import DriveError
 from drive.lanes import run_lanes
 from drive.policy import AT_FLOOR, CONSTANT, FULL, OURS, RATE
+from drive.report import study as study_report
 from drive.report import terminal
 from drive.report.comparison import compare
 from drive.report.page import write_report
 from drive.robot import FLOOR, TOP_SPEED_MPS, constant_speed_mps
 from drive.scene.world import LENGTH_M, SEEDS_WITHOUT_REPETITION
-from drive.study import report as study_report
 from drive.study.study import open_setup, run_study
 from drive.study.worlds import REPORT
 from eevit_ros.reporting.host_info import describe_machine

@@ -17,11 +17,10 @@ import sys
 from pathlib import Path
 
 from drive.errors import DriveError
+from drive.report import study as report
 from drive.report.terminal import progress
-from drive.study import report
 from drive.study.study import open_setup, run_study
 from drive.study.worlds import DEVELOPMENT, REPORT
-from eevit_ros.errors import EevitError
 from eevit_ros.reporting.style import to_png
 
 
@@ -48,7 +47,7 @@ def main() -> int:
             report.fill(args.document, report.tables(study))
         if args.picture:
             to_png(report.curves(study), args.picture)
-    except (DriveError, EevitError, OSError) as err:
+    except (DriveError, OSError) as err:
         print(f'drive.study: {err}', file=sys.stderr)
         return 1
     print(report.lines(study))

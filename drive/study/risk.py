@@ -25,7 +25,8 @@ def risk_table(part: Part, answers: Mapping[str, Answers], model: ModelMetadata)
         float64 (E + 1, BINS).
     """
     pictures = read_pictures()
-    truth = np.array([model.class_names.index(pictures[number].label) for number in part.signs])
+    numbers = {name: number for number, name in enumerate(model.class_names)}
+    truth = np.array([numbers.get(pictures[number].label, -1) for number in part.signs])
     wrong, count = (np.ones((len(model.answer_layers), BINS)) * n for n in (1, 2))
     for found in answers.values():
         label, left, confidence = (found.signs[..., field] for field in range(3))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from drive.errors import DriveError
 from drive.scene.world import SIGNS
 from drive.study import laws, plans
 from drive.study.answers import Answers, read_answers
@@ -24,6 +25,7 @@ from drive.study.measures import (
 )
 from drive.study.risk import risk_table
 from drive.study.worlds import DEVELOPMENT, PARTS, WORLDS, make_paths
+from eevit_ros.errors import EevitError
 from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine
 from eevit_ros.model.metadata import ModelMetadata
@@ -71,9 +73,15 @@ def open_setup(
         model: Model file; None for the one that ships.
         processes: That compute side by side.
         show: Called with the share of the missing conditions that are done.
+
+    Raises:
+        DriveError: The model cannot be run, or a file of answers is damaged.
     """
     model = model or demo_model()
-    engine = Engine(model, compute=Compute(provider='cpu', threads=1))
+    try:
+        engine = Engine(model, compute=Compute(provider='cpu', threads=1))
+    except EevitError as err:
+        raise DriveError(str(err)) from err
     answers = {
         name: read_answers(model, engine.sha256, name, cache=CACHE, processes=processes, show=show)
         for name in {DEVELOPMENT, part}

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drive.study import report
+from drive.errors import DriveError
+from drive.report import study as report
 from drive.study.fleet import drive
 from drive.study.laws import Law, LawDriver, by_brightness, by_depth
 from drive.study.measures import Weigher, interval, saved, seconds_at
 from drive.study.plans import SPEEDS_MPS, by_zone, constant_speeds
-from drive.study.study import compare_on
+from drive.study.study import compare_on, open_setup
+from drive.study.worlds import REPORT
 from eevit_ros.reporting.style import to_png
 from test.drive.study.made_up import route
 
@@ -90,6 +92,12 @@ def test_intervals_hold_the_value_and_shrink_with_certainty(found: dict[str, Any
     driven.missed[:] = True
     curve = Weigher(ROUTE, resamples=20).curve(driven)
     assert interval(curve.worst[:, 0]) == (1.0, 1.0, 1.0)
+
+
+def test_a_model_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / 'broken.onnx').write_text('no model')
+    with pytest.raises(DriveError, match='broken.onnx'):
+        open_setup(REPORT, tmp_path / 'broken.onnx')
 
 
 def test_the_report_shows_every_world_and_law(found: dict[str, Any], tmp_path: Path) -> None:
