@@ -50,14 +50,18 @@ def test_intervals_hold_the_value_and_are_paired() -> None:
 
 
 def test_it_says_so_when_depth_carried_no_information() -> None:
-    found = compare(runs([6, 8], [4, 4], [4, 4]))
+    found = compare(runs([6, 8] * 3, [4, 4] * 3, [4, 4] * 3))
     assert 'depth carried no information' in found['verdict']
     assert not found['meets']['fewer misses than at constant speed in the same time']
 
 
 def test_a_difference_that_may_be_chance_is_no_proof() -> None:
-    assert 'no proof' in verdict({'value': -0.2, 'low': -0.9, 'high': 0.5})
-    assert 'no proof' not in verdict({'value': -0.8, 'low': -1.3, 'high': -0.1})
+    assert 'no proof' in verdict({'value': -0.2, 'low': -0.9, 'high': 0.5}, 10)
+    assert 'no proof' not in verdict({'value': -0.8, 'low': -1.3, 'high': -0.1}, 10)
+
+
+def test_two_paths_prove_nothing_however_they_differ() -> None:
+    assert 'too few' in compare(runs([6, 8], [2, 4], [5, 5]))['verdict']
 
 
 def test_targets_that_are_not_met_are_named() -> None:
@@ -66,14 +70,14 @@ def test_targets_that_are_not_met_are_named() -> None:
 
 
 def test_nobody_misses_anything() -> None:
-    found = compare(runs([0, 0], [0, 0], [0, 0]))
+    found = compare(runs([0] * 6, [0] * 6, [0] * 6))
     assert found['policies'][0]['missed_share']['value'] == 0
     assert 'no information' in found['verdict']
 
 
 def summary(**changes: Any) -> dict[str, Any]:
     return {
-        'comparison': compare(runs([6, 8], [2, 4], [5, 5])),
+        'comparison': compare(runs([6, 8] * 3, [2, 4] * 3, [5, 5] * 3)),
         'real_time': {
             'frames_sent': 500,
             'frames_answered': 500,

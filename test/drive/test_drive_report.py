@@ -98,7 +98,7 @@ def test_the_page_needs_nothing_beside_itself_and_shows_names_as_text(report: Pa
     assert '<b>model' not in page
     assert '&lt;b&gt;model' in page
     assert 'saved &lt;b&gt;25' in page
-    assert 'depth carried no information' in page  # everybody missed as many
+    assert 'too few' in page
 
 
 def test_the_film_moves(report: Path) -> None:
