@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -73,8 +74,9 @@ class Mounting:
         """Whether it changes a picture."""
         return (self.image_crop, self.image_rotation, self.image_flip) != (WHOLE, 0, 'none')
 
-    def __str__(self) -> str:
-        """Return it for people and records: 'crop 0 0 640 480, rotation 90'; 'none' for nothing."""
+    @cached_property
+    def text(self) -> str:
+        """It for people and records: 'crop 0 0 640 480, rotation 90'; 'none' for nothing."""
         parts = {
             f'crop {" ".join(map(str, self.image_crop))}': self._crops,
             f'rotation {self.image_rotation}': self.image_rotation != 0,

@@ -93,7 +93,7 @@ class FrameRecord:
             'inference_ms': f'{result.inference_ms:.3f}',
             'age_ms': no_age if self.age_ms is None else f'{self.age_ms:.3f}',
             'drops': str(self.drops),
-            'mounting': str(self.mounting),
+            'mounting': self.mounting.text,
             'model_hash': self.model_hash,
         }
 

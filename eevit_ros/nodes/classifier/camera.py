@@ -9,11 +9,12 @@ from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos_overriding_options import QoSOverridingOptions
+from std_msgs.msg import Header
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.h26x import codec_named, codec_of
 from eevit_ros.images.video import load_av
-from eevit_ros.nodes.classifier.frame import Frame, header_of
+from eevit_ros.nodes.classifier.frame import Frame
 from eevit_ros.nodes.classifier.image_topics import candidates, other_images, publishes
 from eevit_ros.nodes.classifier.stream import Stream
 from eevit_ros.nodes.ros_topics import message_class, qos_profile
@@ -148,14 +149,16 @@ class Camera:
         )
 
     def _on_image(self, message: Any) -> None:
-        stamp = header_of(message).stamp
-        stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
+        header = getattr(message, 'header', None)
+        if header is None:  # foxglove_msgs/CompressedVideo has its fields without one
+            header = Header(stamp=message.timestamp, frame_id=message.frame_id)
+        stamp_ns = header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
         now_s = time.monotonic()
         codec = self._codec(message)
         self.health.update(stamp_ns, None if codec else message.data, now_s)
         waited = self._stall.update(now_s)
         useless = bool(self.health.stamps.fault)
-        frame = Frame(message, stamp_ns, self.health.frozen, waited, useless)
+        frame = Frame(message, header, stamp_ns, self.health.frozen, waited, useless)
         if codec:
             if self._stream is None:
                 self._stream = Stream(self.health, self.newest.put)

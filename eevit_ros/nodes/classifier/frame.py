@@ -23,6 +23,7 @@ class Frame:
 
     Attributes:
         message: The image, or the packet of a video.
+        header: Its header.
         stamp_ns: Stamp of its header, nanoseconds.
         frozen: Whether the camera repeats itself.
         waited: Whether it may have waited in a queue while this process stalled.
@@ -32,17 +33,13 @@ class Frame:
     """
 
     message: Any
+    header: Header
     stamp_ns: int
     frozen: bool
     waited: bool
     useless_stamps: bool
     picture: VideoFrame | None = None
     error: str = ''
-
-    @property
-    def header(self) -> Header:
-        """The message's header."""
-        return header_of(self.message)
 
     def decode(self, decoder: Decoder, size: InputSize) -> Pixels:
         """Return it as uint8 (H, W, 3) RGB; a JPEG much larger than `size` at a reduced size.
@@ -57,10 +54,3 @@ class Frame:
         if isinstance(self.message, CompressedImage):
             return decoder.compressed(self.message.data, self.message.format, size)
         return decoder.image(self.message, size)
-
-
-def header_of(message: Any) -> Header:
-    """Return a message's header; foxglove_msgs/CompressedVideo has its fields without one."""
-    if hasattr(message, 'header'):
-        return message.header
-    return Header(stamp=message.timestamp, frame_id=message.frame_id)

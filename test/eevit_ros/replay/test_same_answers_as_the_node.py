@@ -93,7 +93,7 @@ def test_so_they_do_of_a_camera_that_is_cropped_turned_and_mirrored(
         for frame, row in zip(frames[::8], rows, strict=True):
             node.forget()
             answer = node.until_answer(lambda frame=frame: image(frame))
-            assert answer['mounting'] == str(settings.images.mounting)
+            assert answer['mounting'] == settings.images.mounting.text
             assert (answer['label'], answer['exit_layer']) == (row.label, str(row.exit_layer))
             assert float(answer['confidence']) == pytest.approx(row.confidence, abs=1e-3)
     finally:

@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 
 pytest.importorskip('rclpy')
 
+from std_msgs.msg import Header  # noqa: E402
+
 from eevit_ros.nodes.classifier.camera import NewestFrame  # noqa: E402
 from eevit_ros.nodes.classifier.frame import Frame  # noqa: E402
 
 
 def frame(number: int) -> Frame:
-    return Frame(None, number, frozen=False, waited=False, useless_stamps=False)
+    return Frame(None, Header(), number, frozen=False, waited=False, useless_stamps=False)
 
 
 @given(st.lists(st.integers(0, 5), max_size=30))

@@ -22,7 +22,9 @@ PERIOD_NS = 40_000_000
 
 def frame(packet: bytes, stamp_ns: int) -> Frame:
     message = CompressedImage(data=array('B', packet))
-    return Frame(message, stamp_ns, frozen=False, waited=False, useless_stamps=False)
+    return Frame(
+        message, message.header, stamp_ns, frozen=False, waited=False, useless_stamps=False
+    )
 
 
 class Shown(Queue[Frame]):
