@@ -174,7 +174,7 @@ def test_it_is_told_exactly_where_there_is_one(
     crop: tuple[int, int, int, int], rotation: int, flip: str
 ) -> None:
     made = mounting(crop=list(crop), rotation=rotation, flip=flip)
-    assert (str(made) == 'none') == (not made)
-    assert ('crop' in str(made)) == any(crop)
-    assert ('rotation' in str(made)) == bool(rotation)
-    assert ('flip' in str(made)) == (flip != 'none')
+    assert (made.text == 'none') == (not made)
+    assert ('crop' in made.text) == any(crop)
+    assert ('rotation' in made.text) == bool(rotation)
+    assert ('flip' in made.text) == (flip != 'none')
