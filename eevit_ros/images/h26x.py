@@ -20,7 +20,9 @@ _HEADER_BYTES = 40  # of a slice: enough for all that comes before and in its fr
 _H264_IDR, _H264_PARAMETERS, _H265_PARAMETERS = 5, 7, 33
 _H264_PICTURES = {1, _H264_IDR}
 _H264_FIRST = {1, 5, 6, 7, 8, 9}  # with what a packet may begin
-_H265_FIRST = {*range(22), *range(32, 41)}
+# In the base layer. Not 2 to 5, which lie above it: 3 would be H.264's SEI of picture timing.
+_H265_FIRST = {0, 1, *range(6, 22), *range(32, 41)}
+_H264_ANEW, _H265_ANEW = {7, 9}, {32, 33, 34, 35}  # before a key frame
 _WITH_CHROMA_FORMAT = {100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135}
 
 
@@ -41,27 +43,46 @@ def is_annex_b(packet: bytes) -> bool:
     return packet.startswith(b'\0\0') and packet[:8].lstrip(b'\0').startswith(b'\1')
 
 
-def codec_of(format: str, start: bytes) -> str:
+def codec_of(format: str, start: bytes, running: str = '') -> str:
     """Return the codec of a sensor_msgs/CompressedImage; '' where it is a picture file.
+
+    The bytes come before the name. Those of some packets would do for either codec: a stream
+    changes only where another one begins.
 
     Args:
         format: The message's field of that name; many drivers leave it empty, or say jpeg.
         start: The first 16 bytes or more of its data.
+        running: The codec of the packets before; '' for none.
     """
     named = codec_named(format)
-    if is_annex_b(start):
-        return named or _codec_begun(start)
-    return named if named and not picture_format(start) else ''
+    if not is_annex_b(start):
+        return named if named and not picture_format(start) else ''
+    begun, anew = _codec_begun(start)
+    return running if running and not anew else begun or named
 
 
-def _codec_begun(start: bytes) -> str:
+def video_codec(name: str, start: bytes, running: str = '') -> str:
+    """Return the codec of a packet of video; under its own name where it is unknown.
+
+    Args:
+        name: What its message calls it.
+        start: As in `codec_of`.
+        running: As in `codec_of`.
+    """
+    return codec_of(name, start, running) or codec_named(name) or name or 'unknown'
+
+
+def _codec_begun(start: bytes) -> tuple[str, bool]:
+    """Return the codec of a packet, '' for none, and whether a stream of it may begin here."""
     header = start[start.find(_START) + 3 :]
-    if not is_annex_b(start) or len(header) < 2 or header[0] & 0x80:
-        return ''
+    if len(header) < 2 or header[0] & 0x80:
+        return '', False
     # The second byte of H.265 is the temporal layer plus 1, in the base layer.
-    if not header[0] & 1 and header[1] == 1 and header[0] >> 1 in _H265_FIRST:
-        return H265
-    return H264 if header[0] & 31 in _H264_FIRST else ''
+    kind = header[0] >> 1
+    if not header[0] & 1 and header[1] == 1 and kind in _H265_FIRST:
+        return H265, kind in _H265_ANEW
+    kind = header[0] & 31
+    return (H264, kind in _H264_ANEW) if kind in _H264_FIRST else ('', False)
 
 
 def units(packet: bytes) -> Iterator[memoryview]:

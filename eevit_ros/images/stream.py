@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar('T')
 
 _LONGEST_DELAY = 32  # packets; both standards allow 16 pictures to be held back
+_MOST_SETS = 8  # packets of parameters alone before the first picture
 
 _NO_KEY_FRAME = (
     'no key frame has come yet: let the encoder send one a second (such as gop_size, or iframe '
@@ -36,13 +37,16 @@ class StreamDecoder(Generic[T]):
     Attributes:
         withheld: Packets so far whose picture is not shown because it builds on a missing one.
         why: Why the last one was withheld; '' once pictures come again.
+        codec: That of the last packet; '' before the first.
+        empty: Packets without a picture, as long as none has held one.
     """
 
     def __init__(self) -> None:
         """Start before the first packet."""
         self.withheld = 0
         self.why = _NO_KEY_FRAME
-        self._codec = ''
+        self.codec = ''
+        self.empty = 0
         self._number = 0
         self._pending: OrderedDict[int, T] = OrderedDict()
 
@@ -67,7 +71,7 @@ class StreamDecoder(Generic[T]):
                 f'a packet of {len(packet)} bytes that starts with [{packet[:8].hex(" ")}] is not '
                 f'{codec} in the form of annex B (start codes): set the encoder to byte-stream'
             )
-        if codec != self._codec:
+        if codec != self.codec:
             self._start(codec)
         pictured = self._watch.has_picture(packet)
         if not self._watch.complete:
@@ -75,7 +79,11 @@ class StreamDecoder(Generic[T]):
         made = self._av.Packet(packet)
         if not pictured:
             self._whole.take(made)
+            if not self._number:
+                self.empty += 1
+                self.withheld += self.empty > _MOST_SETS
             return []
+        self.empty = 0
         damaged, waited = self._whole.damaged, self._whole.waiting
         self._number += 1
         made.pts = made.dts = self._number
@@ -100,20 +108,20 @@ class StreamDecoder(Generic[T]):
 
     def lose(self, why: str) -> None:
         """Wait for a key frame, because packets before the next one were left out."""
-        if self._codec and not self._whole.waiting:
+        if self.codec and not self._whole.waiting:
             self._whole.lose()
             self.why = why
 
     def rest(self) -> list[tuple[T, VideoFrame]]:
         """Return the pictures that were held back for their order; the stream has ended."""
-        return self._known(self._whole.decode(self._av.Packet())) if self._codec else []
+        return self._known(self._whole.decode(self._av.Packet())) if self.codec else []
 
     def _start(self, codec: str) -> None:
         self._av = load_av()
         self._whole = WholePictures(self._av.CodecContext.create(codec, 'r'))
         self._watch = PacketWatch(codec)
         self._pending.clear()
-        self._codec = codec
+        self.codec = codec
 
     def _known(self, pictures: list[VideoFrame]) -> list[tuple[T, VideoFrame]]:
         found = []

@@ -12,7 +12,7 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from std_msgs.msg import Header
 
 from eevit_ros.errors import EevitError
-from eevit_ros.images.h26x import codec_named, codec_of
+from eevit_ros.images.h26x import codec_named, codec_of, video_codec
 from eevit_ros.images.video import load_av
 from eevit_ros.nodes.classifier.frame import Frame
 from eevit_ros.nodes.classifier.image_topics import candidates, other_images, publishes
@@ -32,12 +32,15 @@ except ImportError:  # Humble
 
 TYPES = dict(zip(TRANSPORTS, IMAGE.types, strict=True))
 
-# The codec of a message by its transport; '' for an image.
-CODECS: dict[str, Callable[[Any], str]] = {
-    'raw': lambda message: codec_named(message.encoding),  # some drivers put video there
-    'compressed': lambda message: codec_of(message.format, bytes(message.data[:16])),
-    'ffmpeg': lambda message: _video_codec(message.encoding),
-    'foxglove': lambda message: _video_codec(message.format),
+# The codec of a message by its transport, after packets of a codec; '' for an image.
+CODECS: dict[str, Callable[[Any, str], str]] = {
+    # Some drivers put video there.
+    'raw': lambda message, running: (
+        codec_named(message.encoding) and video_codec(message.encoding, _start(message), running)
+    ),
+    'compressed': lambda message, running: codec_of(message.format, _start(message), running),
+    'ffmpeg': lambda message, running: video_codec(message.encoding, _start(message), running),
+    'foxglove': lambda message, running: video_codec(message.format, _start(message), running),
 }
 
 
@@ -94,7 +97,8 @@ class Camera:
         self._transport = transport
         self._type_name = _installed(transport)
         self._stall = stall
-        self._codec = CODECS[transport]
+        self._codec_of = CODECS[transport]
+        self._codec = ''  # of the last packet of video
         self._stream: Stream | None = None
         self._image: str = node.resolve_topic_name(IMAGE.name)
         # Resolved again: a rule may be for the name with the transport.
@@ -154,7 +158,7 @@ class Camera:
             header = Header(stamp=message.timestamp, frame_id=message.frame_id)
         stamp_ns = header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
         now_s = time.monotonic()
-        codec = self._codec(message)
+        codec = self._codec_of(message, self._codec)
         self.health.update(stamp_ns, None if codec else message.data, now_s)
         waited = self._stall.update(now_s)
         useless = bool(self.health.stamps.fault)
@@ -162,6 +166,7 @@ class Camera:
         if codec:
             if self._stream is None:
                 self._stream = Stream(self.health, self.newest.put)
+            self._codec = codec
             self._stream.put(frame, codec)
         else:
             self.newest.put(frame)
@@ -190,6 +195,5 @@ def _installed(transport: str) -> str:
     return type_name
 
 
-def _video_codec(name: str) -> str:
-    # An unknown one goes on under its name, and is refused there.
-    return codec_named(name) or name or 'unknown'
+def _start(message: Any) -> bytes:
+    return bytes(message.data[:16])

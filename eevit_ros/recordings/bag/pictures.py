@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.decoder import Decoder
-from eevit_ros.images.h26x import codec_named, codec_of
+from eevit_ros.images.h26x import codec_named, codec_of, video_codec
 from eevit_ros.images.picture_file import picture_format
 from eevit_ros.images.resize import InputSize
 from eevit_ros.images.settings import ImageSettings
@@ -16,7 +16,6 @@ from eevit_ros.images.stream import StreamDecoder
 from eevit_ros.images.video import brightness
 from eevit_ros.recordings.bag.messages import (
     COMPRESSED_IMAGE,
-    COMPRESSED_VIDEO,
     FFMPEG_PACKET,
     IMAGE,
 )
@@ -61,14 +60,14 @@ class Pictures:
     def of(self, kind: str, message: Any, stamp_ns: int) -> list[Picture]:
         """Return the pictures that are complete with a message of one of `IMAGE_TYPES`."""
         data = message.data.tobytes()
-        if kind == IMAGE and not (codec := codec_named(message.encoding)):
+        start, running = data[:16], self._stream.codec
+        name = message.encoding if kind in (IMAGE, FFMPEG_PACKET) else message.format
+        if kind == IMAGE and not codec_named(name):
             return [Picture(stamp_ns, data, '', partial(self._decoder.image, message), message)]
-        if kind == COMPRESSED_IMAGE and not (codec := codec_of(message.format, data)):
-            decode = partial(self._decoder.compressed, data, message.format)
+        if kind == COMPRESSED_IMAGE and not codec_of(name, start, running):
+            decode = partial(self._decoder.compressed, data, name)
             return [Picture(stamp_ns, data, picture_format(data), decode, message)]
-        if kind in (FFMPEG_PACKET, COMPRESSED_VIDEO):
-            name = message.encoding if kind == FFMPEG_PACKET else message.format
-            codec = codec_named(name) or name
+        codec = video_codec(name, start, running)
         try:
             found = self._stream.decode(data, codec, stamp_ns)
         except EevitError as err:
@@ -85,12 +84,12 @@ class Pictures:
 
     def problems(self, where: str) -> list[str]:
         """Return what gave no picture, a sentence."""
-        if not self._stream.withheld:
+        if not (count := max(self._stream.withheld, self._stream.empty)):
             return []
-        return [
-            f'{self._stream.withheld} packets of video {where} gave no picture: they build on '
-            f'pictures that are missing, up to the next key frame'
-        ]
+        why = self._stream.why or (
+            'they build on pictures that are missing, up to the next key frame'
+        )
+        return [f'{count} packets of video {where} gave no picture: {why}']
 
     def _picture(self, stamp_ns: int, picture: Any) -> Picture:
         decode = partial(_decode_video, self._decoder, picture)

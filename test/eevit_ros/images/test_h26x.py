@@ -42,6 +42,9 @@ def test_codecs_go_by_many_names(text, codec):
         ('', H264_START, 'h264'),
         ('jpeg', H264_START, 'h264'),
         ('', HEVC_START, 'hevc'),
+        ('h264', HEVC_START, 'hevc'),
+        ('h265', H264_START, 'h264'),
+        ('jpeg', bytes.fromhex('00000001 06010104'), 'h264'),  # picture timing, of libx264
         ('', bytes.fromhex('00000001 4601'), 'hevc'),  # access unit delimiters
         ('', bytes.fromhex('00000001 09f0'), 'h264'),
         ('', bytes.fromhex('000001 419a'), 'h264'),  # no key frame
@@ -56,6 +59,20 @@ def test_codecs_go_by_many_names(text, codec):
 )
 def test_a_video_is_told_from_a_picture_by_format_and_bytes(format, start, codec):
     assert codec_of(format, start) == codec
+
+
+@pytest.mark.parametrize(
+    ('running', 'start', 'codec'),
+    [
+        ('hevc', '00000001 0602', 'hevc'),  # a temporal layer above the base
+        ('h264', '00000001 0602', 'h264'),
+        ('h264', '00000001 0201', 'h264'),  # damaged
+        ('hevc', '00000001 6742', 'h264'),
+        ('h264', '00000001 4001', 'hevc'),
+    ],
+)
+def test_a_running_stream_changes_only_where_another_begins(running, start, codec):
+    assert codec_of('', bytes.fromhex(start), running) == codec
 
 
 @given(st.text(), st.binary())

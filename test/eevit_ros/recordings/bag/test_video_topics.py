@@ -112,6 +112,20 @@ def test_what_builds_on_a_lost_packet_is_left_out_and_told(tmp_path, codec):
     assert [f'{GROUP - 3} packets' in problem for problem in source.problems] == [True]
 
 
+def test_a_stream_without_any_picture_is_told(tmp_path):
+    source = open_source(record(tmp_path / 'bag', [b'\0\0\0\1\x09\xf0'] * 5), None)
+    assert list(source) == []
+    assert ['5 packets' in problem for problem in source.problems] == [True]
+
+
+def test_picture_timing_in_front_of_each_picture_is_no_other_codec(tmp_path):
+    timing = b'\0\0\0\1\x06\1\1\x04\x80'
+    stream = [timing + packet for packet in camera_packets(moving(COUNT), 'h264')]
+    source = open_source(record(tmp_path / 'bag', stream, COMPRESSED, 'jpeg'), None)
+    assert len(list(source)) == COUNT
+    assert source.problems == []
+
+
 def test_a_recording_that_begins_within_a_group(tmp_path):
     stream = camera_packets(moving(COUNT), 'h264')
     source = open_source(record(tmp_path / 'bag', stream, lost=set(range(3))), None)
