@@ -38,7 +38,7 @@ SHIPPED = Path(__file__).with_name('answers.json')
 CELLS = 10
 CELL_M = SIGHT_M / CELLS
 DRAWS = 2
-FIELDS = ('label', 'exit', 'confidence', 'brightness', 'blind')
+FIELDS = ('label', 'exit', 'confidence', 'brightness', 'blind', 'contrast')
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -82,7 +82,9 @@ def ask(engine: Engine, part: Part, condition: Condition, seed: int) -> Answers:
 def _as_bytes(seen: Observation, brightness: float) -> list[int]:
     result = seen.result
     confidence = int(255 * result.confidence)  # downwards: never surer than the answer was
-    return [result.class_index, result.exit_index, confidence, round(brightness), int(seen.blind)]
+    contrast = round(2 * seen.contrast)  # at most 127.5
+    blind = int(seen.blind)
+    return [result.class_index, result.exit_index, confidence, round(brightness), blind, contrast]
 
 
 class AnswerFile:

@@ -69,7 +69,7 @@ class ExactPath:
             preprocess_ms=0.0,
             inference_ms=0.0,
         )
-        return Observation(result, 0.0, bool(kept['blind']))
+        return Observation(result, kept['contrast'] / 2, bool(kept['blind']))
 
     def _scenery_at(self, place_m: float) -> int:
         return min(int(place_m / SCENERY_LENGTH_M), len(self._scenery) - 1)

@@ -45,6 +45,7 @@ class Frames:
         exit: Number of the exit.
         brightness: Of the frame, 0..1.
         blind: Whether it shows nothing.
+        contrast: As /diagnostics shows it, 0..127.5.
     """
 
     label: Places
@@ -54,6 +55,7 @@ class Frames:
     exit: Places
     brightness: Values
     blind: Flags
+    contrast: Values
 
 
 class Driver(Protocol):
@@ -151,7 +153,7 @@ class Route:
 def _frames(
     data: npt.NDArray[np.uint8], truth: npt.NDArray[np.int64], model: ModelMetadata
 ) -> Frames:
-    label, left, confidence, brightness, blind = data.T
+    label, left, confidence, brightness, blind, contrast = data.T
     depth = np.array(model.answer_layers) / model.layers
     return Frames(
         label.astype(np.intp),
@@ -161,6 +163,7 @@ def _frames(
         left.astype(np.intp),
         brightness / 255,
         blind > 0,
+        contrast / 2,
     )
 
 

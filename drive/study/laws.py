@@ -15,9 +15,11 @@ import numpy as np
 from drive.journey import FRAME_INTERVAL_S
 from drive.robot import FLOOR
 from drive.study.fleet import Flags, Frames, Places, Values, bounded_mps
+from eevit_ros.perception.perception import PerceptionSettings
 from eevit_ros.speed.rate import RateSettings
 
 DEFAULTS = RateSettings()
+BLIND = PerceptionSettings().blind_below_contrast
 HARD_RISK = 0.7  # probability of a wrong answer that calls for the floor
 
 
@@ -118,6 +120,19 @@ def by_both(frames: Frames, knob: float) -> Values:
     return np.minimum(by_depth(frames, knob), by_confidence(frames, DEFAULTS.easy_confidence))
 
 
+def by_contrast(easy: float) -> Share:
+    """The mapping `depth`, and as another the contrast; the knob is `easy_depth`.
+
+    Args:
+        easy: Contrast from which on it allows full speed; the floor is where a frame is blind.
+    """
+
+    def share(frames: Frames, knob: float) -> Values:
+        return np.minimum(by_depth(frames, knob), _ramp(frames.contrast, BLIND, easy))
+
+    return share
+
+
 def by_brightness(frames: Frames, knob: float) -> Values:
     """The picture's brightness, without the network; the knob is the least for full speed."""
     return _ramp(frames.brightness, 0.0, knob)
@@ -166,8 +181,9 @@ def candidates(risk: Values) -> dict[str, Law]:
         for name, law in laws.items()
         for kind, share in (('agreement', 0.5), ('strict agreement', 0.0))
     }
+    contrast = {f'depth+contrast {easy}': Law(by_contrast(easy), DEPTHS) for easy in (20, 30, 40)}
     brightness = Law(by_brightness, BRIGHTNESSES, faults=False)
-    return {**laws, **agreeing, 'brightness': brightness}
+    return {**laws, **agreeing, **contrast, 'brightness': brightness}
 
 
 def reported(risk: Values) -> dict[str, tuple[Law, int]]:
@@ -183,6 +199,7 @@ def reported(risk: Values) -> dict[str, tuple[Law, int]]:
         'node defaults': chosen('depth', 0.5, default),
         'first drive': chosen('depth', 0.5, Smoothing(attack_s=1.0, easy_frames=1)),
         'depth+confidence': chosen('depth+confidence', 0.34, default),
+        'depth+contrast': chosen('depth+contrast 20', 0.59, quick),
         'risk+agreement': chosen('risk+strict agreement', 0.1, quick),
         'brightness': chosen('brightness', 0.4, quick),
     }

@@ -36,6 +36,7 @@ def answers(condition: str) -> Answers:
         found[..., 1] = np.where(wrong | dark, rng.integers(1, 3, wrong.shape), 0)
         found[..., 2] = np.where(wrong, 120, 230)
         found[..., 3] = 60 if dark else 160
+        found[..., 5] = 60
         return found
 
     return Answers(ask(PART.signs, CELLS, DRAWS), ask(PART.scenery, DRAWS))
