@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from rosbags.rosbag1 import Reader as Reader1
 from rosbags.rosbag2 import Reader as Reader2
 
 from eevit_ros.recordings.bag.messages import ROS_1, BagFile, Loss, Recorded, Topic
+from eevit_ros.recordings.bag.times import goes_back
 from eevit_ros.recordings.errors import RecordingError
 
 # A colcon build checks no version.
@@ -23,7 +24,10 @@ if [int(x) for x in re.findall('[0-9]+', version('rosbags'))[:3]] < [0, 11, 6]:
 
 
 class IndexedFile:
-    """Reads in the order of log time, by the file's index."""
+    """Reads by the file's index, in the order of log time.
+
+    A topic of a ROS 1 bag during which the clock was set back comes in the order of writing.
+    """
 
     topics: Counter[Topic]
     start_ns: int | None
@@ -61,6 +65,8 @@ class IndexedFile:
         try:
             with self._reader() as reader:
                 wanted = [x for x in reader.connections if x.topic == topic]
+                if isinstance(reader, Reader1):
+                    _undo_mixing(reader, [x.id for x in wanted])
                 # None wanted would be all of them.
                 for connection, log_ns, raw in reader.messages(wanted) if wanted else ():
                     if not isinstance(log_ns, int):  # a damaged row of SQLite
@@ -90,3 +96,12 @@ class IndexedFile:
 
     def _reader(self) -> Reader1 | Reader2:
         return Reader2(self._path) if self._salvage else Reader1(self._path)
+
+
+def _undo_mixing(reader: Reader1, connections: Sequence[int]) -> None:
+    """Put the index of a topic into the order of writing, if the clock was set back in it."""
+    entries = [entry for x in connections for entry in reader.indexes[x]]
+    entries.sort(key=lambda entry: (entry.chunk_pos, entry.offset))
+    if goes_back((0, entry.time) for entry in entries):
+        # rosbags merges the lists by time, and keeps the order of a single one.
+        reader.indexes |= {x: [] for x in connections} | {connections[0]: entries}

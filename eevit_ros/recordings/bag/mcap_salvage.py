@@ -9,18 +9,26 @@ import struct
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from io import BytesIO
-from itertools import pairwise
 from pathlib import Path
+from typing import BinaryIO
 
 from mcap.data_stream import ReadDataStream
 from mcap.opcode import Opcode
 from mcap.reader import SeekingReader
-from mcap.records import Channel, Chunk, ChunkIndex, McapRecord, Message, Schema
+from mcap.records import (
+    Channel,
+    Chunk,
+    ChunkIndex,
+    McapRecord,
+    Message,
+    MessageIndex,
+    Schema,
+)
 from mcap.stream_reader import breakup_chunk
 from mcap.summary import Summary
 
 from eevit_ros.recordings.bag.messages import Loss, Recorded, Topic, count_messages, ros2_type
-from eevit_ros.recordings.bag.times import JUMP_NS
+from eevit_ros.recordings.bag.times import goes_back
 from eevit_ros.recordings.errors import RecordingError
 
 _MAGIC = b'\x89MCAP0\r\n'
@@ -37,29 +45,41 @@ def mcap_has_index(path: Path) -> bool:
     """
     try:
         summary = _summary(path)
+        if summary is None or not summary.chunk_indexes or _goes_back(path, summary.chunk_indexes):
+            return False
     except Exception:  # whatever is wrong with it, there is no index to rely on
-        return False
-    if summary is None or not summary.chunk_indexes:
         return False
     # Each of these is optional. Without it rosbags takes a chunk for empty, or a type for unknown.
     messages = [chunk.message_index_offsets.keys() for chunk in summary.chunk_indexes]
     return (
-        not _may_go_back(summary.chunk_indexes)
-        and all(messages)
+        all(messages)
         and set().union(*messages) <= summary.channels.keys()
         and {x.schema_id for x in summary.channels.values()} <= summary.schemas.keys() | {0}
     )
 
 
-def _may_go_back(chunks: Iterable[ChunkIndex]) -> bool:
-    """Return whether the log times of a file, in the order of writing, may jump back."""
-    spans = [
-        (chunk.message_start_time, chunk.message_end_time)
-        for chunk in sorted(chunks, key=lambda chunk: chunk.chunk_start_offset)
-    ]
-    return any(not 0 <= end - start <= JUMP_NS for start, end in spans) or any(
-        later[0] < earlier[1] - JUMP_NS for earlier, later in pairwise(spans)
-    )
+def _goes_back(path: Path, chunks: Iterable[ChunkIndex]) -> bool:
+    """Return whether the log times of a topic go back in the order of writing."""
+    chunks = sorted(chunks, key=lambda chunk: chunk.chunk_start_offset)
+    ends = [(x.message_start_time, x.message_end_time) for x in chunks]
+    if not (
+        goes_back((0, time_ns) for pair in ends for time_ns in pair)
+        or any(goes_back([(0, end), (0, start)]) for start, end in ends)
+    ):
+        return False  # in no order that the messages of a chunk may have
+    with path.open('rb') as file:
+        return goes_back(x for chunk in chunks for x in _times(file, chunk))
+
+
+def _times(file: BinaryIO, chunk: ChunkIndex) -> list[tuple[int, int]]:
+    """Return channel and log time of each message of a chunk, in the order of writing."""
+    entries = []
+    for channel, at in chunk.message_index_offsets.items():
+        file.seek(at)
+        _, length = _HEAD.unpack(file.read(_HEAD.size))
+        index = MessageIndex.read(ReadDataStream(BytesIO(file.read(length))))
+        entries += [(offset, channel, time_ns) for time_ns, offset in index.records]
+    return [(channel, time_ns) for _, channel, time_ns in sorted(entries)]
 
 
 def _summary(path: Path) -> Summary | None:

@@ -69,8 +69,10 @@ class BagSource:
         """Yield the images in the order of log time."""
         del self.problems[self._opening_problems :]
         log_times = LogTimes()
-        backwards = Finding('header stamps', 'go backwards')
-        unusable = Finding('header stamps', 'are outside the times of ROS 2', ': taken as received')
+        backwards = Finding('header stamp(s)', 'go backwards')
+        unusable = Finding(
+            'header stamp(s)', 'are outside the times of ROS 2', ': taken as received'
+        )
         pictures = Pictures(self._images)
         index = messages = losses = 0
         stamp_ns = last_stamp_ns = -STAMP_END_NS

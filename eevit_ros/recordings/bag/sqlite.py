@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import sqlite3
@@ -15,7 +14,7 @@ from typing import Any
 
 from eevit_ros.recordings.bag.messages import Loss, Recorded, Topic, count_messages, ros2_type
 from eevit_ros.recordings.bag.scratch import scratch_copy
-from eevit_ros.recordings.bag.times import JUMP_NS
+from eevit_ros.recordings.bag.times import goes_back
 from eevit_ros.recordings.errors import RecordingError
 
 # UnicodeDecodeError: a message with damaged names. MemoryError: a row of an impossible size.
@@ -25,7 +24,7 @@ _ROWS = """SELECT topic_id, CAST(timestamp AS INTEGER), CAST(data AS BLOB)
            FROM messages NOT INDEXED ORDER BY rowid"""
 _STRAY_ROWS = """SELECT count(*) FROM messages NOT INDEXED WHERE timestamp IS NULL
                  OR topic_id IS NULL OR topic_id NOT IN (SELECT id FROM topics)"""
-_TIMES = 'SELECT timestamp FROM messages NOT INDEXED ORDER BY rowid'
+_TIMES = 'SELECT topic_id, timestamp FROM messages NOT INDEXED ORDER BY rowid'
 _HEADER = struct.Struct('>16xH10xI')  # bytes of a page, pages
 
 
@@ -37,19 +36,9 @@ def sqlite_is_whole(path: Path) -> bool:
     try:
         with _opened(path) as database:
             has_all = _pages(path)[1] and database.execute(_STRAY_ROWS).fetchone() == (0,)
-            return has_all and not _goes_back(database)
-    except _DAMAGE:
+            return has_all and not goes_back(database.execute(_TIMES))
+    except (*_DAMAGE, TypeError):  # a time that is no number
         return False
-
-
-def _goes_back(database: sqlite3.Connection) -> bool:
-    """Return whether times jump back from row to row, or are no numbers."""
-    least = -math.inf
-    for (time_ns,) in database.execute(_TIMES):
-        if not isinstance(time_ns, int) or time_ns < least:
-            return True
-        least = time_ns - JUMP_NS
-    return False
 
 
 class SqliteRows:

@@ -13,14 +13,27 @@ from pathlib import Path
 from eevit_ros.recordings.bag.messages import Loss, Recorded
 from eevit_ros.recordings.stamps import SECOND_NS, stamp_text
 
-JUMP_NS = 600 * SECOND_NS
-"""A larger step between two log times is told."""
-
 STAMP_END_NS = 2**31 * SECOND_NS
 """Where the seconds of a ROS 2 stamp end, in January 2038."""
 
+_BACK_NS = SECOND_NS  # less is two threads of a recorder; a clock that goes back by more was set
+_JUMP_NS = 600 * SECOND_NS  # a larger step ahead is told
 _PAUSE_NS = 86_400 * SECOND_NS  # a clock that goes ahead by more was set
 _END_NS = STAMP_END_NS - 10 * _PAUSE_NS  # so that a replay's answers, too, can be stamped
+
+
+def goes_back(times_ns: Iterable[tuple[int, int]]) -> bool:
+    """Return whether a clock was set back between two messages of a topic.
+
+    Args:
+        times_ns: Number of the topic and log time of each message, in the order of writing.
+    """
+    last: dict[int, int] = {}
+    for topic, time_ns in times_ns:
+        if time_ns < last.get(topic, time_ns) - _BACK_NS:
+            return True
+        last[topic] = time_ns
+    return False
 
 
 def with_following(
@@ -43,7 +56,7 @@ class Finding:
     """Counts what is wrong, and keeps the first case.
 
     Attributes:
-        what: 'log times'.
+        what: 'log time(s)'.
         predicate: 'go backwards'.
         advice: ': the clock was set', or ''.
     """
@@ -87,15 +100,15 @@ class LogTimes:
     _first_ns: int = 0
     _wrong: Finding = field(
         default_factory=lambda: Finding(
-            'log times', 'are wrong', ': each such image counts as come between its neighbours'
+            'log time(s)', 'are wrong', ': each such image counts as come between its neighbours'
         )
     )
     _jumps: Finding = field(
         default_factory=lambda: Finding(
-            'log times', 'jump', ': the clock was set, or the recording paused'
+            'log time(s)', 'jump', ': the clock was set, or the recording paused'
         )
     )
-    _backwards: Finding = field(default_factory=lambda: Finding('log times', 'go backwards'))
+    _backwards: Finding = field(default_factory=lambda: Finding('log time(s)', 'go backwards'))
 
     def update(self, log_ns: int, following_ns: int | None, stamp_ns: int | None) -> None:
         """Take the next image.
@@ -112,7 +125,7 @@ class LogTimes:
             self._guess(following_ns, stamp_ns)
         else:
             if before_ns is not None:
-                self._step(index, before_ns, log_ns)
+                self._step(index, before_ns, log_ns, following_ns)
             self._before_ns = log_ns
             self.received_ns = max(self.received_ns, log_ns - self.set_ns)
         self._first_ns = self._first_ns if index else self.received_ns
@@ -133,13 +146,19 @@ class LogTimes:
         """Return whether a log time stands alone, with a clock that ran on before and after it."""
         if not _is_possible(log_ns):
             return True
-        near_ns = following_ns if self._before_ns is None else self._before_ns
-        if near_ns is None or not _is_possible(near_ns) or not _far(log_ns, near_ns):
+        before_ns = self._before_ns
+        near_ns = following_ns if before_ns is None else before_ns
+        if near_ns is None or not _is_possible(near_ns):
             return False
-        if self._before_ns is not None and following_ns is not None:
-            return not _far(following_ns, near_ns)
+        follows = before_ns is None or _follows(log_ns, before_ns)
+        if follows and (following_ns is None or _follows(following_ns, log_ns)):
+            return False
+        if before_ns is not None and following_ns is not None:
+            return _follows(following_ns, before_ns)
         # The first or the last image: its stamp decides.
-        return stamp_ns is not None and _far(log_ns, stamp_ns) and not _far(near_ns, stamp_ns)
+        return (
+            stamp_ns is not None and not _follows(log_ns, stamp_ns) and _follows(near_ns, stamp_ns)
+        )
 
     def _guess(self, following_ns: int | None, stamp_ns: int | None) -> None:
         """Guess when an image of a wrong log time arrived."""
@@ -147,19 +166,22 @@ class LogTimes:
         if before_ns is None:
             known = (x for x in (following_ns, stamp_ns) if x is not None and _is_possible(x))
             guess_ns = next(known, 0)
-        elif following_ns is not None and not _far(before_ns, following_ns):
+        elif following_ns is not None and _follows(following_ns, before_ns):
             guess_ns = (before_ns + following_ns) // 2 - self.set_ns
         else:
             guess_ns = self.received_ns + self._step_ns
         self.received_ns = max(self.received_ns, guess_ns)
 
-    def _step(self, index: int, before_ns: int, log_ns: int) -> None:
+    def _step(self, index: int, before_ns: int, log_ns: int, following_ns: int | None) -> None:
         step_ns = log_ns - before_ns
         case = f'{stamp_text(log_ns)} after {stamp_text(before_ns)}'
-        if abs(step_ns) > JUMP_NS:
+        if not _follows(log_ns, before_ns):
             self._jumps.add(index, case)
+            next_ns = 0 if following_ns is None else following_ns - log_ns
+            if step_ns > _PAUSE_NS and before_ns and max(self._step_ns, next_ns) > _PAUSE_NS:
+                self._step_ns = step_ns  # again and again: a time lapse
             # 0 is no time: there was no /clock yet.
-            if step_ns < 0 or step_ns > _PAUSE_NS or not before_ns:
+            elif step_ns < 0 or step_ns > _PAUSE_NS or not before_ns:
                 self.set_ns = log_ns - self.received_ns - self._step_ns
         elif step_ns < 0:
             self._backwards.add(index, case)
@@ -171,5 +193,5 @@ def _is_possible(time_ns: int) -> bool:
     return 0 <= time_ns < _END_NS
 
 
-def _far(one_ns: int, other_ns: int) -> bool:
-    return abs(one_ns - other_ns) > JUMP_NS
+def _follows(later_ns: int, earlier_ns: int) -> bool:
+    return -_BACK_NS <= later_ns - earlier_ns <= _JUMP_NS

@@ -209,7 +209,7 @@ def test_stamps_that_go_backwards_are_counted_and_the_first_is_named(tmp_path):
     source = open_source(write_bag(tmp_path / 'b', entries), None)
     assert [frame.stamp_ns for frame in source] == stamps
     assert source.problems == [
-        f'2 header stamps on {CAMERA} of {tmp_path / "b"} go backwards, the first: '
+        f'2 header stamp(s) on {CAMERA} of {tmp_path / "b"} go backwards, the first: '
         'image 3, 1700000000.190123456 after 1700000000.256790123'
     ]
 
@@ -219,9 +219,9 @@ def test_log_times_that_go_backwards_stand_still(tmp_path):
     source = open_source(write_split(tmp_path / 'b', parts), None)
     received = [frame.received_ns - LATE_NS for frame in source]
     assert received == [stamp_of(i) for i in (1, 2, 3, 3, 3, 3)]
-    assert source.problems[0].startswith(f'1 log times on {CAMERA} of {tmp_path / "b"} go back')
+    assert source.problems[0].startswith(f'1 log time(s) on {CAMERA} of {tmp_path / "b"} go back')
     assert 'image 3, 1700000000.128456789 after 1700000000.328456790' in source.problems[0]
-    assert '1 header stamps' in source.problems[1]
+    assert '1 header stamp(s)' in source.problems[1]
 
 
 def test_log_times_of_a_file_without_index_may_go_backwards_too(tmp_path):
@@ -229,7 +229,7 @@ def test_log_times_of_a_file_without_index_may_go_backwards_too(tmp_path):
     file = write_mcap(tmp_path / 'x.mcap', entries, use_chunking=False)
     source = open_source(file, None)
     assert [frame.stamp_ns for frame in source] == [stamp_of(i) for i in (0, 2, 1, 3)]
-    assert source.problems[0].startswith(f'1 log times on {CAMERA}')
+    assert source.problems[0].startswith(f'1 log time(s) on {CAMERA}')
 
 
 def test_several_image_topics_are_named_to_choose_from(tmp_path):

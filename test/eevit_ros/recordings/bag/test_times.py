@@ -17,11 +17,13 @@ from eevit_ros.recordings.stamps import stamp_text
 from harness.bags import (
     CAMERA,
     IMAGE,
+    ROS1,
     STEP_NS,
     image,
     stamp_of,
     write_bag,
     write_mcap,
+    write_ros1,
     write_split,
 )
 
@@ -101,7 +103,7 @@ def test_one_wrong_log_time_is_told_and_changes_no_other(tmp_path, kind, at, wro
 
 @KINDS
 @pytest.mark.parametrize('with_stamps', [True, False])
-@pytest.mark.parametrize('by', [-HOUR_NS, HOUR_NS, -DECADE_NS, DECADE_NS], ids=str)
+@pytest.mark.parametrize('by', [-5 * 10**9, -HOUR_NS, HOUR_NS, -DECADE_NS, DECADE_NS], ids=str)
 def test_a_clock_that_was_set_is_told_and_followed(tmp_path, kind, by, with_stamps):
     logs = [log_of(i) + (by if i >= 4 else 0) for i in range(COUNT)]
     stamps = [stamp_of(i) + (by if i >= 4 and with_stamps else 0) for i in range(COUNT)]
@@ -114,6 +116,37 @@ def test_a_clock_that_was_set_is_told_and_followed(tmp_path, kind, by, with_stam
     assert gaps == [jump if i == 3 else logs[i + 1] - logs[i] for i in range(COUNT - 1)]
     assert 'image 4' in found.problems[0]
     assert stamp_text(logs[4]) in found.problems[0]
+
+
+def test_a_clock_that_was_set_back_by_seconds_mixes_no_two_stretches(tmp_path):
+    """Each chunk spans seconds, and the later ones lie within the earlier."""
+    logs = [stamp_of(0) + i * 10**9 for i in (*range(6), *range(2, 8))]
+    entries = [(CAMERA, IMAGE, log, image(log, i)) for i, log in enumerate(logs)]
+    for chunk_size in (1, 40_000, 2**20):
+        found = read(write_mcap(tmp_path / f'{chunk_size}.mcap', entries, chunk_size=chunk_size))
+        assert found.numbers == list(range(12)) and found.clock == logs
+        assert 'image 6' in found.problems[0]
+
+
+def test_one_late_message_does_not_count_as_a_clock_that_was_set(tmp_path):
+    logs = [log_of(i) for i in range(COUNT)]
+    for wrong in (logs[3] - 5 * 10**9, logs[3] + 100 * 10**9):
+        path = tmp_path / f'{wrong}.mcap'
+        entries = [
+            (CAMERA, IMAGE, x, image(x, i)) for i, x in enumerate([*logs[:3], wrong, *logs[4:]])
+        ]
+        found = read(write_mcap(path, entries))
+        assert found.numbers == list(range(COUNT)) and found.received == found.clock
+        assert 'image 3' in found.problems[0] and found.received[4:] == logs[4:]
+
+
+@pytest.mark.parametrize('by_ns', [5 * 10**9, HOUR_NS])
+def test_a_ros_1_bag_whose_clock_was_set_back_is_read_as_written(tmp_path, by_ns):
+    logs = [log_of(i) - (by_ns if i >= 4 else 0) for i in range(COUNT)]
+    entries = [(CAMERA, IMAGE, log, image(log, i, types=ROS1)) for i, log in enumerate(logs)]
+    found = read(write_ros1(tmp_path / 'x.bag', entries))
+    assert found.numbers == list(range(COUNT)) and found.clock == logs
+    assert 'image 4' in found.problems[0]
 
 
 def test_files_whose_clock_was_set_back_between_them(tmp_path):
@@ -142,6 +175,14 @@ def test_a_recording_of_a_simulation_starts_at_0(tmp_path):
     logs = [i * STEP_NS for i in range(COUNT)]
     found = read(write(tmp_path, 'mcap', logs, logs))
     assert (found.received, found.clock, found.problems) == (logs, logs, [])
+
+
+@pytest.mark.parametrize('hours', [1, 25])
+def test_the_pauses_of_a_slow_time_lapse_are_kept(tmp_path, hours):
+    logs = [stamp_of(0) + i * hours * HOUR_NS for i in range(COUNT)]
+    found = read(write(tmp_path, 'mcap', logs, logs))
+    assert (found.received, found.clock) == (logs, logs)
+    assert len(found.problems) == 1
 
 
 @KINDS
