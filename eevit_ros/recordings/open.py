@@ -49,11 +49,11 @@ def open_source(path: Path, topic: str | None, images: ImageSettings | None = No
             raise RecordingError(f'{path} is not a recording: name {_ACCEPTED}')
         if path.is_dir() and not any(path.iterdir()):
             raise RecordingError(f'{path} is empty: name {_ACCEPTED}')
+        if topic is not None:
+            raise RecordingError(f'{path} is not a bag and has no topic {topic}: omit the topic')
+        return FolderSource(path, images) if path.is_dir() else VideoSource(path, images)
     except OSError as err:
         raise RecordingError(f'{path} cannot be read: {err.strerror}') from err
-    if topic is not None:
-        raise RecordingError(f'{path} is not a bag and has no topic {topic}: omit the topic')
-    return FolderSource(path, images) if path.is_dir() else VideoSource(path, images)
 
 
 def _is_recording(path: Path) -> bool:

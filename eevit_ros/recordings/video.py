@@ -247,17 +247,24 @@ class FrameTimes:
 
 
 def _missing_bytes(path: Path) -> int:
-    """Return how many bytes an MP4, Matroska or AVI file lacks by the sizes that its parts name."""
-    with path.open('rb') as file:
-        there = file.seek(0, os.SEEK_END)
-        file.seek(0)
-        start = file.read(8)
-        if start.startswith(_EBML):
-            end = _matroska_end(file)
-        elif start.startswith(_RIFF):
-            end = _riff_end(file)
-        else:
-            end = _boxes_end(file) if start[4:] == _FIRST_BOX else there
+    """Return how many bytes an MP4, Matroska or AVI file lacks by the sizes that its parts name.
+
+    Raises:
+        RecordingError: It cannot be read.
+    """
+    try:
+        with path.open('rb') as file:
+            there = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            start = file.read(8)
+            if start.startswith(_EBML):
+                end = _matroska_end(file)
+            elif start.startswith(_RIFF):
+                end = _riff_end(file)
+            else:
+                end = _boxes_end(file) if start[4:] == _FIRST_BOX else there
+    except OSError as err:
+        raise RecordingError(f'{path} cannot be read: {err.strerror}') from err
     return max(0, end - there)
 
 
