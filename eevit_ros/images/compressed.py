@@ -55,11 +55,21 @@ def decode_compressed(
     Raises:
         EevitError: Empty, truncated, corrupt, too large or another format.
     """
+    pixels, encoding = compressed_pixels(data, format, size)
+    return to_rgb(pixels, encoding, values)
+
+
+def compressed_pixels(data: Data, format: str, size: InputSize | None = None) -> tuple[Pixels, str]:
+    """Return the pixels (H, W, channels) in the file of a CompressedImage, and their encoding.
+
+    Raises:
+        EevitError: As in `decode_compressed`.
+    """
     raw = flat(data).tobytes()
     name = f'compressed image (format {format!r})'
     encoding = name_of(format.split(';')[0])
     if raw.startswith(PNG_MAGIC, _DEPTH_HEADER.size) and not picture_format(raw):
-        return _depth(raw, name, encoding, values)
+        return _depth(raw, name, encoding)
     if 'compresseddepth' in format.lower() and not picture_format(raw):
         raise EevitError(
             f'{name} comes from the compressedDepth transport, but holds no PNG file: set the '
@@ -70,7 +80,7 @@ def decode_compressed(
         # as they are. Reduced, a mosaic would be grey.
         is_mosaic = encoding.startswith('bayer') and format.strip().endswith('compressed')
         encoding, size = (encoding, None) if is_mosaic else ('', size)
-    return _to_rgb(decompress(raw, name, size), encoding, values)
+    return _encoded(decompress(raw, name, size), encoding)
 
 
 def decode_photo(
@@ -93,7 +103,8 @@ def decode_photo(
     Raises:
         EevitError: Empty, truncated, corrupt, too large or another format.
     """
-    return _to_rgb(decompress(data, name, size, upright=True), '', values)
+    pixels, encoding = _encoded(decompress(data, name, size, upright=True))
+    return to_rgb(pixels, encoding, values)
 
 
 def flat(data: Data) -> npt.NDArray[np.uint8]:
@@ -111,8 +122,8 @@ def flat(data: Data) -> npt.NDArray[np.uint8]:
         ) from err
 
 
-def _to_rgb(pixels: Pixels, encoding: str, values: PixelRange | None) -> Image:
-    """Return what a file's pixels show; `encoding` is believed where it fits them, '' never."""
+def _encoded(pixels: Pixels, encoding: str = '') -> tuple[Pixels, str]:
+    """Return a file's pixels and what they are; `encoding` is believed where it fits them."""
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     kind = pixels.dtype.kind, pixels.dtype.itemsize, channels
     code = {'u': 'U', 'i': 'S'}.get(pixels.dtype.kind, 'F')
@@ -127,10 +138,10 @@ def _to_rgb(pixels: Pixels, encoding: str, values: PixelRange | None) -> Image:
         found = encoding
     if found not in LAYOUTS:
         raise EevitError(f'a picture file of {channels} channels of {pixels.dtype} shows nothing')
-    return to_rgb(pixels.reshape(*pixels.shape[:2], channels), found, values)
+    return pixels.reshape(*pixels.shape[:2], channels), found
 
 
-def _depth(raw: bytes, name: str, encoding: str, values: PixelRange | None) -> Image:
+def _depth(raw: bytes, name: str, encoding: str) -> tuple[Pixels, str]:
     """Decode what compressed_depth_image_transport writes: a header of 12 bytes, then a PNG."""
     _, scale, offset = _DEPTH_HEADER.unpack_from(raw)
     pixels = decompress(raw[_DEPTH_HEADER.size :], name)
@@ -139,8 +150,8 @@ def _depth(raw: bytes, name: str, encoding: str, values: PixelRange | None) -> I
             f'{name} must hold a grey PNG of 16 bits. Got {pixels.dtype} {pixels.shape}'
         )
     if encoding != '32FC1':
-        return _to_rgb(pixels, 'mono16' if encoding == 'mono16' else '16UC1', values)
+        return _encoded(pixels, 'mono16' if encoding == 'mono16' else '16UC1')
     with np.errstate(divide='ignore', invalid='ignore', over='ignore'):
         metres = np.float32(scale) / (pixels.astype(np.float32) - np.float32(offset))
     metres[pixels == 0] = np.nan  # no reading
-    return _to_rgb(metres, encoding, values)
+    return _encoded(metres, encoding)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import cv2
@@ -47,7 +48,16 @@ LEAST_SHOWN = 1 / 32
 LARGEST = 1e30  # of floating point: beyond it the width of the range is not a number
 
 FEW_BITS = 14
-"""An image in which no value of 16 bits needs more than these is told."""
+"""Images in which no value of 16 bits needs more than these are told."""
+
+LEAST_BITS = 10
+"""Fewer than these are the scene's before they are the camera's: the exposure may still rise."""
+
+LOOKS = 64
+"""Images for which the bits in use count: one of garbage is forgotten."""
+
+BRIGHTEST_PERCENT = 0.1
+"""Brightest pixels that do not count for the bits in use: sensors have hot ones."""
 
 STRUCTURE = 0.3
 """Cells of a picture differ by at least this share of what its pixels do; in noise by an eighth."""
@@ -68,7 +78,8 @@ class PixelRange:
         self.wanted = wanted
         self.warning = ''
         self._encoding = ''
-        self._images = self._bits = 0
+        self._images = 0
+        self._bits: deque[int] = deque(maxlen=LOOKS)
         self._low = self._high = self._widest = 0.0
 
     def of(self, pixels: Pixels, own: Range | None, encoding: str) -> Range:
@@ -97,7 +108,7 @@ class PixelRange:
         return own
 
     def _follow(self, sample: Pixels, encoding: str) -> Range:
-        values = sample[np.isfinite(sample)] if sample.dtype.kind == 'f' else sample
+        values = _readings(sample)
         values = values[values != 0] if encoding.endswith('C1') else values  # depth: no reading
         if values.size == 0:
             values = np.array([self._low, self._high])
@@ -121,18 +132,27 @@ class PixelRange:
 
     def _watch(self, sample: Pixels, own: Range, encoding: str) -> None:
         """Tell a picture that hardly shows from one that shows nothing."""
-        if not np.isfinite(sample).all() or not _has_structure(sample):
+        values = _readings(sample)
+        if values.size == 0 or not np.isfinite(sample).all():
             return
-        low, high = (float(x) for x in np.percentile(sample, (1, 99)))
+        percents = 1, 99, 100 - BRIGHTEST_PERCENT
+        low, high, brightest = (float(x) for x in np.percentile(values, percents))
+        if not _has_structure(np.minimum(sample, brightest)):
+            return
         black, white = own
         self.warning = ''
+        bits = FEW_BITS + 1
         if white == np.iinfo(np.uint16).max:  # all bits
-            self._bits = max(self._bits, int(sample.max()).bit_length())
-            if self._bits <= FEW_BITS:
-                self.warning = (
-                    f'the images use only the low {self._bits} bits of {encoding} and come out '
-                    f'dark: set image_range to [0, {2**self._bits - 1}], or to auto'
-                )
+            self._bits.append(int(brightest).bit_length())
+            bits = max(self._bits)
+        if bits <= FEW_BITS:
+            camera = f'[0, {2**bits - 1}]'
+            if bits < LEAST_BITS and len(self._bits) < LOOKS:
+                camera = "the camera's bits, such as [0, 4095] for 12"
+            self.warning = (
+                f'the images use only the low {bits} bits of {encoding} and come out dark: set '
+                f'image_range to {camera}, or to auto'
+            )
         elif min(high, white) - max(low, black) < LEAST_SHOWN * (white - black):
             self.warning = (
                 f'the images, {encoding}, hold values from {low:.5g} to {high:.5g}, but {black:g} '
@@ -155,6 +175,13 @@ def to_8_bit(pixels: Pixels, values: Range) -> npt.NDArray[np.uint8]:
         pixels = np.clip(pixels, pixels.dtype.type(low), pixels.dtype.type(high))
     # The offset lifts ties (depth of 1 m, 3 m, ...) clear of float rounding.
     return np.asarray(cv2.convertScaleAbs(pixels, alpha=scale, beta=2e-4 - black * scale), np.uint8)
+
+
+def _readings(sample: Pixels) -> Pixels:
+    """Return the values that are numbers, and not the largest of all: saturated, or no reading."""
+    if sample.dtype.kind == 'f':
+        return sample[np.isfinite(sample)]
+    return sample[sample != np.iinfo(sample.dtype).max]
 
 
 def _sample(pixels: Pixels) -> Pixels:

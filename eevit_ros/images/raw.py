@@ -106,7 +106,8 @@ def decode_image(
         width: Pixels per row.
         encoding: One of `SUPPORTED_ENCODINGS`, in any case.
         step: Bytes from one row to the next; need not be a whole number of pixels. 0 means that
-            `data` holds whole rows of equal length.
+            `data` holds whole rows of equal length. One that cannot be, such as pixels in place of
+            bytes, does not count where `data` holds the rows and nothing else.
         is_bigendian: Byte order of encodings of more than 8 bits.
         values: Black and white of such encodings; None takes the encoding's own.
         size: As in `picture_file.decompress`, if `data` is such a file.
@@ -143,8 +144,9 @@ def decode_image(
         row_bytes = width * layout.channels * layout.item.itemsize
     if step == 0 and found.size % rows == 0:
         step = found.size // rows
-    elif isinstance(layout, Planar) and step > width and found.size == rows * width:
-        step = width  # some drivers count the other planes in, as 1.5 or 2 bytes a pixel
+    elif found.size == rows * row_bytes and (isinstance(layout, Planar) or step < row_bytes):
+        # Some drivers count pixels, others count the other planes in, as 1.5 or 2 bytes a pixel.
+        step = row_bytes
     if step < row_bytes:
         raise EevitError(
             f'step is {step}, but a row of {width} {encoding} pixels has {row_bytes} '

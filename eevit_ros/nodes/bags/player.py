@@ -25,8 +25,11 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from eevit_ros.errors import EevitError
+from eevit_ros.images.compressed import compressed_pixels
+from eevit_ros.images.encodings import to_rgb
 from eevit_ros.images.picture_file import picture_format
-from eevit_ros.images.resize import Image as Pixels
+from eevit_ros.images.pixel_range import Pixels
+from eevit_ros.images.settings import AUTO, ImageSettings
 from eevit_ros.nodes import process as node_process
 from eevit_ros.nodes.bags.answers import Answers
 from eevit_ros.nodes.bags.recorded_time import RecordedTime
@@ -232,12 +235,12 @@ class BagPlayer(Node):
             return _compressed(frame, kind, frame.data)
         where = f'image {frame.index}, stamped {stamp_text(frame.stamp_ns)}'
         try:
-            pixels = frame.decode()
+            pixels, encoding = _pixels(frame)
         except EevitError as err:
             self.get_logger().warning(f'{where}, skipped: {err}')
             return None
         if not self._compressed:
-            return _raw(frame, pixels)
+            return _raw(frame, pixels, encoding)
         if not picture_format(frame.data):
             raise EevitError(
                 f'{where}, was recorded as neither JPEG nor PNG: play it with transport raw'
@@ -269,12 +272,28 @@ def _compressed(frame: SourceFrame, kind: str, data: bytes) -> CompressedImage:
     return message
 
 
-def _raw(frame: SourceFrame, pixels: Pixels) -> Image:
+def _pixels(frame: SourceFrame) -> tuple[Pixels, str]:
+    """Return the pixels of a frame, and their encoding: rgb8, or more than 8 bits as they are.
+
+    Raises:
+        EevitError: It cannot be read.
+    """
+    recorded = getattr(frame.message, 'format', None)
+    if recorded is None and not frame.format:
+        return frame.decode(), 'rgb8'
+    pixels, encoding = compressed_pixels(frame.data, recorded or '')
+    if pixels.itemsize > 1:  # the node's to read, as those of raw images
+        return pixels, encoding
+    return to_rgb(pixels, encoding, None), 'rgb8'
+
+
+def _raw(frame: SourceFrame, pixels: Pixels, encoding: str) -> Image:
     if hasattr(frame.message, 'encoding'):
         return _as_recorded(frame)
-    height, width, channels = pixels.shape
-    message = Image(header=_header(frame), height=height, width=width, encoding='rgb8')
-    message.step = width * channels
+    height, width = pixels.shape[:2]
+    message = Image(header=_header(frame), height=height, width=width, encoding=encoding)
+    message.step = pixels[0].nbytes
+    message.is_bigendian = int(sys.byteorder == 'big')
     message.data.frombytes(pixels.tobytes())
     return message
 
@@ -325,7 +344,9 @@ def _run(stop: threading.Event) -> int:
     spinning = threading.Thread(target=executor.spin, name='answers')
     spinning.start()
     try:
-        node.play(open_source(node.bag, node.topic), stop)
+        # The range is for the nodes: here nothing may be refused or warned of for the lack of one.
+        images = ImageSettings(image_range=AUTO)
+        node.play(open_source(node.bag, node.topic, images), stop)
     except EevitError as err:
         log.fatal(str(err))
         return EXIT_FAILED

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from eevit_ros.errors import EevitError
-from eevit_ros.images.pixel_range import WATCHED, PixelRange
+from eevit_ros.images.pixel_range import LOOKS, WATCHED, PixelRange
 from eevit_ros.images.raw import decode_image
 from eevit_ros.images.settings import AUTO, ImageSettings
 from eevit_ros.perception.camera_health import contrast
@@ -150,6 +150,39 @@ def test_low_bits_are_told_from_a_covered_lens(bits, encoding):
     assert covered.warning == ''
 
 
+@pytest.mark.parametrize('odd', ['a hot pixel', 'no reading'])
+def test_low_bits_are_told_whatever_a_few_pixels_say(odd):
+    values = PixelRange()
+    picture = scene(100, 4000)
+    picture[: (6 if odd == 'no reading' else 1), : 1 if odd == 'a hot pixel' else 64] = 65535
+    if odd == 'a hot pixel':
+        picture[9, 9] = 40000
+    shown(picture, values)
+    assert 'only the low 12 bits' in values.warning
+
+
+def test_bits_of_one_odd_image_are_forgotten():
+    values = PixelRange()
+    shown(scene(100, 60000), values)
+    dusk = scene(100, 4000)
+    for _ in range(WATCHED * LOOKS):
+        shown(dusk, values)
+    assert 'only the low 12 bits' in values.warning
+
+
+def test_a_dark_start_says_nothing_of_the_bits_of_the_camera():
+    values = PixelRange()
+    shown(scene(10, 250), values)
+    assert 'image_range' in values.warning and '[0, 255]' not in values.warning
+
+
+def test_an_automatic_range_leaves_pixels_without_a_reading_out():
+    picture = scene(100, 4000)
+    picture[:6] = 65535
+    image = shown(picture, PixelRange(AUTO))
+    assert contrast(np.dstack([image[6:]] * 3)) > 10 * BLIND_BELOW
+
+
 def test_a_bright_picture_takes_the_warning_back():
     values = PixelRange()
     shown(scene(100, 4000), values)
@@ -168,6 +201,7 @@ def test_a_bright_picture_takes_the_warning_back():
         (500, 6000, '16UC1', False),  # depth
         (3000, 3500, '16UC1', False),
         (100, 60000, 'mono16', False),
+        (29500, 30300, 'mono16', True),  # counts of a thermal camera
     ],
 )
 def test_values_far_from_the_shown_range_are_told(low, high, encoding, told):

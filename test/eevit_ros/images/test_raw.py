@@ -229,6 +229,15 @@ def test_without_a_step_the_rows_fill_the_data(encoding, padding):
     np.testing.assert_array_equal(decode_image(**fields, step=0), decode_image(**fields, step=step))
 
 
+@pytest.mark.parametrize('encoding', ['rgb8', 'mono16', 'yuyv'])
+def test_whole_rows_are_read_where_step_counts_pixels(encoding):
+    row_bytes = 4 * {'rgb8': 3, 'mono16': 2, 'yuyv': 2}[encoding]
+    data = values(0, 6, row_bytes).tobytes()
+    fields = {'data': data, 'height': 6, 'width': 4, 'encoding': encoding}
+    expected = decode_image(**fields, step=row_bytes)
+    np.testing.assert_array_equal(decode_image(**fields, step=4), expected)
+
+
 @pytest.mark.parametrize(('encoding', 'red'), [('rgb8', 0), ('bgr8', 2), ('8UC3', 2)])
 @pytest.mark.parametrize('step', [12, 13, 17])
 def test_rgb_and_bgr_are_views_that_cannot_be_drawn_into(encoding, red, step):
@@ -269,7 +278,7 @@ GOOD = {'data': bytes(48), 'height': 4, 'width': 4, 'encoding': 'rgb8', 'step': 
         ({'step': 0, 'data': bytes(49)}, 'step is 0, but a row of 4 rgb8 pixels has 12 bytes'),
         ({'step': 0, 'data': bytes(44)}, 'step is 11, but a row of 4 rgb8 pixels has 12 bytes'),
         ({'encoding': 'i420', 'step': 5}, 'step of i420 must be even. Got 5'),
-        ({'step': 11}, 'step is 11, but a row of 4 rgb8 pixels has 12 bytes'),
+        ({'step': 11, 'data': bytes(47)}, 'step is 11, but a row of 4 rgb8 pixels has 12 bytes'),
         ({'step': 2**32 - 1}, 'truncated: 48 bytes'),
         ({'data': b''}, 'truncated: 0 bytes, but 4x4 rgb8 with step 12 needs 48'),
         ({'data': bytes(47)}, 'truncated: 47 bytes'),

@@ -214,6 +214,18 @@ def test_plays_photos_upright_and_images_of_any_encoding_as_recorded(peer, playe
     assert (raw[0].encoding, raw[0].step, bytes(raw[0].data)) == ('mono16', 32, bytes(deep.data))
 
 
+def test_deep_grey_photos_keep_their_bits_for_the_node(peer, player, tmp_path):
+    deep = np.linspace(0, 4095, 48 * 64).reshape(48, 64).astype(np.uint16)
+    Pillow.fromarray(deep).save(tmp_path / 'a.png')
+    with peer.listening(Image, '/image') as images:
+        node = player(f'bag:={tmp_path}', FAST)
+        assert until_ended(peer, node) == 0, node.output()
+        peer.until(lambda: len(images) == 1, 'the photo')
+    assert (images[0].encoding, images[0].step) == ('mono16', 128)
+    np.testing.assert_array_equal(np.frombuffer(images[0].data, '<u2'), deep.ravel())
+    assert 'WARN' not in node.output()
+
+
 def test_skips_a_broken_image_and_names_it(peer, player, tmp_path):
     bag = record_images(tmp_path / 'bag', [0, None, 2])
     with peer.listening(Image, '/image') as images:
