@@ -179,9 +179,10 @@ def to_8_bit(pixels: Pixels, values: Range) -> npt.NDArray[np.uint8]:
 
 def _readings(sample: Pixels) -> Pixels:
     """Return the values that are numbers, and not the largest of all: saturated, or no reading."""
-    if sample.dtype.kind == 'f':
-        return sample[np.isfinite(sample)]
-    return sample[sample != np.iinfo(sample.dtype).max]
+    is_float = sample.dtype.kind == 'f'
+    there = np.isfinite(sample) if is_float else sample != np.iinfo(sample.dtype).max
+    readings: Pixels = sample[there]
+    return readings
 
 
 def _sample(pixels: Pixels) -> Pixels:

@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.decoder import Decoder
 from eevit_ros.images.resize import Image, InputSize
 from eevit_ros.images.settings import ImageSettings
 from eevit_ros.images.video import WholePictures, load_av, to_rgb
+from eevit_ros.recordings.containers import missing_bytes
 from eevit_ros.recordings.errors import RecordingError
 from eevit_ros.recordings.source import SourceFrame
 from eevit_ros.recordings.stamps import SECOND_NS
@@ -36,10 +37,6 @@ _OLDEST_AV = 16
 _HIGHEST_FPS = 1000
 _RATE_IF_UNKNOWN = Fraction(30)
 _LONGEST_GAP_NS = 24 * 3600 * SECOND_NS
-
-_FIRST_BOX, _RIFF = b'ftyp', b'RIFF'
-_EBML, _SEGMENT = b'\x1a\x45\xdf\xa3', b'\x18\x53\x80\x67'
-_MOST_PARTS = 1_000_000  # of a file: a fragmented MP4 has two for each few seconds
 
 _CONVERT = 'convert it to H.264 in .mp4'
 
@@ -116,7 +113,7 @@ class VideoSource:
                     f'has {times.breaks} frame(s) whose time does not follow from the one before: '
                     f'taken is {float(rate):g} Hz'
                 )
-            if missing := _missing_bytes(self._path):
+            if missing := missing_bytes(self._path):
                 self._tell(f'is cut off after {index} frames: {missing} bytes of it are missing')
 
     def stamped_labels(self, topic: str) -> dict[int, str]:
@@ -135,7 +132,7 @@ class VideoSource:
                 metadata_errors='replace',  # many cameras write another encoding than UTF-8
             )
         except self._av.FFmpegError as err:
-            missing = _missing_bytes(self._path)
+            missing = missing_bytes(self._path)
             cut = f', and {missing} bytes of it are missing' if missing else ''
             raise RecordingError(
                 f'{self._path} cannot be opened as a video by PyAV {self._av.__version__} '
@@ -168,7 +165,7 @@ class VideoSource:
         self, container: InputContainer, stream: VideoStream, whole: WholePictures
     ) -> Iterator[Packet[VideoStream]]:
         """Yield the packets, then an empty one."""
-        cut = _missing_bytes(self._path) > 0
+        cut = missing_bytes(self._path) > 0
         packets = container.demux(stream)
         try:
             while True:
@@ -244,72 +241,6 @@ class FrameTimes:
                 self._start_ns = time_ns - next_ns
         self._last_ns = next_ns
         return next_ns
-
-
-def _missing_bytes(path: Path) -> int:
-    """Return how many bytes an MP4, Matroska or AVI file lacks by the sizes that its parts name.
-
-    Raises:
-        RecordingError: It cannot be read.
-    """
-    try:
-        with path.open('rb') as file:
-            there = file.seek(0, os.SEEK_END)
-            file.seek(0)
-            start = file.read(8)
-            if start.startswith(_EBML):
-                end = _matroska_end(file)
-            elif start.startswith(_RIFF):
-                end = _riff_end(file)
-            else:
-                end = _boxes_end(file) if start[4:] == _FIRST_BOX else there
-    except OSError as err:
-        raise RecordingError(f'{path} cannot be read: {err.strerror}') from err
-    return max(0, end - there)
-
-
-def _boxes_end(file: BinaryIO) -> int:
-    at = 0
-    for _ in range(_MOST_PARTS):
-        file.seek(at)
-        head = file.read(16)
-        size = int.from_bytes(head[:4], 'big')
-        if size == 1:
-            size = int.from_bytes(head[8:], 'big')
-        if size < 8:  # the end of the file, 0: all that is left, or no box
-            break
-        at += size
-    return at
-
-
-def _riff_end(file: BinaryIO) -> int:
-    at = 0
-    for _ in range(_MOST_PARTS):
-        file.seek(at)
-        head = file.read(8)
-        size = int.from_bytes(head[4:], 'little')
-        if not head.startswith(_RIFF) or not size:  # the writer could not go back to fill it in
-            break
-        at += 8 + size
-    return at
-
-
-def _matroska_end(file: BinaryIO) -> int:
-    file.seek(len(_EBML))
-    header = _matroska_size(file)
-    file.seek(header or 0, os.SEEK_CUR)
-    if file.read(4) != _SEGMENT:
-        return 0
-    size = _matroska_size(file)
-    return 0 if size is None else file.tell() + size
-
-
-def _matroska_size(file: BinaryIO) -> int | None:
-    """Read the size of an element; None where its writer did not know it."""
-    first = int.from_bytes(file.read(1), 'big')
-    more = 8 - first.bit_length()
-    size = int.from_bytes(bytes([first ^ (0x80 >> more)]) + file.read(more), 'big') if first else 0
-    return None if size == (1 << 7 * (more + 1)) - 1 else size
 
 
 def _frame(index: int, stamp_ns: int, picture: VideoFrame, decoder: Decoder) -> SourceFrame:

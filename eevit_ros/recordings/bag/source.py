@@ -22,7 +22,7 @@ from eevit_ros.recordings.bag.messages import (
     stamp_of,
 )
 from eevit_ros.recordings.bag.pictures import Picture, Pictures, unreadable
-from eevit_ros.recordings.bag.times import STAMP_END_NS, Finding, LogTimes, with_following
+from eevit_ros.recordings.bag.times import HeaderStamps, LogTimes, with_following
 from eevit_ros.recordings.errors import RecordingError
 from eevit_ros.recordings.source import SourceFrame
 from eevit_ros.recordings.stamps import stamp_text
@@ -69,13 +69,10 @@ class BagSource:
         """Yield the images in the order of log time."""
         del self.problems[self._opening_problems :]
         log_times = LogTimes()
-        backwards = Finding('header stamp(s)', 'go backwards')
-        unusable = Finding(
-            'header stamp(s)', 'are outside the times of ROS 2', ': taken as received'
-        )
+        stamps = HeaderStamps()
         pictures = Pictures(self._images)
         index = messages = losses = 0
-        stamp_ns = last_stamp_ns = -STAMP_END_NS
+        stamp_ns = 0
         in_file: Counter[Path] = Counter()
         for path, item, following_ns in with_following(self._items()):
             if isinstance(item, Loss):
@@ -98,18 +95,12 @@ class BagSource:
                 continue
             log_times.update(item.log_ns, following_ns, stamp_of(message))
             for picture in pictures.of(item.topic.type, message, stamp_of(message)):
-                stamp_ns = picture.stamp_ns
-                if not -STAMP_END_NS <= stamp_ns < STAMP_END_NS:
-                    unusable.add(index, stamp_text(stamp_ns))
-                    stamp_ns = log_times.received_ns
-                elif stamp_ns < last_stamp_ns:
-                    case = f'{stamp_text(stamp_ns)} after {stamp_text(last_stamp_ns)}'
-                    backwards.add(index, case)
-                last_stamp_ns = stamp_ns
+                stamp_ns = stamps.usable(index, picture.stamp_ns, log_times.received_ns)
                 yield _frame(index, log_times, picture, stamp_ns)
                 index += 1
         for picture in pictures.rest():
-            yield _frame(index, log_times, picture, picture.stamp_ns)
+            stamp_ns = stamps.usable(index, picture.stamp_ns, log_times.received_ns)
+            yield _frame(index, log_times, picture, stamp_ns)
             index += 1
         self.problems += [
             f'{path}: {count - _LOSSES_TOLD} more places are damaged'
@@ -123,7 +114,7 @@ class BagSource:
             )
         if pictures.warning:
             self.problems.append(f'{self.topic} of {self._path}: {pictures.warning}')
-        for one in (log_times, backwards, unusable, pictures):
+        for one in (log_times, stamps, pictures):
             self.problems += one.problems(f'on {self.topic} of {self._path}')
 
     def _items(self) -> Iterator[tuple[Path, Recorded | Loss]]:

@@ -82,6 +82,32 @@ class Finding:
         ]
 
 
+class HeaderStamps:
+    """The stamps of the pictures on one topic, in the order in which they are shown."""
+
+    def __init__(self) -> None:
+        """Start before the first picture."""
+        self._last_ns = -STAMP_END_NS
+        self._backwards = Finding('header stamp(s)', 'go backwards')
+        self._unusable = Finding(
+            'header stamp(s)', 'are outside the times of ROS 2', ': taken as received'
+        )
+
+    def usable(self, index: int, stamp_ns: int, received_ns: int) -> int:
+        """Return the stamp of the next picture, or when it was received if that cannot be."""
+        if not -STAMP_END_NS <= stamp_ns < STAMP_END_NS:
+            self._unusable.add(index, stamp_text(stamp_ns))
+            stamp_ns = received_ns
+        elif stamp_ns < self._last_ns:
+            self._backwards.add(index, f'{stamp_text(stamp_ns)} after {stamp_text(self._last_ns)}')
+        self._last_ns = stamp_ns
+        return stamp_ns
+
+    def problems(self, where: str) -> list[str]:
+        """Return what is wrong, one sentence each."""
+        return self._backwards.problems(where) + self._unusable.problems(where)
+
+
 @dataclass
 class LogTimes:
     """The clock of a recorder, from the log times of its images.
@@ -169,7 +195,7 @@ class LogTimes:
         elif following_ns is not None and _follows(following_ns, before_ns):
             guess_ns = (before_ns + following_ns) // 2 - self.set_ns
         else:
-            guess_ns = self.received_ns + self._step_ns
+            guess_ns = min(self.received_ns + self._step_ns, _END_NS)
         self.received_ns = max(self.received_ns, guess_ns)
 
     def _step(self, index: int, before_ns: int, log_ns: int, following_ns: int | None) -> None:

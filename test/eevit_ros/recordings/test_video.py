@@ -193,6 +193,15 @@ def test_a_video_that_is_cut_off_is_a_problem(tmp_path, name, muxer, share):
         assert 'cut off' in problem
 
 
+@pytest.mark.parametrize('trailer', [b'GPSDATA 48.1 11.5 ' * 50, b'\0\0\x40\0free', b'\xff' * 99])
+def test_what_a_camera_writes_behind_a_video_is_not_missed(tmp_path, trailer):
+    path = write_video(tmp_path / 'x.mp4', colours(COUNT))
+    path.write_bytes(path.read_bytes() + trailer)
+    source = open_source(path, None)
+    assert len(list(source)) == COUNT
+    assert source.problems == []
+
+
 @pytest.mark.parametrize('name', ['x.mkv', 'x.mp4'])
 def test_what_follows_damage_up_to_the_next_key_frame_is_left_out(tmp_path, name):
     path = write_video(tmp_path / name, noise(32), g='8', bf='0', sc_threshold='0')

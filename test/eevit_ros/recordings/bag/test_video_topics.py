@@ -101,6 +101,21 @@ def test_pictures_out_of_order_keep_their_stamps(tmp_path):
     assert reds == pytest.approx([image[..., 0].mean() for image in images], abs=4)
 
 
+def test_stamps_of_pictures_that_are_held_back_at_the_end_are_judged_too(tmp_path):
+    stream = camera_packets(list(colours(COUNT)), 'h264', b_frames=2)
+    entries = [
+        (TOPICS[COMPRESSED], COMPRESSED, stamp_of(i), message(COMPRESSED, stamp_ns, packet, 'h264'))
+        for i, packet in enumerate(stream)
+        for stamp_ns in [stamp_of(0) if i == COUNT - 1 else stamp_of(i)]
+    ]
+    source = open_source(write_bag(tmp_path / 'bag', entries), None)
+    assert min(frame.stamp_ns for frame in list(source)[-2:]) == stamp_of(0)
+    before = open_source(record(tmp_path / 'same', stream), None)
+    list(before)
+    counts = [int(one.problems[-1].split()[0]) for one in (before, source)]
+    assert counts[1] == counts[0] + 1
+
+
 @pytest.mark.parametrize('codec', ['h264', 'hevc'])
 def test_what_builds_on_a_lost_packet_is_left_out_and_told(tmp_path, codec):
     stream = camera_packets(moving(COUNT), codec)
