@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from io import TextIOWrapper
 
 from eevit_ros.errors import EevitError
 from model_export.commands import (
@@ -41,6 +42,8 @@ def main(argv: list[str] | None = None) -> int:
         command.add_arguments(options)
         options.set_defaults(command=command)
     args = parser.parse_args(argv)
+    if isinstance(sys.stdout, TextIOWrapper):  # names of files need not be UTF-8
+        sys.stdout.reconfigure(errors='backslashreplace')
     try:
         args.command.run(args)
     except (ModelExportError, EevitError, OSError) as err:

@@ -17,11 +17,21 @@ from eevit_ros.recordings.source import SourceFrame, natural_key
 from eevit_ros.recordings.stamps import SECOND_NS
 
 PICTURE_SUFFIXES = (
-    '.jpg', '.jpeg', '.png', '.webp', '.tif', '.tiff', '.bmp', '.ppm', '.pgm', '.pbm', '.pnm'
+    '.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.webp', '.tif', '.tiff', '.bmp', '.ppm', '.pgm',
+    '.pbm', '.pnm',
 )  # fmt: skip
+OTHER_PICTURES = ('.avif', '.gif', '.heic', '.heif', '.jp2')
+"""Pictures that OpenCV does not read, at least not everywhere."""
 RATE_HZ = 15
 
-_OTHER_PICTURES = ('.avif', '.gif', '.heic', '.jp2')
+# What people and tools put beside pictures; phones keep a short video of each.
+_BESIDE = {
+    '.aae', '.csv', '.db', '.html', '.ini', '.json', '.lnk', '.log', '.md', '.mov', '.mp4', '.txt',
+    '.xml', '.xmp', '.yaml', '.yml',
+}  # fmt: skip
+_HEAD_BYTES = 4096
+OF_SYSTEMS = {'__MACOSX', '@eaDir', '$RECYCLE.BIN', 'System Volume Information', 'lost+found'}
+"""Folders that systems and programs leave."""
 
 
 class FolderSource:
@@ -69,11 +79,27 @@ class FolderSource:
             )
         self.classes = tuple(dict.fromkeys(file.parent.name for file in nested))
         self.frames: int | None = len(self._files)
-        if others := [x for x in (*entries, *inner) if x.suffix.lower() in _OTHER_PICTURES]:
-            self.problems.append(
-                f'{path}: {len(others)} pictures are skipped, the first is {others[0]}: '
-                f'convert them to .jpg or .png'
-            )
+        others = [x for x in (*entries, *inner) if not is_picture(x) and x.is_file()]
+        self._tell_skipped(
+            'picture(s)',
+            [x for x in others if x.suffix.lower() in OTHER_PICTURES],
+            'convert them to .jpg or .png',
+        )
+        self._tell_skipped(
+            'file(s)',
+            [
+                x
+                for x in others
+                if x.suffix.lower() not in (*OTHER_PICTURES, *_BESIDE)
+                and (nested or x.parent == path)
+            ],
+            'they are no pictures, or of an unknown format',
+        )
+        self._tell_skipped(
+            'folder(s)',
+            [x for x in inner if nested and x.is_dir() and x.name not in OF_SYSTEMS],
+            'pictures may lie in the folder itself or one level below, CLASS/PICTURE',
+        )
         self._opening_problems = len(self.problems)
 
     def __iter__(self) -> Iterator[SourceFrame]:
@@ -94,9 +120,28 @@ class FolderSource:
         if decoder.warning:
             self.problems.append(f'{self._path}: {decoder.warning}')
 
+    def _tell_skipped(self, what: str, skipped: list[Path], why: str) -> None:
+        if skipped:
+            first = f'the first is {skipped[0]}'
+            self.problems.append(f'{self._path}: {len(skipped)} {what} skipped, {first}: {why}')
+
     def stamped_labels(self, topic: str) -> dict[int, str]:
         """See `Source`."""
         raise RecordingError(f'{self._path} is a folder of pictures, which has no topic {topic}')
+
+
+def is_picture(path: Path) -> bool:
+    """Return whether a file is to be read as a picture: by its suffix, else by its content."""
+    suffix = path.suffix.lower()
+    if suffix in PICTURE_SUFFIXES:
+        return True
+    if suffix in (*_BESIDE, *OTHER_PICTURES) or not path.is_file():
+        return False
+    try:
+        with path.open('rb') as file:
+            return bool(picture_format(file.read(_HEAD_BYTES)))
+    except OSError:
+        return True  # told with the pictures that cannot be read
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -105,7 +150,7 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _pictures(entries: list[Path]) -> list[Path]:
-    return [x for x in entries if x.suffix.lower() in PICTURE_SUFFIXES and x.is_file()]
+    return [x for x in entries if is_picture(x) and x.is_file()]
 
 
 def _decode(

@@ -12,22 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from eevit_ros.images.settings import Range, image_range
+from eevit_ros.recordings.folder import OF_SYSTEMS, OTHER_PICTURES, is_picture
 from model_export.data.dataset import Dataset
 from model_export.data.decode import SKIP, Damaged, decode_all, first_ten, in_words
 from model_export.data.groups import FOLDER, group_names
 from model_export.data.squares import to_squares
 from model_export.errors import ModelExportError
-
-# Files that people and tools put beside images. A file with any other suffix must be an image.
-_NO_IMAGES = {
-    '.aae', '.csv', '.db', '.html', '.ini', '.json', '.lnk', '.log', '.md', '.txt', '.xml', '.xmp',
-    '.yaml', '.yml',
-}  # fmt: skip
-_OF_SYSTEMS = {'__MACOSX', '@eaDir', '$RECYCLE.BIN', 'System Volume Information', 'lost+found'}
-# What tells a folder of images from one of anything else.
-_USUAL = {
-    '.bmp', '.heic', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp',
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -80,7 +70,7 @@ def load_folder(
     wrong: list[str] = []
     for label, (name, class_folder) in enumerate(classes.items()):
         found = [file for part in class_folder for file in _contents(part, reading, wrong)]
-        images = [path for path in found if path.suffix.lower() not in _NO_IMAGES]
+        images = [path for path in found if _is_image(path)]
         if not images:
             wrong.append(
                 f'{folder / name} holds no images: remove it, here and in the other splits, or '
@@ -161,7 +151,7 @@ def visible(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.iterdir()
-        if not path.name.startswith('.') and path.name not in _OF_SYSTEMS
+        if not path.name.startswith('.') and path.name not in OF_SYSTEMS
     )
 
 
@@ -189,19 +179,19 @@ def holds_classes(folder: Path, nested: bool) -> bool:
 
 
 def _holds_images(folder: Path) -> bool:
-    return any(path.suffix.lower() in _USUAL for path in visible(folder))
+    return any(map(_is_image, visible(folder)))
+
+
+def _is_image(path: Path) -> bool:
+    # Those of other formats are refused: half of the photos would be missing.
+    return is_picture(path) or path.suffix.lower() in OTHER_PICTURES
 
 
 def image_files(folder: Path) -> list[Path]:
     """Return the images of all classes, those in folders inside them, too."""
     found = (file for parts in class_folders(folder).values() for file in parts)
     every = Reading(FOLDER)
-    return [
-        path
-        for part in found
-        for path in _contents(part, every, [])
-        if path.suffix.lower() not in _NO_IMAGES
-    ]
+    return [path for part in found for path in _contents(part, every, []) if _is_image(path)]
 
 
 def _size_and_end(path: Path) -> tuple[int, bytes]:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eevit_ros.images.resize import Image
+from eevit_ros.recordings.source import natural_key
 from model_export.errors import UsageError
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def draw_exactly(groups: Groups, count: int, seed: int) -> tuple[Indices, Indice
 
 def near_equal(names: Sequence[str], labels: Indices, images: Images) -> int:
     """Count the images that are nearly equal to the one before, of the same class."""
-    order = sorted(range(len(names)), key=lambda i: (labels[i], _natural(names[i])))
+    order = _in_order([Path(name) for name in names], labels)
     signatures = [_signature(images[i]) for i in order]
     return sum(
         _alike(signatures[i - 1], signatures[i])
@@ -125,7 +126,7 @@ def _bursts(paths: Sequence[Path], labels: Indices, root: Path, images: Images) 
 
     A group is named after its first file.
     """
-    order = sorted(range(len(paths)), key=lambda i: (labels[i], _natural(str(paths[i]))))
+    order = _in_order(paths, labels)
     first_of = list(range(len(paths)))
     seen: dict[tuple[int, bytes], int] = {}
     before: tuple[int, Image] | None = None
@@ -139,6 +140,14 @@ def _bursts(paths: Sequence[Path], labels: Indices, root: Path, images: Images) 
             first_of[i] = first_of[twin]
         before = i, signature
     return np.array([str(paths[first].relative_to(root)) for first in first_of])
+
+
+def _in_order(paths: Sequence[Path], labels: Indices) -> list[int]:
+    """Return the images in the order of classes, folders and names, frame_2 before frame_10."""
+    keys = [
+        (label, path.parent, natural_key(path)) for label, path in zip(labels, paths, strict=True)
+    ]
+    return sorted(range(len(paths)), key=keys.__getitem__)
 
 
 def _signature(image: Image) -> Image:
@@ -155,11 +164,5 @@ def _alike(a: Image, b: Image) -> bool:
     return bool((x * y).mean() > _ALIKE * deviations[0] * deviations[1])
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Return what sorts frame_2 before frame_10."""
-    parts = re.split(r'(\d+)', name)
-    return [(int(part), '') if part.isdigit() else (0, part) for part in parts]
-
-
 def _hash(name: str, seed: int) -> bytes:
-    return hashlib.sha256(f'{seed}/{name}'.encode()).digest()
+    return hashlib.sha256(f'{seed}/{name}'.encode(errors='surrogateescape')).digest()

@@ -51,9 +51,10 @@ def read_split_list(folder: Path) -> SplitList | None:
     if not path.is_file():
         return None
     try:
-        lines = [line.rstrip('\r') for line in path.read_text(encoding='utf-8').split('\n')]
-    except (OSError, UnicodeDecodeError) as err:
+        text = path.read_bytes().decode(errors='surrogateescape')
+    except OSError as err:
         raise ModelExportError(f'cannot read {path}: {err}') from err
+    lines = [line.rstrip('\r') for line in text.split('\n')]
     names = frozenset(one_name(line) for line in lines if line and not line.startswith('# '))
     if not names:
         raise ModelExportError(f'{path} lists no images: delete it to draw anew')
@@ -98,6 +99,11 @@ def write_split_list(folder: Path, data: Dataset, share: float, group_by: str) -
         taken = draw(groups, round(share * len(of_class)), _SEED)
         chosen += names[of_class[taken]].tolist()
         drawn += list(set(groups[taken]))
+    if odd := [x for x in chosen if '\n' in x or x.endswith('\r') or x.startswith('# ')]:
+        raise ModelExportError(
+            f'{folder / NAME} cannot list {odd[0]!r} (and {len(odd) - 1} more): a line feed '
+            f'or carriage return is in the name, or "# " in front: rename it'
+        )
     total = len(set(data.groups))
     print(
         f'{folder} has no test split: {len(chosen)} of {len(data)} images, {len(drawn)} of {total} '
@@ -109,9 +115,10 @@ def write_split_list(folder: Path, data: Dataset, share: float, group_by: str) -
         *sorted(chosen),
     ]
     path = folder / NAME
+    text = '\n'.join(words) + '\n'
     partial = path.with_suffix(f'.{os.getpid()}')  # torchrun: every process writes the same
     try:
-        partial.write_text('\n'.join(words) + '\n', encoding='utf-8')
+        partial.write_bytes(text.encode(errors='surrogateescape'))
         partial.replace(path)
     except OSError as err:
         raise ModelExportError(

@@ -131,9 +131,27 @@ def test_pictures_of_other_formats_are_not_left_out_in_silence(tmp_path):
     source = open_source(tmp_path, None)
     assert len(list(source)) == 1
     assert source.problems == [
-        f'{tmp_path}: 2 pictures are skipped, the first is {tmp_path / "b.gif"}: convert them to '
+        f'{tmp_path}: 2 picture(s) skipped, the first is {tmp_path / "b.gif"}: convert them to '
         f'.jpg or .png'
     ]
+
+
+def test_what_is_a_picture_is_told_by_suffix_or_content(tmp_path):
+    put(tmp_path, 'a/1.jfif', 'a/2.JPE', 'a/3', 'a/4.jpg_large')
+    for name in ('1.MOV', '2.AAE', 'x.zip'):
+        (tmp_path / 'a' / name).write_bytes(b'no picture')
+    source = open_source(tmp_path, None)
+    assert [frame.format for frame in source] == ['jpeg'] * 4
+    (problem,) = source.problems
+    assert '1 file(s)' in problem and 'x.zip' in problem
+
+
+def test_pictures_deeper_than_classes_are_told(tmp_path):
+    put(tmp_path, 'a/1.png', 'a/day1/2.png', 'b/3.png')
+    source = open_source(tmp_path, None)
+    assert len(list(source)) == 2
+    (problem,) = source.problems
+    assert str(tmp_path / 'a/day1') in problem
 
 
 def test_hidden_files_are_not_pictures(tmp_path):

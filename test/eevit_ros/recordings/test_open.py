@@ -10,8 +10,8 @@ import pytest
 
 from eevit_ros.images.mounting import Mounting
 from eevit_ros.images.settings import ImageSettings
-from eevit_ros.recordings.open import open_source
 from eevit_ros.recordings.errors import RecordingError
+from eevit_ros.recordings.open import open_source
 from harness.bags import picture_file, record_files, record_images
 from harness.videos import colours, write_video
 

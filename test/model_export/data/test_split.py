@@ -171,3 +171,36 @@ def test_a_heic_photo_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / 'train' / 'ant' / 'IMG_1.HEIC').write_bytes(b'\0\0\0\x18ftypheic' + b'\0' * 40)
     with pytest.raises(ModelExportError, match='HEIC.*convert'):
         load_split(tmp_path, 'train', 24)
+
+
+def test_photos_train_whatever_their_suffix(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos(tmp_path, 'ant', 'bee')
+    for i, path in enumerate(sorted(tmp_path.glob('*/*.png'))):
+        path.rename(path.with_suffix(('.jfif', '.JPE', '')[i % 3]))
+    (tmp_path / 'ant' / '0.MOV').write_bytes(b'a Live Photo')
+    (tmp_path / 'ant' / 'x.zip').write_bytes(b'PK')
+    make_test_part(tmp_path, None, 24, Reading())
+    assert len(load_split(tmp_path, 'test', 24)) + len(load_split(tmp_path, 'train', 24)) == 20
+    assert 'skipped 2 files' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('odd', ['1²2', '٣', '\udce9', 'a b '])
+def test_any_file_name_can_be_set_aside(tmp_path: Path, odd: str) -> None:
+    photos(tmp_path, 'ant', 'bee')
+    for path in tmp_path.glob('*/*.png'):
+        path.rename(path.with_stem(f'{odd}{path.stem}'))
+    make_test_part(tmp_path, None, 24, Reading())
+    test, train = load_split(tmp_path, 'test', 24), load_split(tmp_path, 'train', 24)
+    assert (len(test), len(train)) == (4, 16)
+
+
+@pytest.mark.parametrize('odd', ['a\n.png', 'a.png\r'])
+def test_a_name_that_no_line_can_hold_is_refused(tmp_path: Path, odd: str) -> None:
+    photos(tmp_path, 'ant', 'bee', count=2)
+    for path in tmp_path.glob('*/*.png'):
+        path.rename(path.with_name(path.stem + odd))
+    with pytest.raises(ModelExportError, match='rename'):
+        make_test_part(tmp_path, 0.5, 24, Reading())
+    assert not (tmp_path / LIST).exists()
