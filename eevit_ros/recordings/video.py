@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-VIDEO_SUFFIXES = ('.mp4', '.m4v', '.mov', '.avi', '.mkv', '.webm', '.mpg', '.mpeg')
+VIDEO_SUFFIXES = (
+    '.mp4', '.m4v', '.mov', '.3gp', '.avi', '.mkv', '.webm', '.mpg', '.mpeg', '.ts', '.mts',
+    '.m2ts', '.h264', '.h265', '.hevc',
+)  # fmt: skip
 
 # FFmpeg goes by what is in a file: without this, a play list named x.mp4 could open others.
 _OPTIONS = {

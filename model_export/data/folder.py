@@ -187,6 +187,12 @@ def _is_image(path: Path) -> bool:
     return is_picture(path) or path.suffix.lower() in OTHER_PICTURES
 
 
+def is_class(folder: Path) -> bool:
+    """Return whether a folder holds images, and no folders."""
+    contents = visible(folder)
+    return any(map(_is_image, contents)) and not any(path.is_dir() for path in contents)
+
+
 def image_files(folder: Path) -> list[Path]:
     """Return the images of all classes, those in folders inside them, too."""
     found = (file for parts in class_folders(folder).values() for file in parts)

@@ -14,6 +14,7 @@ from model_export.data.folder import (
     class_folders,
     holds_classes,
     image_files,
+    is_class,
     load_folder,
     visible,
     warn_of_copies,
@@ -197,7 +198,8 @@ def _find(folder: Path, split: str) -> tuple[list[Path], Path | None]:
     if named:
         return named, None
     for path in visible(folder):
-        if path.is_dir() and path.name.lower() in _NAMES[split]:
+        # A class, too, may be called 'train'.
+        if path.is_dir() and path.name.lower() in _NAMES[split] and not is_class(path):
             if (path / 'state.json').exists():
                 return _saved_files(path)[0], None
             files = _tables_in(path)

@@ -20,6 +20,7 @@ PACKED = '.zstd'
 _UNFINISHED = '.active'  # of a ROS 1 recorder that was killed
 _STORAGE = ('.mcap', '.db3')
 _PACKED = (PACKED, '.zst')  # by rosbag2, and by the program zstd
+_OTHER_PACKINGS = ('.gz', '.bz2', '.xz', '.lz4', '.zip', '.7z')
 _NAMED = 10  # files in a sentence
 
 
@@ -153,7 +154,8 @@ def _storage_files(folder: Path) -> list[Path]:
 
 
 def _packed_otherwise(path: Path) -> str:
-    name = next((x.name for x in path.parent.iterdir() if x.name.startswith(f'{path.name}.')), '')
+    packed = {f'{path.name}{suffix}'.lower() for suffix in _OTHER_PACKINGS}
+    name = next((x.name for x in path.parent.iterdir() if x.name.lower() in packed), '')
     return f'; unpack {name}' if name else ''
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eevit_ros.recordings.errors import RecordingError
-from eevit_ros.recordings.open import open_source
+from eevit_ros.recordings.open import find_recordings, open_source
 from eevit_ros.recordings.video import FrameTimes
 from harness.videos import colours, packets, write_video
 
@@ -230,12 +230,20 @@ def test_a_video_that_begins_within_a_group_begins_with_its_next_key_frame(tmp_p
     assert ['5' in problem and 'key frame' in problem for problem in source.problems] == [True]
 
 
-def test_a_bare_stream_has_no_times(tmp_path):
-    path = tmp_path / 'x.mp4'
+@pytest.mark.parametrize('name', ['x.mp4', 'x.h264'])
+def test_a_bare_stream_has_no_times(tmp_path, name):
+    path = tmp_path / name
     path.write_bytes(b''.join(packets(colours(COUNT), **GROUPS)))
     source = open_source(path, None)
     assert times_ms(source) == [40 * i for i in range(COUNT)]
     assert [f'{COUNT} frame' in problem for problem in source.problems] == [True]
+
+
+@pytest.mark.parametrize(('name', 'kind'), [('x.MTS', 'ts'), ('x.m2ts', 'ts'), ('x.3gp', 'mp4')])
+def test_videos_of_cameras_have_many_suffixes(tmp_path, name, kind):
+    write_video(tmp_path / f'x.{kind}', colours(COUNT)).rename(tmp_path / name)
+    assert find_recordings(tmp_path) == [tmp_path / name]
+    assert len(list(open_source(tmp_path / name, None))) == COUNT
 
 
 def test_one_of_several_videos_is_taken_and_told(tmp_path):

@@ -204,3 +204,11 @@ def test_a_name_that_no_line_can_hold_is_refused(tmp_path: Path, odd: str) -> No
     with pytest.raises(ModelExportError, match='rename'):
         make_test_part(tmp_path, 0.5, 24, Reading())
     assert not (tmp_path / LIST).exists()
+
+
+@pytest.mark.parametrize('names', [('train', 'bus'), ('dev', 'test'), ('Evaluation', 'x')])
+def test_a_class_may_have_the_name_of_a_split(tmp_path: Path, names: tuple[str, str]) -> None:
+    photos(tmp_path, *names)
+    make_test_part(tmp_path, None, 24, Reading())
+    assert load_split(tmp_path, 'test', 24).class_names == tuple(sorted(names))
+    assert len(load_split(tmp_path, 'train', 24)) == 16

@@ -234,6 +234,8 @@ def test_what_is_packed_otherwise_is_named(tmp_path):
     numbers, problems = read(bag)
     assert numbers == [0, 1, 2, 6, 7, 8]
     assert names(problems, 'unpack run_1.mcap.gz')
+    (bag / 'run_1.mcap.gz').rename(bag / 'run_1.mcap.part')  # a download that broke off
+    assert not names(read(bag)[1], 'unpack')
 
 
 def test_an_unfinished_bag_of_ros_1_is_not_passed_over(tmp_path):
