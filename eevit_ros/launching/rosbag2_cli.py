@@ -11,6 +11,7 @@ import yaml
 from eevit_ros.parameters.classifier import TRANSPORTS
 from eevit_ros.parameters.topics import IMAGE
 from eevit_ros.recordings.bag.listing import METADATA, list_parts
+from eevit_ros.recordings.bag.topics import Topic, image_topic
 from eevit_ros.recordings.errors import RecordingError
 from eevit_ros.replay.errors import ReplayError
 
@@ -39,7 +40,7 @@ def recorded_images(path: Path, topic: str) -> tuple[str, str, int]:
 
     Args:
         path: Folder of the bag.
-        topic: Topic to take; '' for the only one with images.
+        topic: Topic to take, see `image_topic`; '' for the only one with images.
 
     Raises:
         ReplayError: The metadata cannot be read, or no single topic fits.
@@ -48,6 +49,8 @@ def recorded_images(path: Path, topic: str) -> tuple[str, str, int]:
     found = {name: RECORDED_AS[kind] for name, (kind, _) in topics.items() if kind in RECORDED_AS}
     named = ', '.join(found) or 'none'
     if topic:
+        images = {Topic(name, topics[name][0], ''): topics[name][1] for name in found}
+        topic = image_topic(topic, images) or topic
         if topic not in found:
             raise ReplayError(f'{path} has no images on {topic}; topics with images: {named}')
     else:

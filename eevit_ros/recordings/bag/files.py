@@ -23,9 +23,10 @@ from eevit_ros.recordings.bag.listing import (
     plain_name,
 )
 from eevit_ros.recordings.bag.mcap_salvage import McapStream, mcap_has_index
-from eevit_ros.recordings.bag.messages import BagFile, Loss, Recorded, Topic
+from eevit_ros.recordings.bag.messages import BagFile, Loss, Recorded
 from eevit_ros.recordings.bag.scratch import scratch_copy
 from eevit_ros.recordings.bag.sqlite import SqliteRows, sqlite_is_whole
+from eevit_ros.recordings.bag.topics import Topic
 from eevit_ros.recordings.errors import RecordingError
 
 _LEFT_FREE = 1 << 30  # bytes of the disk that a packed file may not take

@@ -12,8 +12,9 @@ from rosbags.interfaces import ConnectionExtRosbag2
 from rosbags.rosbag1 import Reader as Reader1
 from rosbags.rosbag2 import Reader as Reader2
 
-from eevit_ros.recordings.bag.messages import ROS_1, BagFile, Loss, Recorded, Topic
+from eevit_ros.recordings.bag.messages import BagFile, Loss, Recorded
 from eevit_ros.recordings.bag.times import goes_back
+from eevit_ros.recordings.bag.topics import ROS_1, Topic
 from eevit_ros.recordings.errors import RecordingError
 
 # A colcon build checks no version.

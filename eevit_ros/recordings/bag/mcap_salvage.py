@@ -27,8 +27,9 @@ from mcap.records import (
 from mcap.stream_reader import breakup_chunk
 from mcap.summary import Summary
 
-from eevit_ros.recordings.bag.messages import Loss, Recorded, Topic, count_messages, ros2_type
+from eevit_ros.recordings.bag.messages import Loss, Recorded, count_messages
 from eevit_ros.recordings.bag.times import goes_back
+from eevit_ros.recordings.bag.topics import Topic, ros2_type
 from eevit_ros.recordings.errors import RecordingError
 
 _MAGIC = b'\x89MCAP0\r\n'

@@ -1,4 +1,4 @@
-"""Messages and topics of a bag, and how the few types needed here are read.
+"""Messages of a bag, and how the few types needed here are read.
 
 The types are fixed: they have never changed, many bags carry no definitions, and a broken
 definition of another topic must not hide the images.
@@ -7,45 +7,21 @@ definition of another topic must not hide the images.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import zstandard
 from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.store import Typestore
 
+from eevit_ros.recordings.bag.topics import COMPRESSED_VIDEO, ROS_1, Topic
 from eevit_ros.recordings.bag.types import typestore
 from eevit_ros.recordings.errors import RecordingError
 from eevit_ros.recordings.stamps import SECOND_NS, stamp_text
 
-IMAGE = 'sensor_msgs/msg/Image'
-COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
-FFMPEG_PACKET = 'ffmpeg_image_transport_msgs/msg/FFMPEGPacket'
-COMPRESSED_VIDEO = 'foxglove_msgs/msg/CompressedVideo'
-IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE, FFMPEG_PACKET, COMPRESSED_VIDEO)
-CLASSIFICATION = 'vision_msgs/msg/Classification'
-
-ROS_1 = 'ros1'
-
 _ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'  # a CDR message starts with a zero
-
-
-@dataclass(frozen=True)
-class Topic:
-    """One kind of message on one topic.
-
-    Attributes:
-        name: Name of the topic.
-        type: Message type in the form of ROS 2, package/msg/Name, for ROS 1 too.
-        encoding: Encoding of the messages: 'cdr' or 'ros1'.
-    """
-
-    name: str
-    type: str
-    encoding: str
 
 
 @dataclass(frozen=True)
@@ -97,70 +73,6 @@ def count_messages(items: Iterable[Recorded | Loss]) -> tuple[Counter[Topic], in
             topics[item.topic] += 1
             start_ns = item.log_ns if start_ns is None else min(start_ns, item.log_ns)
     return topics, start_ns
-
-
-def choose_topic(path: Path, wanted: str | None, topics: Mapping[Topic, int]) -> str:
-    """Return the topic of the images to replay.
-
-    Args:
-        path: The bag, for errors.
-        wanted: The topic that was asked for; None takes the only one with images.
-        topics: Number of messages of each topic.
-
-    Raises:
-        RecordingError: There is none, or more than one; lists those that there are.
-    """
-    images = {x: count for x, count in topics.items() if x.type in IMAGE_TYPES}
-    present = (
-        f'its image topics are {listed(images)}'
-        if images
-        else f'it holds no images, only {listed(topics) or "nothing"}'
-    )
-    if wanted is None:
-        names = sorted({x.name for x, count in images.items() if count})
-        if len(names) > 1:
-            raise RecordingError(f'{path} has several image topics, name one: {present}')
-        if not names:
-            raise RecordingError(f'{path} has no images to replay: {present}')
-        return names[0]
-    wanted = spelled(wanted, topics) or _of_base(wanted, images) or wanted
-    kinds = [x for x in topics if x.name == wanted]
-    if not kinds:
-        raise RecordingError(f'{path} has no topic {wanted}: {present}')
-    if not any(x in images for x in kinds):
-        raise RecordingError(f'topic {wanted} of {path} is of type {kinds[0].type}: {present}')
-    if not any(images.get(x) for x in kinds):
-        raise RecordingError(f'topic {wanted} of {path} is empty: {present}')
-    return wanted
-
-
-def spelled(wanted: str, topics: Iterable[Topic]) -> str:
-    """Return a topic as the bag writes it, with or without the slash in front; '' for none."""
-    bare = wanted.strip('/')
-    names = {x.name for x in topics}
-    return next((x for x in (wanted, f'/{bare}', bare) if x in names), '')
-
-
-def _of_base(wanted: str, images: Iterable[Topic]) -> str:
-    """Return the only compressed topic of a base name as image_transport has it; '' for none."""
-    names = {
-        x.name
-        for x in images
-        if x.type != IMAGE and x.name.rpartition('/')[0].strip('/') == wanted.strip('/')
-    }
-    return names.pop() if len(names) == 1 else ''
-
-
-def listed(topics: Mapping[Topic, int]) -> str:
-    """Return topics with type and number of messages, for people."""
-    entries = sorted(topics.items(), key=lambda entry: entry[0].name)
-    return ', '.join(f'{x.name} ({x.type}, {count} messages)' for x, count in entries)
-
-
-def ros2_type(name: str) -> str:
-    """Return a type in the form of ROS 2: in ROS 1 sensor_msgs/Image lacks the 'msg'."""
-    package, _, rest = name.partition('/')
-    return name if not rest or '/' in rest else f'{package}/msg/{rest}'
 
 
 def deserialize(recorded: Recorded) -> Any:

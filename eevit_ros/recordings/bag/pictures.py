@@ -14,11 +14,7 @@ from eevit_ros.images.resize import InputSize
 from eevit_ros.images.settings import ImageSettings
 from eevit_ros.images.stream import StreamDecoder
 from eevit_ros.images.video import brightness
-from eevit_ros.recordings.bag.messages import (
-    COMPRESSED_IMAGE,
-    FFMPEG_PACKET,
-    IMAGE,
-)
+from eevit_ros.recordings.bag.topics import COMPRESSED_IMAGE, FFMPEG_PACKET, IMAGE
 from eevit_ros.recordings.source import Decode
 
 

@@ -9,20 +9,17 @@ from pathlib import Path
 
 from eevit_ros.images.settings import ImageSettings
 from eevit_ros.recordings.bag.files import open_bag
-from eevit_ros.recordings.bag.messages import (
-    CLASSIFICATION,
-    IMAGE_TYPES,
-    Loss,
-    Recorded,
-    Topic,
-    choose_topic,
-    deserialize,
-    listed,
-    spelled,
-    stamp_of,
-)
+from eevit_ros.recordings.bag.messages import Loss, Recorded, deserialize, stamp_of
 from eevit_ros.recordings.bag.pictures import Picture, Pictures, unreadable
 from eevit_ros.recordings.bag.times import HeaderStamps, LogTimes, with_following
+from eevit_ros.recordings.bag.topics import (
+    CLASSIFICATION,
+    IMAGE_TYPES,
+    Topic,
+    choose_topic,
+    listed,
+    spelled,
+)
 from eevit_ros.recordings.errors import RecordingError
 from eevit_ros.recordings.source import SourceFrame
 from eevit_ros.recordings.stamps import stamp_text

@@ -12,9 +12,10 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from eevit_ros.recordings.bag.messages import Loss, Recorded, Topic, count_messages, ros2_type
+from eevit_ros.recordings.bag.messages import Loss, Recorded, count_messages
 from eevit_ros.recordings.bag.scratch import scratch_copy
 from eevit_ros.recordings.bag.times import goes_back
+from eevit_ros.recordings.bag.topics import Topic, ros2_type
 from eevit_ros.recordings.errors import RecordingError
 
 # UnicodeDecodeError: a message with damaged names. MemoryError: a row of an impossible size.

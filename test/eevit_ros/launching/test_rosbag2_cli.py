@@ -51,6 +51,14 @@ def test_takes_the_topic_that_is_named(tmp_path):
     assert rosbag2.recorded_images(both, REAR) == (REAR, 'raw', 3)
 
 
+@pytest.mark.parametrize('topic', ['/front/image_raw', 'front/image_raw', FRONT.strip('/')])
+def test_a_base_name_or_one_without_a_slash_will_do(tmp_path, topic):
+    silent = '/front/image_raw/compressedDepth'
+    folder = bag(tmp_path, **{FRONT: COMPRESSED, silent: COMPRESSED}, silent=silent)
+
+    assert rosbag2.recorded_images(folder, topic) == (FRONT, 'compressed', 3)
+
+
 @pytest.mark.parametrize(
     ('topics', 'topic', 'named'),
     [

@@ -257,6 +257,14 @@ def test_an_image_topic_on_which_nothing_came_needs_no_choice(tmp_path, storage)
         open_source(bag, '/second')
 
 
+@pytest.mark.parametrize('silent', [CAMERA, f'{CAMERA}/compressedDepth'])
+def test_a_base_name_passes_over_topics_on_which_nothing_came(tmp_path, silent):
+    topic = f'{CAMERA}/compressed'
+    entries = [(topic, COMPRESSED, stamp_of(i), compressed(stamp_of(i), i)) for i in range(2)]
+    bag = write_bag(tmp_path / 'b', entries, silent=silent)
+    assert open_source(bag, CAMERA).topic == topic
+
+
 def test_images_that_are_announced_and_not_there_are_missed(tmp_path):
     bag = write_bag(tmp_path / 'b', images(5))
     data = storage_file(bag).read_bytes()

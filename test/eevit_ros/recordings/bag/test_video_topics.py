@@ -11,7 +11,7 @@ import pytest
 from rosbags.typesys import get_types_from_msg
 
 from eevit_ros.errors import EevitError
-from eevit_ros.recordings.bag.messages import COMPRESSED_VIDEO, FFMPEG_PACKET
+from eevit_ros.recordings.bag.topics import COMPRESSED_VIDEO, FFMPEG_PACKET
 from eevit_ros.recordings.open import open_source
 from eevit_ros.replay.running.clock import live
 from harness.bags import CAMERA, COMPRESSED, IMAGE, ROS2, STEP_NS, header, stamp_of, write_bag
