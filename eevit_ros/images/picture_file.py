@@ -20,6 +20,8 @@ LOST = 128
 LARGE = 200_000
 """Pixels of a picture of which one block is less than a thousandth."""
 
+_BLURRED = 4  # rows of a bar beside the picture that need not be quite grey
+
 # Unlike IMREAD_UNCHANGED, these rotate the image by its EXIF orientation unless told not to.
 _REDUCED = {
     2: cv2.IMREAD_REDUCED_COLOR_2 | cv2.IMREAD_IGNORE_ORIENTATION,
@@ -180,9 +182,14 @@ def _decode_jpeg(
     image = cv2.imdecode(np.frombuffer(raw, np.uint8), flags)
     if image is None or abs(image.item(-1) - LOST) > 1:
         return image
-    if abs(_last_block(image, header, by).astype(np.int16) - LOST).max(initial=0) > 1:
+    if not _is_grey(_last_block(image, header, by)).all() or _has_bars(image):
         return image
-    return _decode_without_end(raw[: raw.rfind(jpeg.END_OF_IMAGE)], header, flags, by)
+    body = jpeg.without_padding(raw[: raw.rfind(jpeg.END_OF_IMAGE)])
+    guessed = None
+    if jpeg.scans(body):
+        file = jpeg.with_guessed_ends(body, header)[0]
+        guessed = cv2.imdecode(np.frombuffer(file, np.uint8), flags)
+    return image if guessed is not None and np.array_equal(image, guessed) else None
 
 
 def _decode_without_end(
@@ -205,6 +212,20 @@ def _decode_without_end(
         return None
     first, second = (np.asarray(image) for image in images)
     return first if np.array_equal(first, second) else None
+
+
+def _has_bars(image: npt.NDArray[Any]) -> bool:
+    """Return whether a picture begins with as many grey rows as it ends with, as in a letterbox."""
+    begins = _is_grey(image[:, :: max(1, image.shape[1] // 8)]).all(axis=1)
+    ends = _is_grey(image[::-1, -1:]).all(axis=1)
+    first, last = (int(np.argmin(np.append(rows, False))) for rows in (begins, ends))
+    return last <= first + _BLURRED
+
+
+def _is_grey(pixels: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Return which pixels are what libjpeg makes of lost data, (H, W)."""
+    near = abs(pixels.astype(np.int16) - LOST) <= 1
+    return np.asarray(near if near.ndim == 2 else near.all(axis=2), np.bool_)
 
 
 def _last_block(image: npt.NDArray[Any], header: jpeg.JpegHeader, by: int) -> npt.NDArray[Any]:

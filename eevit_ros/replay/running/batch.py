@@ -156,7 +156,7 @@ def _replay(job: Job, progress: bool) -> JobResult:
                 names=engine.metadata.class_names,
                 class_ids=settings.ids_of(engine.metadata.class_names),
                 top_k=settings.top_k,
-                mounted=bool(settings.images.mounting),
+                images=settings.images,
             )
             stack.enter_context(bag)
 

@@ -14,8 +14,10 @@ import cv2
 import numpy as np
 from rosbags.interfaces import Connection
 
+from eevit_ros.images.decoder import Decoder
 from eevit_ros.images.picture_file import picture_format
 from eevit_ros.images.resize import Image
+from eevit_ros.images.settings import ImageSettings
 from eevit_ros.parameters import topics
 from eevit_ros.parameters.topics import CLASSIFIER_NODE, Topic
 from eevit_ros.perception.perception import FrameRecord
@@ -61,7 +63,7 @@ class OutputBag:
         names: Sequence[str],
         class_ids: Sequence[str],
         top_k: int,
-        mounted: bool = False,
+        images: ImageSettings | None = None,
     ) -> None:
         """Prepare to write.
 
@@ -71,10 +73,11 @@ class OutputBag:
             names: Names of the classes, by index.
             class_ids: Text of `class_id` for each class index.
             top_k: How many classes an answer names.
-            mounted: Whether the images were cropped, turned or mirrored: then pictures are written
-                as the model saw them.
+            images: How the images are read. Where they are cropped, turned or mirrored, pictures
+                are written as the model saw them.
         """
-        self._mounted = mounted
+        # Of its own: a range that follows the images follows those that the model sees.
+        self._decoder = Decoder(images)
         self._path = path
         self._image_topic = picture_topic(image_topic)
         self._names, self._class_ids, self._top_k = names, class_ids, top_k
@@ -117,10 +120,10 @@ class OutputBag:
             EevitError: It must be decoded to be written, and cannot be.
         """
         data, kind = frame.data, frame.format
-        if self._mounted or kind not in SHOWN_BY_VIEWERS:
+        if self._decoder.mounting or kind not in SHOWN_BY_VIEWERS:
             # Of a file, `image` may be reduced.
             is_file = kind or picture_format(data)
-            data = _jpeg(frame.decode() if image is None or is_file else image)
+            data = _jpeg(self._decoded(frame) if image is None or is_file else image)
             kind = 'jpeg'
         self._put(
             self._image_topic,
@@ -129,6 +132,15 @@ class OutputBag:
             format=kind,
             data=np.frombuffer(data, np.uint8),
         )
+
+    def _decoded(self, frame: SourceFrame) -> Image:
+        if hasattr(frame.message, 'encoding'):
+            return self._decoder.image(frame.message)
+        if hasattr(frame.message, 'format'):
+            return self._decoder.compressed(frame.data, frame.message.format)
+        if frame.format:
+            return self._decoder.photo(frame.data, f'picture {frame.index}')
+        return frame.decode()
 
     def answer(self, frame: SourceFrame, record: FrameRecord, time_ns: int) -> None:
         """Write what the node publishes of a frame, at its time; the rate is left to `limit`."""

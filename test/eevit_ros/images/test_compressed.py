@@ -238,6 +238,16 @@ def test_a_jpeg_that_lost_data_before_its_end_marker_is_refused(mode, options, s
             decode_compressed(whole[: int(share * len(whole))] + b'\xff\xd9', JPEG, size)
 
 
+def test_grey_bars_are_not_taken_for_lost_data(capfd):
+    letterbox = np.vstack([np.full((32, 64, 3), 128, np.uint8), picture(64, 64)] * 2)[:128]
+    data = written(Pillow.fromarray(letterbox), 'JPEG', quality=95)
+    assert decode_compressed(data, JPEG).shape == letterbox.shape
+    assert capfd.readouterr().err == ''  # libjpeg warns if it is asked for what is not there
+    cut = data[: int(0.7 * len(data))] + data[-2:]
+    with pytest.raises(EevitError, match='corrupt'):
+        decode_compressed(cut, JPEG)
+
+
 @pytest.mark.parametrize('grey', [127, 128, 129])
 def test_an_even_grey_picture_lacks_nothing(grey):
     even = Pillow.fromarray(np.full((48, 64, 3), grey, np.uint8))
