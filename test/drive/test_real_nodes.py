@@ -125,12 +125,9 @@ def test_constant_speeds_ask_the_same_classifier(client: Client) -> None:
     assert sign['read_m'] is not None
 
 
-def test_a_model_that_is_no_model_is_named_with_what_the_node_said(tmp_path: Path) -> None:
-    wrong = tmp_path / 'wrong.onnx'
-    wrong.write_bytes(b'this is not a model')
-    result = subprocess.run(
-        [sys.executable, '-m', 'drive', '--seeds', '1', '--model', str(wrong)]
-        + ['--output', str(tmp_path / 'out')],
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, '-m', *arguments],
         cwd=ROOT,
         env=os.environ,
         capture_output=True,
@@ -138,8 +135,24 @@ def test_a_model_that_is_no_model_is_named_with_what_the_node_said(tmp_path: Pat
         timeout=PATIENCE_S,
         check=False,
     )
+
+
+def test_a_model_that_is_no_model_is_named(tmp_path: Path) -> None:
+    wrong, output = tmp_path / 'wrong.onnx', tmp_path / 'out'
+    wrong.write_bytes(b'this is not a model')
+    result = run('drive', '--seeds', '1', '--model', str(wrong), '--output', str(output))
+    assert result.returncode == 1
+    assert 'wrong.onnx' in result.stderr
+    assert 'Traceback' not in result.stderr
+    assert not (output / 'report.json').exists()
+
+
+@pytest.mark.usefixtures('client')  # for its domain
+def test_a_lane_says_what_ended_its_node(tmp_path: Path) -> None:
+    wrong = tmp_path / 'wrong.onnx'
+    wrong.write_bytes(b'this is not a model')
+    result = run('drive.lane', 'broken', str(tmp_path), '0', '--model', str(wrong))
     assert result.returncode == 1
     assert 'the classifier ended with code 2' in result.stderr
     assert 'wrong.onnx' in result.stderr
     assert 'Traceback' not in result.stderr
-    assert not (tmp_path / 'out' / 'report.json').exists()
