@@ -11,6 +11,7 @@ from rosbags.highlevel import AnyReader
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.resize import Image
+from eevit_ros.images.settings import ImageSettings
 from eevit_ros.model.engine import ExitResult
 from eevit_ros.perception.perception import FrameRecord
 from eevit_ros.recordings.source import SourceFrame
@@ -48,10 +49,10 @@ def open_bag(
     topic: str = '/front/image_raw',
     class_ids: Sequence[str] = NAMES,
     *,
-    mounted: bool = False,
+    images: ImageSettings | None = None,
 ) -> OutputBag:
     return OutputBag(
-        path, image_topic=topic, names=NAMES, class_ids=class_ids, top_k=2, mounted=mounted
+        path, image_topic=topic, names=NAMES, class_ids=class_ids, top_k=2, images=images
     )
 
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -11,8 +13,10 @@ from rosbags.highlevel import AnyReader
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.resize import Image
+from eevit_ros.images.settings import ImageSettings
 from eevit_ros.recordings.errors import RecordingError
 from eevit_ros.replay.running.output_bag import picture_topic
+from eevit_ros.settings import from_values
 from test.eevit_ros.replay.written_bags import (
     NAMES,
     RECORD,
@@ -30,6 +34,12 @@ def half_red() -> Image:
     image = np.zeros((48, 64, 3), np.uint8)
     image[:, 32:, 0] = 255
     return image
+
+
+def half_red_file(suffix: str) -> bytes:
+    done, data = cv2.imencode(suffix, half_red()[..., ::-1])
+    assert done
+    return data.tobytes()
 
 
 def ros_type(name: str) -> Any:
@@ -71,7 +81,7 @@ def test_raw_frames_are_encoded(given: bool, tmp_path: Path) -> None:
 
 def test_files_that_viewers_do_not_show_are_encoded(tmp_path: Path) -> None:
     with open_bag(tmp_path / 'bag') as bag:
-        bag.picture(frame(0, b'as it came', 'tiff', half_red), half_red()[::8, ::8])
+        bag.picture(frame(0, half_red_file('.tiff'), 'tiff'), half_red()[::8, ::8])
     ((_, message),) = read(tmp_path / 'bag')['/front/image_raw/compressed']
     assert message.format == 'jpeg'
     image = cv2.imdecode(message.data, cv2.IMREAD_COLOR)
@@ -80,11 +90,26 @@ def test_files_that_viewers_do_not_show_are_encoded(tmp_path: Path) -> None:
 
 def test_files_are_written_as_the_model_saw_them_where_images_are_mounted(tmp_path: Path) -> None:
     reduced = half_red()[::8, ::8]
-    with open_bag(tmp_path / 'bag', mounted=True) as bag:
-        bag.picture(frame(0, b'as it came', 'png', half_red), reduced)
+    images = from_values(ImageSettings, {'image_rotation': 180})
+    with open_bag(tmp_path / 'bag', images=images) as bag:
+        bag.picture(frame(0, half_red_file('.png'), 'png'), reduced)
     ((_, message),) = read(tmp_path / 'bag')['/front/image_raw/compressed']
     image = cv2.imdecode(message.data, cv2.IMREAD_COLOR)
     assert image is not None and image.shape == half_red().shape
+
+
+def test_pictures_that_are_written_move_no_range(tmp_path: Path) -> None:
+    deep = np.linspace(0, 4095, 48 * 64).reshape(48, 64).astype('<u2')
+    message = SimpleNamespace(
+        height=48, width=64, encoding='mono16', step=128, is_bigendian=0,
+        data=np.frombuffer(deep.tobytes(), np.uint8),
+    )  # fmt: skip
+    images = from_values(ImageSettings, {'image_range': 'auto'})
+    with open_bag(tmp_path / 'bag', images=images) as bag:
+        bag.picture(replace(frame(0), message=message))  # its own `decode` refuses
+    ((_, written),) = read(tmp_path / 'bag')['/front/image_raw/compressed']
+    image = cv2.imdecode(written.data, cv2.IMREAD_GRAYSCALE)
+    assert image is not None and image.min() < 10 and image.max() > 245
 
 
 def test_a_raw_frame_that_cannot_be_read_is_an_error_and_no_message(tmp_path: Path) -> None:
