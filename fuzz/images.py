@@ -126,8 +126,8 @@ def why_wrong(encoding: str, height: int, width: int, step: int, size: int, want
     rows = height * half_rows // 2
     if step == 0 and size % rows == 0:
         step = size // rows
-    elif encoding in PLANES and step > width and size == rows * width:
-        step = width
+    elif size == rows * row and (encoding in PLANES or step < row):
+        step = row
     if step < row:
         return 'rows overlap'
     if half_steps == 1 and step % 2:

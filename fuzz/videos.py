@@ -10,7 +10,7 @@ from eevit_ros.errors import EevitError
 from eevit_ros.images.h26x import codec_of
 from eevit_ros.images.resize import Image, check_size
 from eevit_ros.images.stream import StreamDecoder
-from eevit_ros.images.video import brightness, to_rgb
+from eevit_ros.images.video import first_plane, to_rgb
 from eevit_ros.recordings.open import open_source
 from fuzz import Wrong
 from fuzz.mutate import mutate
@@ -74,7 +74,7 @@ def _stream(codec: str, packets: list[bytes], rng: Random) -> None:
         codec_of('', packet[:16])
         try:
             for of, picture in decoder.decode(packet, codec, number):
-                brightness(picture)
+                first_plane(picture)
                 _check(to_rgb(picture))
                 shown.append(of)
         except EevitError as err:

@@ -103,7 +103,7 @@ def decode_photo(
     Raises:
         EevitError: Empty, truncated, corrupt, too large or another format.
     """
-    pixels, encoding = _encoded(decompress(data, name, size, upright=True))
+    pixels, encoding = _encoded(decompress(data, name, size, is_photo=True))
     return to_rgb(pixels, encoding, values)
 
 

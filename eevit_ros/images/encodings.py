@@ -239,7 +239,7 @@ def unknown(encoding: str) -> str:
         what = f'encoding {encoding!r} does not have the channels of a picture: 1, 3 or 4'
     elif bits := re.fullmatch(r'(mono|bayer_[rgb]{4})(10|12|14)p?', name):
         white = 2 ** int(bits[2]) - 1
-        what += f': put such pixels into {bits[1]}16 and set image_range to [0, {white}]'
+        return f'{what}: put such pixels into {bits[1]}16 and set image_range to [0, {white}]'
     return f'{what}: publish one of {_USUAL} or another that sensor_msgs names'
 
 

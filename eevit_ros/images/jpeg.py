@@ -97,7 +97,7 @@ def without_padding(raw: bytes) -> bytes:
     return raw[: len(raw.rstrip(b'\0')) + _ZEROS].rstrip(b'\xff')
 
 
-def scans(body: bytes) -> int:
+def complete_scans(body: bytes) -> int:
     """Return the number of scans; 0 if not every bit of every component is in one of them.
 
     The last one may be cut.

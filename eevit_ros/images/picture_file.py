@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -50,6 +50,28 @@ _UPRIGHT = {
 }
 
 
+class Cures(NamedTuple):
+    """What to do about a file.
+
+    Attributes:
+        foreign: That is of another kind.
+        damaged: That lacks something.
+        large: That is too large.
+    """
+
+    foreign: str
+    damaged: str
+    large: str
+
+
+_OF_CAMERAS = Cures(
+    'make the camera publish JPEG or PNG',
+    'check the link to the camera',
+    'lower the resolution, or fix the driver',
+)
+_OF_PHOTOS = Cures('convert it to JPEG or PNG', 'copy it again', 'make it smaller')
+
+
 def picture_format(raw: bytes) -> str:
     """Return 'jpeg', 'png', 'webp', 'tiff', 'bmp' or 'pnm' by the first bytes, '' for others."""
     if raw.startswith(jpeg.JPEG_MAGIC):
@@ -85,7 +107,7 @@ def orientation(raw: bytes) -> int:
 
 
 def decompress(
-    raw: bytes, name: str, size: InputSize | None = None, *, upright: bool = False
+    raw: bytes, name: str, size: InputSize | None = None, *, is_photo: bool = False
 ) -> npt.NDArray[Any]:
     """Decode a picture file, whichever kind the bytes say it is.
 
@@ -99,7 +121,7 @@ def decompress(
         size: The model input that the pixels are for, if they serve nothing else: a much larger
             JPEG is decoded at a half, a quarter or an eighth of its sides, which saves most of the
             inverse transform.
-        upright: Whether to turn the picture as EXIF says.
+        is_photo: Whether it lies on a disk: it is turned as EXIF says. Else a camera sends it.
 
     Returns:
         (H, W) grey, (H, W, 3) BGR or (H, W, 4) BGRA; uint8, uint16, or what a TIFF holds. A reduced
@@ -108,9 +130,10 @@ def decompress(
     Raises:
         EevitError: Empty, truncated, corrupt, too large or another format.
     """
-    header = check_header(raw, name)
+    cures = _OF_PHOTOS if is_photo else _OF_CAMERAS
+    header = check_header(raw, name, cures)
     height, width = header[:2]
-    turn = orientation(raw) if upright else 1
+    turn = orientation(raw) if is_photo else 1
     by, flags = 1, cv2.IMREAD_UNCHANGED
     if isinstance(header, jpeg.JpegHeader) and size is not None:
         by = size.reduction(*((width, height) if turn > 4 else (height, width)))
@@ -120,7 +143,7 @@ def decompress(
         if isinstance(header, jpeg.JpegHeader):
             image = _decode_jpeg(raw, header, flags, by)
             if image is None and not jpeg.has_end(raw, header):
-                raise _truncated(raw, name, height, width)
+                raise _truncated(raw, name, header, cures)
         else:
             image = cv2.imdecode(np.frombuffer(raw, np.uint8), flags)
     except cv2.error as err:
@@ -128,13 +151,12 @@ def decompress(
     if image is None or image.shape[:2] != (height // by, width // by):
         raise EevitError(
             f'{name} of {width}x{height} pixels, {len(raw)} bytes, is corrupt or of a kind that '
-            f'OpenCV {cv2.__version__} does not read{problem}: check the link to the camera, '
-            f'then the encoder'
+            f'OpenCV {cv2.__version__} does not read{problem}: {cures.damaged}, or {cures.foreign}'
         )
     return _turned(np.asarray(image), turn)
 
 
-def check_header(raw: bytes, name: str) -> headers.Header | jpeg.JpegHeader:
+def check_header(raw: bytes, name: str, cures: Cures) -> headers.Header | jpeg.JpegHeader:
     """Return the header of a picture file, which begins with height and width; decode nothing.
 
     So a small file cannot claim all memory, nor a huge one hours of decoding.
@@ -142,31 +164,29 @@ def check_header(raw: bytes, name: str) -> headers.Header | jpeg.JpegHeader:
     Args:
         raw: The file's bytes.
         name: The file's name in errors.
+        cures: What to do about them.
 
     Raises:
         EevitError: Empty, truncated, too large or another format.
     """
     if len(raw) > MAX_BYTES:
-        raise EevitError(
-            f'{name} has {len(raw)} bytes, more than {MAX_BYTES}: lower the resolution, or '
-            'fix the driver'
-        )
+        raise EevitError(f'{name} has {len(raw)} bytes, more than {MAX_BYTES}: {cures.large}')
     kind = picture_format(raw)
     if not kind:
         raise EevitError(
             f'{name} is neither JPEG nor PNG, WebP, TIFF, BMP or PNM: it has {len(raw)} bytes and '
-            f'starts with [{raw[:8].hex(" ")}]: make the camera publish JPEG or PNG'
+            f'starts with [{raw[:8].hex(" ")}]: {cures.foreign}'
         )
     header = jpeg.read_header(raw) if kind == 'jpeg' else _HEADERS[kind](raw)
     if header is None:
         raise EevitError(
             f'{name} is truncated or corrupt: no {kind.upper()} header within {len(raw)} bytes: '
-            f'check the link to the camera'
+            f'{cures.damaged}'
         )
     height, width = header[:2]
     check_size(height, width)
     if isinstance(header, headers.Header) and not header.complete:
-        raise _truncated(raw, name, height, width)
+        raise _truncated(raw, name, header, cures)
     return header
 
 
@@ -186,7 +206,7 @@ def _decode_jpeg(
         return image
     body = jpeg.without_padding(raw[: raw.rfind(jpeg.END_OF_IMAGE)])
     guessed = None
-    if jpeg.scans(body):
+    if jpeg.complete_scans(body):
         file = jpeg.with_guessed_ends(body, header)[0]
         guessed = cv2.imdecode(np.frombuffer(file, np.uint8), flags)
     return image if guessed is not None and np.array_equal(image, guessed) else None
@@ -197,7 +217,7 @@ def _decode_without_end(
 ) -> npt.NDArray[Any] | None:
     """Return the picture of a JPEG without an end marker, reduced `by`; None if it is cut."""
     body = jpeg.without_padding(raw)
-    scans = jpeg.scans(body)
+    scans = jpeg.complete_scans(body)
     if scans == 1 and header.height * header.width >= LARGE:
         image = cv2.imdecode(np.frombuffer(body + jpeg.END_OF_IMAGE, np.uint8), flags)
         if image is not None:
@@ -235,10 +255,13 @@ def _last_block(image: npt.NDArray[Any], header: jpeg.JpegHeader, by: int) -> np
     return image[image.shape[0] - rows + 1 :, image.shape[1] - columns + 1 :]
 
 
-def _truncated(raw: bytes, name: str, height: int, width: int) -> EevitError:
+def _truncated(
+    raw: bytes, name: str, header: headers.Header | jpeg.JpegHeader, cures: Cures
+) -> EevitError:
+    height, width = header[:2]
     return EevitError(
         f'{name} of {width}x{height} pixels is truncated: {len(raw)} bytes without an end: '
-        f'check the link to the camera'
+        f'{cures.damaged}'
     )
 
 

@@ -133,9 +133,12 @@ def decode_image(
     per_height, per_width = layout.multiple_of
     at_least = layout.at_least if isinstance(layout, Packed) else 1
     if height % per_height or width % per_width or min(height, width) < at_least:
+        wanted = f'multiples of {per_height} and {per_width}'
+        if at_least > 1:
+            wanted = f'{at_least} or more'
         raise EevitError(
-            f'height and width of {encoding} must be multiples of {layout.multiple_of} and '
-            f'{at_least} or more. Got {(height, width)}: fix the driver'
+            f'height and width of {encoding} must be {wanted}. Got {(height, width)}: fix the '
+            f'driver'
         )
     rows, row_bytes, half_steps = height, width, 2
     if isinstance(layout, Planar):

@@ -119,7 +119,7 @@ class WholePictures:
             self._context.flush_buffers()
 
 
-def brightness(picture: VideoFrame) -> bytes:
+def first_plane(picture: VideoFrame) -> bytes:
     """Return the bytes of a picture's first plane, to tell whether it repeats the one before."""
     plane: Any = picture.planes[0]
     width = plane.width * (2 if picture.format.components[0].bits > 8 else 1)

@@ -148,7 +148,9 @@ class CameraRate:
 
 
 class CameraHealth:
-    """One camera's frames as they come in, and what got lost on the way. For one thread.
+    """One camera's frames as they come in, and what got lost on the way.
+
+    `update` and `picture` may run in a thread each, as for video: they set attributes of their own.
 
     Attributes:
         received: Frames that came in.

@@ -20,9 +20,7 @@ WINDOW = 120
 """Frames whose stamps are looked at."""
 
 ENOUGH = 3
-"""Strange stamps within the window that make all of them useless; one may be a clock that was set,
-or a bag that starts anew.
-"""
+"""Strange stamps within the window that make all useless; one may be a clock that was set."""
 
 STILL_S = 0.3
 """Different pictures may share a stamp so long: ages by a clock of a few Hz still serve."""

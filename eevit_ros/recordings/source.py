@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
+from eevit_ros.errors import EevitError
 from eevit_ros.images.resize import Image, InputSize
 
 
@@ -20,6 +21,11 @@ class Decode(Protocol):
         Raises:
             EevitError: It cannot be read.
         """
+
+
+def refuse(reason: str, size: InputSize | None = None) -> NoReturn:
+    """Decode an image that cannot be read."""
+    raise EevitError(reason)
 
 
 @dataclass(frozen=True)

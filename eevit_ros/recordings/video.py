@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.decoder import Decoder
@@ -17,7 +17,7 @@ from eevit_ros.images.settings import ImageSettings
 from eevit_ros.images.video import WholePictures, load_av, to_rgb
 from eevit_ros.recordings.containers import missing_bytes
 from eevit_ros.recordings.errors import RecordingError
-from eevit_ros.recordings.source import SourceFrame
+from eevit_ros.recordings.source import SourceFrame, refuse
 from eevit_ros.recordings.stamps import SECOND_NS
 
 if TYPE_CHECKING:
@@ -250,17 +250,13 @@ def _frame(index: int, stamp_ns: int, picture: VideoFrame, decoder: Decoder) -> 
     try:
         pixels = to_rgb(picture)
     except EevitError as err:
-        return SourceFrame(index, stamp_ns, stamp_ns, b'', '', partial(_refuse, str(err)))
+        return SourceFrame(index, stamp_ns, stamp_ns, b'', '', partial(refuse, str(err)))
     decode = partial(_give, decoder, pixels)
     return SourceFrame(index, stamp_ns, stamp_ns, pixels.tobytes(), '', decode)
 
 
 def _give(decoder: Decoder, pixels: Image, size: InputSize | None = None) -> Image:
     return decoder.mounted(pixels)
-
-
-def _refuse(reason: str, size: InputSize | None = None) -> NoReturn:
-    raise EevitError(reason)
 
 
 def _time_ns(picture: VideoFrame, stream: VideoStream) -> int | None:

@@ -10,7 +10,7 @@ from queue import Queue
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.stream import StreamDecoder
-from eevit_ros.images.video import brightness
+from eevit_ros.images.video import first_plane
 from eevit_ros.nodes.classifier.frame import Frame
 from eevit_ros.perception.camera_health import CameraHealth
 
@@ -85,6 +85,6 @@ class Stream:
     def _decode(self, frame: Frame, codec: str) -> None:
         packet = frame.message.data.tobytes()
         for of, picture in self._decoder.decode(packet, codec, frame):
-            self._health.picture(of.stamp_ns, brightness(picture), time.monotonic())
+            self._health.picture(of.stamp_ns, first_plane(picture), time.monotonic())
             frozen, useless = self._health.frozen, bool(self._health.stamps.fault)
             self._show(replace(of, picture=picture, frozen=frozen, useless_stamps=useless))

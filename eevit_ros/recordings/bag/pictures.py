@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.decoder import Decoder
@@ -13,9 +13,9 @@ from eevit_ros.images.picture_file import picture_format
 from eevit_ros.images.resize import InputSize
 from eevit_ros.images.settings import ImageSettings
 from eevit_ros.images.stream import StreamDecoder
-from eevit_ros.images.video import brightness
+from eevit_ros.images.video import first_plane
 from eevit_ros.recordings.bag.topics import COMPRESSED_IMAGE, FFMPEG_PACKET, IMAGE
-from eevit_ros.recordings.source import Decode
+from eevit_ros.recordings.source import Decode, refuse
 
 
 @dataclass(frozen=True)
@@ -89,17 +89,13 @@ class Pictures:
 
     def _picture(self, stamp_ns: int, picture: Any) -> Picture:
         decode = partial(_decode_video, self._decoder, picture)
-        return Picture(stamp_ns, brightness(picture), '', decode)
+        return Picture(stamp_ns, first_plane(picture), '', decode)
 
 
 def unreadable(stamp_ns: int, data: bytes, why: str) -> Picture:
     """Return a picture that cannot be decoded; the caller counts it as bad."""
-    return Picture(stamp_ns, data, '', partial(_refuse, why))
+    return Picture(stamp_ns, data, '', partial(refuse, why))
 
 
 def _decode_video(decoder: Decoder, picture: Any, size: InputSize | None = None) -> Any:
     return decoder.picture(picture)
-
-
-def _refuse(reason: str, size: InputSize | None = None) -> NoReturn:
-    raise EevitError(reason)

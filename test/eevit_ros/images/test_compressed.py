@@ -238,6 +238,13 @@ def test_a_jpeg_that_lost_data_before_its_end_marker_is_refused(mode, options, s
             decode_compressed(whole[: int(share * len(whole))] + b'\xff\xd9', JPEG, size)
 
 
+@pytest.mark.parametrize('data', [b'GIF89a' + bytes(20), jpeg()[:300], picture_png()[:-20]])
+def test_what_is_wrong_with_a_photo_is_no_fault_of_a_camera(data):
+    with pytest.raises(EevitError, match='b.jpg') as caught:
+        decode_photo(data, 'b.jpg')
+    assert 'camera' not in str(caught.value)
+
+
 def test_grey_bars_are_not_taken_for_lost_data(capfd):
     letterbox = np.vstack([np.full((32, 64, 3), 128, np.uint8), picture(64, 64)] * 2)[:128]
     data = written(Pillow.fromarray(letterbox), 'JPEG', quality=95)

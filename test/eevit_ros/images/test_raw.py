@@ -286,20 +286,20 @@ GOOD = {'data': bytes(48), 'height': 4, 'width': 4, 'encoding': 'rgb8', 'step': 
         ({'data': np.zeros((48, 2), np.uint8)[:, 0]}, 'must be contiguous bytes.* Got ndarray'),
         (
             {'encoding': 'nv21', 'height': 3},
-            r'nv21 must be multiples of \(2, 2\) and .* Got \(3, 4\)',
+            r'nv21 must be multiples of 2 and 2. Got \(3, 4\)',
         ),
         (
             {'encoding': 'nv21', 'width': 3},
-            r'nv21 must be multiples of \(2, 2\) and .* Got \(4, 3\)',
+            r'nv21 must be multiples of 2 and 2. Got \(4, 3\)',
         ),
         (
             {'encoding': 'uyvy', 'width': 3},
-            r'uyvy must be multiples of \(1, 2\) and .* Got \(4, 3\)',
+            r'uyvy must be multiples of 1 and 2. Got \(4, 3\)',
         ),
         ({'encoding': 'nv21', 'data': bytes(63)}, 'truncated: 63 bytes.*needs 64'),
         (
             {'encoding': 'bayer_rggb8', 'width': 2},
-            r'bayer_rggb8 must be .* 3 or more. Got \(4, 2\)',
+            r'bayer_rggb8 must be 3 or more. Got \(4, 2\)',
         ),
         ({'encoding': ''}, "unknown encoding ''"),
         ({'encoding': 'rgb565'}, "unknown encoding 'rgb565': publish one of rgb8, bgr8, "),

@@ -12,7 +12,7 @@ from eevit_ros.images.stream import StreamDecoder
 
 pytest.importorskip('av')
 
-from eevit_ros.images.video import brightness, to_rgb  # noqa: E402
+from eevit_ros.images.video import first_plane, to_rgb  # noqa: E402
 from harness.videos import GROUP, camera_packets, colours, moving, packets  # noqa: E402
 
 COUNT = 3 * GROUP
@@ -194,7 +194,7 @@ def test_a_frozen_camera_shows_by_its_pictures():
     image = moving(1)[0]
     decoder = StreamDecoder()
     stream = camera_packets([image] * GROUP, 'h264')
-    planes = [brightness(p) for packet in stream for _, p in decoder.decode(packet, 'h264', None)]
+    planes = [first_plane(p) for packet in stream for _, p in decoder.decode(packet, 'h264', None)]
     assert len(set(stream)) == GROUP
     assert planes[-1] == planes[-2]
     assert len(planes[0]) == image.shape[0] * image.shape[1]
