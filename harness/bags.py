@@ -219,7 +219,7 @@ def record_images(path: Path, levels: list[int | None]) -> Path:
     for index, level in enumerate(levels):
         message = image(stamp_of(index), level or 0)
         if level is None:
-            message.step = 1
+            message.data = message.data[:-1]
         entries.append((CAMERA, IMAGE, stamp_of(index) + DELAY_NS, message))
     return write_bag(path, entries)
 

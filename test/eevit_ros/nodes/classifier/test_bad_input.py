@@ -78,7 +78,7 @@ def assert_survives(
     ('fields', 'message'),
     [
         ({'encoding': 'rgb565'}, "'rgb565'"),
-        ({'step': 95}, 'step is 95'),
+        ({'step': 95, 'data': bytes(24 * 95)}, 'step is 95'),
         ({'height': 25}, 'truncated'),
         ({'data': b''}, 'truncated'),
         ({'height': 0, 'width': 0}, '0x0'),
