@@ -81,7 +81,7 @@ def load_folder(
         paths += images
         labels += [label] * len(images)
     if others:
-        print(f'skipped {len(others)} files in {folder} that are not images, such as {others[0]}')
+        print(f'skipped {len(others)} file(s) in {folder}, no images, such as {others[0]}')
     damaged: list[Damaged] | None = [] if wrong or reading.skip_damaged else None
     files_and_names = ((str(path), path) for path in paths)
     decoded = decode_all(files_and_names, len(paths), damaged, SKIP, reading.black_white)
@@ -141,7 +141,7 @@ def warn_of_twins(tests: Iterable[Path], training: Iterable[Path]) -> None:
     ]
     if copies:
         print(
-            f'warning: {len(copies)} test images are also training images, such as {copies[0]}: '
+            f'warning: {len(copies)} test image(s) also for training, such as {copies[0]}: '
             f'the measured accuracy will be too high'
         )
 

@@ -151,7 +151,7 @@ def _load_listed(
     there = {one_name(path.relative_to(folder).as_posix()) for path in folder.rglob('*')}
     if missing := sorted(listed.names - there):
         raise ModelExportError(
-            f'{folder / LIST} lists {len(missing)} images that are not there: '
+            f'{folder / LIST} lists {len(missing)} image(s) not there: '
             f'{first_ten(missing)}. Restore them, or delete their lines'
         )
     if split == 'test':

@@ -136,7 +136,7 @@ class McapStream:
                 else:
                     unknown += 1
         if unknown:
-            yield Loss('a damaged record named a topic', f'{unknown} messages of it are skipped')
+            yield Loss('a damaged record named a topic', f'{unknown} message(s) of it skipped')
         if losses:
             return
         try:

@@ -85,7 +85,7 @@ class Pictures:
         why = self._stream.why or (
             'they build on pictures that are missing, up to the next key frame'
         )
-        return [f'{count} packets of video {where} gave no picture: {why}']
+        return [f'{count} packet(s) of video {where} gave no picture: {why}']
 
     def _picture(self, stamp_ns: int, picture: Any) -> Picture:
         decode = partial(_decode_video, self._decoder, picture)

@@ -100,7 +100,7 @@ class BagSource:
             yield _frame(index, log_times, picture, stamp_ns)
             index += 1
         self.problems += [
-            f'{path}: {count - _LOSSES_TOLD} more places are damaged'
+            f'{path}: {count - _LOSSES_TOLD} more damaged place(s)'
             for path, count in in_file.items()
             if count > _LOSSES_TOLD
         ]

@@ -85,7 +85,7 @@ class SqliteRows:
         except _DAMAGE as err:
             damage = f'the file is damaged ({err})'
         if stray:
-            yield Loss('damaged rows have no topic or no time', f'{stray} messages are skipped')
+            yield Loss('damaged rows have no topic or no time', f'{stray} message(s) skipped')
         if not damage and not _pages(self._path)[1]:
             damage = 'the file ends in the middle'
         if damage:

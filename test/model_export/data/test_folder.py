@@ -36,7 +36,7 @@ def test_what_is_no_image_by_its_name_is_left_out(
         (tmp_path / 'train' / 'ant' / name).write_text('no image')
     data = load_split(tmp_path, 'train', 24)
     assert data.class_names == ('ant',) and len(data) == 1
-    assert 'skipped 2 files' in (said := capsys.readouterr().out) and 'README.txt' in said
+    assert 'skipped 2 file' in (said := capsys.readouterr().out) and 'README.txt' in said
 
 
 def test_links_are_followed(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_test_images_that_are_training_images_are_counted(
         (tmp_path / 'train' / 'ant' / '0.png').read_bytes()
     )
     load_split(tmp_path, 'test', 24)
-    assert 'warning: 2 test images' in capsys.readouterr().out
+    assert 'warning: 2 test image' in capsys.readouterr().out
     load_split(tmp_path, 'train', 24)
     assert capsys.readouterr().out == ''
 

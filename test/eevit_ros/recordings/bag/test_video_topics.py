@@ -124,13 +124,13 @@ def test_what_builds_on_a_lost_packet_is_left_out_and_told(tmp_path, codec):
     shown = [0, 1, *range(GROUP, COUNT)]
     assert [frame.stamp_ns for frame in frames] == [stamp_of(i) for i in shown]
     assert [frame.index for frame in frames] == list(range(len(shown)))
-    assert [f'{GROUP - 3} packets' in problem for problem in source.problems] == [True]
+    assert [f'{GROUP - 3} packet' in problem for problem in source.problems] == [True]
 
 
 def test_a_stream_without_any_picture_is_told(tmp_path):
     source = open_source(record(tmp_path / 'bag', [b'\0\0\0\1\x09\xf0'] * 5), None)
     assert list(source) == []
-    assert ['5 packets' in problem for problem in source.problems] == [True]
+    assert ['5 packet' in problem for problem in source.problems] == [True]
 
 
 def test_picture_timing_in_front_of_each_picture_is_no_other_codec(tmp_path):
@@ -145,7 +145,7 @@ def test_a_recording_that_begins_within_a_group(tmp_path):
     stream = camera_packets(moving(COUNT), 'h264')
     source = open_source(record(tmp_path / 'bag', stream, lost=set(range(3))), None)
     assert [frame.stamp_ns for frame in source] == [stamp_of(i) for i in range(GROUP, COUNT)]
-    assert [f'{GROUP - 3} packets' in problem for problem in source.problems] == [True]
+    assert [f'{GROUP - 3} packet' in problem for problem in source.problems] == [True]
 
 
 def test_fields_that_foxglove_adds_at_the_end_do_no_harm(tmp_path):
