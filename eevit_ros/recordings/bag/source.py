@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from eevit_ros.images.settings import ImageSettings
@@ -71,7 +71,7 @@ class BagSource:
         index = messages = losses = 0
         stamp_ns = 0
         in_file: Counter[Path] = Counter()
-        for path, item, following_ns in with_following(self._items()):
+        for path, item, following_ns in with_following(self._items(self.topic, IMAGE_TYPES)):
             if isinstance(item, Loss):
                 losses += 1
                 in_file[path] += 1
@@ -114,12 +114,12 @@ class BagSource:
         for one in (log_times, stamps, pictures):
             self.problems += one.problems(f'on {self.topic} of {self._path}')
 
-    def _items(self) -> Iterator[tuple[Path, Recorded | Loss]]:
-        """Yield the images and the damage between them, in the order of the files."""
+    def _items(self, topic: str, types: Sequence[str]) -> Iterator[tuple[Path, Recorded | Loss]]:
+        """Yield messages of these types and the damage between them, in the order of the files."""
         for path, file in self._files.items():
             try:
-                for item in file.messages(self.topic):
-                    if isinstance(item, Loss) or item.topic.type in IMAGE_TYPES:
+                for item in file.messages(topic):
+                    if isinstance(item, Loss) or item.topic.type in types:
                         yield path, item
             except OSError as err:
                 yield path, Loss(f'the file cannot be read ({err.strerror})', 'the rest is lost')
@@ -134,20 +134,19 @@ class BagSource:
                 f'{listed(present) if present else "there is no topic of that type"}'
             )
         labels: dict[int, str] = {}
-        for file in self._files.values():
-            for item in file.messages(topic):
-                if isinstance(item, Loss) or item.topic.type != CLASSIFICATION:
-                    continue
-                message = deserialize(item)
-                if not message.results:
-                    continue
-                label = max(message.results, key=lambda result: result.score).class_id
-                stamp_ns = stamp_of(message)
-                if labels.setdefault(stamp_ns, label) != label:
-                    raise RecordingError(
-                        f'{topic} of {self._path} says both {labels[stamp_ns]!r} and {label!r} '
-                        f'at stamp {stamp_text(stamp_ns)}'
-                    )
+        for _, item in self._items(topic, [CLASSIFICATION]):
+            if isinstance(item, Loss):
+                continue
+            message = deserialize(item)
+            if not message.results:
+                continue
+            label = max(message.results, key=lambda result: result.score).class_id
+            stamp_ns = stamp_of(message)
+            if labels.setdefault(stamp_ns, label) != label:
+                raise RecordingError(
+                    f'{topic} of {self._path} says both {labels[stamp_ns]!r} and {label!r} '
+                    f'at stamp {stamp_text(stamp_ns)}'
+                )
         return labels
 
     def _losses(self) -> list[str]:

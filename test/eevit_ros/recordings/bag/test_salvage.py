@@ -439,6 +439,14 @@ def test_a_file_that_may_not_be_read_says_so(tmp_path, monkeypatch):
         BagSource(file, None)
 
 
+def test_a_file_that_is_gone_while_it_is_read_is_told(tmp_path):
+    file = mcap(tmp_path / 'x.mcap', use_chunking=False)
+    source = open_source(file, CAMERA)
+    file.unlink()
+    assert source.stamped_labels(TRUTH) == {} and list(source) == []
+    assert ['cannot be read' in problem for problem in source.problems] == [True]
+
+
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory):
     """Bags of each kind, and the bytes of their files."""
