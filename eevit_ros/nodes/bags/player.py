@@ -22,16 +22,18 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
-from std_msgs.msg import Header
 
 from eevit_ros.errors import EevitError
-from eevit_ros.images.compressed import compressed_pixels
-from eevit_ros.images.encodings import to_rgb
 from eevit_ros.images.picture_file import picture_format
-from eevit_ros.images.pixel_range import Pixels
 from eevit_ros.images.settings import AUTO, ImageSettings
 from eevit_ros.nodes import process as node_process
 from eevit_ros.nodes.bags.answers import Answers
+from eevit_ros.nodes.bags.frame_message import (
+    compressed_message,
+    file_format,
+    pixels_of,
+    raw_message,
+)
 from eevit_ros.nodes.bags.recorded_time import RecordedTime
 from eevit_ros.nodes.dds_profile import take_profile
 from eevit_ros.nodes.declare import read_settings
@@ -49,7 +51,6 @@ SETTLING_S = 0.5
 LINGERING_S = 1.0  # /clock goes on for the last answer
 LONGEST_GAP_S = 60.0  # of recorded time without images; a longer one is played as one of
 SHORT_GAP_S = 1.0
-FRAME_ID = 'camera'  # a source's frames carry no frame_id
 # Reliable, which matches reliable and best-effort subscribers.
 QOS = QoSProfile(depth=5)
 
@@ -231,16 +232,16 @@ class BagPlayer(Node):
 
     def _message(self, frame: SourceFrame) -> Image | CompressedImage | None:
         """Return the message for a frame; None, with a warning, if it cannot be decoded."""
-        if self._compressed and (kind := _format(frame)):
-            return _compressed(frame, kind, frame.data)
+        if self._compressed and (kind := file_format(frame)):
+            return compressed_message(frame, kind, frame.data)
         where = f'image {frame.index}, stamped {stamp_text(frame.stamp_ns)}'
         try:
-            pixels, encoding = _pixels(frame)
+            pixels, encoding = pixels_of(frame)
         except EevitError as err:
             self.get_logger().warning(f'{where}, skipped: {err}')
             return None
         if not self._compressed:
-            return _raw(frame, pixels, encoding)
+            return raw_message(frame, pixels, encoding)
         if not picture_format(frame.data):
             raise EevitError(
                 f'{where}, was recorded as neither JPEG nor PNG: play it with transport raw'
@@ -249,69 +250,13 @@ class BagPlayer(Node):
         done, file = cv2.imencode('.png', cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
         if not done:
             raise EevitError(f'{where}, cannot be encoded as PNG by OpenCV {cv2.__version__}')
-        return _compressed(frame, 'png', file.tobytes())
+        return compressed_message(frame, 'png', file.tobytes())
 
     def _publish_clock(self, time_ns: int) -> None:
         message = Clock()
         # 0 would mean that there is no time yet, for which nodes wait.
         message.clock.sec, message.clock.nanosec = divmod(max(1, time_ns), 1_000_000_000)
         self._clock_publisher.publish(message)
-
-
-def _format(frame: SourceFrame) -> str:
-    """Return the format of a frame that is a picture file, '' if it is none."""
-    recorded: str = getattr(frame.message, 'format', '')
-    # It says what grey values mean, and that depth has a header before the file.
-    means = recorded.lower().startswith(('16uc1', '32fc1', 'bayer', 'compresseddepth'))
-    return recorded if means else frame.format
-
-
-def _compressed(frame: SourceFrame, kind: str, data: bytes) -> CompressedImage:
-    message = CompressedImage(header=_header(frame), format=kind)
-    message.data.frombytes(data)
-    return message
-
-
-def _pixels(frame: SourceFrame) -> tuple[Pixels, str]:
-    """Return the pixels of a frame, and their encoding: rgb8, or more than 8 bits as they are.
-
-    Raises:
-        EevitError: It cannot be read.
-    """
-    recorded = getattr(frame.message, 'format', None)
-    if recorded is None and not frame.format:
-        return frame.decode(), 'rgb8'
-    pixels, encoding = compressed_pixels(frame.data, recorded or '')
-    if pixels.itemsize > 1:  # the node's to read, as those of raw images
-        return pixels, encoding
-    return to_rgb(pixels, encoding, None), 'rgb8'
-
-
-def _raw(frame: SourceFrame, pixels: Pixels, encoding: str) -> Image:
-    if hasattr(frame.message, 'encoding'):
-        return _as_recorded(frame)
-    height, width = pixels.shape[:2]
-    message = Image(header=_header(frame), height=height, width=width, encoding=encoding)
-    message.step = pixels[0].nbytes
-    message.is_bigendian = int(sys.byteorder == 'big')
-    message.data.frombytes(pixels.tobytes())
-    return message
-
-
-def _as_recorded(frame: SourceFrame) -> Image:
-    """Return a recorded sensor_msgs/Image: more than 8 bits a channel are the node's to read."""
-    recorded = frame.message
-    message = Image(header=_header(frame), height=recorded.height, width=recorded.width)
-    message.encoding, message.step = recorded.encoding, recorded.step
-    message.is_bigendian = int(recorded.is_bigendian)
-    message.data.frombytes(frame.data)
-    return message
-
-
-def _header(frame: SourceFrame) -> Header:
-    header = Header(frame_id=FRAME_ID)
-    header.stamp.sec, header.stamp.nanosec = divmod(frame.stamp_ns, 1_000_000_000)
-    return header
 
 
 def main(args: list[str] | None = None) -> int:
