@@ -154,6 +154,8 @@ class LogTimes:
                 self._step(index, before_ns, log_ns, following_ns)
             self._before_ns = log_ns
             self.received_ns = max(self.received_ns, log_ns - self.set_ns)
+        # Steps of decades add up beyond it.
+        self.received_ns = min(self.received_ns, _END_NS)
         self._first_ns = self._first_ns if index else self.received_ns
 
     def problems(self, where: str) -> list[str]:
@@ -195,7 +197,7 @@ class LogTimes:
         elif following_ns is not None and _follows(following_ns, before_ns):
             guess_ns = (before_ns + following_ns) // 2 - self.set_ns
         else:
-            guess_ns = min(self.received_ns + self._step_ns, _END_NS)
+            guess_ns = self.received_ns + self._step_ns
         self.received_ns = max(self.received_ns, guess_ns)
 
     def _step(self, index: int, before_ns: int, log_ns: int, following_ns: int | None) -> None:

@@ -220,6 +220,7 @@ times = st.integers(-(2**63), 2**64 - 1) | st.sampled_from([0, stamp_of(0), 2**6
 
 @given(st.lists(st.tuples(times, times | st.none()), min_size=1, max_size=20))
 @example([(1, None), (2**30 * 10**9 + 1, None), (2**31 * 10**9 - 864_000 * 10**9, None)])
+@example([(1, 0), (86_400 * 10**9 + 2, None), (1_073_785_024 * 10**9 + 1, None), (0, 0)])
 def test_whatever_the_log_times_are_the_received_ones_are_sound(entries):
     clock = LogTimes()
     last = 0
