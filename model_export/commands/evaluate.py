@@ -19,6 +19,7 @@ from eevit_ros.errors import EevitError
 from eevit_ros.policies import NAMES, build_policy
 from eevit_ros.policies.operating_point import OperatingPoint, measure_exits, operating_point
 from eevit_ros.policies.threshold_search import exits_taken
+from model_export.commands.evaluation_tables import figures_table, policy_table
 from model_export.commands.outputs import check_out_file, check_out_folder
 from model_export.commands.reading_options import add_reading_options, reading_of
 from model_export.commands.target_options import check_policy
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace) -> None:
         from model_export.calibration.warnings import warn_of_lost_accuracy
 
         figures = evaluate(args.model, args.data, limit=args.limit, reading=reading)
-        print(_table(figures))
+        print(figures_table(figures))
         warn_of_lost_accuracy(
             figures['accuracy'], figures['accuracy_full_depth'], figures['images']
         )
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace) -> None:
             limit=args.limit,
             reading=reading,
         )
-        print(_policy_table(figures))
+        print(policy_table(figures))
     if args.out:
         args.out.write_text(json.dumps(figures, indent=1) + '\n')
         print(f'wrote {args.out}')
@@ -278,66 +279,3 @@ def _worst_classes(
                 }
             )
     return sorted(rows, key=lambda row: row['accuracy'])[:WORST]
-
-
-def _class_lines(figures: dict[str, Any]) -> list[str]:
-    if not figures['worst_classes']:
-        return []
-    return [
-        '',
-        '| worst classes | accuracy | images | taken for |',
-        '|---|---|---|---|',
-        *(
-            f'| {row["class"]} | {row["accuracy"]:.1%} | {row["images"]} | {row["taken_for"]} |'
-            for row in figures['worst_classes']
-        ),
-    ]
-
-
-def _right_there(row: dict[str, Any]) -> str:
-    """Return the accuracy of the images that left at an exit; nothing if none did."""
-    return f'{row["accuracy"]:.1%}' if row['share'] else ''
-
-
-def _table(figures: dict[str, Any]) -> str:
-    lines = ['', '| layer | share | accuracy | p50 ms | p99 ms |', '|---|---|---|---|---|']
-    for row in figures['exits']:
-        times = [f'{row[key]:.1f}' if row[key] is not None else '' for key in ('p50_ms', 'p99_ms')]
-        lines.append(
-            f'| {row["layer"]} | {row["share"]:.1%} | {_right_there(row)} '
-            f'| {times[0]} | {times[1]} |'
-        )
-    fixed = figures['fixed_exit']
-    lines += _class_lines(figures)
-    lines += [
-        '',
-        '| | accuracy | MACs |',
-        '|---|---|---|',
-        f'| early exit | {figures["accuracy"]:.2%} | {figures["mean_macs"] / 1e6:.0f} M |',
-        f'| fixed exit, layer {fixed["layer"]} | {fixed["accuracy"]:.2%} '
-        f'| {fixed["macs"] / 1e6:.0f} M |',
-        f'| full depth, without exits | {figures["accuracy_full_depth"]:.2%} '
-        f'| {figures["backbone_macs"] / 1e6:.0f} M |',
-        '',
-        f'{figures["images"]} images; speed-up by layers {figures["speedup_layers"]:.2f}x, by MACs '
-        f'{figures["speedup_macs"]:.2f}x, by wall clock against full depth '
-        f'{figures["speedup_wall_clock"]:.2f}x '
-        f'({figures["mean_ms"]:.1f} ms against {figures["full_depth_ms"]:.1f} ms)',
-        f'promise: {figures["promise"]}',
-    ]
-    return '\n'.join(lines)
-
-
-def _policy_table(figures: dict[str, Any]) -> str:
-    lines = ['', '| layer | share | accuracy |', '|---|---|---|']
-    lines += [
-        f'| {row["layer"]} | {row["share"]:.1%} | {_right_there(row)} |' for row in figures['exits']
-    ]
-    lines += _class_lines(figures)
-    lines += [
-        '',
-        f'{figures["policy"]}: {figures["accuracy"]:.2%} of {figures["images"]} images at '
-        f'{figures["speedup_macs"]:.2f}x fewer MACs, {figures["speedup_layers"]:.2f}x fewer layers'
-        f'; full depth {figures["accuracy_full_depth"]:.2%}',
-    ]
-    return '\n'.join(lines)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
-from model_export.errors import ModelExportError
+from eevit_ros.reporting.only_run import only_run as hold_folder
 from model_export.weights.checkpoint import Checkpoint
 
 
@@ -20,29 +19,13 @@ def only_run(out: Path) -> Iterator[None]:
     """Hold the folder of a run for this training alone; other processes of it pass.
 
     Raises:
-        ModelExportError: Another training runs in it, or it cannot be written.
+        EevitError: Another training runs in it, or it cannot be written.
     """
     if int(os.environ.get('RANK', '0')):
         yield
         return
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        lock = (out / '.lock').open('w')
-    except OSError as err:
-        raise ModelExportError(f'cannot write to {out} ({err}): choose another --out') from err
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ModelExportError(
-                f'another training runs in {out}: wait for it, or choose another --out'
-            ) from None
-        try:
-            yield
-        finally:
-            if [path.name for path in out.iterdir()] == ['.lock']:  # refused before the first step
-                (out / '.lock').unlink()
-                out.rmdir()
+    with hold_folder(out, 'training', '--out'):
+        yield
 
 
 class RunFolder:

@@ -274,7 +274,8 @@ def test_two_trainings_never_write_into_one_folder(
 ) -> None:
     with only_run(untrained.run):
         assert untrained.command('train') == 1
-    assert 'another training runs in' in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert 'another training' in error and str(untrained.run) in error
 
 
 def test_test_folders_are_held_against_the_classes_before_training(
