@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import threading
-import time
-import traceback
 
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode
 
-from eevit_ros.errors import EevitError
-from eevit_ros.images.decoder import Decoder
 from eevit_ros.model.engine import Engine
-from eevit_ros.nodes.classifier.camera import Camera
-from eevit_ros.nodes.classifier.frame import Frame
+from eevit_ros.nodes.classifier.channel import Channel
 from eevit_ros.nodes.classifier.publishers import Publishers
-from eevit_ros.nodes.status_log import LOG_PERIOD_S, StatusLog
 from eevit_ros.parameters.classifier import Settings
-from eevit_ros.perception.perception import Perception
-from eevit_ros.perception.process_stall import ProcessStall
-from eevit_ros.perception.statistics import Statistics
 
 RATE_PERIOD_S = 0.1
 STATUS_PERIOD_S = 1.0
@@ -37,124 +28,31 @@ class Activation:
     ) -> None:
         """Subscribe and start answering."""
         self._node = node
-        self._engine = engine
-        self._settings = settings
-        self._publishers = publishers
-        self._decoder = Decoder(settings.images)
-        self._perception = Perception(engine, settings.perception)
-        # Also held while the rate is published: an older one must not follow a newer one.
-        self._lock = threading.Lock()
-        rate, now_s = settings.perception.rate, time.monotonic()
-        self._statistics = Statistics(now_s, rate)
-        self._stall = ProcessStall(rate.stale_after_s, now_s, self._statistics.stalled)
-        self._camera = Camera(
-            node, settings.image_transport, settings.frozen_after_frames, self._stall
-        )
-        self._log = StatusLog(node.get_logger(), self._camera.topic)
+        self._channel = Channel(node, engine, settings, publishers)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timers = [
-            node.create_timer(RATE_PERIOD_S, self._send_rate, clock=steady),
-            node.create_timer(STATUS_PERIOD_S, self._send_status, clock=steady),
+            node.create_timer(RATE_PERIOD_S, self._channel.send_rate, clock=steady),
+            node.create_timer(STATUS_PERIOD_S, self._channel.send_status, clock=steady),
         ]
         publishers.send_label_info(engine.metadata.class_names)
-        self._class_ids = settings.ids_of(engine.metadata.class_names)
         self._worker = threading.Thread(target=self._work, name='inference')
         self._worker.start()
-        node.get_logger().info(f'active: waiting for images on {self._camera.topic}')
+        node.get_logger().info(f'active: waiting for images on {self._channel.camera.topic}')
 
     def stop(self) -> None:
         """Stop for good: take no more frames, wait for the one at hand, stop the timers."""
-        self._camera.close()
+        self._channel.camera.close()
         self._worker.join()
         for timer in self._timers:
             self._node.destroy_timer(timer)
         # Timers and subscription refer back to this object: only garbage collection frees it, which
         # runs rarely. The model is too large to wait for it.
-        del self._perception, self._engine
+        self._channel.free()
 
     def change(self, settings: Settings) -> None:
         """Apply changed live parameters."""
-        if settings.images != self._settings.images:
-            self._decoder = Decoder(settings.images)
-        self._settings = settings
-        with self._lock:
-            self._perception.change(settings.perception)
-        self._statistics.rate = settings.perception.rate
-        self._stall.longest_s = settings.perception.rate.stale_after_s
+        self._channel.change(settings)
 
     def _work(self) -> None:
-        while (frame := self._camera.newest.get()) is not None:
-            try:
-                self._answer(frame)
-            except EevitError as err:
-                self._bad_frame(str(err))
-            except Exception as err:  # whatever one frame does, the next may be good
-                self._node.get_logger().error(
-                    traceback.format_exc(), throttle_duration_sec=LOG_PERIOD_S
-                )
-                self._bad_frame(f'{type(err).__name__}: {err}')
-
-    def _answer(self, frame: Frame) -> None:
-        decoder = self._decoder
-        image = frame.decode(decoder, self._engine.input_size)
-        observation = self._perception.observe(image)
-        now_ns = self._node.get_clock().now().nanoseconds
-        with self._lock:
-            now_s = time.monotonic()
-            record = self._perception.record(
-                observation,
-                stamp_ns=frame.stamp_ns,
-                now_ns=now_ns,
-                now_s=now_s,
-                doubtful=frame.frozen or frame.waited,
-                drops=self._camera.newest.drops,
-                useless_stamps=frame.useless_stamps,
-                mounting=decoder.mounting,
-            )
-            self._publishers.send_rate(record.adaptive_rate)
-        self._statistics.answered(observation, record, now_s, waited=frame.waited)
-        self._publishers.send_answer(
-            frame.header,
-            image,
-            record,
-            class_ids=self._class_ids,
-            top_k=self._settings.top_k,
-        )
-
-    def _bad_frame(self, error: str) -> None:
-        self._statistics.bad_frame(error)
-        with self._lock:
-            self._publishers.send_rate(self._perception.fault(time.monotonic()))
-
-    def _send_rate(self) -> None:
-        self._stall.update(time.monotonic())
-        with self._lock:
-            self._publishers.send_rate(self._perception.rate_at(time.monotonic()))
-
-    def _send_status(self) -> None:
-        with self._lock:
-            rate = self._perception.rate_at(time.monotonic())
-            shift, warning = self._perception.shift.facts, self._perception.shift.warning
-        status = self._statistics.report(
-            time.monotonic(),
-            camera=self._camera.health,
-            publishers=self._camera.publishers(),
-            drops=self._camera.newest.drops,
-            facts={
-                'adaptive_rate': f'{rate:.3f}',
-                'provider': self._engine.provider,
-                'provider_note': self._engine.provider_note,
-                'image_note': self._decoder.warning,
-                'execution': self._engine.execution,
-                'exit_policy': self._engine.exit_policy,
-                'model': self._engine.metadata.name,
-                'model_file': str(self._settings.model),
-                'model_hash': self._engine.sha256,
-                'thresholds': ', '.join(f'{t:.4g}' for t in self._engine.thresholds),
-                'promise': self._engine.promise,
-                **shift,
-            },
-        )
-        status = status.with_warning(warning)
-        self._publishers.send_status(status, self._camera.topic)
-        self._log.write(status)
+        while (frame := self._channel.camera.newest.get()) is not None:
+            self._channel.answer(frame)

@@ -1,0 +1,145 @@
+"""One camera on its way through the node: its images, its answers, its rate, its status."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+
+from rclpy.lifecycle import LifecycleNode
+
+from eevit_ros.errors import EevitError
+from eevit_ros.images.decoder import Decoder
+from eevit_ros.model.engine import Engine
+from eevit_ros.nodes.classifier.camera import Camera
+from eevit_ros.nodes.classifier.frame import Frame
+from eevit_ros.nodes.classifier.publishers import Publishers
+from eevit_ros.nodes.status_log import LOG_PERIOD_S, StatusLog
+from eevit_ros.parameters.classifier import Settings
+from eevit_ros.perception.perception import Perception
+from eevit_ros.perception.process_stall import ProcessStall
+from eevit_ros.perception.statistics import Statistics
+
+
+class Channel:
+    """Answers the frames of one camera and keeps what lasts from one to the next.
+
+    `answer` is for the inference thread, all else for the executor's.
+
+    Attributes:
+        camera: Its subscription.
+    """
+
+    def __init__(
+        self, node: LifecycleNode, engine: Engine, settings: Settings, publishers: Publishers
+    ) -> None:
+        """Subscribe."""
+        self._node = node
+        self._engine = engine
+        self._settings = settings
+        self._publishers = publishers
+        self._decoder = Decoder(settings.images)
+        self._perception = Perception(engine, settings.perception)
+        # Also held while the rate is published: an older one must not follow a newer one.
+        self._lock = threading.Lock()
+        rate, now_s = settings.perception.rate, time.monotonic()
+        self._statistics = Statistics(now_s, rate)
+        self._stall = ProcessStall(rate.stale_after_s, now_s, self._statistics.stalled)
+        self._class_ids = settings.ids_of(engine.metadata.class_names)
+        self.camera = Camera(
+            node, settings.image_transport, settings.frozen_after_frames, self._stall
+        )
+        self._log = StatusLog(node.get_logger(), self.camera.topic)
+
+    def free(self) -> None:
+        """Let go of the model; `answer` must not run again."""
+        del self._perception, self._engine
+
+    def change(self, settings: Settings) -> None:
+        """Apply changed live parameters."""
+        if settings.images != self._settings.images:
+            self._decoder = Decoder(settings.images)
+        self._settings = settings
+        with self._lock:
+            self._perception.change(settings.perception)
+        self._statistics.rate = settings.perception.rate
+        self._stall.longest_s = settings.perception.rate.stale_after_s
+
+    def answer(self, frame: Frame) -> None:
+        """Classify a frame and publish what follows from it, whatever the frame holds."""
+        try:
+            self._answer(frame)
+        except EevitError as err:
+            self._bad_frame(str(err))
+        except Exception as err:  # whatever one frame does, the next may be good
+            self._node.get_logger().error(
+                traceback.format_exc(), throttle_duration_sec=LOG_PERIOD_S
+            )
+            self._bad_frame(f'{type(err).__name__}: {err}')
+
+    def send_rate(self) -> None:
+        """Publish the rate of this moment."""
+        self._stall.update(time.monotonic())
+        with self._lock:
+            self._publishers.send_rate(self._perception.rate_at(time.monotonic()))
+
+    def send_status(self) -> None:
+        """Publish and log how this camera does."""
+        with self._lock:
+            rate = self._perception.rate_at(time.monotonic())
+            shift, warning = self._perception.shift.facts, self._perception.shift.warning
+        status = self._statistics.report(
+            time.monotonic(),
+            camera=self.camera.health,
+            publishers=self.camera.publishers(),
+            drops=self.camera.newest.drops,
+            facts={
+                'adaptive_rate': f'{rate:.3f}',
+                'provider': self._engine.provider,
+                'provider_note': self._engine.provider_note,
+                'image_note': self._decoder.warning,
+                'execution': self._engine.execution,
+                'exit_policy': self._engine.exit_policy,
+                'model': self._engine.metadata.name,
+                'model_file': str(self._settings.model),
+                'model_hash': self._engine.sha256,
+                'thresholds': ', '.join(f'{t:.4g}' for t in self._engine.thresholds),
+                'promise': self._engine.promise,
+                **shift,
+            },
+        )
+        status = status.with_warning(warning)
+        self._publishers.send_status(status, self.camera.topic)
+        self._log.write(status)
+
+    def _answer(self, frame: Frame) -> None:
+        decoder = self._decoder
+        image = frame.decode(decoder, self._engine.input_size)
+        observation = self._perception.observe(image)
+        now_ns = self._node.get_clock().now().nanoseconds
+        with self._lock:
+            now_s = time.monotonic()
+            record = self._perception.record(
+                observation,
+                stamp_ns=frame.stamp_ns,
+                now_ns=now_ns,
+                now_s=now_s,
+                doubtful=frame.frozen or frame.waited,
+                drops=self.camera.newest.drops,
+                useless_stamps=frame.useless_stamps,
+                mounting=decoder.mounting,
+            )
+            self._publishers.send_rate(record.adaptive_rate)
+        self._statistics.answered(observation, record, now_s, waited=frame.waited)
+        self._publishers.send_answer(
+            frame.header,
+            image,
+            record,
+            class_ids=self._class_ids,
+            top_k=self._settings.top_k,
+        )
+
+    def _bad_frame(self, error: str) -> None:
+        self._statistics.bad_frame(error)
+        with self._lock:
+            self._publishers.send_rate(self._perception.fault(time.monotonic()))
