@@ -2,12 +2,13 @@
 PYTHON ?= python3
 VENV ?= build/venv
 VENV_OLDEST ?= build/venv-oldest
+VENV_BACKBONES ?= build/backbones_venv
 RUN := $(VENV)/bin/python
 # Half of the tests wait for nodes: two workers a core keep it busy.
 WORKERS ?= $(shell expr $$(nproc) \* 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo drive soak test test-oldest lint docs pictures bench clean prove-build
+.PHONY: help demo drive soak test test-oldest test-backbones lint docs pictures bench clean prove-build
 
 help:
 	@echo 'make demo         play a bag of camera images through the real node; report in build/demo/'
@@ -17,6 +18,7 @@ help:
 	@echo 'make soak         run both real nodes for an hour under overload and change (ARGS="--minutes 5" is shorter)'
 	@echo 'make test         run lint, type checks and tests (ARGS="test/eevit_ros -k rate" runs a part of the tests)'
 	@echo 'make test-oldest  test the robot side, without its ROS nodes, and replay with the oldest supported packages'
+	@echo 'make test-backbones  test models of timm, torchvision and transformers against ours (an environment of 6 GB)'
 	@echo 'make lint         run ruff, mypy and import-linter only'
 	@echo 'make docs         build the documents as a site in build/site/ and check its links'
 	@echo 'make prove-build  build with colcon and pip, with the setuptools of Ubuntu 22.04 and 24.04'
@@ -74,6 +76,12 @@ test-oldest:
 	@echo '== pytest with $(VENV_OLDEST)'
 	@$(VENV_OLDEST)/bin/python -m pytest -n $(WORKERS) --dist loadfile test/eevit_ros \
 		$(addprefix --ignore=test/eevit_ros/,$(OLDEST_WITHOUT)) $(ARGS)
+
+# Two workers: each has a model of full size in memory.
+test-backbones:
+	@$(PYTHON) scripts/setup_env.py --level backbones --venv $(VENV_BACKBONES)
+	@echo '== pytest with $(VENV_BACKBONES)'
+	@$(VENV_BACKBONES)/bin/python -m pytest -n 2 --dist loadfile test/model_export/pretrained/test_parity.py $(ARGS)
 
 # The site uses the documents in place, beside the files that they link to.
 docs: build/docs_venv/bin/mkdocs

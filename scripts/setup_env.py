@@ -1,10 +1,11 @@
 """Makes the virtual environment in which the demo and the tests run.
 
-    python3 scripts/setup_env.py --level demo|test|oldest [--venv build/venv]
+    python3 scripts/setup_env.py --level demo|test|oldest|backbones [--venv build/venv]
 
 With a sourced ROS installation the environment builds on it; without one, rclpy comes from PyPI
-and the message packages in interfaces/ are built here. Level oldest has no ROS, only the oldest
-packages that the robot side and replay promise to run with. A second run does only what changed.
+and the message packages in interfaces/ are built here. Two levels have no ROS: oldest, only the
+oldest packages that the robot side and replay promise to run with, and backbones, which has timm
+and the torch that timm's torchvision loads beside. A second run does only what changed.
 While work is going on, a file named `unfinished` lies in the environment: a run that finds one
 left behind starts over.
 """
@@ -30,11 +31,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CONSTRAINTS = ROOT / 'constraints.txt'
 OLDEST = ROOT / 'constraints-oldest.txt'
+BACKBONES = ROOT / 'constraints-backbones.txt'
+WITHOUT_ROS = ('oldest', 'backbones')
 INTERFACE_PACKAGES = ('vision_msgs', 'nav2_msgs')
 VIDEO_INTERFACES = ('ffmpeg_image_transport_msgs', 'foxglove_msgs')  # tests alone need them
 EXTRAS = {
     'demo': ('cpu', 'opencv', 'demo'),
     'test': ('cpu', 'opencv', 'demo', 'replay', 'cluster', 'train', 'augment', 'dev'),
+    'backbones': ('cpu', 'opencv', 'demo', 'train', 'timm', 'augment', 'dev'),
 }
 ROS_WHEELS = (
     'rclpy rmw-fastrtps-cpp ament-index-python rcl-interfaces rosgraph-msgs '
@@ -90,7 +94,7 @@ class Environment:
         """Takes the folder of the environment and the level to reach."""
         self.venv = venv
         self.level = level
-        self.ros = '' if level == 'oldest' else sourced_ros()
+        self.ros = '' if level in WITHOUT_ROS else sourced_ros()
         self.python = venv / 'bin' / 'python'
         self.state = venv / '.setup'
         self.stamps = self.state / 'stamps.json'
@@ -111,9 +115,9 @@ class Environment:
             done = {}
         if not todo:
             return
-        check_tools(self.ros, compiler=self.level != 'oldest')
+        check_tools(self.ros, compiler=self.level not in WITHOUT_ROS)
         start = time.monotonic()
-        ros = 'none' if self.level == 'oldest' else self.ros or 'wheels from PyPI'
+        ros = 'none' if self.level in WITHOUT_ROS else self.ros or 'wheels from PyPI'
         say(f'Setting up {self.venv} (ROS 2: {ros})')
         for name, key, action in steps:
             if name not in todo:
@@ -132,6 +136,9 @@ class Environment:
         steps: list[tuple[str, str, Callable[[], None]]] = [('venv', base, self.create)]
         if self.level == 'oldest':
             return [*steps, ('oldest', digest(CONSTRAINTS, OLDEST), self.install_oldest)]
+        if self.level == 'backbones':
+            packages = digest(BACKBONES, self.requirements('backbones'))
+            return [*steps, ('backbones', packages, self.install_backbones)]
         packages = digest(CONSTRAINTS, ROS_WHEELS, BUILD_TOOLS, self.requirements('demo'))
         steps.append(('packages', packages, self.install_packages))
         interfaces = INTERFACE_PACKAGES + (VIDEO_INTERFACES if self.level == 'test' else ())
@@ -205,6 +212,11 @@ class Environment:
         """Installs the oldest packages that robot side and replay run with, and what tests need."""
         self.pip('installing the oldest packages', ['-r', str(OLDEST)])
 
+    def install_backbones(self) -> None:
+        """Installs timm, transformers and torchvision, and what their tests need."""
+        packages = [*self.requirements('backbones'), 'torchvision', 'transformers']
+        self.pip('installing timm, torch and what tests need', packages, BACKBONES)
+
     def build_interface(self, package: str) -> None:
         """Builds a message package into the environment itself: importable with nothing sourced."""
         build = self.state / f'build_{package}'
@@ -219,9 +231,9 @@ class Environment:
         self.command(f'building {package}', ['ninja', '-C', build, 'install'])
         shutil.rmtree(build)
 
-    def pip(self, what: str, packages: Sequence[str]) -> None:
+    def pip(self, what: str, packages: Sequence[str], constraints: Path = CONSTRAINTS) -> None:
         """Installs packages under the constraints."""
-        options = ['--disable-pip-version-check', '--no-input', '-c', str(CONSTRAINTS)]
+        options = ['--disable-pip-version-check', '--no-input', '-c', str(constraints)]
         self.command(what, [self.python, '-m', 'pip', 'install', *options, *packages])
 
     def output(self, code: str) -> str:
