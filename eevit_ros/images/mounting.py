@@ -113,6 +113,37 @@ class Mounting:
             return image[:, ::-1]
         return image[::-1] if self.image_flip == 'vertical' else image
 
+    def placed(
+        self, left: int, top: int, right: int, bottom: int, height: int, width: int
+    ) -> tuple[int, int, int, int]:
+        """Return where a part of the camera's picture lies in the mounted one, perhaps beyond it.
+
+        Args:
+            left: First column of the part.
+            top: First row.
+            right: First column beyond it.
+            bottom: First row beyond it.
+            height: Rows of the mounted picture.
+            width: Pixels a row of it.
+
+        Returns:
+            `left`, `top`, `right` and `bottom` in the mounted picture.
+        """
+        x, y = self.image_crop[:2]
+        left, top, right, bottom = left - x, top - y, right - x, bottom - y
+        for _ in range(self.image_rotation // 90):
+            # A quarter turn clockwise: the picture's lower edge becomes its left one.
+            left, top, right, bottom = -bottom, left, -top, right
+        if self.image_rotation in (90, 180):
+            left, right = left + width, right + width
+        if self.image_rotation in (180, 270):
+            top, bottom = top + height, bottom + height
+        if self.image_flip == 'horizontal':
+            left, right = width - right, width - left
+        if self.image_flip == 'vertical':
+            top, bottom = height - bottom, height - top
+        return left, top, right, bottom
+
     def _cropped(self, image: Image, by: int) -> Image:
         x, y, width, height = self.image_crop
         full_height, full_width = image.shape[0] * by, image.shape[1] * by

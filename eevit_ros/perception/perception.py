@@ -6,7 +6,8 @@ rate and the same record from either.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from eevit_ros.images.mounting import AS_IT_COMES, Mounting
 from eevit_ros.images.resize import Image
@@ -45,14 +46,16 @@ class Observation:
     """What one frame shows.
 
     Attributes:
-        result: Answer of the network.
+        result: Answer of the network; with regions, that to the hardest one.
         contrast: Standard deviation of the frame's brightness, 0..127.5.
         blind: Whether that is so little that the frame shows nothing, whatever the network says.
+        region: With regions, the answer to one of them, each time to another one; else None.
     """
 
     result: ExitResult
     contrast: float
     blind: bool
+    region: ExitResult | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,7 @@ class Perception:
         self._engine = engine
         self._settings = settings or PerceptionSettings()
         self._law = RateLaw(self._settings.rate)
+        self._regions_seen = 0
         self._watch_shift()
 
     def change(self, settings: PerceptionSettings) -> None:
@@ -132,9 +136,30 @@ class Perception:
         Raises:
             EevitError: It cannot be classified.
         """
+        found, blind = self.look(image)
+        return Observation(self._engine.run(image), found, blind)
+
+    def observe_regions(self, image: Image, results: Sequence[ExitResult]) -> Observation:
+        """Return what a frame shows by the answers to its regions, at least one.
+
+        The hardest one stands for the frame: that which calls for the lowest rate. Its times become
+        those of all of them.
+        """
+        hardest = min(results, key=self._ease)
+        all_of_them = replace(
+            hardest,
+            preprocess_ms=sum(result.preprocess_ms for result in results),
+            inference_ms=sum(result.inference_ms for result in results),
+        )
+        self._regions_seen += 1
+        # For the watch over shift, to which the hardest ones alone would look like a hard scene.
+        one = results[self._regions_seen % len(results)]
+        return Observation(all_of_them, *self.look(image), one)
+
+    def look(self, image: Image) -> tuple[float, bool]:
+        """Return a frame's contrast, and whether that is blind."""
         found = contrast(image)
-        result = self._engine.run(image)
-        return Observation(result, found, found < self._settings.blind_below_contrast)
+        return found, found < self._settings.blind_below_contrast
 
     def record(
         self,
@@ -168,7 +193,8 @@ class Perception:
         else:
             age_s = None if age_ms is None else age_ms * 1e-3
             rate = self._law.update(RateInput(result.depth, result.confidence, age_s), now_s)
-            if self.shift.answer(result.exit_index, result.confidence, now_s):
+            one = observation.region or result
+            if self.shift.answer(one.exit_index, one.confidence, now_s):
                 rate = self._law.fault(now_s)
         behind_s = (now_ns - stamp_ns) * 1e-9
         return FrameRecord(
@@ -186,9 +212,22 @@ class Perception:
         """Take a frame that gave no answer; return the adaptive rate, the floor."""
         return self._law.fault(now_s)
 
+    def no_evidence(self, now_s: float, *, hold: bool) -> float:
+        """Take a frame without a region to ask; return the adaptive rate.
+
+        Args:
+            now_s: Steady clock, seconds.
+            hold: Whether the rate stays as it is; else it is as if no frame had come.
+        """
+        return self._law.hold(now_s) if hold else self._law.at(now_s)
+
     def rate_at(self, now_s: float) -> float:
         """Return the adaptive rate of this moment."""
         return self._law.at(now_s)
+
+    def _ease(self, result: ExitResult) -> tuple[float, float, float]:
+        answer = RateInput(result.depth, result.confidence, 0.0)
+        return self._law.target(answer, 0.0), -result.depth, result.confidence
 
     def _watch_shift(self) -> None:
         engine, self._thresholds = self._engine, self._engine.thresholds

@@ -105,8 +105,7 @@ class Statistics:
         with self._lock:
             counts.answered += 1
             counts.waited += waited
-            self._answered_s = now_s
-            self._last_was_bad = False
+            self._looked_at(observation.contrast, observation.blind, now_s)
             self._exits[result.exit_layer] += 1
             if result.confidence < self.rate.min_confidence:
                 counts.unsure += 1
@@ -117,10 +116,11 @@ class Statistics:
                 self._age_ms.append(record.age_ms)
             elif not record.useless_stamps:
                 self._mismatch_s = record.behind_s
-            self._contrast, self._is_blind = observation.contrast, observation.blind
-            if observation.blind:
-                counts.blind += 1
-                self._last_blind = f'contrast {observation.contrast:.1f}'
+
+    def no_region(self, contrast: float, blind: bool, now_s: float) -> None:
+        """Count a frame that was looked at, but has no region to ask."""
+        with self._lock:
+            self._looked_at(contrast, blind, now_s)
 
     def bad_frame(self, error: str) -> None:
         """Count a frame that could not be answered."""
@@ -174,6 +174,14 @@ class Statistics:
         level = max((level for level, _ in problems), default=OK)
         topic = {'image_topic': publishers.topic, 'image_publishers': str(publishers.count)}
         return Status(level, message, {**values, **topic, **facts}, tuple(problems))
+
+    def _looked_at(self, contrast: float, blind: bool, now_s: float) -> None:
+        self._answered_s = now_s
+        self._last_was_bad = False
+        self._contrast, self._is_blind = contrast, blind
+        if blind:
+            self._counts.blind += 1
+            self._last_blind = f'contrast {contrast:.1f}'
 
     def _camera_problems(
         self, now_s: float, camera: CameraHealth, publishers: PublisherCount

@@ -24,14 +24,14 @@ class Status:
     values: dict[str, str]
     problems: tuple[tuple[int, str], ...] = ()
 
-    def with_warning(self, text: str) -> Status:
+    def with_problem(self, text: str, level: int = WARN) -> Status:
         """Return it with one more problem; unchanged where `text` is ''."""
         if not text:
             return self
         message = text if self.level == OK else f'{self.message}; {text}'
         return replace(
             self,
-            level=max(self.level, WARN),
+            level=max(self.level, level),
             message=message,
-            problems=(*self.problems, (WARN, text)),
+            problems=(*self.problems, (level, text)),
         )

@@ -182,6 +182,15 @@ class RateLaw:
         self._targets.extend([self._settings.floor] * self._settings.easy_frames)
         return self._rate
 
+    def hold(self, now_s: float) -> float:
+        """Take a frame that says nothing about the scene; return the rate, which does not rise."""
+        if not now_s >= self._since_s or self._is_stale(now_s):
+            return self.fault(now_s)
+        self._rate = self.at(now_s)
+        self._since_s = now_s
+        self._targets.append(min(self._targets[-1], self._rate))
+        return self._rate
+
     def at(self, now_s: float) -> float:
         """Return the rate at `now_s`; the floor when no answer is younger than `stale_after_s`."""
         if self._is_stale(now_s):

@@ -159,6 +159,20 @@ HASHES = {
     'vision_msgs/msg/ObjectHypothesis': (
         '51da43cec11c01957a64d1e05a24acd18aae7745ec30b74348ad5f6d634f7f90'
     ),
+    'vision_msgs/msg/BoundingBox2D': (
+        '008eacbb0cf8f26e83795547bed013eec3675485ef386ec056d80eaaf1c1ce2f'
+    ),
+    'vision_msgs/msg/Detection2D': (
+        '0d12b69df5c593b3455b7346fac8205437a7d4bcb09b9e0e0b2dde787ded38ea'
+    ),
+    'vision_msgs/msg/Detection2DArray': (
+        '214274120007f4a683866481336b70310268cfa107aebe9d594a6acf75bda968'
+    ),
+    'vision_msgs/msg/ObjectHypothesisWithPose': (
+        '41c12344c0396c48b81df12467c192d99b2a0eb1463c5c37194e4223251c80bc'
+    ),
+    'vision_msgs/msg/Point2D': ('eab0e83f44ab4de92ceaf76dd7d0e7638f2bdd1d16ffbe16c7a136c48e407247'),
+    'vision_msgs/msg/Pose2D': ('b0b5d1d7b4c20dd4fcde3ed1d4b289a919290572007d67a97043814db25d3648'),
     'vision_msgs/msg/VisionClass': (
         '1e4a11f0fed50b5623cb8ff26ca0e37952a48a9c074d16f804b44e9164c2037a'
     ),

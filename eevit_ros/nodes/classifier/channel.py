@@ -108,7 +108,7 @@ class Channel:
                 **shift,
             },
         )
-        status = status.with_warning(warning)
+        status = status.with_problem(warning)
         self._publishers.send_status(status, self.camera.topic)
         self._log.write(status)
 

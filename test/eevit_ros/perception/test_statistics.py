@@ -89,12 +89,12 @@ def test_all_is_well(running: Watched) -> None:
 
 def test_a_warning_of_somebody_else_is_a_problem_too(running: Watched) -> None:
     well = running.report(2.0)
-    assert well.with_warning('') == well
-    found = well.with_warning('look out')
+    assert well.with_problem('') == well
+    found = well.with_problem('look out')
     assert (found.level, found.message) == (WARN, 'look out')
     assert found.values == well.values
     silent = running.report(9.0)
-    found = silent.with_warning('look out')
+    found = silent.with_problem('look out')
     assert (found.level, found.message) == (ERROR, f'{silent.message}; look out')
 
 

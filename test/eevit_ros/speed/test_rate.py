@@ -108,7 +108,7 @@ def law_at_one(config: RateSettings) -> tuple[RateLaw, float]:
 
 calls_of_anything = st.lists(
     st.tuples(
-        st.sampled_from(['answer', 'fault', 'at']),
+        st.sampled_from(['answer', 'fault', 'hold', 'at']),
         st.builds(RateInput, anything, anything, st.one_of(st.none(), anything)),
         st.one_of(anything, st.floats(0, 10)),
     ),
@@ -126,7 +126,7 @@ def test_rate_is_within_floor_and_one_whatever_comes(
         if kind == 'answer':
             rate = law.update(answer, now_s)
         else:
-            rate = law.fault(now_s) if kind == 'fault' else law.at(now_s)
+            rate = getattr(law, kind)(now_s)
         assert config.floor <= rate <= 1
 
 
@@ -364,6 +364,32 @@ def test_looking_more_often_changes_nothing(
         watched.at(math.nan)
         now_s += event.wait_s
         assert feed(watched, event, now_s) == feed(left_alone, event, now_s)
+
+
+@THOROUGH
+@given(rate_settings, st.lists(events, max_size=20), st.lists(st.floats(0, 0.4), min_size=1))
+def test_frames_that_say_nothing_never_lift_the_rate(
+    config: RateSettings, sequence: list[Event], waits: list[float]
+) -> None:
+    law, now_s = RateLaw(config), 0.0
+    for event in sequence:
+        now_s += event.wait_s
+        feed(law, event, now_s)
+    before = law.at(now_s)
+    for wait_s in waits:
+        after = law.hold(now_s)
+        now_s += wait_s
+        assert max(after, law.at(now_s)) <= before
+        before = law.at(now_s)
+        assert wait_s < config.stale_after_s or before == config.floor
+
+
+def test_frames_that_say_nothing_keep_the_rate_from_going_stale() -> None:
+    law, now_s = law_at_one(RateSettings())
+    for _ in range(20):
+        now_s += 0.2
+        assert law.hold(now_s) == 1
+    assert law.hold(now_s + 0.4) == RateSettings().floor
 
 
 # Settings ----------------------------------------------------------------------------------------
