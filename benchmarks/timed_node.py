@@ -16,9 +16,8 @@ from typing import Any
 from eevit_ros.images.decoder import Decoder
 from eevit_ros.images.resize import Image, InputSize
 from eevit_ros.images.stream import StreamDecoder
-from eevit_ros.nodes.classifier import activation, camera, frame, stream
+from eevit_ros.nodes.classifier import camera, channel, frame, publishers, stream
 from eevit_ros.nodes.classifier import node as classifier_node
-from eevit_ros.nodes.classifier.publishers import Publishers
 
 ROWS: list[dict[str, float]] = []
 CAME: dict[int, float] = {}  # by stamp; seconds
@@ -59,7 +58,7 @@ class TimedFrame(frame.Frame):
         return image
 
 
-class TimedPublishers(Publishers):
+class TimedPublishers(publishers.Publishers):
     """Notes when a frame's answer was out."""
 
     def send_answer(self, header: Any, image: Any, record: Any, **options: Any) -> None:
@@ -90,8 +89,8 @@ def main() -> int:
     out = Path(sys.argv[1])
     camera.Frame = TimedFrame  # type: ignore[misc]
     stream.StreamDecoder = TimedDecoder  # type: ignore[attr-defined]
-    activation.Camera = TimedCamera  # type: ignore[attr-defined]
-    classifier_node.Publishers = TimedPublishers  # type: ignore[attr-defined]
+    channel.Camera = TimedCamera  # type: ignore[attr-defined]
+    publishers.Publishers = TimedPublishers  # type: ignore[misc]
     code = classifier_node.main(sys.argv[2:])
     out.write_text(json.dumps(ROWS))
     return code

@@ -10,7 +10,7 @@ import yaml
 
 from eevit_ros.nodes.bags.player import PlayerSettings
 from eevit_ros.nodes.bags.recorder import RecorderSettings
-from eevit_ros.parameters import classifier, governor
+from eevit_ros.parameters import cameras, classifier, governor
 from eevit_ros.reporting.table import markdown_table
 from eevit_ros.settings import Spec, specs
 
@@ -33,6 +33,14 @@ QoS of the camera's topic: `qos_overrides.<topic>.subscription.{{reliability,dep
 the resolved topic: `/camera/image_raw`, or `/camera/image_raw/compressed` with that transport.
 
 {classifier}
+### Several cameras
+
+With `cameras: [front, left]` some may differ: `front.NAME` counts for that camera, and where it is
+not given (`ros2 param get` says: not set), `NAME`. They are {cameras}.
+
+And each camera has
+
+{camera}
 ## speed_governor
 
 [config/speed_governor.yaml](../config/speed_governor.yaml) holds them with comments; all are read
@@ -66,6 +74,13 @@ CLASSIFIER_YAML = """\
     #     subscription:
     #       reliability: best_effort
     #       depth: 5
+
+    # What differs at one of several `cameras`; all else is as above (docs/robot.md).
+    # front:
+    #   image_rotation: 180
+    #   weight: 2.0  # twice as many answers as a camera of weight 1, while not all can be answered
+    #   rate:
+    #     easy_depth: 0.6
 """
 
 GOVERNOR_YAML = """\
@@ -85,10 +100,21 @@ def page() -> str:
     """Return docs/parameters.md."""
     return PAGE.format(
         classifier=table(classifier.SPECS, live=True),
+        cameras=', '.join(f'`{name}`' for name in _common_to_cameras()),
+        camera=table({'CAMERA.weight': cameras.CAMERA_SPECS['weight']}, live=True),
         governor=table(governor.SPECS),
         player=table(specs(PlayerSettings)),
         recorder=table(specs(RecorderSettings)),
     )
+
+
+def _common_to_cameras() -> list[str]:
+    """Return the parameters that a camera may have of its own; a group as 'rate.*'."""
+    names = (name for name in cameras.CAMERA_SPECS if name in classifier.SPECS)
+    groups = (
+        f'{group}.*' if dot else name for name in names for group, dot, _ in [name.partition('.')]
+    )
+    return list(dict.fromkeys(groups))
 
 
 def classifier_yaml() -> str:

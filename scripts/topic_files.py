@@ -48,6 +48,9 @@ POLICY = """\
   manages the nodes. SECURITY.md says how. What is not listed is not allowed. Omitted on purpose:
   /clock (only for use_sim_time; whoever publishes it sets the time), other speed limits than
   filter_speed_limit, and cmd_vel_in and cmd_vel_out (parameter `command` of the governor).
+
+  With the classifier's `cameras`, repeat the lines of one camera for each: its image topics, and
+  {own} as ~/front/... too.
 -->
 <policy version="0.2.0">
   <enclaves>
@@ -95,6 +98,9 @@ rosbag2_recorder:
         - /odom
         - /tf
         - /tf_static
+      # Several cameras: name their image topics above, and take this in place of the classifier's
+      # topics of one camera.
+      # regex: '/classifier/[^/]+/({own})'
       # How often to look for topics that appear later: every 0.1 s; the default is 0.001 s.
       topic_polling_interval: {{sec: 0, nsec: 100000000}}
       # QoS for some topics, such as rosbag2_recorder_qos.yaml; without it, the publishers' QoS.
@@ -123,7 +129,8 @@ def policy() -> str:
         (*SERVICES, *LIFECYCLE_SERVICES),
     )
     enclaves = classifier + enclave(topics.GOVERNOR, OF_ROS, SERVICES)
-    return POLICY.format(enclaves=textwrap.indent(enclaves, '    '))
+    own = ', '.join(topic.name for topic in topics.OF_CAMERA if not topic.subscribed)
+    return POLICY.format(enclaves=textwrap.indent(enclaves, '    '), own=own)
 
 
 def enclave(of_node: Iterable[Topic], of_ros: Iterable[str], services: Iterable[str]) -> str:
@@ -144,7 +151,8 @@ def enclave(of_node: Iterable[Topic], of_ros: Iterable[str], services: Iterable[
 def recorder() -> str:
     """Return config/rosbag2_recorder.yaml."""
     lines = ''.join(f'        - {topic.full_name}\n' for topic in topics.RECORDED)
-    return RECORDER.format(camera=CAMERA, topics=lines)
+    own = '|'.join(topic.name.removeprefix('~/') for topic in topics.OF_CAMERA if topic.recorded)
+    return RECORDER.format(camera=CAMERA, topics=lines, own=own)
 
 
 def page() -> str:

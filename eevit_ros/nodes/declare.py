@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
@@ -39,8 +39,17 @@ def descriptor(spec: Spec, *, read_only: bool = False) -> ParameterDescriptor:
     return found
 
 
-def declare(node: Node, name: str, spec: Spec, *, read_only: bool = False) -> Any:
+def declare(
+    node: Node, name: str, spec: Spec, *, read_only: bool = False, optional: bool = False
+) -> Any:
     """Declare a parameter and return its value; a whole number may stand for a float.
+
+    Args:
+        node: Gets the parameter.
+        name: Name of the parameter.
+        spec: What it may be.
+        read_only: Whether it never changes.
+        optional: Whether it has no value unless one is given.
 
     Raises:
         EevitError: A given value has the wrong type or is out of range; names the parameter.
@@ -48,9 +57,9 @@ def declare(node: Node, name: str, spec: Spec, *, read_only: bool = False) -> An
     if name in _given(node):
         _given(node)[name] = _as_declared(_given(node)[name], spec)
     try:
-        return node.declare_parameter(
-            name, spec.default, descriptor(spec, read_only=read_only)
-        ).value
+        about = descriptor(spec, read_only=read_only)
+        about.dynamic_typing |= optional
+        return node.declare_parameter(name, None if optional else spec.default, about).value
     except Exception as err:
         # rclpy's exceptions for a wrong type and a wrong value share no base class.
         raise EevitError(f"parameter '{name}': {err}") from err
@@ -63,13 +72,19 @@ def take_whole_numbers(node: Node, known: Mapping[str, Spec]) -> None:
         add(lambda changed: [_as_declared(one, known.get(one.name)) for one in changed])
 
 
-def warn_of_unknown(node: Node) -> None:
-    """Log the given parameters that the node does not have; call this after its declarations."""
+def warn_of_unknown(node: Node, why: Callable[[str], str] = lambda name: '') -> None:
+    """Log the given parameters that the node does not have; call this after its declarations.
+
+    Args:
+        node: Whose they are.
+        why: Returns why a name is unknown, '' to have the nearest name told.
+    """
     known = [name for name in node.get_parameters_by_prefix('') if not name.startswith(QOS)]
     for name in sorted(_given(node)):
         if not node.has_parameter(name) and not name.startswith(QOS):
             near = difflib.get_close_matches(name, known, n=1)
             hint = f": did you mean '{near[0]}'?" if near else ''
+            hint = f': {reason}' if (reason := why(name)) else hint
             node.get_logger().warning(f"parameter '{name}' is unknown and ignored{hint}")
 
 

@@ -16,12 +16,14 @@ from eevit_ros.model.compute import Compute, Log
 from eevit_ros.model.engine import Engine
 from eevit_ros.model.host_policy import EXIT_POLICIES, OWN
 from eevit_ros.parameters.shipped import shipped
+from eevit_ros.parameters.topics import CLASSIFIER
 from eevit_ros.perception.perception import PerceptionSettings
 from eevit_ros.settings import group, parameter, specs
 
 DEMO_MODEL = Path('models', 'eevit_s14_cifar100.onnx')
 TRANSPORTS = ('raw', 'compressed', 'ffmpeg', 'foxglove')
 CLASS_IDS = ('name', 'index')
+LONGEST_CAMERA = 64  # with namespace and node in front of it, ROS allows 247 in all
 
 
 def demo_model() -> Path:
@@ -63,6 +65,33 @@ def _is_share(value: object) -> bool:
     )
 
 
+def _cameras(value: object) -> tuple[str, ...]:
+    names: list[Any] = list(value) if isinstance(value, (list, tuple, array)) else [value]
+    names = [] if value is None else names
+    if isinstance(value, str) or not all(map(_is_camera, names)):
+        raise EevitError(
+            "parameter 'cameras' must be a list of names such as [front, rear_left]: letters, "
+            f'digits and single underscores, first a letter, at most {LONGEST_CAMERA} characters. '
+            f'Got {value!r:.200}'
+        )
+    taken = {topic.name.strip('~/').partition('/')[0] for topic in CLASSIFIER}
+    taken |= {name.partition('.')[0] for name in SPECS} | {'qos_overrides', 'use_sim_time'}
+    for name in names:
+        if name in taken:
+            raise EevitError(
+                f"parameter 'cameras' must not hold {name!r}, which is a topic or a parameter of "
+                'the classifier: give that camera another name'
+            )
+        if names.count(name) > 1:
+            raise EevitError(f"parameter 'cameras' must not hold {name!r} twice")
+    return tuple(names)
+
+
+def _is_camera(name: object) -> bool:
+    fits = isinstance(name, str) and re.fullmatch('[A-Za-z](_?[A-Za-z0-9])*_?', name)
+    return bool(fits) and len(str(name)) <= LONGEST_CAMERA
+
+
 @dataclass(frozen=True)
 class Settings:
     """The parameters of the classifier.
@@ -84,6 +113,14 @@ class Settings:
         'SHA-256 of the model file, 64 hexadecimal digits as sha256sum prints them; any other file '
         'is refused. Empty: no check.',
         convert=_sha256,
+    )
+    cameras: tuple[str, ...] = parameter(
+        [],
+        'Names of several cameras that share the model, such as [front, rear]. Each has topics '
+        '(front/image) and, where it differs, parameters (front.image_rotation) of its own. Empty: '
+        'one camera. Read at start. See docs/robot.md.',
+        any_type=True,
+        convert=_cameras,
     )
     image_transport: str = parameter(
         'raw',

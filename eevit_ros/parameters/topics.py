@@ -6,7 +6,7 @@ docs/topics.md all read them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 CLASSIFIER_NODE, GOVERNOR_NODE = 'classifier', 'speed_governor'
 
@@ -45,6 +45,13 @@ class Topic:
     def relative_name(self) -> str:
         """Name in the node's namespace: 'classifier/frame'."""
         return self.name.replace('~', self.node)
+
+    def of(self, camera: str) -> Topic:
+        """Return the topic of one of several cameras: '~/front/frame', 'front/image'."""
+        if not camera:
+            return self
+        own = '~/' if self.name.startswith('~/') else ''
+        return replace(self, name=f'{own}{camera}/{self.name.removeprefix(own)}')
 
     @property
     def full_name(self) -> str:
@@ -129,6 +136,8 @@ CLASSIFIER = (
     ANNOTATED,
     DIAGNOSTICS,
 )
+OF_CAMERA = (IMAGE, CLASSIFICATION, EXIT_LAYER, ADAPTIVE_RATE, FRAME, ANNOTATED)
+"""Each of several cameras has its own, see `Topic.of`; the rest is common to all."""
 
 RATE_INPUT = Topic(
     GOVERNOR_NODE,

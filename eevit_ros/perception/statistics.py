@@ -34,19 +34,21 @@ class PublisherCount:
         count: Number of publishers.
         unheard: Publishers that the subscription cannot hear, and why; '' if there is none.
         others: Topics with images that the node is not set to, and the arguments for them.
+        camera: Name of the camera; '' of the only one.
     """
 
     topic: str
     count: int = 0
     unheard: str = ''
     others: str = ''
+    camera: str = ''
 
     def silence(self) -> str:
         """Return why no image comes."""
         if self.count == 0 and self.others:
             return f'it has no publisher, but {self.others}'
         if self.count == 0:
-            return "it has no publisher: check the camera and the remapping of 'image'"
+            return f"it has no publisher: check the camera and the remapping of '{self._image}'"
         return self.mismatch() if self.unheard else f'its {self.count} publisher(s) are silent'
 
     def mismatch(self) -> str:
@@ -54,9 +56,14 @@ class PublisherCount:
         if self.others:
             return f'{self.unheard}: {self.others}'
         return (
-            f"{self.unheard}: check the remapping of 'image', the parameter image_transport, and "
+            f"{self.unheard}: check the remapping of '{self._image}', the parameter "
+            f'{f"{self.camera}." if self.camera else ""}image_transport, and '
             f'QoS there or here (parameters qos_overrides.{self.topic}.subscription.*)'
         )
+
+    @property
+    def _image(self) -> str:
+        return f'{self.camera}/image' if self.camera else 'image'
 
 
 @dataclass

@@ -1,16 +1,21 @@
-"""What lives from activation to deactivation: camera, inference thread, timers."""
+"""What lives from activation to deactivation: cameras, inference thread, timers."""
 
 from __future__ import annotations
 
 import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
 
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode
 
 from eevit_ros.model.engine import Engine
 from eevit_ros.nodes.classifier.channel import Channel
-from eevit_ros.nodes.classifier.publishers import Publishers
-from eevit_ros.parameters.classifier import Settings
+from eevit_ros.nodes.classifier.frame import Frame
+from eevit_ros.nodes.classifier.newest_frames import NewestFrames
+from eevit_ros.nodes.classifier.publishers import CommonPublishers
+from eevit_ros.parameters.cameras import CameraSettings
 
 RATE_PERIOD_S = 0.1
 STATUS_PERIOD_S = 1.0
@@ -19,40 +24,88 @@ STATUS_PERIOD_S = 1.0
 class Activation:
     """Answers frames in a thread of its own, so that inference blocks no callback.
 
-    The executor's thread receives images, publishes the rate and the diagnostics, and serves
+    The executor's thread receives images, publishes the rates and the diagnostics, and serves
     parameters.
     """
 
     def __init__(
-        self, node: LifecycleNode, engine: Engine, settings: Settings, publishers: Publishers
+        self,
+        node: LifecycleNode,
+        engine: Engine,
+        settings: Mapping[str, CameraSettings],
+        publishers: CommonPublishers,
     ) -> None:
-        """Subscribe and start answering."""
+        """Subscribe and start answering; `settings` are by camera."""
         self._node = node
-        self._channel = Channel(node, engine, settings, publishers)
+        self._publishers = publishers
+        # Held while rates are read and published: an older one must not follow a newer one.
+        self._lock = threading.Lock()
+        self._frames = NewestFrames[Frame]([one.weight for one in settings.values()])
+        self._channels = [
+            Channel(
+                node,
+                camera,
+                engine,
+                own,
+                publishers.cameras[camera],
+                slot,
+                self._lock,
+                self._send_lowest_rate,
+            )
+            for (camera, own), slot in zip(settings.items(), self._frames.slots, strict=True)
+        ]
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timers = [
-            node.create_timer(RATE_PERIOD_S, self._channel.send_rate, clock=steady),
-            node.create_timer(STATUS_PERIOD_S, self._channel.send_status, clock=steady),
+            node.create_timer(RATE_PERIOD_S, self._send_rates, clock=steady),
+            node.create_timer(STATUS_PERIOD_S, self._send_status, clock=steady),
         ]
         publishers.send_label_info(engine.metadata.class_names)
         self._worker = threading.Thread(target=self._work, name='inference')
         self._worker.start()
-        node.get_logger().info(f'active: waiting for images on {self._channel.camera.topic}')
+        topics = Counter(channel.camera.topic for channel in self._channels)
+        node.get_logger().info(f'active: waiting for images on {", ".join(topics)}')
+        for topic, cameras in topics.items():
+            if cameras > 1:
+                node.get_logger().warning(
+                    f'{cameras} cameras read {topic}: remap <camera>/image of each'
+                )
 
     def stop(self) -> None:
         """Stop for good: take no more frames, wait for the one at hand, stop the timers."""
-        self._channel.camera.close()
+        for channel in self._channels:
+            channel.camera.close()
+        self._frames.close()
         self._worker.join()
         for timer in self._timers:
             self._node.destroy_timer(timer)
         # Timers and subscription refer back to this object: only garbage collection frees it, which
         # runs rarely. The model is too large to wait for it.
-        self._channel.free()
+        for channel in self._channels:
+            channel.free()
 
-    def change(self, settings: Settings) -> None:
+    def change(self, settings: Mapping[str, CameraSettings]) -> None:
         """Apply changed live parameters."""
-        self._channel.change(settings)
+        self._frames.turns.weights = [own.weight for own in settings.values()]
+        for channel, own in zip(self._channels, settings.values(), strict=True):
+            channel.change(own)
 
     def _work(self) -> None:
-        while (frame := self._channel.camera.newest.get()) is not None:
-            self._channel.answer(frame)
+        while (taken := self._frames.get()) is not None:
+            camera, frame = taken
+            self._channels[camera].answer(frame)
+
+    def _send_rates(self) -> None:
+        for channel in self._channels:
+            channel.watch_stall()
+        with self._lock:
+            now_s = time.monotonic()
+            for channel in self._channels:
+                channel.send_rate(now_s)
+            self._send_lowest_rate(now_s)
+
+    def _send_lowest_rate(self, now_s: float) -> None:
+        self._publishers.send_lowest_rate(channel.rate_at(now_s) for channel in self._channels)
+
+    def _send_status(self) -> None:
+        for channel in self._channels:
+            channel.send_status()

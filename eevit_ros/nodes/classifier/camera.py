@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from queue import Queue
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
@@ -44,63 +43,55 @@ CODECS: dict[str, Callable[[Any, str], str]] = {
 }
 
 
-class NewestFrame(Queue[Frame | None]):
-    """A queue of one place, in which a newer frame replaces the one that waits.
-
-    A longer queue would answer about the past whenever the network is slower than the camera.
-
-    Attributes:
-        drops: Frames that were replaced.
-    """
-
-    drops = 0
-
-    def _put(self, item: Frame | None) -> None:  # of `Queue`, called under its lock
-        self.drops += len(self.queue)
-        self.queue.clear()
-        self.queue.append(item)
-
-
 class Camera:
-    """Subscribes, watches how frames come in, and keeps the newest.
+    """Subscribes, watches how frames come in, and hands them on.
 
-    The topic is the resolved name of `image`, plus `/compressed` for that transport, as
-    image_transport does it: users remap `image` alone. Where nobody publishes on that, but
-    somebody publishes such messages on `image` itself, it is that topic. QoS is sensor data's,
-    overridable by the parameters `qos_overrides.<topic>.subscription.{reliability,depth,history}`.
+    The topic is the resolved name of `image` (of several cameras: `<camera>/image`), plus
+    `/compressed` for that transport, as image_transport does it: users remap `image` alone. Where
+    nobody publishes on that, but somebody publishes such messages on `image` itself, it is that
+    topic. QoS is sensor data's, overridable by the parameters
+    `qos_overrides.<topic>.subscription.{reliability,depth,history}`.
 
     Attributes:
         topic: Full name of the image topic.
-        newest: The frame that waits for the network; None ends the work.
         health: What the frames say of the camera. Read it in the executor's thread.
     """
 
     topic: str
 
     def __init__(
-        self, node: LifecycleNode, transport: str, frozen_after: int, stall: ProcessStall
+        self,
+        node: LifecycleNode,
+        name: str,
+        transport: str,
+        frozen_after: int,
+        stall: ProcessStall,
+        show: Callable[[Frame], None],
     ) -> None:
         """Subscribe now.
 
         Args:
             node: Its executor calls back.
+            name: Name of the camera; '' of the only one.
             transport: One of `TRANSPORTS`.
             frozen_after: Repetitions in a row that mean a frozen camera.
             stall: Tells whether frames had to wait for this process.
+            show: Takes each frame, from video in a thread of its own.
 
         Raises:
             EevitError: The transport needs something that is not installed.
         """
-        self.newest = NewestFrame()
         self.health = CameraHealth(frozen_after, time.monotonic())
         self._node = node
         self._transport = transport
         self._type_name = _installed(transport)
         self._stall = stall
+        self._show = show
         self._codec_of = CODECS[transport]
         self._codec = ''  # of the last packet of video
         self._stream: Stream | None = None
-        self._image: str = node.resolve_topic_name(IMAGE.name)
+        self._name = name
+        self._image: str = node.resolve_topic_name(IMAGE.of(name).name)
         # Resolved again: a rule may be for the name with the transport.
         names = [node.resolve_topic_name(name) for name in candidates(self._image, transport)]
         self._names = names
@@ -119,16 +110,20 @@ class Camera:
         elsewhere = ''
         if count == 0 or unheard:
             elsewhere = other_images(
-                self._node, self._image, self._transport, TYPES, anywhere=count == 0
+                self._node,
+                self._image,
+                self._transport,
+                TYPES,
+                anywhere=count == 0,
+                camera=self._name,
             )
-        return PublisherCount(self.topic, count, unheard, elsewhere)
+        return PublisherCount(self.topic, count, unheard, elsewhere, self._name)
 
     def close(self) -> None:
-        """Take no more frames, discard the one that waits, and end the work."""
+        """Take no more frames."""
         self._node.destroy_subscription(self._subscription)
         if self._stream is not None:
             self._stream.close()
-        self.newest.put(None)
 
     def _is_published(self, topic: str) -> bool:
         return publishes(self._node, topic, self._type_name)
@@ -165,11 +160,11 @@ class Camera:
         frame = Frame(message, header, stamp_ns, self.health.frozen, waited, useless)
         if codec:
             if self._stream is None:
-                self._stream = Stream(self.health, self.newest.put)
+                self._stream = Stream(self.health, self._show)
             self._codec = codec
             self._stream.put(frame, codec)
         else:
-            self.newest.put(frame)
+            self._show(frame)
 
     def _on_lost(self, event: Any) -> None:
         self.health.lost += event.total_count_change

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import traceback
+from collections.abc import Callable
 
 from rclpy.lifecycle import LifecycleNode
 
@@ -13,6 +14,7 @@ from eevit_ros.images.decoder import Decoder
 from eevit_ros.model.engine import Engine
 from eevit_ros.nodes.classifier.camera import Camera
 from eevit_ros.nodes.classifier.frame import Frame
+from eevit_ros.nodes.classifier.newest_frames import Slot
 from eevit_ros.nodes.classifier.publishers import Publishers
 from eevit_ros.nodes.status_log import LOG_PERIOD_S, StatusLog
 from eevit_ros.parameters.classifier import Settings
@@ -31,23 +33,48 @@ class Channel:
     """
 
     def __init__(
-        self, node: LifecycleNode, engine: Engine, settings: Settings, publishers: Publishers
+        self,
+        node: LifecycleNode,
+        name: str,
+        engine: Engine,
+        settings: Settings,
+        publishers: Publishers,
+        frames: Slot[Frame],
+        lock: threading.Lock,
+        on_rate: Callable[[float], object],
     ) -> None:
-        """Subscribe."""
+        """Subscribe.
+
+        Args:
+            node: Its executor calls back.
+            name: Name of the camera; '' of the only one.
+            engine: The model, shared with the other cameras.
+            settings: Parameters as they hold for this camera.
+            publishers: Of this camera.
+            frames: Where its frames wait.
+            lock: Held while rates are read and published.
+            on_rate: Called under the lock after a new rate went out, with the steady clock's time.
+        """
         self._node = node
         self._engine = engine
         self._settings = settings
         self._publishers = publishers
+        self._frames = frames
+        self._lock = lock
+        self._on_rate = on_rate
         self._decoder = Decoder(settings.images)
         self._perception = Perception(engine, settings.perception)
-        # Also held while the rate is published: an older one must not follow a newer one.
-        self._lock = threading.Lock()
         rate, now_s = settings.perception.rate, time.monotonic()
         self._statistics = Statistics(now_s, rate)
         self._stall = ProcessStall(rate.stale_after_s, now_s, self._statistics.stalled)
         self._class_ids = settings.ids_of(engine.metadata.class_names)
         self.camera = Camera(
-            node, settings.image_transport, settings.frozen_after_frames, self._stall
+            node,
+            name,
+            settings.image_transport,
+            settings.frozen_after_frames,
+            self._stall,
+            frames.put,
         )
         self._log = StatusLog(node.get_logger(), self.camera.topic)
 
@@ -77,22 +104,28 @@ class Channel:
             )
             self._bad_frame(f'{type(err).__name__}: {err}')
 
-    def send_rate(self) -> None:
-        """Publish the rate of this moment."""
+    def watch_stall(self) -> None:
+        """Note that the process runs; call it ten times a second."""
         self._stall.update(time.monotonic())
-        with self._lock:
-            self._publishers.send_rate(self._perception.rate_at(time.monotonic()))
+
+    def rate_at(self, now_s: float) -> float:
+        """Return the rate of this moment; call it under the lock."""
+        return self._perception.rate_at(now_s)
+
+    def send_rate(self, now_s: float) -> None:
+        """Publish the rate of this moment; call it under the lock."""
+        self._publishers.send_rate(self.rate_at(now_s))
 
     def send_status(self) -> None:
         """Publish and log how this camera does."""
         with self._lock:
-            rate = self._perception.rate_at(time.monotonic())
+            rate = self.rate_at(time.monotonic())
             shift, warning = self._perception.shift.facts, self._perception.shift.warning
         status = self._statistics.report(
             time.monotonic(),
             camera=self.camera.health,
             publishers=self.camera.publishers(),
-            drops=self.camera.newest.drops,
+            drops=self._frames.drops,
             facts={
                 'adaptive_rate': f'{rate:.3f}',
                 'provider': self._engine.provider,
@@ -125,11 +158,12 @@ class Channel:
                 now_ns=now_ns,
                 now_s=now_s,
                 doubtful=frame.frozen or frame.waited,
-                drops=self.camera.newest.drops,
+                drops=self._frames.drops,
                 useless_stamps=frame.useless_stamps,
                 mounting=decoder.mounting,
             )
             self._publishers.send_rate(record.adaptive_rate)
+            self._on_rate(now_s)
         self._statistics.answered(observation, record, now_s, waited=frame.waited)
         self._publishers.send_answer(
             frame.header,
@@ -142,4 +176,6 @@ class Channel:
     def _bad_frame(self, error: str) -> None:
         self._statistics.bad_frame(error)
         with self._lock:
-            self._publishers.send_rate(self._perception.fault(time.monotonic()))
+            now_s = time.monotonic()
+            self._publishers.send_rate(self._perception.fault(now_s))
+            self._on_rate(now_s)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rclpy.node import Node
 
-from eevit_ros.parameters.topics import ANNOTATED
+from eevit_ros.parameters.topics import ANNOTATED, IMAGE
 
 RAW = 'raw'
 _MOST_NAMED = 3
@@ -26,7 +26,13 @@ def candidates(image: str, transport: str) -> list[str]:
 
 
 def other_images(
-    node: Node, image: str, transport: str, types: Mapping[str, str], *, anywhere: bool
+    node: Node,
+    image: str,
+    transport: str,
+    types: Mapping[str, str],
+    *,
+    anywhere: bool,
+    camera: str = '',
 ) -> str:
     """Return which topics carry images that the node is not set to, and the arguments for them.
 
@@ -35,15 +41,19 @@ def other_images(
         image: As in `candidates`.
         transport: Transport that the node is set to.
         types: Message type of each transport.
-        anywhere: Whether to look beyond the topics that belong to `image`.
+        anywhere: Whether to look beyond the topics that belong to `image`, and to those of the
+            node's other cameras.
+        camera: Name of the camera that the arguments are for; '' of the only one.
     """
     found = []
+    of_cameras = {subscription.topic_name for subscription in node.subscriptions}
     for topic, kind in _image_topics(node, types):
         needed = next(name for name, type_name in types.items() if type_name == kind)
         of_image = topic in candidates(image, needed)
-        wanted = [] if of_image else [f'image:={topic}']
-        wanted += [] if needed == transport else [f'image_transport:={needed}']
-        if wanted and (of_image or anywhere):
+        wanted = [] if of_image else [f'{IMAGE.of(camera).name}:={topic}']
+        own = f'{camera}.' if camera else ''
+        wanted += [] if needed == transport else [f'{own}image_transport:={needed}']
+        if wanted and (of_image or (anywhere and topic not in of_cameras)):
             found.append((not of_image, needed != RAW, topic, kind, ' '.join(wanted)))
     found.sort()
     if found and not found[0][0]:

@@ -6,7 +6,8 @@ import sys
 import threading
 import traceback
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from lifecycle_msgs.srv import ChangeState
@@ -22,11 +23,17 @@ from eevit_ros.errors import EevitError
 from eevit_ros.model.engine import Engine
 from eevit_ros.nodes import process as node_process
 from eevit_ros.nodes.classifier.activation import Activation
-from eevit_ros.nodes.classifier.publishers import Publishers
+from eevit_ros.nodes.classifier.publishers import CommonPublishers
 from eevit_ros.nodes.declare import declare, take_whole_numbers, warn_of_unknown
 from eevit_ros.nodes.process import EXIT_NOT_CONFIGURED, SPIN_S
+from eevit_ros.parameters.cameras import CameraSettings, camera_settings, camera_specs, why_unknown
 from eevit_ros.parameters.classifier import SPECS, Settings, open_engine
-from eevit_ros.settings import from_values
+from eevit_ros.settings import Spec, from_values
+
+MAY_BE_EMPTY = {
+    'thresholds': Parameter.Type.DOUBLE_ARRAY,
+    'cameras': Parameter.Type.STRING_ARRAY,
+}
 
 
 class ClassifierNode(LifecycleNode):
@@ -39,12 +46,12 @@ class ClassifierNode(LifecycleNode):
             EevitError: A parameter was given a wrong type or a value out of range.
         """
         super().__init__('classifier')
-        declare_parameters(self)
-        self._own_publishers = Publishers(self)
-        self._settings: Settings | None = None
+        self._specs = declare_parameters(self)
+        self._own_publishers = CommonPublishers(self, cameras_of(self))
+        self._cameras: dict[str, CameraSettings] = {}
         self._engine: Engine | None = None
         self._activation: Activation | None = None
-        take_whole_numbers(self, SPECS)
+        take_whole_numbers(self, self._specs)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._rclpy_change_state = self._service_change_state.callback
         self._service_change_state.callback = self._on_change_state
@@ -86,7 +93,7 @@ class ClassifierNode(LifecycleNode):
     def release(self) -> None:
         """Stop answering and free the model, if there is one."""
         self._stop_answering()
-        self._engine = self._settings = None
+        self._engine = None
 
     def _on_change_state(
         self, request: ChangeState.Request, response: ChangeState.Response
@@ -114,10 +121,12 @@ class ClassifierNode(LifecycleNode):
         return TransitionCallbackReturn.FAILURE
 
     def _configure(self) -> None:
-        settings = from_values(Settings, read_parameters(self))
+        values = read_parameters(self, self._specs)
+        settings = from_values(Settings, values)
+        self._cameras = camera_settings(values)
         engine = open_engine(settings, lambda text: self.get_logger().info(text))
         engine.warm_up()
-        self._settings, self._engine = settings, engine
+        self._engine = engine
         self.get_logger().info(
             f'model {engine.metadata.name} from {settings.model} on {engine.provider} '
             f'({engine.execution}), exit policy {engine.exit_policy}, exits after '
@@ -130,9 +139,9 @@ class ClassifierNode(LifecycleNode):
             self.get_logger().warning(note)
 
     def _activate(self) -> None:
-        if self._engine is None or self._settings is None:
+        if self._engine is None:
             raise EevitError('no model is loaded: configure the node first')
-        self._activation = Activation(self, self._engine, self._settings, self._own_publishers)
+        self._activation = Activation(self, self._engine, self._cameras, self._own_publishers)
 
     def _stop_answering(self) -> None:
         if self._activation is not None:
@@ -141,7 +150,7 @@ class ClassifierNode(LifecycleNode):
 
     def _on_set_parameters(self, changed: Sequence[Parameter]) -> SetParametersResult:
         try:
-            self._change({p.name: p.value for p in changed if p.name in SPECS})
+            self._change({p.name: p.value for p in changed if p.name in self._specs})
         except EevitError as err:
             return SetParametersResult(successful=False, reason=str(err))
         return SetParametersResult(successful=True)
@@ -151,32 +160,38 @@ class ClassifierNode(LifecycleNode):
         for name, value in changes.items():
             if value is None:
                 raise EevitError(f"parameter '{name}' cannot be removed")
-            SPECS[name].setting(name, value)
-        present = read_parameters(self)
-        if self._engine is not None and self._settings is not None:
+            self._specs[name].setting(name, value)
+        present = read_parameters(self, self._specs)
+        if _plain(changes.get('cameras', present['cameras'])) != _plain(present['cameras']):
+            raise EevitError(
+                "parameter 'cameras' is read at start: start the node with the new one"
+            )
+        if self._engine is not None:
             self._apply(changes, present, self._engine)
         for name, value in changes.items():
             new, old = _plain(value), _plain(present[name])
             if new != old:
-                self.get_logger().info(f"parameter '{name}' is now {new!r}, was {old!r}")
+                was = 'not set' if old is None else repr(old)
+                self.get_logger().info(f"parameter '{name}' is now {new!r}, was {was}")
 
     def _apply(self, changes: dict[str, Any], present: dict[str, Any], engine: Engine) -> None:
         for name, value in changes.items():
-            if not SPECS[name].live and value != present[name]:
+            if not self._specs[name].live and value != present[name]:
                 raise EevitError(
                     f"parameter '{name}' is fixed while the node is configured: clean up, set it, "
                     'then configure again (ros2 lifecycle set <node> cleanup ...)'
                 )
         settings = from_values(Settings, {**present, **changes})
+        cameras = camera_settings({**present, **changes})
         if 'thresholds' in changes:
             engine.thresholds = settings.thresholds or engine.default_thresholds
         if self._activation is not None:
-            self._activation.change(settings)
-        self._settings = settings
+            self._activation.change(cameras)
+        self._cameras = cameras
 
 
-def declare_parameters(node: Node) -> None:
-    """Declare the classifier's parameters.
+def declare_parameters(node: Node) -> dict[str, Spec]:
+    """Declare the classifier's parameters, with those of its cameras, and return their specs.
 
     Raises:
         EevitError: A given value has the wrong type or is out of range; names the parameter.
@@ -184,11 +199,28 @@ def declare_parameters(node: Node) -> None:
     for name, spec in SPECS.items():
         value = declare(node, name, spec)
         # An empty list has no element to tell its type by: ROS tools would call it not set.
-        if name == 'thresholds' and value in (None, []):
-            node.set_parameters([Parameter(name, Parameter.Type.DOUBLE_ARRAY, [])])
+        if name in MAY_BE_EMPTY and value in (None, []):
+            node.set_parameters([Parameter(name, MAY_BE_EMPTY[name], [])])
         elif value is None:
             raise EevitError(f"parameter '{name}' must not be empty. Got nothing or an empty list")
-    warn_of_unknown(node)
+    cameras = cameras_of(node)
+    own = camera_specs(cameras)
+    for name, spec in own.items():
+        declare(node, name, spec, optional=True)
+    warn_of_unknown(node, partial(why_unknown, cameras=cameras))
+    return SPECS | own
+
+
+def cameras_of(node: Node) -> tuple[str, ...]:
+    """Return the names of several cameras; none for the only one.
+
+    Raises:
+        EevitError: There is a wrong one.
+    """
+    names: tuple[str, ...] = SPECS['cameras'].setting(
+        'cameras', node.get_parameter('cameras').value
+    )
+    return names
 
 
 def _plain(value: Any) -> Any:
@@ -196,9 +228,9 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, array) else value
 
 
-def read_parameters(node: Node) -> dict[str, Any]:
-    """Return the declared parameters' values by name."""
-    return {name: node.get_parameter(name).value for name in SPECS}
+def read_parameters(node: Node, specs: Iterable[str] = SPECS) -> dict[str, Any]:
+    """Return the declared parameters' values by name; None where an optional one has none."""
+    return {name: node.get_parameter(name).value for name in specs}
 
 
 def main(args: list[str] | None = None) -> int:

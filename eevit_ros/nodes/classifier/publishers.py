@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -22,27 +22,22 @@ from eevit_ros.perception.status import OK, Status
 
 
 class Publishers:
-    """Lifecycle publishers of one node, for the executor's and the inference thread.
+    """Lifecycle publishers of one camera, for the executor's and the inference thread.
 
     All are silent while the node is inactive.
     """
 
-    def __init__(self, node: LifecycleNode) -> None:
-        """Create the publishers; the node's activation enables them."""
+    def __init__(self, node: LifecycleNode, camera: str = '') -> None:
+        """Create the publishers of a camera, '' for the only one; the node's activation enables."""
         self._node = node
-        self._source: str = node.get_fully_qualified_name().lstrip('/')
-
-        def publisher(topic: topics.Topic) -> Any:
-            kind = message_class(topic.types[0])
-            return node.create_lifecycle_publisher(kind, topic.name, qos_profile(topic))
-
-        self._classification = publisher(topics.CLASSIFICATION)
-        self._exit_layer = publisher(topics.EXIT_LAYER)
-        self._rate = publisher(topics.ADAPTIVE_RATE)
-        self._frame = publisher(topics.FRAME)
-        self._label_info = publisher(topics.LABEL_INFO)
-        self._annotated = publisher(topics.ANNOTATED)
-        self._diagnostics = publisher(topics.DIAGNOSTICS)
+        name: str = node.get_fully_qualified_name().lstrip('/')
+        self._title = f'{name}: {camera} ' if camera else f'{name}: '
+        self._classification = publisher(node, topics.CLASSIFICATION.of(camera))
+        self._exit_layer = publisher(node, topics.EXIT_LAYER.of(camera))
+        self._rate = publisher(node, topics.ADAPTIVE_RATE.of(camera))
+        self._frame = publisher(node, topics.FRAME.of(camera))
+        self._annotated = publisher(node, topics.ANNOTATED.of(camera))
+        self._diagnostics = publisher(node, topics.DIAGNOSTICS)
 
     def send_answer(
         self,
@@ -64,7 +59,7 @@ class Publishers:
         result = record.result
         self._classification.publish(classification(header, result, class_ids, top_k))
         self._exit_layer.publish(UInt8(data=result.exit_layer))
-        self._frame.publish(frame(header, self._source, record))
+        self._frame.publish(frame(header, f'{self._title}frame', record))
         if self._annotated.get_subscription_count() > 0:
             self._annotated.publish(jpeg(header, annotate(image, result, record.adaptive_rate)))
 
@@ -72,17 +67,43 @@ class Publishers:
         """Publish the adaptive rate."""
         self._rate.publish(Float32(data=rate))
 
+    def send_status(self, status: Status, hardware_id: str) -> None:
+        """Publish the status on /diagnostics."""
+        message = status_message(f'{self._title}perception', status, hardware_id)
+        header = Header(stamp=self._node.get_clock().now().to_msg())
+        self._diagnostics.publish(DiagnosticArray(header=header, status=[message]))
+
+
+class CommonPublishers:
+    """What the node publishes once, however many cameras it has: labels and the lowest rate.
+
+    Attributes:
+        cameras: Publishers of each camera by name; of the only one by ''.
+    """
+
+    def __init__(self, node: LifecycleNode, cameras: Sequence[str]) -> None:
+        """Create the publishers; `cameras` names several, or none for the only one."""
+        self._node = node
+        self._label_info = publisher(node, topics.LABEL_INFO)
+        # The only camera's rate is the lowest already.
+        self._rate = publisher(node, topics.ADAPTIVE_RATE) if cameras else None
+        self.cameras = {camera: Publishers(node, camera) for camera in cameras or ('',)}
+
     def send_label_info(self, names: Sequence[str]) -> None:
         """Publish the class names, latched for later subscribers."""
-        self._label_info.publish(label_info(self._now(), names))
+        header = Header(stamp=self._node.get_clock().now().to_msg())
+        self._label_info.publish(label_info(header, names))
 
-    def send_status(self, status: Status, hardware_id: str) -> None:
-        """Publish the node's own status on /diagnostics."""
-        message = status_message(f'{self._source}: perception', status, hardware_id)
-        self._diagnostics.publish(DiagnosticArray(header=self._now(), status=[message]))
+    def send_lowest_rate(self, rates: Iterable[float]) -> None:
+        """Publish the lowest of several cameras' rates."""
+        if self._rate is not None:
+            self._rate.publish(Float32(data=min(rates)))
 
-    def _now(self) -> Header:
-        return Header(stamp=self._node.get_clock().now().to_msg())
+
+def publisher(node: LifecycleNode, topic: topics.Topic) -> Any:
+    """Create a lifecycle publisher."""
+    kind = message_class(topic.types[0])
+    return node.create_lifecycle_publisher(kind, topic.name, qos_profile(topic))
 
 
 def classification(
@@ -96,10 +117,10 @@ def classification(
     return Classification(header=header, results=results)
 
 
-def frame(header: Header, source: str, record: FrameRecord) -> DiagnosticArray:
-    """Return the stamped record of one frame; `source` is the node's name without first slash."""
+def frame(header: Header, title: str, record: FrameRecord) -> DiagnosticArray:
+    """Return the stamped record of one frame; `title` is the name of its status."""
     status = Status(OK, record.result.class_name, record.values())
-    message = status_message(f'{source}: frame', status, header.frame_id)
+    message = status_message(title, status, header.frame_id)
     return DiagnosticArray(header=header, status=[message])
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from eevit_ros.errors import EevitError
 from eevit_ros.model.compute import Compute
+from eevit_ros.parameters.cameras import camera_settings, camera_specs, why_unknown
 from eevit_ros.parameters.classifier import SPECS, Settings, demo_model
 from eevit_ros.settings import from_values
 from eevit_ros.speed.rate import MAPPINGS, RateSettings
@@ -110,3 +111,65 @@ def test_every_mapping_must_be_a_known_one(value: list[str]) -> None:
 def test_mappings_may_be_any_of_the_known_ones() -> None:
     settings = from_values(Settings, {'rate.mappings': list(MAPPINGS)})
     assert settings.perception.rate.mappings == MAPPINGS
+
+
+@pytest.mark.parametrize(
+    ('cameras', 'reason'),
+    [
+        (['front', 'left', 'front'], "'front' twice"),
+        (['front', ''], "Got ['front', '']"),
+        (['front', 'rear left'], 'must be a list of names'),
+        (['/front'], 'must be a list of names'),
+        (['2nd'], 'must be a list of names'),
+        (['front__left'], 'must be a list of names'),
+        (['f' * 65], 'at most 64'),
+        ([1, 2], 'must be a list of names'),
+        ('front', 'must be a list of names'),
+        *((['front', word], 'a topic or a parameter') for word in (
+            'image', 'frame', 'annotated', 'rate', 'shift', 'model', 'qos_overrides')),
+    ],
+)  # fmt: skip
+def test_cameras_have_names_that_make_topics_each_its_own(cameras: object, reason: str) -> None:
+    with pytest.raises(EevitError, match='parameter .cameras. must') as refused:
+        SPECS['cameras'].setting('cameras', cameras)
+    assert reason in str(refused.value)
+
+
+def test_a_camera_takes_what_it_has_not_from_the_common_parameters() -> None:
+    values = {
+        'cameras': ['front', 'rear'],
+        'rate.floor': 0.3,
+        'image_transport': 'compressed',
+        'rear.rate.floor': 0.1,
+        'rear.image_rotation': 180,
+        'front.image_transport': None,  # declared, and not given
+        'front.weight': 2,
+    }
+    assert values.keys() - SPECS.keys() <= camera_specs(['front', 'rear']).keys()
+    found = camera_settings(values)
+    assert [(c.perception.rate.floor, c.weight) for c in found.values()] == [(0.3, 2.0), (0.1, 1.0)]
+    assert {c.image_transport for c in found.values()} == {'compressed'}
+    assert [c.images.mounting.image_rotation for c in found.values()] == [0, 180]
+    assert list(camera_settings({})) == ['']
+
+
+def test_a_wrong_value_of_a_camera_is_refused_with_its_name() -> None:
+    with pytest.raises(EevitError, match=r"'rear\.rate\.floor' must be within"):
+        camera_settings({'cameras': ['rear'], 'rear.rate.floor': 2.0})
+    both = {'rate.mappings': ['confidence'], 'rear.rate.easy_confidence': 0.1}
+    with pytest.raises(EevitError, match=r"camera rear: .*'rate\.easy_confidence'"):
+        camera_settings({'cameras': ['front', 'rear'], **both})
+
+
+@pytest.mark.parametrize(
+    ('name', 'why'),
+    [
+        ('frnt.rate.floor', "does not name 'frnt'"),
+        ('front.model', "share 'model'"),
+        ('front.rate.flor', ''),
+        ('nonsense', ''),
+    ],
+)
+def test_why_a_parameter_is_unknown(name: str, why: str) -> None:
+    said = why_unknown(name, ('front', 'left'))
+    assert why in said and bool(why) == bool(said)

@@ -26,7 +26,7 @@ def test_top_k_beyond_the_classes_gives_all() -> None:
 @pytest.mark.parametrize(('age_ms', 'text'), [(31.25, '31.250'), (None, 'clock mismatch')])
 def test_the_frame_record_holds_what_reports_need(age_ms: float | None, text: str) -> None:
     record = FrameRecord(exit_result(), 0.85, age_ms, drops=7, model_hash='ab' * 32)
-    message = publishers.frame(HEADER, 'robot/classifier', record)
+    message = publishers.frame(HEADER, 'robot/classifier: frame', record)
     assert message.header == HEADER
     (status,) = message.status
     assert (status.name, status.message) == ('robot/classifier: frame', 'cat')

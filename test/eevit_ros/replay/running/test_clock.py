@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eevit_ros.nodes.classifier.newest_frames import NewestFrames
 from eevit_ros.recordings.source import SourceFrame
 from eevit_ros.replay.running.clock import live, unhurried
 from test.eevit_ros.replay.made_replays import made_frame
@@ -42,16 +42,16 @@ def worked_through(times: Sequence[int], takes: Sequence[int]) -> Starts:
 
 def simulated(times: Sequence[int], takes: Sequence[int]) -> Starts:
     """Let a worker and the node's queue go through time, nanosecond by nanosecond."""
-    camera = pytest.importorskip('eevit_ros.nodes.classifier.camera', reason='needs rclpy')
-    newest = camera.NewestFrame()
+    newest: NewestFrames[int] = NewestFrames([1.0])
     started: dict[int, int] = {}
     waiting, busy_until = False, 0
 
     def work(now: int) -> None:
         nonlocal waiting, busy_until
         if waiting and busy_until <= now:
-            frame = newest.get()
-            assert frame is not None
+            taken = newest.get()
+            assert taken is not None
+            frame = taken[1]
             waiting, busy_until = False, now + takes[frame]
             started[frame] = now
 
@@ -59,12 +59,12 @@ def simulated(times: Sequence[int], takes: Sequence[int]) -> Starts:
         work(now)
         for index, time in enumerate(times):
             if time == now:
-                newest.put(index)
+                newest.slots[0].put(index)
                 waiting = True
                 work(now)
     while waiting:
         work(busy_until)
-    assert len(started) + newest.drops == len(times)
+    assert len(started) + newest.slots[0].drops == len(times)
     return [(index, started.get(index)) for index in range(len(times))]
 
 
