@@ -138,7 +138,7 @@ def export(
     warn_of_depth(settings.accuracy, metadata.answer_layers, images)
     counts = np.sum(settings.calibration_counts, axis=1)
     warn_of_one_exit((counts / images).tolist(), metadata.answer_layers)
-    print('exporting (about half a minute)')
+    print('exporting (about ten seconds)')
     proto = to_precision(model, replace(metadata, **settings._asdict()))
     if precision == FP32:
         worst, witness = check(proto, model, held.checked), 'from torch'

@@ -1,8 +1,7 @@
 """Write one self-contained ONNX file.
 
-The graph decides by itself: a chain of `torch.cond`, one `If` an exit, in which an image that has
-left passes through unchanged. Sequential and not nested, because ONNX Runtime packs the weights
-of an `If` in advance only at the first depth.
+The graph decides by itself where an image leaves: torch traces the network with every exit, and
+`decisions` makes `If` nodes of that.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 
 from eevit_ros.model.metadata import ModelMetadata
 from model_export.errors import ModelExportError
+from model_export.export.decisions import decide, exit_outputs
 from model_export.network.early_exit import EarlyExitViT
 from model_export.network.measures import measure
 
@@ -32,79 +32,34 @@ MIN_HALF_SIZE = 1024  # smaller tensors stay float32: they save nothing
 
 
 class ExportForm(nn.Module):
-    """The model with its decisions inside the graph, for one image."""
+    """The model at full depth for one image: all answers, and where it would leave."""
 
     def __init__(self, model: EarlyExitViT, policy: str = 'softmax') -> None:
         """Wrap the deployed form of a model; see `EarlyExitViT.forward_eager` for the policy."""
         super().__init__()
         self.model = model
         self.policy = policy
-        self.shapes = _shapes_at_exits(model)
 
     def answer(self, logits: Tensor) -> Tensor:
         """Return what an exit answers."""
         return logits.float().softmax(-1)  # float16 where `to_half` made the model
 
     def leaves(self, answer: Tensor, before: Tensor | None, threshold: Tensor) -> Tensor:
-        """Return whether the image leaves here, bool (1,); `before` is the answer before."""
+        """Return whether the image leaves here, a bool; `before` is the answer before."""
         return measure(self.policy, answer) > threshold
 
-    def forward(self, image: Tensor, thresholds: Tensor) -> tuple[Tensor, Tensor]:
-        """Map the inputs of the model file to its outputs; see `EarlyExitViT.forward_eager`."""
-        model, backbone, exit_layers = self.model, self.model.backbone, self.model.exit_layers
-        x = backbone.run_layers(backbone.embed(image), 0, exit_layers[0])
-        probabilities = self.answer(model.heads[0](backbone.exit_tokens(x, exit_layers[0])))
-        exit_index = torch.zeros(1, dtype=torch.int32)
-        left = self.leaves(probabilities, None, thresholds[0])
-
-        for index in range(1, len(model.heads)):
-            shape = self.shapes[index]
-
-            def keep(
-                x: Tensor,
-                probabilities: Tensor,
-                exit_index: Tensor,
-                shape: tuple[int, ...] = shape,
-            ) -> tuple[Tensor, ...]:
-                # Both branches must give one shape. Nobody reads the tokens of an image that left.
-                x = x.clone() if x.shape == shape else torch.zeros(shape, dtype=x.dtype)
-                return x, probabilities.clone(), exit_index.clone()
-
-            def go_on(
-                x: Tensor,
-                probabilities: Tensor,
-                exit_index: Tensor,
-                index: int = index,
-            ) -> tuple[Tensor, ...]:
-                layer = exit_layers[index]
-                x = backbone.run_layers(x, exit_layers[index - 1], layer)
-                probabilities = self.answer(model.heads[index](backbone.exit_tokens(x, layer)))
-                return x, probabilities, torch.full((1,), index, dtype=torch.int32)
-
-            before = probabilities
-            x, probabilities, exit_index = torch.cond(
-                left, keep, go_on, (x, probabilities, exit_index)
-            )
-            left = left | self.leaves(probabilities, before, thresholds[index])
-
-        def stay(x: Tensor, probabilities: Tensor, exit_index: Tensor) -> tuple[Tensor, ...]:
-            return probabilities.clone(), exit_index.clone()
-
-        def finish(x: Tensor, probabilities: Tensor, exit_index: Tensor) -> tuple[Tensor, ...]:
-            x = backbone.run_layers(x, exit_layers[-1], len(backbone.blocks) - 1)
-            final = torch.full((1,), len(model.heads), dtype=torch.int32)
-            return self.answer(backbone.classify(x)), final
-
-        probabilities, exit_index = torch.cond(left, stay, finish, (x, probabilities, exit_index))
-        return probabilities, exit_index
-
-
-@torch.no_grad()
-def _shapes_at_exits(model: EarlyExitViT) -> list[tuple[int, ...]]:
-    """Return the shapes of the tokens after each exit's layer, for one image."""
-    size = model.recipe.backbone.image_size
-    image = torch.zeros(1, size, size, 3, dtype=torch.uint8)
-    return [tuple(x.shape) for x in model.backbone.walk(image, model.exit_layers)]
+    def forward(self, image: Tensor, thresholds: Tensor) -> tuple[Tensor, ...]:
+        """Return the `exit_outputs` of each early exit and, last, the final exit's answer."""
+        model, backbone = self.model, self.model.backbone
+        tokens = backbone.walk(image, (*model.exit_layers, len(backbone.blocks) - 1))
+        found: list[Tensor] = []
+        before = None
+        for index, (layer, head) in enumerate(zip(model.exit_layers, model.heads, strict=True)):
+            x = next(tokens)
+            answer = self.answer(head(backbone.exit_tokens(x, layer)))
+            found += [x, answer, self.leaves(answer, before, thresholds[index])]
+            before = answer
+        return (*found, self.answer(backbone.classify(next(tokens))))
 
 
 def round_weights_to_half(model: EarlyExitViT) -> None:
@@ -117,24 +72,27 @@ def round_weights_to_half(model: EarlyExitViT) -> None:
 def to_onnx(model: EarlyExitViT, metadata: ModelMetadata, *, half: bool = True) -> onnx.ModelProto:
     """Trace the deployed model into an ONNX graph with metadata; `half` as `trace` takes it."""
     form = ExportForm(model, metadata.policy)
-    outputs = ('probabilities', 'exit_index')
-    return trace(form, ('image', 'thresholds'), outputs, metadata.to_props(), half=half)
+    return trace(form, 'thresholds', 'probabilities', metadata.to_props(), half=half)
 
 
 def trace(
     form: ExportForm,
-    inputs: Sequence[str],
-    outputs: Sequence[str],
+    thresholds: str,
+    answer: str,
     props: Mapping[str, str],
     *,
     half: bool = True,
 ) -> onnx.ModelProto:
-    """Trace a deployed form into a graph of these inputs and outputs, with metadata entries.
+    """Trace a deployed form into a graph that decides, with metadata entries.
+
+    Its inputs are `image` and `thresholds`, its outputs `answer` and `exit_index`, the middle two
+    by the names given.
 
     Large weights are stored as float16; without `half` they are not, so that they can be quantised.
     """
-    size = form.model.recipe.backbone.image_size
-    example = (torch.zeros(1, size, size, 3, dtype=torch.uint8), torch.ones(len(form.model.heads)))
+    size, exits = form.model.recipe.backbone.image_size, len(form.model.heads)
+    example = (torch.zeros(1, size, size, 3, dtype=torch.uint8), torch.ones(exits))
+    outputs = [name for index in range(exits) for name in exit_outputs(index)]
     for chatty in ('torch.onnx', 'onnx_ir'):
         logging.getLogger(chatty).setLevel(logging.ERROR)
     with warnings.catch_warnings():
@@ -142,8 +100,8 @@ def trace(
         program = torch.onnx.export(
             form.eval(),
             example,
-            input_names=inputs,
-            output_names=outputs,
+            input_names=['image', thresholds],
+            output_names=[*outputs, answer],
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
@@ -152,6 +110,7 @@ def trace(
     proto = program.model_proto
     proto.ir_version = IR_VERSION
     _strip_traces(proto)
+    decide(proto.graph, exits, answer)
     if half:
         store_as_half(proto.graph)
     del proto.metadata_props[:]

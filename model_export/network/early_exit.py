@@ -1,4 +1,4 @@
-"""A ViT with early exits, in the three forms that training, study and export need.
+"""A ViT with early exits, in the forms that training, study and export need.
 
 References:
     Teerapittayanon et al., BranchyNet, ICPR 2016 (exits by confidence).

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 import yaml
@@ -109,23 +108,6 @@ def test_torch_and_numpy_measure_alike(
     found = measure(policy, probabilities)
     assert float(found) == pytest.approx(float(expected), abs=1e-5)
     assert 0 < found <= 1
-
-
-class Measures(torch.nn.Module):
-    """The measures of all policies that a graph can hold."""
-
-    def forward(self, probabilities: torch.Tensor) -> torch.Tensor:
-        return torch.stack([measure(name, probabilities) for name in STATELESS])
-
-
-def test_every_measure_can_be_exported() -> None:
-    probabilities = torch.randn(1, 5, generator=torch.Generator().manual_seed(0)).softmax(-1)
-    program = torch.onnx.export(Measures().eval(), (probabilities,), dynamo=True, verbose=False)
-    assert program is not None
-    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
-    (found,) = session.run(None, {session.get_inputs()[0].name: probabilities.numpy()})
-    expected = [measure(name, probabilities).item() for name in STATELESS]
-    np.testing.assert_allclose(found.squeeze(), expected, rtol=1e-6)
 
 
 def test_another_policy_is_evaluated_without_a_wall_clock(

@@ -58,6 +58,7 @@ def exported(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Export
         input_height=24, input_width=24, resize=RULE, default_thresholds=(0.5,) * EXITS,
         macs=macs.leaving, head_macs=macs.heads, backbone_macs=macs.backbone,
         accuracy=(0.25,) * 3, accuracy_data='nothing', training_data='nothing', licence='none',
+        policy='margin',
     )  # fmt: skip
     proto = to_onnx(model, metadata)
     path = tmp_path_factory.mktemp('model') / 'tiny.onnx'

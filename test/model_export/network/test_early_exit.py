@@ -1,4 +1,4 @@
-"""The three forms of a model agree, and the deployed form with all of them."""
+"""The forms of a model agree, the deployed one with them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from model_export.errors import ModelExportError
-from model_export.export.onnx_writer import ExportForm
 from model_export.network.early_exit import EarlyExitViT
 from model_export.network.fold import check_fold, divide_by_temperatures, fold
 from model_export.network.macs import count_macs
@@ -21,14 +20,12 @@ FORCED = [
 
 
 @pytest.mark.parametrize(('thresholds', 'index'), FORCED)
-@pytest.mark.parametrize('form', ['eager', 'cond'])
-def test_each_form_gives_the_batched_answer_of_the_exit_it_takes(
-    model: EarlyExitViT, images: torch.Tensor, thresholds: list[float], index: int, form: str
+def test_the_eager_form_gives_the_batched_answer_of_the_exit_it_takes(
+    model: EarlyExitViT, images: torch.Tensor, thresholds: list[float], index: int
 ) -> None:
     batched = model(images).softmax(-1)  # (E + 1, B, C)
-    run = model.forward_eager if form == 'eager' else ExportForm(model)
     for n, image in enumerate(images):
-        probabilities, taken = run(image[None], torch.tensor(thresholds))
+        probabilities, taken = model.forward_eager(image[None], torch.tensor(thresholds))
         assert taken.tolist() == [index]
         torch.testing.assert_close(probabilities[0], batched[index, n], atol=1e-5, rtol=0)
 
