@@ -44,6 +44,7 @@ class SourceFrame:
         clock_set_ns: How far the recorder's clock was set since the first frame, nanoseconds: it
             read `received_ns + clock_set_ns`, and ages are told by it.
         message: The recorded sensor_msgs/Image or CompressedImage; None where there is none.
+        camera: Which of several cameras it is of; '' of the only one.
     """
 
     index: int
@@ -55,6 +56,7 @@ class SourceFrame:
     truth: str = ''
     clock_set_ns: int = 0
     message: Any = None
+    camera: str = ''
 
 
 class Source(Protocol):

@@ -117,6 +117,10 @@ def _parser() -> argparse.ArgumentParser:
         'many answers may differ from those at full depth; default: 0.01',
     )
     _add_output(tune, 'tuning')
+    tune.set_defaults(  # of a replay, which it is not
+        governor_params=None, real_time=False, latency='measured', reference=None, workers=1,
+        cluster='',
+    )  # fmt: skip
     return parser
 
 
@@ -129,10 +133,19 @@ def _add_input(parser: argparse.ArgumentParser) -> None:
         help='a bag (rosbag2 folder, .mcap, .db3, ROS 1 .bag), a video, a folder of images, or a '
         'folder of such recordings',
     )
-    parser.add_argument('--topic', help='of the images, where a bag has several')
+    parser.add_argument(
+        '--topic',
+        action='append',
+        default=[],
+        metavar='TOPIC|CAMERA=TOPIC',
+        help='of the images, where a bag has several; of several cameras, repeated: '
+        'front=/front/image_raw',
+    )
     parser.add_argument(
         '--truth',
-        metavar='CSV|TOPIC',
+        action='append',
+        default=[],
+        metavar='[CAMERA=]CSV|TOPIC',
         help='a CSV file (label and stamp, frame, start,end or first,last), or a topic of '
         'vision_msgs/Classification in the bag; default: the sub-folders of a folder of images',
     )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from eevit_ros.parameters.cameras import camera_settings
+from eevit_ros.parameters.classifier import Settings
+from eevit_ros.parameters.topics import IMAGE
 from eevit_ros.replay.errors import ReplayError
 from eevit_ros.replay.exit_codes import LEFT_OUT, NOT_MET, OK
-from eevit_ros.replay.options import ReplayOptions
+from eevit_ros.replay.options import CameraOptions, ReplayOptions
 from eevit_ros.replay.parameters import classifier_settings, governor_settings
 from eevit_ros.replay.report.comparison_page import write_comparison
 from eevit_ros.replay.report.foxglove import write_layout
@@ -37,12 +40,12 @@ def run(options: argparse.Namespace) -> int:
         _check_parquet()
     chosen = _options(options, options.params, _assignments(options))
     result = replay(options.paths, chosen, options.out)
-    page = write_report(options.out, result, options.topic, chosen.settings.images)
+    page = write_report(options.out, result, chosen)
     if options.output_bag:
         for source in result.facts['sources']:
-            write_layout(
-                options.out / SOURCES / source['name'] / BAG, picture_topic(source['topic'])
-            )
+            camera, topic = next(iter(source.get('topics', {'': source['topic']}).items()))
+            folder = options.out / SOURCES / source['name'] / BAG
+            write_layout(folder, picture_topic(topic), camera)
     if options.parquet:
         result.frames.to_parquet(options.out / 'frames.parquet', index=False)
     checked = check_requirements(requirements, result.summary['metrics'])
@@ -70,10 +73,9 @@ def compare(options: argparse.Namespace) -> int:
     sides = {side: _options(options, *_side(getattr(options, side))) for side in ('a', 'b')}
     a, b = (replay(options.paths, sides[side], options.out / side) for side in sides)
     for result, side in zip((a, b), sides, strict=True):
-        write_report(options.out / side, result, options.topic, sides[side].settings.images)
+        write_report(options.out / side, result, sides[side])
     comparison = compare_results(a, b)
-    images = sides['a'].settings.images
-    page = write_comparison(options.out, comparison, a, b, topic=options.topic, images=images)
+    page = write_comparison(options.out, comparison, a, b, options=sides['a'])
     print('\n'.join(comparison.lines()))
     problems = list(dict.fromkeys([*a.problems, *b.problems]))
     _print_end(problems, f'open {page.absolute().as_uri()} in a browser')
@@ -82,15 +84,8 @@ def compare(options: argparse.Namespace) -> int:
 
 def tune(options: argparse.Namespace) -> int:
     """Choose thresholds on the recordings and write them as a parameter file."""
-    settings, _ = classifier_settings(options.params, _assignments(options))
-    tuning = tune_thresholds(
-        options.paths,
-        settings,
-        topic=options.topic,
-        truth=options.truth,
-        max_drop=options.max_drop,
-        folder=options.out,
-    )
+    chosen = _options(options, options.params, _assignments(options))
+    tuning = tune_thresholds(options.paths, chosen, max_drop=options.max_drop, folder=options.out)
     print('\n'.join(tuning.lines()))
     file = tuning.file.absolute()
     _print_end(tuning.problems, f'give {file} to the node as its params_file, or to --params here')
@@ -103,12 +98,16 @@ def _options(
     if options.workers < 1:
         raise ReplayError(f'--workers must be 1 or more. Got {options.workers}')
     open_latency(options.latency)  # refuses a wrong value once, not for every recording
-    settings, given = classifier_settings(params, assignments)
+    topics = _topics(options.topic)
+    named = [camera for camera in topics if camera]
+    settings, given = classifier_settings(params, assignments, named)
+    cameras = _cameras(settings, given, topics, options.truth)
     return ReplayOptions(
         settings=settings,
         governor=governor_settings(options.governor_params),
-        topic=options.topic,
-        truth=options.truth,
+        topic=topics.get(''),
+        truth=', '.join(options.truth) if cameras else _one('--truth', options.truth),
+        cameras=cameras,
         latency=options.latency,
         real_time=options.real_time,
         reference=options.reference == 'full',
@@ -117,6 +116,55 @@ def _options(
         workers=options.workers,
         cluster=options.cluster,
     )
+
+
+def _cameras(
+    settings: Settings, given: Mapping[str, Any], topics: Mapping[str, str], truth: Sequence[str]
+) -> dict[str, CameraOptions]:
+    """Return the options of several cameras; none for the only one."""
+    for name in topics:
+        if settings.cameras and name not in settings.cameras:
+            raise ReplayError(
+                f'--topic {name}={topics[name]} names a camera that the parameter cameras does '
+                f'not: {", ".join(settings.cameras)}'
+                if name
+                else f'--topic {topics[name]} does not say of which camera: give CAMERA=TOPIC, '
+                f'with CAMERA one of {", ".join(settings.cameras)}'
+            )
+    if not settings.cameras:
+        return {}
+    common = [text for text in truth if text.partition('=')[0] not in settings.cameras]
+    own = dict(text.split('=', 1) for text in truth if text not in common)
+    return {
+        name: CameraOptions(
+            settings=of_camera,
+            topic=topics.get(name, f'/{IMAGE.of(name).name}'),
+            truth=own.get(name, _one('--truth', common)),
+            weight=of_camera.weight,
+        )
+        for name, of_camera in camera_settings(given).items()
+    }
+
+
+def _topics(given: Sequence[str]) -> dict[str, str]:
+    """Return the topics by camera; that of the only one by ''."""
+    found: dict[str, str] = {}
+    for text in given:
+        camera, named, topic = text.rpartition('=')
+        if camera in found or (named and not camera) or not topic:
+            raise ReplayError(
+                f'--topic {text}: give one TOPIC, or of several cameras each CAMERA=TOPIC once'
+            )
+        found[camera] = topic
+    if '' in found and len(found) > 1:
+        raise ReplayError(f'--topic {found[""]} does not say of which camera: give CAMERA=TOPIC')
+    return found
+
+
+def _one(option: str, given: Sequence[str]) -> str | None:
+    if len(given) > 1:
+        raise ReplayError(f'{option} is given {len(given)} times: {", ".join(given)}')
+    return given[0] if given else None
 
 
 def _assignments(options: argparse.Namespace) -> list[str]:

@@ -8,7 +8,28 @@ from pathlib import Path
 from typing import Any
 
 from eevit_ros.parameters.classifier import Settings
+from eevit_ros.recordings.cameras import CamerasSource, CamerasTruth
+from eevit_ros.recordings.open import open_source
+from eevit_ros.recordings.source import Source
+from eevit_ros.recordings.truth import Truth, open_truth
 from eevit_ros.speed.limit import LimitSettings
+
+
+@dataclass(frozen=True)
+class CameraOptions:
+    """What is special to one of several cameras.
+
+    Attributes:
+        settings: Parameters of the classifier as they hold for this camera.
+        topic: Topic of its images; None takes the only one.
+        truth: Source of its labels, see `truth.open_truth`.
+        weight: How often it has its turn, see `Turns`.
+    """
+
+    settings: Settings
+    topic: str | None = None
+    truth: str | None = None
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -27,6 +48,7 @@ class ReplayOptions:
         given: Classifier parameters that were set on the command line, for the report.
         workers: Processes on this computer.
         cluster: Address of a Dask scheduler to use instead; '' for none.
+        cameras: Several cameras by name; empty for the only one, by `settings`, `topic`, `truth`.
     """
 
     settings: Settings
@@ -40,6 +62,31 @@ class ReplayOptions:
     given: Mapping[str, Any] = field(default_factory=dict)
     workers: int = 1
     cluster: str = ''
+    cameras: Mapping[str, CameraOptions] = field(default_factory=dict)
+
+    @property
+    def by_camera(self) -> Mapping[str, CameraOptions]:
+        """Every camera by name; the only one by ''."""
+        return self.cameras or {'': CameraOptions(self.settings, self.topic, self.truth)}
+
+    def open(self, path: Path) -> tuple[Source, Truth]:
+        """Open a recording with its labels.
+
+        Raises:
+            RecordingError: It cannot be read, or a topic or the labels are missing.
+        """
+        sources = {
+            name: open_source(path, one.topic, one.settings.images)
+            for name, one in self.by_camera.items()
+        }
+        labels: dict[str | None, Truth] = {}
+        for name, one in self.by_camera.items():
+            if one.truth not in labels:
+                labels[one.truth] = open_truth(one.truth, sources[name])
+        truths = {name: labels[one.truth] for name, one in self.by_camera.items()}
+        if not self.cameras:
+            return sources[''], truths['']
+        return CamerasSource(sources, truths), CamerasTruth(truths)
 
     def absolute(self) -> ReplayOptions:
         """Return the options with absolute paths: workers may run in another folder."""
@@ -48,6 +95,10 @@ class ReplayOptions:
             settings=replace(self.settings, model=self.settings.model.absolute()),
             truth=_absolute(self.truth) if self.truth else None,
             latency=_absolute(self.latency),
+            cameras={
+                name: replace(one, truth=_absolute(one.truth) if one.truth else None)
+                for name, one in self.cameras.items()
+            },
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from eevit_ros.parameters import governor
+from eevit_ros.parameters.cameras import camera_specs, why_unknown
 from eevit_ros.parameters.classifier import SPECS, Settings
 from eevit_ros.replay.errors import ReplayError
 from eevit_ros.settings import Spec, from_values
@@ -38,13 +39,14 @@ _Loader.add_implicit_resolver(
 
 
 def classifier_settings(
-    file: Path | None, assignments: Sequence[str]
+    file: Path | None, assignments: Sequence[str], cameras: Sequence[str] = ()
 ) -> tuple[Settings, dict[str, Any]]:
     """Read the classifier's parameters.
 
     Args:
         file: Parameter file of the node; None for the defaults.
         assignments: 'NAME:=VALUE', which win over the file.
+        cameras: Names of several cameras, where neither of these holds them.
 
     Returns:
         The settings, and the values that were given.
@@ -55,7 +57,10 @@ def classifier_settings(
     others = governor.SPECS.keys() - SPECS.keys()
     given = _read(file, CLASSIFIER, others) if file else {}
     given |= dict(_assignment(text) for text in assignments)
-    given |= _checked(given, SPECS)
+    if cameras and not given.get('cameras'):
+        given['cameras'] = list(cameras)
+    names = SPECS['cameras'].setting('cameras', given.get('cameras', []))
+    given |= _checked(given, SPECS | camera_specs(names), names)
     return from_values(Settings, given), given
 
 
@@ -69,14 +74,17 @@ def governor_settings(file: Path | None) -> LimitSettings:
     return from_values(governor.GovernorSettings, _checked(given, governor.SPECS)).limit
 
 
-def _checked(given: Mapping[str, Any], specs: Mapping[str, Spec]) -> dict[str, Any]:
+def _checked(
+    given: Mapping[str, Any], specs: Mapping[str, Spec], cameras: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return the parameters that a node declares, checked by type and range."""
     found = {}
     for name, value in given.items():
         if name.startswith('qos_overrides.') or name == 'use_sim_time':
             continue  # of the robot's file; without effect here
         if name not in specs:
-            raise ReplayError(f"unknown parameter '{name}': one of {', '.join(specs)}")
+            why = why_unknown(name, cameras) or f'one of {", ".join(specs)}'
+            raise ReplayError(f"unknown parameter '{name}': {why}")
         found[name] = specs[name].checked(name, value)
     return found
 

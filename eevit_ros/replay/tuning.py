@@ -16,14 +16,14 @@ from eevit_ros.model.all_exits import AllExits
 from eevit_ros.model.engine import Engine
 from eevit_ros.model.host_policy import OWN
 from eevit_ros.model.metadata import ModelMetadata
-from eevit_ros.parameters.classifier import Settings
 from eevit_ros.policies import STATELESS
 from eevit_ros.policies.operating_point import OperatingPoint, operating_point
 from eevit_ros.policies.threshold_search import choose_thresholds, exits_taken
-from eevit_ros.recordings.open import find_recordings, open_source
+from eevit_ros.recordings.open import find_recordings
 from eevit_ros.recordings.source import Source
-from eevit_ros.recordings.truth import Truth, open_truth, unknown_classes
+from eevit_ros.recordings.truth import Truth, unknown_classes
 from eevit_ros.replay.errors import ReplayError, skipped
+from eevit_ros.replay.options import ReplayOptions
 from eevit_ros.replay.running.batch import load_engine
 
 FILE = 'thresholds.yaml'
@@ -99,10 +99,8 @@ class Tuning:
 
 def tune_thresholds(
     paths: Sequence[Path],
-    settings: Settings,
+    options: ReplayOptions,
     *,
-    topic: str | None,
-    truth: str | None,
     max_drop: float,
     folder: Path,
 ) -> Tuning:
@@ -110,10 +108,8 @@ def tune_thresholds(
 
     Args:
         paths: Recordings, or folders of them.
-        settings: Parameters of the classifier, which name the model.
-        topic: Topic of the images; None takes the only one.
-        truth: Source of the labels, see `truth.open_truth`. Without labels, right means: as
-            at full depth.
+        options: Model, images and labels are read of them. Without labels, right means: as at full
+            depth.
         max_drop: Share of accuracy that may be given up against full depth.
         folder: Made if missing.
 
@@ -122,6 +118,7 @@ def tune_thresholds(
     """
     if not 0 <= max_drop < 1:
         raise ReplayError(f'--max-drop must be a share within [0, 1), 0.01 is 1 %. Got {max_drop}')
+    settings = options.settings
     if settings.exit_policy != OWN:
         raise ReplayError(
             "thresholds are chosen for the model's own measure: leave exit_policy out. Got "
@@ -129,7 +126,7 @@ def tune_thresholds(
         )
     engine = load_engine(settings)
     meta = engine.metadata
-    one_pass = _one_pass(paths, engine, settings, topic, truth)
+    one_pass = _one_pass(paths, engine, options)
     proposals = [
         _fixed('full depth', (1.0,) * len(meta.exit_layers), one_pass, meta),
         _fixed(
@@ -160,9 +157,8 @@ class _Frame(NamedTuple):
     half: int
 
 
-def _one_pass(
-    paths: Sequence[Path], engine: Engine, settings: Settings, topic: str | None, truth: str | None
-) -> FullDepthPass:
+def _one_pass(paths: Sequence[Path], engine: Engine, options: ReplayOptions) -> FullDepthPass:
+    settings = options.settings
     model = AllExits(settings.model, threads=settings.compute.threads)
     names = engine.metadata.class_names
     frames: list[_Frame] = []
@@ -170,8 +166,7 @@ def _one_pass(
     problems: list[str] = []
     for path in (found for given in paths for found in find_recordings(given)):
         try:
-            source = open_source(path, topic, settings.images)
-            known = open_truth(truth, source)
+            source, known = options.open(path)
             _read(source, known, model, engine, frames, labels, problems)
         except OSError:
             raise

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from eevit_ros.images.settings import ImageSettings
+from eevit_ros.replay.options import ReplayOptions
 from eevit_ros.replay.report.pictures import reopen, thumbnails
 from eevit_ros.replay.report.series import binned
 from eevit_ros.replay.results.comparison import BLOCK_S, Comparison, shown
@@ -46,8 +46,7 @@ def write_comparison(
     a: Result,
     b: Result,
     *,
-    topic: str | None,
-    images: ImageSettings,
+    options: ReplayOptions,
 ) -> Path:
     """Write all files into `folder`; return the page.
 
@@ -56,15 +55,14 @@ def write_comparison(
         comparison: Comparison of the two results.
         a: Result A.
         b: Result B.
-        topic: Topic of the images; the recordings are read once more for pictures.
-        images: How the images of these pictures are read.
+        options: Those of A; the recordings are read once more for pictures.
     """
     data = json.dumps(comparison.to_json(), indent=1, allow_nan=False)
     (folder / 'comparison.json').write_text(data + '\n', 'utf-8')
     comparison.table.to_csv(folder / 'comparison.csv', index=False)
     rows = _disagreements(comparison.table)
     wanted = {(str(row['bag']), int(row['index'])) for row in rows}
-    pictures = thumbnails(reopen(a.facts, topic, images), wanted)
+    pictures = thumbnails(reopen(a.facts, options), wanted)
     page = render(
         TEMPLATE,
         intro=f'{comparison.frames} frames answered by both, {comparison.only_a} by A alone, '

@@ -51,5 +51,5 @@ def _card(frames: pd.DataFrame, row: int, pictures: Pictures, correctness: Corre
             f'at {clock_time(seconds_into(frames, row))}, frame {index}',
         ),
         classes='right' if correctness.right[row] else 'wrong' if correctness.wrong[row] else '',
-        source=bag,
+        source=f'{bag}, {frame["camera"]}' if frame['camera'] else bag,
     )

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from eevit_ros.images.settings import ImageSettings
+from eevit_ros.replay.options import ReplayOptions
 from eevit_ros.replay.report import figures
 from eevit_ros.replay.report.moments import moments
 from eevit_ros.replay.report.pictures import reopen, thumbnails, wanted
 from eevit_ros.replay.report.tables import (
+    camera_tables,
     class_tables,
     conditions,
     exit_table,
@@ -42,17 +43,16 @@ CLOCKS = {
 }
 
 
-def write_report(folder: Path, result: Result, topic: str | None, images: ImageSettings) -> Path:
+def write_report(folder: Path, result: Result, options: ReplayOptions) -> Path:
     """Write report.json and report.html, and return the path of the latter.
 
     Args:
         folder: Folder to write into.
         result: Result of a replay.
-        topic: Topic of the images; the recordings are read once more for pictures.
-        images: How the images are read.
+        options: Those of the replay; the recordings are read once more for pictures.
     """
     write_json(folder, result)
-    pictures = thumbnails(reopen(result.facts, topic, images), wanted(result.frames))
+    pictures = thumbnails(reopen(result.facts, options), wanted(result.frames))
     return write_page(folder, result, pictures)
 
 
@@ -93,6 +93,7 @@ def write_page(folder: Path, result: Result, pictures: Mapping[tuple[str, int], 
             exit_table(summary['exits']),
             *class_tables(summary['classes']),
             *source_tables(summary['sources']),
+            *camera_tables(summary['cameras']),
             *skipped_tables(frames),
         ],
         facts=conditions(facts),

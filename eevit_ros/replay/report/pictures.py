@@ -12,10 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from eevit_ros.images.resize import Image
-from eevit_ros.images.settings import ImageSettings
-from eevit_ros.recordings.open import open_source
 from eevit_ros.recordings.source import Source
 from eevit_ros.replay.errors import ReplayError
+from eevit_ros.replay.options import ReplayOptions
 from eevit_ros.replay.results.correctness import mark_correct
 
 SLOWEST, DEEPEST, UNSURE = 'slowest', 'deepest', 'least certain'
@@ -68,17 +67,16 @@ def wanted(frames: pd.DataFrame) -> set[tuple[str, int]]:
     return {(str(bags.iloc[row]), int(indices.iloc[row])) for row in rows}
 
 
-def reopen(facts: Mapping[str, Any], topic: str | None, images: ImageSettings) -> list[Source]:
+def reopen(facts: Mapping[str, Any], options: ReplayOptions) -> list[Source]:
     """Open the recordings of a finished replay once more, under the names they had.
 
     Args:
         facts: Facts of the replay; 'sources' holds path and name of each recording.
-        topic: Topic of the images; None takes the only one.
-        images: How the images are read.
+        options: Those of the replay.
     """
     sources = []
     for about in facts['sources']:
-        source = open_source(Path(about['path']), topic, images)
+        source, _ = options.open(Path(about['path']))
         source.name = about['name']
         sources.append(source)
     return sources

@@ -69,6 +69,23 @@ def source_tables(sources: Sequence[Row]) -> list[Table]:
     return [Table('Recordings', head, rows, _more(len(sources) - MOST_SOURCES))]
 
 
+def camera_tables(cameras: Sequence[Row]) -> list[Table]:
+    """Return the table of cameras; none where there is only one."""
+    if not cameras:
+        return []
+    labelled = any(row['accuracy'] is not None for row in cameras)
+    head = ['camera', 'frames', 'answered', 'dropped', 'bad', *(['right'] if labelled else [])]
+    rows = []
+    for row in cameras:
+        cells = [row[name] for name in ('name', 'frames', 'answered', 'dropped', 'bad')]
+        cells += [percent(row['accuracy'])] if labelled else []
+        cells += [number(row[name]) for name in ('exit_layer_mean', 'age_p50_ms', 'age_p99_ms')]
+        rows.append([*cells, number(row['adaptive_rate_mean'], '.2f')])
+    head += ['mean exit layer', 'age p50, ms', 'age p99, ms', 'mean adaptive rate']
+    words = 'The adaptive rate of a camera is its own; the robot gets the lowest of all.'
+    return [Table('Cameras', head, rows, [words])]
+
+
 def skipped_tables(frames: pd.DataFrame) -> list[Table]:
     """Return the table of dropped and bad frames, with a note on doubtful answers, if any."""
     status = np.asarray(frames['status'], np.object_)

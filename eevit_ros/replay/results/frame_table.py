@@ -19,6 +19,8 @@ Columns (units in the names; an empty cell, NaN or '', where nothing is known):
     latency_ms            decoding and preparing the frame, and inference
     age_ms                from stamp to answer; empty on a clock mismatch or for useless stamps
     notes                 blind, frozen, unsure, shifted, ageless, or the error of a bad frame
+    camera                name of the camera; the file has this column where there are several,
+                          and `index` then counts the frames of all
 """
 
 from __future__ import annotations
@@ -62,12 +64,13 @@ class FrameRow:
     latency_ms: float | None = None
     age_ms: float | None = None
     notes: str = ''
+    camera: str = ''
 
 
 COLUMNS = tuple(field.name for field in fields(FrameRow))
 # pandas 3 reads numbers exactly without the argument, which it will drop.
 _EXACT: Any = {} if pd.__version__ >= '3' else {'float_precision': 'round_trip'}
-_TEXT = ('bag', 'status', 'label', 'truth', 'reference', 'notes')
+_TEXT = ('bag', 'status', 'label', 'truth', 'reference', 'notes', 'camera')
 _WHOLE = ('index', 'stamp_ns', 'received_ns')
 _TYPES: dict[str, Any] = {
     # Not as categories yet: pandas would turn 007 into 7.
@@ -89,23 +92,42 @@ class FrameWriter:
         count: Number of rows so far.
     """
 
-    def __init__(self, file: TextIO) -> None:
-        """Write the header."""
+    def __init__(self, file: TextIO, *, cameras: bool = False) -> None:
+        """Write the header; with `cameras` the table has that column."""
         self.count = 0
+        self._columns = len(COLUMNS) - (not cameras)
         self._csv = csv.writer(file, lineterminator='\n')
-        self._csv.writerow(COLUMNS)
+        self._csv.writerow(COLUMNS[: self._columns])
 
     def write(self, row: FrameRow) -> None:
         """Append a row; numbers keep all their digits."""
         self.count += 1
-        self._csv.writerow('' if cell is None else cell for cell in astuple(row))
+        cells = astuple(row)[: self._columns]
+        self._csv.writerow('' if cell is None else cell for cell in cells)
+
+
+class InOrder:
+    """Writes rows in the order of their index, whichever is known first."""
+
+    def __init__(self, rows: FrameWriter) -> None:
+        """Write to `rows`."""
+        self._rows = rows
+        self._next = 0
+        self._waiting: dict[int, FrameRow] = {}
+
+    def write(self, row: FrameRow) -> None:
+        """Take the row of a frame; each index from 0 on comes once."""
+        self._waiting[row.index] = row
+        while self._next in self._waiting:
+            self._rows.write(self._waiting.pop(self._next))
+            self._next += 1
 
 
 @contextmanager
-def frame_writer(path: Path) -> Iterator[FrameWriter]:
+def frame_writer(path: Path, *, cameras: bool = False) -> Iterator[FrameWriter]:
     """Open a new file for rows."""
     with path.open('w', newline='', encoding='utf-8') as file:
-        yield FrameWriter(file)
+        yield FrameWriter(file, cameras=cameras)
 
 
 def read_frames(path: Path) -> Any:
@@ -117,6 +139,8 @@ def read_frames(path: Path) -> Any:
         na_values={name: [''] for name in COLUMNS if name not in _TEXT},
         **_EXACT,
     )
+    if 'camera' not in frames:
+        frames['camera'] = ''
     return frames[list(COLUMNS)].astype(dict.fromkeys(_TEXT, 'category'))
 
 

@@ -31,7 +31,8 @@ def summarise(frames: pd.DataFrame, limits: pd.DataFrame, facts: dict[str, Any])
         facts: Facts of the run; 'model' holds layers, exits and MACs of the backbone.
 
     Returns:
-        'metrics', one number (or None) each; 'exits', 'classes' and 'sources', a row each.
+        'metrics', one number (or None) each; 'exits', 'classes', 'sources' and 'cameras' (if there
+        are several), a row each.
     """
     answered = frames[frames['status'] == ANSWERED].copy()
     answered['right'] = _right(answered, 'truth')
@@ -72,6 +73,9 @@ def summarise(frames: pd.DataFrame, limits: pd.DataFrame, facts: dict[str, Any])
         'exits': [_exit(answered, layer) for layer in (*model['exit_layers'], model['layers'])],
         'classes': _classes(answered),
         'sources': [_source(frames, answered, limits, name) for name in _in_order(frames['bag'])],
+        'cameras': [
+            _camera(frames, answered, name) for name in _in_order(frames['camera']) if name
+        ],
     }
 
 
@@ -122,6 +126,22 @@ def _source(
         'agreement': _mean(here['agrees']),
         'exit_layer_mean': _mean(here['exit_layer']),
         'adaptive_rate_mean': _mean(limits.loc[limits['bag'] == name, 'adaptive_rate']),
+    }
+
+
+def _camera(frames: pd.DataFrame, answered: pd.DataFrame, name: str) -> dict[str, Any]:
+    all_here, here = frames[frames['camera'] == name], answered[answered['camera'] == name]
+    return {
+        'name': name,
+        'frames': len(all_here),
+        'answered': len(here),
+        'dropped': int((all_here['status'] == DROPPED).sum()),
+        'bad': int((all_here['status'] == BAD).sum()),
+        'accuracy': _mean(here['right']),
+        'exit_layer_mean': _mean(here['exit_layer']),
+        'age_p50_ms': _percentile(here['age_ms'], 50),
+        'age_p99_ms': _percentile(here['age_ms'], 99),
+        'adaptive_rate_mean': _mean(all_here['adaptive_rate']),
     }
 
 

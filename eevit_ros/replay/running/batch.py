@@ -22,8 +22,7 @@ from tqdm import tqdm
 
 from eevit_ros.model.engine import Engine
 from eevit_ros.parameters.classifier import Settings, open_engine
-from eevit_ros.recordings.open import open_source
-from eevit_ros.recordings.truth import open_truth
+from eevit_ros.recordings.cameras import CamerasSource
 from eevit_ros.replay.errors import ReplayError, skipped
 from eevit_ros.replay.options import ReplayOptions
 from eevit_ros.replay.results.frame_table import LIMIT_COLUMNS, frame_writer
@@ -56,7 +55,8 @@ class Job:
         """Return a hash of everything that decides the result."""
         decisive = replace(self.options, given={}, workers=1, cluster='')
         facts = asdict(replace(self, folder=Path(), options=decisive))
-        inputs = (self.path, self.options.truth, self.options.latency)
+        truths = (one.truth for one in self.options.by_camera.values())
+        inputs = (self.path, *truths, self.options.latency)
         files = [_stat(path) for path in inputs if path]
         return hashlib.sha256(repr((facts, files, _code())).encode()).hexdigest()
 
@@ -136,15 +136,15 @@ def merge(jobs: Sequence[Job], folder: Path) -> None:
 
 def _replay(job: Job, progress: bool) -> JobResult:
     options, settings = job.options, job.options.settings
-    source = open_source(job.path, options.topic, settings.images)
+    source, truth = options.open(job.path)
     source.name = job.name
-    truth = open_truth(options.truth, source)
+    topics = source.topics if isinstance(source, CamerasSource) else {'': source.topic}
     engine = load_engine(settings)
     if job.folder.exists():
         _clear(job.folder)  # of other settings, or unfinished
     job.folder.mkdir(parents=True)
     with ExitStack() as stack:
-        rows = stack.enter_context(frame_writer(job.folder / FRAMES))
+        rows = stack.enter_context(frame_writer(job.folder / FRAMES, cameras=bool(options.cameras)))
         limits = stack.enter_context((job.folder / LIMITS).open('w', newline='', encoding='utf-8'))
         table = csv.writer(limits, lineterminator='\n')
         table.writerow(LIMIT_COLUMNS)
@@ -152,11 +152,11 @@ def _replay(job: Job, progress: bool) -> JobResult:
         if options.output_bag:
             bag = OutputBag(
                 job.folder / BAG,
-                image_topic=source.topic,
+                image_topics=topics,
                 names=engine.metadata.class_names,
                 class_ids=settings.ids_of(engine.metadata.class_names),
                 top_k=settings.top_k,
-                images=settings.images,
+                images={name: one.settings.images for name, one in options.by_camera.items()},
             )
             stack.enter_context(bag)
 
@@ -175,6 +175,7 @@ def _replay(job: Job, progress: bool) -> JobResult:
         'name': job.name,
         'path': str(job.path),
         'topic': source.topic,
+        **({'topics': topics} if options.cameras else {}),
         'frames': rows.count,
     }
     return JobResult(about, [*source.problems, *truth.problems()])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from eevit_ros.perception.turns import Turns
 from eevit_ros.recordings.source import SourceFrame
 
 Start = tuple[SourceFrame, int | None]
@@ -19,19 +21,38 @@ def unhurried(frames: Iterable[SourceFrame]) -> Iterator[Start]:
         yield frame, frame.received_ns
 
 
-def live(frames: Iterable[SourceFrame], free_ns: Callable[[], int]) -> Iterator[Start]:
-    """Answer what the node's queue of one place lets through: the newest frame wins.
+def live(
+    frames: Iterable[SourceFrame],
+    free_ns: Callable[[], int],
+    weights: Mapping[str, float] = {'': 1.0},
+) -> Iterator[Start]:
+    """Answer what the node lets through: of each camera the newest frame, in turns.
 
     Args:
         frames: Frames in the order of their arrival.
         free_ns: Returns when the network is, or was, free; called after each frame.
+        weights: Of each camera, see `Turns`.
+
+    Yields:
+        Frames as they start or are replaced: those of one camera in the order of their arrival.
     """
-    waiting: SourceFrame | None = None
+    cameras = list(weights)
+    turns = Turns(list(weights.values()))
+    waiting: dict[int, SourceFrame] = {}
+
+    def starts(until_ns: float) -> Iterator[Start]:
+        # A network that becomes free just when a frame comes has taken one before.
+        while waiting and free_ns() <= until_ns:
+            camera = turns.take()
+            assert camera is not None
+            frame = waiting.pop(camera)
+            yield frame, max(free_ns(), frame.received_ns)
+
     for frame in frames:
-        if waiting is not None:
-            # A network that became free before this frame came has taken the waiting one.
-            taken = free_ns() <= frame.received_ns
-            yield waiting, max(free_ns(), waiting.received_ns) if taken else None
-        waiting = frame
-    if waiting is not None:
-        yield waiting, max(free_ns(), waiting.received_ns)
+        yield from starts(frame.received_ns)
+        camera = cameras.index(frame.camera)
+        if camera in waiting:
+            yield waiting[camera], None
+        waiting[camera] = frame
+        turns.came(camera)
+    yield from starts(math.inf)

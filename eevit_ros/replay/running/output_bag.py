@@ -5,9 +5,9 @@ Written by `rosbags`: that needs no ROS, and any ROS 2 tool plays the bag.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any
 
 import cv2
@@ -19,7 +19,7 @@ from eevit_ros.images.picture_file import picture_format
 from eevit_ros.images.resize import Image
 from eevit_ros.images.settings import ImageSettings
 from eevit_ros.parameters import topics
-from eevit_ros.parameters.topics import CLASSIFIER_NODE, Topic
+from eevit_ros.parameters.topics import CLASSIFIER_NODE, OF_CAMERA, Topic
 from eevit_ros.perception.perception import FrameRecord
 from eevit_ros.perception.status import OK
 from eevit_ros.recordings.bag.types import typestore
@@ -59,27 +59,30 @@ class OutputBag:
         self,
         path: Path,
         *,
-        image_topic: str,
+        image_topics: Mapping[str, str],
         names: Sequence[str],
         class_ids: Sequence[str],
         top_k: int,
-        images: ImageSettings | None = None,
+        images: Mapping[str, ImageSettings] = MappingProxyType({}),
     ) -> None:
         """Prepare to write.
 
         Args:
             path: Folder of the bag; it must not exist yet.
-            image_topic: Topic of the source's images; '' where it has none.
+            image_topics: Topic of each camera's images, '' where it has none; of the only camera
+                by ''.
             names: Names of the classes, by index.
             class_ids: Text of `class_id` for each class index.
             top_k: How many classes an answer names.
-            images: How the images are read. Where they are cropped, turned or mirrored, pictures
-                are written as the model saw them.
+            images: How the images of each camera are read. Where they are cropped, turned or
+                mirrored, pictures are written as the model saw them.
         """
         # Of its own: a range that follows the images follows those that the model sees.
-        self._decoder = Decoder(images)
+        self._decoders = {camera: Decoder(images.get(camera)) for camera in image_topics}
         self._path = path
-        self._image_topic = picture_topic(image_topic)
+        self._image_topics = {
+            camera: picture_topic(topic) for camera, topic in image_topics.items()
+        }
         self._names, self._class_ids, self._top_k = names, class_ids, top_k
         self._types = typestore()
         self._connections: dict[str, Connection] = {}
@@ -93,8 +96,13 @@ class OutputBag:
         """
         self._bag = RawBag(self._path)
         kind = topics.IMAGE.types[1]
-        self._connections[self._image_topic] = self._bag.add(self._image_topic, kind, latched=False)
-        for topic in TOPICS:
+        for name in self._image_topics.values():
+            self._connections[name] = self._bag.add(name, kind, latched=False)
+        cameras = [camera for camera in self._image_topics if camera]
+        own = [topic.of(camera) for camera in cameras for topic in TOPICS if topic in OF_CAMERA]
+        common = [topic for topic in TOPICS if not cameras or topic not in OF_CAMERA]
+        lowest = [topics.ADAPTIVE_RATE] if cameras else []
+        for topic in (*own, *lowest, *common):
             self._connections[topic.full_name] = self._bag.add(
                 topic.full_name, topic.types[0], latched=topic.latched
             )
@@ -120,13 +128,13 @@ class OutputBag:
             EevitError: It must be decoded to be written, and cannot be.
         """
         data, kind = frame.data, frame.format
-        if self._decoder.mounting or kind not in SHOWN_BY_VIEWERS:
+        if self._decoders[frame.camera].mounting or kind not in SHOWN_BY_VIEWERS:
             # Of a file, `image` may be reduced.
             is_file = kind or picture_format(data)
             data = _jpeg(self._decoded(frame) if image is None or is_file else image)
             kind = 'jpeg'
         self._put(
-            self._image_topic,
+            self._image_topics[frame.camera],
             frame.received_ns,
             header=self._header(frame.stamp_ns),
             format=kind,
@@ -134,19 +142,20 @@ class OutputBag:
         )
 
     def _decoded(self, frame: SourceFrame) -> Image:
+        decoder = self._decoders[frame.camera]
         if hasattr(frame.message, 'encoding'):
-            return self._decoder.image(frame.message)
+            return decoder.image(frame.message)
         if hasattr(frame.message, 'format'):
-            return self._decoder.compressed(frame.data, frame.message.format)
+            return decoder.compressed(frame.data, frame.message.format)
         if frame.format:
-            return self._decoder.photo(frame.data, f'picture {frame.index}')
+            return decoder.photo(frame.data, f'picture {frame.index}')
         return frame.decode()
 
     def answer(self, frame: SourceFrame, record: FrameRecord, time_ns: int) -> None:
         """Write what the node publishes of a frame, at its time; the rate is left to `limit`."""
         header, result = self._header(frame.stamp_ns), record.result
         self._put(
-            topics.CLASSIFICATION,
+            topics.CLASSIFICATION.of(frame.camera),
             time_ns,
             header=header,
             results=[
@@ -158,11 +167,11 @@ class OutputBag:
                 for index, score in result.top(self._top_k)
             ],
         )
-        self._put(topics.EXIT_LAYER, time_ns, data=result.exit_layer)
+        self._put(topics.EXIT_LAYER.of(frame.camera), time_ns, data=result.exit_layer)
         status = self._make(
             'diagnostic_msgs/msg/DiagnosticStatus',
             level=OK,
-            name=f'{CLASSIFIER_NODE}: frame',
+            name=f'{CLASSIFIER_NODE}: {frame.camera} frame'.replace('  ', ' '),
             message=result.class_name,
             hardware_id=FRAME_ID,
             values=[
@@ -170,7 +179,11 @@ class OutputBag:
                 for key, value in record.values().items()
             ],
         )
-        self._put(topics.FRAME, time_ns, header=header, status=[status])
+        self._put(topics.FRAME.of(frame.camera), time_ns, header=header, status=[status])
+
+    def rate(self, camera: str, time_ns: int, adaptive_rate: float) -> None:
+        """Write the rate of one of several cameras, 0..1."""
+        self._put(topics.ADAPTIVE_RATE.of(camera), time_ns, data=float(adaptive_rate))
 
     def limit(self, time_ns: int, adaptive_rate: float, percent: float) -> None:
         """Write what node and governor let the robot do: after each frame, and from their timers.

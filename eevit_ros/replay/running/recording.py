@@ -3,24 +3,65 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.resize import Image
 from eevit_ros.model.engine import Engine
+from eevit_ros.parameters.classifier import Settings
 from eevit_ros.perception.camera_health import CameraHealth
 from eevit_ros.perception.perception import FrameRecord, Observation, Perception
 from eevit_ros.perception.stamps import mismatch, useless
 from eevit_ros.recordings.source import Source, SourceFrame
 from eevit_ros.recordings.truth import Truth
 from eevit_ros.replay.options import ReplayOptions
-from eevit_ros.replay.results.frame_table import ANSWERED, BAD, DROPPED, FrameRow, FrameWriter
+from eevit_ros.replay.results.frame_table import (
+    ANSWERED,
+    BAD,
+    DROPPED,
+    FrameRow,
+    FrameWriter,
+    InOrder,
+)
 from eevit_ros.replay.running.clock import live, unhurried
 from eevit_ros.replay.running.latency import open_latency
 from eevit_ros.replay.running.output_bag import OutputBag
 from eevit_ros.replay.running.simulated_governor import SimulatedGovernor, Tick, seconds
 from eevit_ros.speed.rate import without_age
+
+
+class _Camera:
+    """What lasts from one frame of a camera to the next."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self.settings = settings
+        self.perception = Perception(engine, settings.perception)
+        self.health = CameraHealth(settings.frozen_after_frames, 0.0)
+        self.drops = 0
+
+    def notes(self, observation: Observation, record: FrameRecord) -> str:
+        """Return the words of the column `notes` for its frame at hand."""
+        unsure = observation.result.confidence < self.settings.perception.rate.min_confidence
+        notes = {
+            'blind': observation.blind,
+            'frozen': self.health.frozen,
+            'unsure': unsure,
+            'shifted': bool(self.perception.shift.warning),
+            'ageless': record.age_ms is None,
+        }
+        return ' '.join(note for note, holds in notes.items() if holds)
+
+
+class _Lowest:
+    """The lowest rate of all cameras."""
+
+    def __init__(self, perceptions: Sequence[Perception]) -> None:
+        self._perceptions = perceptions
+
+    def rate_at(self, now_s: float) -> float:
+        """Return the rate that the node publishes on ~/adaptive_rate."""
+        return min(one.rate_at(now_s) for one in self._perceptions)
 
 
 class RecordingReplay:
@@ -56,13 +97,16 @@ class RecordingReplay:
         self._latency = open_latency(options.latency)
         self._source = source
         self._truth = truth
-        self._rows = rows
+        # Of several cameras a frame may wait for long while others have their turns.
+        self._rows: FrameWriter | InOrder = InOrder(rows) if options.cameras else rows
         self._bag = bag
-        self._perception = Perception(engine, options.settings.perception)
-        self._governor = SimulatedGovernor(self._perception, options.governor, on_tick)
-        self._camera = CameraHealth(options.settings.frozen_after_frames, 0.0)
+        self._cameras = {
+            name: _Camera(engine, one.settings) for name, one in options.by_camera.items()
+        }
+        lowest = _Lowest([camera.perception for camera in self._cameras.values()])
+        self._governor = SimulatedGovernor(lowest, options.governor, on_tick)
+        self._lowest = lowest
         self._free_ns = 0
-        self._drops = 0
         self._unwritten = 0
         self._first_unwritten = ''
         self._ageless = 0
@@ -77,40 +121,38 @@ class RecordingReplay:
         """
         starts = unhurried(self._source)
         if self._options.real_time:
-            starts = live(self._source, lambda: self._free_ns)
+            weights = {name: one.weight for name, one in self._options.by_camera.items()}
+            starts = live(self._source, lambda: self._free_ns, weights)
         for frame, start_ns in starts:
-            self._camera.update(frame.stamp_ns, frame.data, seconds(frame.received_ns))
+            camera = self._cameras[frame.camera]
+            camera.health.update(frame.stamp_ns, frame.data, seconds(frame.received_ns))
             if start_ns is None:
-                self._drops += 1
+                camera.drops += 1
                 self._picture(frame)
                 self._write(frame, DROPPED, max(frame.received_ns, self._free_ns))
             else:
-                self._answer(frame, start_ns)
+                self._answer(frame, camera, start_ns)
             on_frame()
         if self._unwritten:
             self._source.problems.append(
                 f'{self._unwritten} pictures are not in the output bag, the first that of '
                 f'{self._first_unwritten}'
             )
-        floor = without_age(self._options.settings.perception.rate)
-        if self._ageless and floor:
+        if self._ageless:
             self._source.problems.append(
-                f'{self._source.name}: {self._ageless} answers have no age: {floor}; the first is '
-                f'{self._first_ageless}'
+                f'{self._source.name}: {self._ageless} answers have no age: {self._first_ageless}'
             )
 
-    def _answer(self, frame: SourceFrame, start_ns: int) -> None:
+    def _answer(self, frame: SourceFrame, camera: _Camera, start_ns: int) -> None:
         begin_s = time.perf_counter()
         try:
             image = frame.decode(self._engine.input_size)
-            observation = self._perception.observe(image)
+            observation = camera.perception.observe(image)
         except EevitError as err:
             now_ns = self._free_ns = max(self._free_ns, start_ns)
             self._governor.until(now_ns)
-            rate = self._perception.fault(seconds(now_ns))
-            percent = self._governor.update(rate, now_ns)
-            if self._bag is not None:
-                self._bag.limit(now_ns, rate, percent)
+            rate = camera.perception.fault(seconds(now_ns))
+            percent = self._limit(frame, rate, now_ns)
             self._write(frame, BAD, now_ns, percent, adaptive_rate=rate, notes=str(err))
             return
         measured_ms = (time.perf_counter() - begin_s) * 1e3
@@ -118,26 +160,23 @@ class RecordingReplay:
         # Answers do not overtake each other.
         now_ns = self._free_ns = max(self._free_ns, start_ns + round(latency_ms * 1e6))
         self._governor.until(now_ns)
-        record = self._perception.record(
+        record = camera.perception.record(
             observation,
             stamp_ns=frame.stamp_ns,
             now_ns=now_ns + frame.clock_set_ns,
             now_s=seconds(now_ns),
-            doubtful=self._camera.frozen,
-            drops=self._drops,
-            useless_stamps=bool(self._camera.stamps.fault),
-            mounting=self._options.settings.images.mounting,
+            doubtful=camera.health.frozen,
+            drops=camera.drops,
+            useless_stamps=bool(camera.health.stamps.fault),
+            mounting=camera.settings.images.mounting,
         )
         if record.age_ms is None:
-            self._ageless += 1
-            fault = useless(self._camera.stamps.fault) or mismatch(record.behind_s)
-            self._first_ageless = self._first_ageless or f'frame {frame.index}: {fault}'
+            self._count_ageless(frame, camera, record)
         result, rate = record.result, record.adaptive_rate
-        percent = self._governor.update(rate, now_ns)
         self._picture(frame, image)
         if self._bag is not None:
             self._bag.answer(frame, record, now_ns)
-            self._bag.limit(now_ns, rate, percent)
+        percent = self._limit(frame, rate, now_ns)
         self._write(
             frame,
             ANSWERED,
@@ -152,25 +191,30 @@ class RecordingReplay:
             adaptive_rate=rate,
             latency_ms=latency_ms,
             age_ms=record.age_ms,
-            notes=self._notes(observation, record),
+            notes=camera.notes(observation, record),
         )
+
+    def _limit(self, frame: SourceFrame, rate: float, time_ns: int) -> float:
+        """Return the speed limit after a frame, percent; `rate` is that of its camera."""
+        lowest = self._lowest.rate_at(seconds(time_ns))
+        percent = self._governor.update(lowest, time_ns)
+        if self._bag is not None:
+            if frame.camera:
+                self._bag.rate(frame.camera, time_ns, rate)
+            self._bag.limit(time_ns, lowest, percent)
+        return percent
+
+    def _count_ageless(self, frame: SourceFrame, camera: _Camera, record: FrameRecord) -> None:
+        if floor := without_age(camera.settings.perception.rate):
+            self._ageless += 1
+            fault = useless(camera.health.stamps.fault) or mismatch(record.behind_s)
+            first = f'{floor}; the first is frame {frame.index}: {fault}'
+            self._first_ageless = self._first_ageless or first
 
     def _reference(self, image: Image) -> str:
         if not self._options.reference:
             return ''
         return self._engine.run(image, full_depth=True).class_name
-
-    def _notes(self, observation: Observation, record: FrameRecord) -> str:
-        least = self._options.settings.perception.rate.min_confidence
-        unsure = observation.result.confidence < least
-        notes = {
-            'blind': observation.blind,
-            'frozen': self._camera.frozen,
-            'unsure': unsure,
-            'shifted': bool(self._perception.shift.warning),
-            'ageless': record.age_ms is None,
-        }
-        return ' '.join(note for note, holds in notes.items() if holds)
 
     def _picture(self, frame: SourceFrame, image: Image | None = None) -> None:
         if self._bag is None:
@@ -201,6 +245,7 @@ class RecordingReplay:
                 status=status,
                 truth=self._truth.label(frame),
                 speed_limit_percent=percent,
+                camera=frame.camera,
                 **cells,
             )
         )

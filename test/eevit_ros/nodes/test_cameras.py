@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Float32
 
+from eevit_ros.replay.cli import main
+from harness import bags
 from harness.classifier_peer import (
     BLACK,
     ERROR,
@@ -19,6 +23,7 @@ from harness.classifier_peer import (
     compressed_image,
     key_values,
     raw_image,
+    stamp_now,
 )
 from harness.ros_process import NodeProcess, RosPeer
 from harness.tiny_model import write_tiny_model
@@ -37,7 +42,7 @@ FLOOR = pytest.approx(0.2, abs=1e-3)
 class Robot:
     """The node, a peer for each camera, and ears for the lowest rate."""
 
-    def __init__(self, peer: RosPeer, process: NodeProcess) -> None:
+    def __init__(self, peer: RosPeer, process: NodeProcess, model: Path) -> None:
         kinds = {'left': CompressedImage}
         topics = {'left': '/left/image/compressed', 'rear': '/camera/rear'}
         self.cameras = {
@@ -51,6 +56,7 @@ class Robot:
             for name in NAMES
         }
         self.node = ClassifierPeer(peer, process)
+        self.model = model
         self.lowest: list[Float32] = self.node.rates
 
     def send(self, **greys: int) -> Callable[[], None]:
@@ -95,7 +101,7 @@ def robot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robot]:
     arguments = [*PATIENT, '-p', f'model:={model}', '-r', 'rear/image:=/camera/rear']
     arguments += [word for one in GIVEN for word in ('-p', one)]
     with RosPeer() as peer, NodeProcess(peer.domain_id, arguments, folder / 'log') as process:
-        yield Robot(peer, process)
+        yield Robot(peer, process, model)
 
 
 @pytest.fixture(autouse=True)
@@ -230,6 +236,44 @@ def test_diagnostics_count_each_camera_for_itself(robot: Robot) -> None:
     values = key_values(robot.report_of('rear', 'frames answered', robot.send()))
     assert values['image_topic'] == '/camera/rear'
     assert int(values['received']) >= int(values['answered']) + int(values['dropped']) - 1
+
+
+def test_a_replay_of_the_three_gives_the_answers_that_the_node_gives(
+    robot: Robot, tmp_path: Path
+) -> None:
+    topics = {'front': '/front/image', 'left': '/left/image/compressed', 'rear': '/camera/rear'}
+    entries: list[bags.Entry] = []
+    for index, grey in enumerate((255, 210, 130, 60, 0)):
+        stamp = bags.stamp_of(index)
+        for name, topic in topics.items():
+            kind = bags.COMPRESSED if name == 'left' else bags.IMAGE
+            make = bags.compressed if name == 'left' else bags.image
+            entries.append((topic, kind, stamp, make(stamp, abs(grey - len(entries)))))
+    bag = bags.write_bag(tmp_path / 'bag', entries)
+    out = tmp_path / 'out'
+    named = [word for name, topic in topics.items() for word in ('--topic', f'{name}={topic}')]
+    assert main(['run', str(bag), '--model', str(robot.model), '--out', str(out), *named]) == 0
+    rows = list(csv.DictReader((out / 'frames.csv').open()))
+    assert len({row['exit_layer'] for row in rows}) == 3
+
+    for row, (topic, kind, _, recorded) in zip(rows, entries, strict=True):
+        camera = robot.cameras[row['camera']]
+        assert camera.camera_topic == topic
+
+        def message(kind: str = kind, recorded: Any = recorded) -> Any:
+            sent: Any = CompressedImage() if kind == bags.COMPRESSED else Image()
+            for name in sent.get_fields_and_field_types().keys() - {'header', 'data'}:
+                setattr(sent, name, getattr(recorded, name))
+            sent.data.frombytes(bytes(recorded.data))
+            return stamp_now(sent)
+
+        camera.forget()
+        answer = camera.until_answer(message)
+        told = ('label', 'exit_layer', 'depth', 'mounting')
+        assert [answer[name] for name in told] == [
+            row['label'], row['exit_layer'], f'{float(row["depth"]):.6f}', 'none'
+        ]  # fmt: skip
+        assert answer['confidence'] == f'{float(row["confidence"]):.6f}'
 
 
 def test_another_life_begins_with_all_cameras(robot: Robot) -> None:

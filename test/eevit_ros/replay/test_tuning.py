@@ -60,9 +60,8 @@ def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def tune(bag: Path, truth: str | None, max_drop: float = DROP) -> Tuning:
     folder = bag.parent / ('by_truth' if truth else 'by_full_depth')
-    return tune_thresholds(
-        [bag], SETTINGS, topic=None, truth=truth, max_drop=max_drop, folder=folder
-    )
+    options = ReplayOptions(SETTINGS, LimitSettings(), truth=truth)
+    return tune_thresholds([bag], options, max_drop=max_drop, folder=folder)
 
 
 @pytest.fixture(scope='module')
@@ -215,4 +214,6 @@ def test_frames_that_cannot_be_read_are_left_out_and_none_at_all_is_an_error(
 def test_thresholds_are_not_tuned_for_another_policy(tmp_path: Path) -> None:
     settings, _ = classifier_settings(None, ['exit_policy:=patience', 'thresholds:=0.5'])
     with pytest.raises(ReplayError, match="leave exit_policy out. Got 'patience'"):
-        tune_thresholds([], settings, topic=None, truth=None, max_drop=DROP, folder=tmp_path)
+        tune_thresholds(
+            [], ReplayOptions(settings, LimitSettings()), max_drop=DROP, folder=tmp_path
+        )

@@ -52,7 +52,12 @@ def open_bag(
     images: ImageSettings | None = None,
 ) -> OutputBag:
     return OutputBag(
-        path, image_topic=topic, names=NAMES, class_ids=class_ids, top_k=2, images=images
+        path,
+        image_topics={'': topic},
+        names=NAMES,
+        class_ids=class_ids,
+        top_k=2,
+        images={'': images} if images else {},
     )
 
 

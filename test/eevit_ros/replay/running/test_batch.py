@@ -13,6 +13,7 @@ import dask.config
 import pytest
 
 from eevit_ros.recordings.open import find_recordings
+from eevit_ros.replay import options as replay_options
 from eevit_ros.replay.cli import main
 from eevit_ros.replay.errors import ReplayError
 from eevit_ros.replay.options import ReplayOptions
@@ -359,12 +360,12 @@ def test_two_workers_write_what_one_process_writes_without_what_ends_its_worker(
 def test_whatever_a_recording_raises_is_its_own_problem(
     make: Replayed, bags: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened = batch.open_source
+    opened = replay_options.open_source
 
     def stumble(path: Path, *more: Any) -> Any:
         return opened(path, *more) if path.name != 'run_2' else 1 / 0
 
-    monkeypatch.setattr(batch, 'open_source', stumble)
+    monkeypatch.setattr(replay_options, 'open_source', stumble)
     result = make(bags)
     assert [row['name'] for row in result.summary['sources']] == ['run_1', 'run_3']
     (problem,) = result.problems

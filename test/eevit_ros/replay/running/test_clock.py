@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,3 +117,54 @@ def test_the_clock_reads_no_further_ahead_than_one_frame() -> None:
     answered = live(camera(), lambda: 0)
     assert next(answered)[0].index == 0
     assert read == [0, 1]
+
+
+def several(schedule: list[tuple[int, int, int]]) -> tuple[list[SourceFrame], list[int]]:
+    """Return frames of three cameras, and how long each keeps the network busy."""
+    times = arrivals([(gap, take) for gap, take, _ in schedule])
+    frames = [
+        replace(frame, camera=CAMERAS[camera])
+        for frame, (_, _, camera) in zip(frames_at(times), schedule, strict=True)
+    ]
+    return frames, [take for _, take, _ in schedule]
+
+
+CAMERAS = ('front', 'left', 'rear')
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 12), st.integers(1, 40), st.integers(0, 2)), max_size=25),
+    st.sampled_from([(1.0, 1.0, 1.0), (2.0, 1.0, 0.5)]),
+)
+def test_of_several_cameras_a_replay_takes_the_frames_that_the_node_takes(
+    schedule: list[tuple[int, int, int]], weights: tuple[float, float, float]
+) -> None:
+    frames, takes = several(schedule)
+    free, starts = [0], {}
+    for frame, start in live(frames, lambda: free[-1], dict(zip(CAMERAS, weights, strict=True))):
+        starts[frame.index] = start
+        if start is not None:
+            free.append(start + takes[frame.index])
+
+    newest: NewestFrames[int] = NewestFrames(weights)
+    expected: dict[int, int | None] = dict.fromkeys(range(len(frames)))
+    busy_until, waiting = 0, set[int]()
+
+    def work(now: int) -> None:
+        nonlocal busy_until
+        while waiting and busy_until <= now:
+            taken = newest.get()
+            assert taken is not None
+            waiting.remove(taken[0])
+            began = max(busy_until, frames[taken[1]].received_ns)
+            expected[taken[1]], busy_until = began, began + takes[taken[1]]
+
+    for frame in frames:
+        work(frame.received_ns)
+        camera = CAMERAS.index(frame.camera)
+        newest.slots[camera].put(frame.index)
+        waiting.add(camera)
+        work(frame.received_ns)
+    while waiting:
+        work(busy_until)
+    assert starts == expected
