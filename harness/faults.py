@@ -134,7 +134,7 @@ def governor_killed(chain: SpeedChain) -> Iterator[None]:
     chain.governor.process.wait()
     chain.drain()
     heard = len(chain.limits)
-    chain.start_governor()
+    chain.governor = chain.start_governor()
     yield
     assert chain.limits[heard].is_floor, 'its first message is not the floor'
 
@@ -148,8 +148,33 @@ def governor_ended(chain: SpeedChain) -> Iterator[None]:
     assert process.returncode == 0, chain.governor.output()
     chain.drain()
     assert chain.limits[-1].is_floor, 'its last message is not the floor'
-    chain.start_governor()
+    chain.governor = chain.start_governor()
     yield
+
+
+@contextlib.contextmanager
+def speaker_ended(chain: SpeedChain, number: signal.Signals) -> Iterator[None]:
+    """Of a pair; the other has the word from then on, and this one comes back as its standby."""
+    chain.send = None
+    speaker = chain.governor
+    chain.governor, name = chain.standby, chain.speaker
+    speaker.process.send_signal(number)
+    speaker.wait()
+    yield
+    chain.standby = chain.start_governor(name)
+
+
+@contextlib.contextmanager
+def speaker_frozen(chain: SpeedChain) -> Iterator[None]:
+    chain.listen(1)  # stopped while it sends a limit, it would send that when it goes on
+    chain.send = None
+    speaker = chain.governor
+    speaker.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        chain.governor, chain.standby = chain.standby, speaker
+        speaker.process.send_signal(signal.SIGCONT)
 
 
 @contextlib.contextmanager
@@ -293,4 +318,16 @@ FAULTS = [
     ),
     Fault('rate publisher silent', 'rate', silence),
     Fault('rate publisher of another type', 'rate', source_of_wrong_type),
+    Fault(
+        'governor killed (SIGKILL), standby',
+        'pair',
+        partial(speaker_ended, number=signal.SIGKILL),
+    ),
+    Fault(
+        'governor ended (SIGTERM), standby',
+        'pair',
+        partial(speaker_ended, number=signal.SIGTERM),
+    ),
+    Fault('governor frozen (SIGSTOP), standby', 'pair', speaker_frozen),
+    Fault('rate publisher silent, standby', 'pair', silence),
 ]

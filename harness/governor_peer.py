@@ -22,6 +22,8 @@ OBEYED_BY_PEER = ['-p', 'controllers:=[test_peer]']
 # A busy machine may hold a message up for a second: no reason for a test to see a fault.
 PATIENT = ['-p', 'stale_after_s:=3.0', '-p', 'recover_per_s:=100.0', '-p', 'fresh_messages:=2']
 PATIENT += OBEYED_BY_PEER
+FIRST, SECOND = 'speed_governor', 'speed_governor_standby'
+PAIR = ['-p', f'pair:=[{FIRST}, {SECOND}]', '-r', f'~/speed_scale:={FIRST}/speed_scale']
 FLOOR, FULL = 20.0, 100.0
 
 NAV2_QOS = QoSProfile(  # as Nav2's controller server subscribes

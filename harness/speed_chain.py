@@ -5,8 +5,9 @@ with open_chain('camera', tmp_path) as chain:
     chain.classifier.process.kill()
     chain.until_floor(since_s=time.monotonic())
 
-Three kinds: 'camera' (raw images), 'simulation' (JPEGs, and a clock that the test makes) and 'rate'
-(no classifier: the test itself says the rate). Easy and hard mean the same in all of them.
+Four kinds: 'camera' (raw images), 'simulation' (JPEGs, and a clock that the test makes), 'rate' (no
+classifier: the test itself says the rate) and 'pair' (the same with a warm standby). Easy and hard
+mean the same in all of them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticArray
 from nav2_msgs.msg import SpeedLimit
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
@@ -30,6 +33,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Float32
 
 from harness.classifier_peer import BLACK, WHITE, compressed_image, raw_image
+from harness.governor_peer import FIRST, PAIR, SECOND
 from harness.ros_process import SENSOR_DATA, NodeProcess, RosPeer
 from harness.tiny_model import write_tiny_model
 
@@ -75,6 +79,9 @@ class SpeedChain:
         limits: All that was heard of the governor.
         send: What is sent at 20 Hz while the test waits for something; None: nothing.
         source: The test's publisher of images, or of the rate where there is no classifier.
+        governor: The process that speaks.
+        standby: The other of a pair, silent.
+        speaker: Name of the node that speaks, of a pair at full speed.
     """
 
     def __init__(
@@ -96,6 +103,9 @@ class SpeedChain:
         self.plug_in()
         self._classifier = None if classifier is None else self.start_classifier()
         self.governor = self.start_governor()
+        if kind == 'pair':
+            self._reports = peer.listen(DiagnosticArray, '/diagnostics')
+            self.standby = self.start_governor(SECOND)
 
     @property
     def classifier(self) -> NodeProcess:
@@ -120,13 +130,13 @@ class SpeedChain:
         )
         return self.classifier
 
-    def start_governor(self) -> NodeProcess:
+    def start_governor(self, name: str = FIRST) -> NodeProcess:
         """Start it; its first limit comes later."""
         topic = '/rate' if self._classifier_args is None else '/classifier/adaptive_rate'
         arguments = ['-r', f'adaptive_rate:={topic}', *FAST_RECOVERY]
         arguments += SIMULATED if self.kind == 'simulation' else []
-        self.governor = self._start(arguments, 'governor')
-        return self.governor
+        arguments += ['-r', f'__node:={name}', *PAIR] if self.kind == 'pair' else []
+        return self._start(arguments, 'governor')
 
     def plug_in(self, qos: QoSProfile | None = None) -> None:
         """Create the test's publisher, by default with the QoS that fits."""
@@ -134,6 +144,7 @@ class SpeedChain:
             'camera': (Image, '/image', SENSOR_DATA),
             'simulation': (CompressedImage, '/image/compressed', RELIABLE),
             'rate': (Float32, '/rate', SENSOR_DATA),
+            'pair': (Float32, '/rate', SENSOR_DATA),
         }[self.kind]
         self.source = self.peer.node.create_publisher(kind, topic, qos or fitting)
 
@@ -151,7 +162,7 @@ class SpeedChain:
 
     def message(self, grey: int, rate: float) -> Any:
         """Return what this chain begins with: an image of this brightness, or this rate."""
-        if self.kind == 'rate':
+        if self._classifier_args is None:
             return Float32(data=rate)
         if self.kind == 'camera':
             return raw_image(grey)
@@ -187,6 +198,16 @@ class SpeedChain:
         self.send = self.easy
         heard = len(self.limits)
         self.until(lambda: any(h.percent == FULL for h in self.limits[heard:]), 'full speed')
+        if self.kind == 'pair':
+            self._reports.clear()
+            self.until(self._standby_names, 'a standby that hears who speaks')
+            self.speaker = self._standby_names()
+
+    def _standby_names(self) -> str:
+        """Return who speaks, as the standby says; '' if it has said nothing."""
+        said = (report.status[0].message for report in self._reports)
+        found = (re.fullmatch(r'standby: /(\w+) speaks', message) for message in said)
+        return next((match[1] for match in found if match), '')
 
     def until_floor(self, since_s: float) -> int:
         """Wait until the floor has held for `HELD` limits; return which of `limits` it began with.
@@ -234,6 +255,7 @@ class SpeedChain:
         of a virtual machine says it took. Of processes that live, where the kernel tells.
         """
         processes = [p for p in (self._classifier, self.governor) if p is not None]
+        processes += [self.standby] if self.kind == 'pair' else []
         pids = [os.getpid(), *(p.process.pid for p in processes)]
         waits = {'host': int(Path('/proc/stat').read_text().split()[8]) / os.sysconf('SC_CLK_TCK')}
         for file in itertools.chain(*(Path(f'/proc/{p}/task').glob('*/schedstat') for p in pids)):
@@ -276,6 +298,7 @@ def open_chain(kind: str, folder: Path) -> Iterator[SpeedChain]:
         'camera': model,
         'simulation': [*model, *SIMULATED, *RELIABLE_CAMERA, '-p', 'image_transport:=compressed'],
         'rate': None,
+        'pair': None,
     }
     with RosPeer() as peer:
         chain = SpeedChain(peer, folder, kind, classifier=arguments[kind])

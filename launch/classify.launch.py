@@ -14,7 +14,12 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from eevit_ros.launching.dds_profile import dds_environment, default_profile
-from eevit_ros.launching.shared import ends_with_launch, existing_file, respawn_only_crashes
+from eevit_ros.launching.shared import (
+    BOOLEANS,
+    ends_with_launch,
+    existing_file,
+    respawn_only_crashes,
+)
 from eevit_ros.parameters.classifier import TRANSPORTS
 from launch import LaunchContext, LaunchDescription
 
@@ -22,7 +27,6 @@ SHARE = Path(get_package_share_directory('eevit_ros'))
 PARAMS_FILE = str(SHARE / 'config' / 'classifier.yaml')
 DDS_PROFILE = default_profile(SHARE)
 LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'fatal']
-BOOLEANS = ['true', 'false', 'True', 'False']  # Nav2's launch files give the latter
 
 
 def generate_launch_description() -> LaunchDescription:

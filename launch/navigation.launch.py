@@ -14,13 +14,20 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from eevit_ros.launching.shared import ends_with_launch, existing_file, respawn_only_crashes
+from eevit_ros.launching.params_file import params_file_for
+from eevit_ros.launching.shared import (
+    BOOLEANS,
+    ends_with_launch,
+    existing_file,
+    respawn_only_crashes,
+)
 from launch import LaunchContext, LaunchDescription
 
 SHARE = Path(get_package_share_directory('eevit_ros'))
 CLASSIFY = str(SHARE / 'launch' / 'classify.launch.py')
 PARAMS_FILE = str(SHARE / 'config' / 'speed_governor.yaml')
 TOPICS = ('speed_limit', 'cmd_vel_in', 'cmd_vel_out')
+NAME, STANDBY = 'speed_governor', 'speed_governor_standby'
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -44,6 +51,13 @@ def generate_launch_description() -> LaunchDescription:
                 'received the floor. Empty: as in governor_params_file.',
             ),
             DeclareLaunchArgument(
+                'standby',
+                default_value='true',
+                choices=BOOLEANS,
+                description='Whether a second governor stands by, silent, and takes over within '
+                '0.3 s when the first is killed or hangs.',
+            ),
+            DeclareLaunchArgument(
                 'command',
                 default_value='',
                 choices=['', 'none', 'twist', 'twist_stamped'],
@@ -62,10 +76,10 @@ def generate_launch_description() -> LaunchDescription:
             ),
             # An error after the classifier has started would end the launch and leave it running.
             OpaqueFunction(function=check_params_file),
-            # Not scoped: it declares the other arguments that start_governor reads, so they can be
+            # Not scoped: it declares the other arguments that start_governors reads, so they can be
             # given to this file.
             IncludeLaunchDescription(PythonLaunchDescriptionSource(CLASSIFY)),
-            OpaqueFunction(function=start_governor),
+            OpaqueFunction(function=start_governors),
         ]
     )
 
@@ -79,8 +93,8 @@ def check_params_file(context: LaunchContext) -> None:
     existing_file('governor_params_file', context.launch_configurations)
 
 
-def start_governor(context: LaunchContext) -> list[Node]:
-    """Return the governor, configured by the arguments."""
+def start_governors(context: LaunchContext) -> list[Node]:
+    """Return the governor and its standby, configured by the arguments."""
     given = context.launch_configurations
     types = {'command': str, 'use_sim_time': bool}
     explicit: dict[str, object] = {
@@ -90,14 +104,20 @@ def start_governor(context: LaunchContext) -> list[Node]:
     }
     if given['controller']:
         explicit['controllers'] = [given['controller']]
+    params = {NAME: existing_file('governor_params_file', given)}
+    if given['standby'].lower() == 'true':
+        params[STANDBY] = params_file_for(params[NAME], NAME, STANDBY)
+        explicit['pair'] = [NAME, STANDBY]
     return [
         Node(
             package='eevit_ros',
             executable='speed_governor',
+            name=name,
             namespace=given['namespace'],
-            parameters=[existing_file('governor_params_file', given), explicit],
+            parameters=[file, explicit],
             remappings=[
                 ('adaptive_rate', 'classifier/adaptive_rate'),
+                ('~/speed_scale', f'{NAME}/speed_scale'),
                 *((topic, given[topic]) for topic in TOPICS),
             ],
             ros_arguments=['--log-level', given['log_level']],
@@ -111,4 +131,5 @@ def start_governor(context: LaunchContext) -> list[Node]:
                 'restarted and NOTHING LIMITS THE SPEED'
             ),
         )
+        for name, file in params.items()
     ]

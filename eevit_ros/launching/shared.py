@@ -19,6 +19,8 @@ from launch.logging import get_logger
 from eevit_ros.errors import EevitError
 from eevit_ros.nodes.process import EXIT_NOT_CONFIGURED, LAUNCH_PID
 
+BOOLEANS = ['true', 'false', 'True', 'False']  # Nav2's launch files give the latter
+
 
 def existing_file(argument: str, given: Mapping[str, str]) -> str:
     """Return the path that `argument` holds (`~` is the home folder).

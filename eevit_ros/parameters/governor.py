@@ -53,6 +53,20 @@ class GovernorSettings:
         0.0,
         600.0,
     )
+    pair: tuple[str, ...] = parameter(
+        [],
+        'Names of two governors, both started with this value: one speaks, the other is its warm '
+        'standby, silent until it must take over. If both are silent, the first speaks. Empty: one '
+        'alone.',
+        convert=partial(_names, 'pair', 'nodes'),
+    )
+    takeover_after_s: float = parameter(
+        0.25,
+        'The other of a `pair` is taken for dead or hung after so long without a sign, seconds. It '
+        'gives one every 0.05 s.',
+        0.1,
+        10.0,
+    )
     unit: str = parameter(
         'percentage',
         "Unit of speed_limit: percent of the controller's full speed, or m/s.",
@@ -79,7 +93,11 @@ class GovernorSettings:
     )
 
     def __post_init__(self) -> None:
-        """Refuse a unit that needs the full speed without it."""
+        """Refuse a unit that needs the full speed without it, and a pair that is none."""
+        if len(self.pair) not in (0, 2):
+            raise EevitError(
+                f"parameter 'pair' must name two nodes, or be empty. Got {list(self.pair)!r}"
+            )
         if self.unit == 'mps' and self.limit.max_speed_mps <= 0:
             raise EevitError(
                 "parameter 'unit' is mps, which needs 'max_speed_mps' above 0. "

@@ -189,6 +189,15 @@ SPEED_SCALE = Topic(
     ('std_msgs/msg/Float32',),
     'the limit as a share, 0 to 1',
 )
+HEARTBEAT = Topic(
+    GOVERNOR_NODE,
+    '~/heartbeat',
+    ('std_msgs/msg/Bool',),
+    'with `pair`: whether this one speaks, at 20 Hz; the other one subscribes',
+    depth=1,
+    best_effort=True,  # a frozen partner must not hold this one up
+    optional=True,
+)
 GOVERNOR_DIAGNOSTICS = Topic(
     GOVERNOR_NODE,
     DIAGNOSTICS.name,
@@ -203,6 +212,7 @@ GOVERNOR = (
     SPEED_LIMIT,
     SCALED_COMMAND,
     SPEED_SCALE,
+    HEARTBEAT,
     GOVERNOR_DIAGNOSTICS,
 )
 

@@ -168,6 +168,11 @@ class SpeedLimit:
             self._problems[name] = text
             self._fault_now(WRONG, text)
 
+    def start_over(self, text: str) -> None:
+        """Go back to the floor of the start, as for subscribers that have received nothing yet."""
+        self.floor_received = False
+        self._fault_now(STARTUP, text)
+
     def shut_down(self) -> None:
         """Stay at the floor from now on."""
         self._is_shut_down = True

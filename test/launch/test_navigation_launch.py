@@ -103,22 +103,25 @@ def test_the_limit_follows_the_camera_and_ends_at_the_floor(camera, limits, proc
 
     camera.until(lambda: limits[-1].speed_limit == pytest.approx(FLOOR), 'the floor')
     assert all(limit.percentage and FLOOR - 1e-4 <= limit.speed_limit <= FULL for limit in limits)
-    assert processes.exit_codes == [0, 0]
+    assert processes.exit_codes == [0, 0, 0]
 
 
 @pytest.mark.launch(fixture=launched)
-def test_a_killed_governor_comes_back_at_the_floor(camera, limits, processes):
+def test_a_killed_governor_is_followed_from_the_floor_on(camera, limits, processes):
+    killed = 0
+    for which in range(2):  # the first, then its standby
+        until_limit(camera, limits, FULL, WHITE)
+
+        os.kill(processes.pids['speed_governor'][which], signal.SIGKILL)
+        # Limits of the old one, all of full speed, may still arrive. The camera rests.
+        limits.clear()
+        camera.until(lambda: limits and limits[-1].speed_limit < FULL, 'a limit of the other')
+        assert limits[-1].speed_limit == pytest.approx(FLOOR)
+        killed += 1
+        camera.until(lambda: len(processes.pids['speed_governor']) == 2 + killed, 'a respawn')
     until_limit(camera, limits, FULL, WHITE)
 
-    os.kill(processes.pids['speed_governor'][0], signal.SIGKILL)
-    # Limits of the old one, all of full speed, may still arrive. The camera rests.
-    limits.clear()
-    camera.until(lambda: limits and limits[-1].speed_limit < FULL, 'a limit of the next one')
-    assert limits[-1].speed_limit == pytest.approx(FLOOR)
-    until_limit(camera, limits, FULL, WHITE)
-
-    assert processes.exit_codes == [-signal.SIGKILL]
-    assert len(processes.pids['speed_governor']) == 2
+    assert processes.exit_codes == [-signal.SIGKILL] * 2
     assert len(processes.pids['classifier']) == 1
 
 
@@ -132,14 +135,14 @@ def as_nav2_is(processes, peer, arguments):
 
 @pytest.mark.launch(fixture=as_nav2_is)
 def test_takes_arguments_as_nav2_does(peer, processes):
-    for node in ('classifier', 'speed_governor'):
+    for node in ('classifier', 'speed_governor', 'speed_governor_standby'):
         request = GetParameters.Request(names=['use_sim_time'])
         service = f'/robot1/{node}/get_parameters'
         (value,) = peer.call(GetParameters, service, request, repeat=True).values
         assert value.bool_value
 
     os.kill(processes.pids['speed_governor'][0], signal.SIGKILL)
-    peer.until(lambda: len(processes.pids['speed_governor']) == 2, 'a second process')
+    peer.until(lambda: len(processes.pids['speed_governor']) == 3, 'a third process')
 
 
 @launch_pytest.fixture
@@ -193,13 +196,13 @@ def test_a_node_that_is_refused_ends_alone_and_the_launch_fails_in_the_end(
         arguments['model'] = '/no/such/model.onnx'
     (left,) = {'classifier', 'speed_governor'} - {refused}
     process = launch()
-    peer.until(lambda: len(nodes_of(peer)) == 2, 'both nodes')
-    peer.until(lambda: nodes_of(peer) == [left], 'the end of the one')
+    peer.until(lambda: len(nodes_of(peer)) == 3, 'all nodes')
+    peer.until(lambda: set(nodes_of(peer)) == {left}, 'the end of the one')
     # Twice the longer delay of a respawn.
     until = time.monotonic() + 4.0
     peer.until(lambda: time.monotonic() > until, 'the time in which it would start again')
 
-    assert nodes_of(peer) == [left]
+    assert set(nodes_of(peer)) == {left}
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
     peer.until(lambda: process.poll() is not None, 'the end of the launch')
@@ -225,7 +228,7 @@ def test_says_why_the_governor_was_refused(peer, arguments):
     assert code == 1
     assert "parameter 'unit' must be one of percentage, mps. Got 'knots'" in output
     assert 'NOTHING LIMITS THE SPEED' in output
-    assert output.count('process started') == 2
+    assert output.count('process started') == 3
     assert 'Traceback' not in output
 
 
@@ -243,7 +246,7 @@ def test_refuses_a_file_that_is_not_there_and_leaves_nothing_behind(peer, argume
 def test_however_the_launch_ends_no_node_is_left(peer, limits, launch, number):
     """As systemd, docker stop or an operator end it: the process of the launch alone."""
     process = launch()
-    peer.until(lambda: limits and len(nodes_of(peer)) == 2, 'both nodes')
+    peer.until(lambda: limits and len(nodes_of(peer)) == 3, 'all nodes')
     process.send_signal(number)
     peer.until(lambda: process.poll() is not None, 'the end of the launch')
     peer.until(lambda: not nodes_of(peer), 'the end of the nodes')

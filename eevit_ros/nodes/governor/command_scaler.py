@@ -43,7 +43,15 @@ class CommandScaler:
         publisher: Publisher of `cmd_vel_out`.
     """
 
-    def __init__(self, node: Node, kind: str, timeout_s: float, share: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        kind: str,
+        timeout_s: float,
+        *,
+        share: Callable[[], float],
+        may_speak: Callable[[], bool],
+    ) -> None:
         """Subscribe and create the publisher.
 
         Args:
@@ -51,10 +59,12 @@ class CommandScaler:
             kind: 'twist' or 'twist_stamped'.
             timeout_s: Seconds for which a command counts.
             share: Returns the share of full speed that is allowed now.
+            may_speak: Returns whether commands may go out now: another governor may scale them.
         """
         self._node = node
         self._timeout_s = timeout_s
         self._share = share
+        self._may_speak = may_speak
         self._last: Any = None  # Twist or TwistStamped
         self._last_s = 0.0
         self._sent_share = 0.0
@@ -90,9 +100,9 @@ class CommandScaler:
         if isinstance(self._last, TwistStamped):
             stamp = self._node.get_clock().now().to_msg()
             header = Header(stamp=stamp, frame_id=self._last.header.frame_id)
-            self.publisher.publish(TwistStamped(header=header))
+            self._publish(TwistStamped(header=header))
         else:
-            self.publisher.publish(Twist())
+            self._publish(Twist())
 
     def problem(self) -> str:
         """Return what is wrong with the commands; '' for nothing."""
@@ -120,8 +130,14 @@ class CommandScaler:
         out: Any = Twist() if twist is None else twist
         if stamped:
             out = TwistStamped(header=self._last.header, twist=out)
-        self.publisher.publish(out)
+        self._publish(out)
         return twist is not None
+
+    def _publish(self, message: Any) -> None:
+        if self._may_speak():
+            self.publisher.publish(message)
+        else:
+            self._sent_share = 1.0  # the other governor may have sent all of it
 
     def _is_over(self) -> bool:
         return time.monotonic() - self._last_s >= self._timeout_s

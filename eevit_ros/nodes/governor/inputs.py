@@ -40,6 +40,7 @@ class LimitInputs:
         *,
         sources: Sequence[str],
         output: str,
+        partner: str,
         on_message: Callable[[], None],
     ) -> None:
         """Subscribe.
@@ -48,11 +49,12 @@ class LimitInputs:
             node: Node that subscribes; its executor calls back.
             limit: Limit that messages and problems go into.
             sources: Full names of the other sources' topics.
-            output: Full name of the topic that only this node may publish on.
+            output: Full name of the topic that nobody else may publish on.
+            partner: Full name of the node that may, too; '' for none.
             on_message: Called after every message.
         """
         self.rate_topic: str = node.resolve_topic_name(topics.RATE_INPUT.name)
-        self._own_name: str = node.get_fully_qualified_name()
+        self._allowed = {node.get_fully_qualified_name(), partner}
         self._limit = limit
         self._output = output
         self._on_message = on_message
@@ -78,7 +80,7 @@ class LimitInputs:
         text = f'{len(names)} nodes publish on {rate_topic}: {", ".join(names)}; only one may'
         report('several', text if len(names) > 1 else '')
         report('twins', _twins(self._rate_watch, rate_topic))
-        others = [name for name in self._output_watch.names() if name != self._own_name]
+        others = [name for name in self._output_watch.names() if name not in self._allowed]
         text = (
             f'{", ".join(others)} also publishes on {output}, where the last writer wins: remap it '
             "to a topic of its own and name that in the parameter 'limit_sources'"

@@ -21,6 +21,8 @@ from eevit_ros.nodes import process as node_process
 from eevit_ros.nodes.declare import read_settings
 from eevit_ros.nodes.governor.inputs import NO_NAV2, LimitInputs, SpeedLimitMessage
 from eevit_ros.nodes.governor.outputs import LimitOutputs
+from eevit_ros.nodes.governor.partner import Partner, partner_name
+from eevit_ros.nodes.governor.turn import Turn
 from eevit_ros.nodes.process import EXIT_NOT_CONFIGURED, SPIN_S
 from eevit_ros.nodes.ros_topics import qos_profile, resolved
 from eevit_ros.nodes.status_log import StatusLog, status_message
@@ -44,6 +46,7 @@ from eevit_ros.speed.limit import (
 )
 
 STATUS_PERIOD_S = 1.0
+STANDBY = 'standby'  # in place of the limit's reason
 
 LEVELS = {
     **dict.fromkeys((FRESH, DEEP, SOURCE, RISING), OK),
@@ -53,7 +56,12 @@ LEVELS = {
 
 
 class SpeedGovernor(Node):
-    """Publishes the limit at a fixed rate from start to end, and at once when it falls."""
+    """Publishes the limit at a fixed rate from start to end, and at once when it falls.
+
+    One of a pair publishes only while it speaks; see `turn`.
+    """
+
+    _partner: Partner | None = None
 
     def __init__(self) -> None:
         """Read the parameters, subscribe, and publish the floor.
@@ -73,12 +81,18 @@ class SpeedGovernor(Node):
         if SpeedLimitMessage is None:
             self.get_logger().warning(NO_NAV2)
             sources = []
+        partner = partner_name(self, settings.pair)
         self._limit = SpeedLimit(settings.limit, sources)
         self._sent = Limit(FULL_PERCENT, STARTUP, '')
         self._started_s = time.monotonic()
-        self._outputs = LimitOutputs(self, settings, self._share)
+        self._outputs = LimitOutputs(self, settings, share=self._share, may_speak=self._may_speak)
         self._inputs = LimitInputs(
-            self, self._limit, sources=sources, output=output, on_message=self._on_message
+            self,
+            self._limit,
+            sources=sources,
+            output=output,
+            partner=partner,
+            on_message=self._on_message,
         )
         self._diagnostics = self.create_publisher(
             DiagnosticArray, GOVERNOR_DIAGNOSTICS.name, qos_profile(GOVERNOR_DIAGNOSTICS)
@@ -87,18 +101,40 @@ class SpeedGovernor(Node):
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(1 / settings.publish_hz, self._tick, clock=steady)
         self.create_timer(STATUS_PERIOD_S, self._report, clock=steady)
+        if partner:
+            turn = Turn(
+                is_first=self.get_name() == settings.pair[0],
+                takeover_after_s=settings.takeover_after_s,
+                now_s=time.monotonic(),
+            )
+            self._partner = Partner(self, partner, turn, clock=steady, on_turn=self._on_turn)
         self._tick()
         self._publish(self._status())
         self.get_logger().info(f'waiting for the adaptive rate on {self._inputs.rate_topic}')
 
     def say_farewell(self) -> None:
         """Publish the floor as the last limit and wait, a bounded time, until it is received."""
+        if self._partner is not None and self._partner.turn.does_other_speak():
+            return
         self._limit.shut_down()
-        self._set(self._limit.at(time.monotonic()))
+        self._set(self._limit.at(time.monotonic()), anyway=True)
         self._outputs.say_farewell()
 
+    def _may_speak(self) -> bool:
+        return self._partner is None or self._partner.turn.may_speak(time.monotonic())
+
+    def _on_turn(self, say_floor: bool) -> None:
+        """Start over: this one takes the word, or gives it up and may take it again."""
+        assert self._partner is not None
+        self._limit.start_over(f'{self._partner.name} does not speak')
+        self._outputs.start_over()
+        self._set(self._limit.at(time.monotonic()), anyway=say_floor)
+        if self._outputs.command is not None:
+            self._outputs.command.slow_down()
+        self._report()
+
     def _tick(self) -> None:
-        if not self._limit.floor_received:
+        if not self._limit.floor_received and self._may_speak():
             self._limit.floor_received = self._outputs.floor_received()
         self._inputs.check_publishers()
         self._set(self._limit.at(time.monotonic()))
@@ -115,10 +151,11 @@ class SpeedGovernor(Node):
     def _share(self) -> float:
         return self._limit.at(time.monotonic()).percent / FULL_PERCENT
 
-    def _set(self, limit: Limit) -> None:
+    def _set(self, limit: Limit, *, anyway: bool = False) -> None:
         turned = limit.reason != self._sent.reason
         self._sent = limit
-        self._outputs.publish(limit)
+        if anyway or self._may_speak():
+            self._outputs.publish(limit)
         if turned:
             self._report()
 
@@ -139,7 +176,13 @@ class SpeedGovernor(Node):
 
     def _status(self) -> Status:
         limit = self._sent
+        partner = self._partner
+        if partner is not None and not partner.turn.speaks:
+            speaks = 'speaks' if partner.turn.does_other_speak() else 'is not heard yet'
+            return Status(OK, f'{STANDBY}: {partner.name} {speaks}', self._values(limit))
         problems = [(LEVELS[limit.reason], limit.text)]
+        if partner is not None and not partner.turn.is_other_there() and self._up_s() > DISCOVERY_S:
+            problems.append((WARN, f'{partner.name} is not there to take over'))
         if missing := self._inputs.missing_publisher():
             problems.append((OK, missing))
         problems += self._outputs.problems()
@@ -160,6 +203,7 @@ class SpeedGovernor(Node):
             'faults': str(self._limit.faults),
             **{f'source {name}': f'{zone:.4g}' for name, zone in self._limit.zones.items()},
             **({} if self._outputs.command is None else self._outputs.command.values()),
+            **({} if self._partner is None else self._partner.values()),
         }
 
 

@@ -30,13 +30,21 @@ class LimitOutputs:
 
     command: CommandScaler | None = None
 
-    def __init__(self, node: Node, settings: GovernorSettings, share: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        settings: GovernorSettings,
+        *,
+        share: Callable[[], float],
+        may_speak: Callable[[], bool],
+    ) -> None:
         """Create the publishers.
 
         Args:
             node: Node that publishes.
             settings: Parameters of the node.
             share: Returns the share of full speed that is allowed now.
+            may_speak: Returns whether commands may go out now, and not those of another governor.
         """
         self._node = node
         self._settings = settings
@@ -47,14 +55,24 @@ class LimitOutputs:
             self._limit = self._publisher(SpeedLimitMessage, topics.SPEED_LIMIT)
             self._control.append(self._limit)
         if settings.command != 'none':
-            self.command = CommandScaler(node, settings.command, settings.command_timeout_s, share)
+            self.command = CommandScaler(
+                node,
+                settings.command,
+                settings.command_timeout_s,
+                share=share,
+                may_speak=may_speak,
+            )
             self._control.append(self.command.publisher)
+        self.start_over()
+
+    def start_over(self) -> None:
+        """Forget what the subscribers have received."""
         self._delivery = FloorDelivery(
-            node,
+            self._node,
             self._control,
             self._scale,
-            controllers=settings.controllers,
-            hold_s=settings.floor_hold_s,
+            controllers=self._settings.controllers,
+            hold_s=self._settings.floor_hold_s,
         )
 
     def publish(self, limit: Limit) -> None:

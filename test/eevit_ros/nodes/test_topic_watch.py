@@ -120,7 +120,9 @@ def test_two_of_one_name_are_a_fault_of_the_rate_and_of_the_limit(
     """Where messages have no numbers nothing else shows two classifiers, or two governors."""
     monkeypatch.setattr(topic_watch, 'GHOST_S', 0.0)
     limit = SpeedLimit(LimitSettings())
-    inputs = LimitInputs(peer.node, limit, sources=[], output='/limit', on_message=lambda: None)
+    inputs = LimitInputs(
+        peer.node, limit, sources=[], output='/limit', partner='', on_message=lambda: None
+    )
     publishers = [peer.node.create_publisher(kind, topic, 1)]
 
     def found() -> bool:

@@ -1,0 +1,80 @@
+"""The other governor of a pair: who of the two speaks, told by beats on a topic of each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from rclpy.clock import Clock
+from rclpy.node import Node
+from std_msgs.msg import Bool
+
+from eevit_ros.errors import EevitError
+from eevit_ros.nodes.governor.turn import LOOK_S, Turn
+from eevit_ros.nodes.ros_topics import qos_profile, resolved
+from eevit_ros.parameters.topics import HEARTBEAT
+
+
+def partner_name(node: Node, pair: Sequence[str]) -> str:
+    """Return the full name of the other node of a pair; '' without a pair.
+
+    Raises:
+        EevitError: The node is not of the pair, or the other's name cannot be one.
+    """
+    if not pair:
+        return ''
+    own = node.get_name()
+    if own not in pair:
+        raise EevitError(f"parameter 'pair' must name this node, {own!r}. Got {list(pair)!r}")
+    (name,) = resolved(node, 'pair', [name for name in pair if name != own])
+    return name
+
+
+class Partner:
+    """Sends beats, hears the other's, and tells when the word was taken or given up.
+
+    Attributes:
+        name: Full name of the other's node.
+        turn: Decides.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        name: str,
+        turn: Turn,
+        *,
+        clock: Clock,
+        on_turn: Callable[[bool], None],
+    ) -> None:
+        """Begin to listen.
+
+        Args:
+            node: Node that publishes and subscribes; its executor calls back.
+            name: Full name of the other's node.
+            turn: What decides.
+            clock: Steady clock of the looks.
+            on_turn: Called when it was decided anew, with whether the floor must be said now.
+        """
+        self.name = name
+        self.turn = turn
+        self._on_turn = on_turn
+        qos = qos_profile(HEARTBEAT)
+        self._beats = node.create_publisher(Bool, HEARTBEAT.name, qos)
+        node.create_subscription(Bool, HEARTBEAT.name.replace('~', name), self._on_beat, qos)
+        node.create_timer(LOOK_S, self._look, clock=clock)
+
+    def values(self) -> dict[str, str]:
+        """Return the values of /diagnostics on the pair."""
+        there = 'there' if self.turn.is_other_there() else 'not there'
+        return {'speaks': str(self.turn.speaks).lower(), 'partner': f'{self.name}, {there}'}
+
+    def _on_beat(self, message: Bool) -> None:
+        self.turn.hear(message.data, time.monotonic())
+
+    def _look(self) -> None:
+        spoke = self.turn.speaks
+        say_floor = self.turn.look(time.monotonic())
+        if self.turn.speaks != spoke:
+            self._on_turn(say_floor)
+        self._beats.publish(Bool(data=self.turn.speaks))

@@ -1,0 +1,100 @@
+"""A governor and its warm standby, as real processes: one voice, whatever either of them does.
+
+What a takeover takes is in test_faults.py, who of two speaks in test_turn.py.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from geometry_msgs.msg import Twist
+from std_msgs.msg import Bool
+
+from eevit_ros.errors import EevitError
+from eevit_ros.nodes.governor.partner import partner_name
+from harness.governor_peer import (
+    FIRST,
+    FLOOR,
+    FULL,
+    PAIR,
+    PATIENT,
+    SECOND,
+    GovernorPeer,
+    governor,
+    stranger,
+)
+from harness.ros_process import SENSOR_DATA, RosPeer
+
+# A busy machine may hold a process up for long: no reason to take it for dead.
+ARGUMENTS = [*PATIENT, *PAIR, '-p', 'takeover_after_s:=5.0', '-p', 'command:=twist']
+
+
+@pytest.fixture
+def peer() -> Iterator[RosPeer]:
+    with RosPeer() as found:
+        yield found
+
+
+def test_a_standby_comes_freezes_goes_on_and_ends_and_nobody_hears_of_it(
+    peer: RosPeer, tmp_path: Path
+) -> None:
+    log = tmp_path / FIRST
+    with governor(peer, ARGUMENTS, log) as first, GovernorPeer(peer, first) as node:
+        commands = peer.node.create_publisher(Twist, '/cmd_vel_in', 10)
+        sent: list[Twist] = []
+
+        def drive() -> None:
+            node.send(1.0)
+            if len(scaled) == len(sent):  # the last one has come
+                sent.append(Twist())
+                sent[-1].linear.x = float(len(sent))
+                commands.publish(sent[-1])
+
+        with peer.listening(Twist, '/cmd_vel_out') as scaled:
+            # Alone, the first speaks after a while.
+            node.until_limit(FULL, 1.0)
+            second_log = tmp_path / SECOND
+            arguments = [*ARGUMENTS, '-r', f'__node:={SECOND}']
+            with governor(peer, arguments, second_log) as second:
+                beats = peer.listen(Bool, f'/{SECOND}/heartbeat', SENSOR_DATA)
+                node.until_report(f'standby: /{FIRST} speaks', each=1.0)
+                peer.until(commands.get_subscription_count, 'the command scaler', node=first)
+                node.limits.clear()
+                peer.until(lambda: len(scaled) >= 10, 'ten commands', each=drive, node=first)
+                second.process.send_signal(signal.SIGSTOP)
+                node.until_report(f'/{SECOND} is not there to take over', each=drive)
+                second.process.send_signal(signal.SIGCONT)
+                beats.clear()
+                peer.until(lambda: len(beats) >= 10, 'ten beats', each=drive, node=second)
+                assert not any(beat.data for beat in beats)
+                # One voice at full speed all the time: no command came twice or scaled.
+                assert {limit.speed_limit for limit in node.limits} == {FULL}
+                assert scaled == sent[: len(scaled)]
+
+                # Whoever starts something on the limit's topic is a stranger still.
+                intruder = stranger(peer, 'costmap_filter')
+                intruder.create_publisher(type(node.limits[0]), '/speed_limit', 10)
+                node.until_report('error', '/costmap_filter also publishes', each=1.0)
+                intruder.destroy_node()
+                node.until_limit(FULL, 1.0)
+
+                # As a launch ends: both are told at once. The floor is the last word.
+                for process in (first, second):
+                    process.process.send_signal(signal.SIGINT)
+                assert (first.wait(), second.wait()) == (0, 0)
+                peer.until(lambda: node.limits[-1].speed_limit == FLOOR, 'the last word')
+                assert 'Traceback' not in first.output() + second.output()
+                assert 'startup' not in second.output()
+        peer.node.destroy_publisher(commands)
+
+
+def test_a_node_that_is_not_of_its_pair_is_told(peer: RosPeer) -> None:
+    assert partner_name(peer.node, []) == ''
+    assert partner_name(peer.node, ['test_peer', 'other']) == '/other'
+    with pytest.raises(EevitError, match=r"'pair' must name this node, 'test_peer'"):
+        partner_name(peer.node, ['one', 'other'])
+    with pytest.raises(EevitError, match="'pair'"):
+        partner_name(peer.node, ['test_peer', 'no name'])
