@@ -18,6 +18,7 @@ from eevit_ros.launching.shared import (
     BOOLEANS,
     ends_with_launch,
     existing_file,
+    named_topics,
     respawn_only_crashes,
 )
 from eevit_ros.parameters.classifier import TRANSPORTS
@@ -35,6 +36,13 @@ def generate_launch_description() -> LaunchDescription:
         [
             DeclareLaunchArgument(
                 'image', default_value='image', description='Camera topic (sensor_msgs/Image).'
+            ),
+            DeclareLaunchArgument(
+                'cameras',
+                default_value='',
+                description='Several cameras in place of image: '
+                'front=/front_camera/image_raw,left=/left_camera/image_raw. Empty: as in '
+                'params_file.',
             ),
             DeclareLaunchArgument(
                 'image_transport',
@@ -94,19 +102,23 @@ def start_classifier(context: LaunchContext) -> list[Node]:
         FileNotFoundError: params_file or dds_profile is no file.
     """
     given = context.launch_configurations
+    cameras = named_topics(given['cameras'])
     types = {'model': str, 'image_transport': str, 'use_sim_time': bool}
-    explicit = {
+    explicit: dict[str, object] = {
         name: ParameterValue(LaunchConfiguration(name), value_type=kind)
         for name, kind in types.items()
         if given[name]
     }
+    if cameras:
+        explicit['cameras'] = [camera for camera, _ in cameras]
+    images = [(f'{camera}/image', topic) for camera, topic in cameras if topic]
     return [
         Node(
             package='eevit_ros',
             executable='classifier',
             namespace=given['namespace'],
             parameters=[existing_file('params_file', given), explicit],
-            remappings=[('image', given['image'])],
+            remappings=[('image', given['image']), *images],
             ros_arguments=['--log-level', given['log_level']],
             additional_env={**dds_environment(given, DDS_PROFILE), **ends_with_launch()},
             output='screen',

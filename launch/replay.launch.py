@@ -25,6 +25,7 @@ from eevit_ros.launching.replay import LaunchedReplay
 from eevit_ros.launching.shared import ends_with_launch
 from eevit_ros.nodes.bags.player import PlayerSettings
 from eevit_ros.parameters.topics import CLASSIFIER_NODE, FRAME, RECORDED, SPEED_LIMIT
+from eevit_ros.recordings.bag.topics import topics_by_camera
 from eevit_ros.replay.errors import ReplayError
 from eevit_ros.settings import specs
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
@@ -45,7 +46,8 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 'topic',
                 default_value='',
-                description="Topic of the bag's images. Empty: the only one.",
+                description="Topic of the bag's images. Empty: the only one. Several cameras: "
+                'front=/front/image_raw,left=/left/image_raw.',
             ),
             DeclareLaunchArgument(
                 'transport',
@@ -94,8 +96,13 @@ def prepare(context: LaunchContext) -> None:
     if output.exists():
         raise ReplayError(f'output: {given["output"]!r} exists already: remove it, or name another')
     check_rate(given['rate'])
+    cameras = cameras_of(given)
+    # navigation.launch.py reads it: each is played on its <camera>/image.
+    given['cameras'] = ','.join(cameras)
+    if cameras and given['player'] == 'rosbag2':
+        raise ReplayError('player: several cameras are played by player:=eevit alone')
     if given['player'] == 'auto':
-        ours = not (rosbag2.is_installed() and rosbag2.is_bag(bag))
+        ours = bool(cameras) or not (rosbag2.is_installed() and rosbag2.is_bag(bag))
         given['player'] = 'eevit' if ours else 'rosbag2'
     if given['player'] == 'eevit':
         given['transport'] = given['transport'] or 'raw'
@@ -106,6 +113,15 @@ def prepare(context: LaunchContext) -> None:
     given['use_sim_time'] = 'true'  # whatever the parameter files say
     # Nobody drives: the recorder takes the place of the controller.
     given['controller'] = OWN_RECORDER if given['player'] == 'eevit' else rosbag2.RECORDER_NODE
+
+
+def cameras_of(given: dict[str, str]) -> list[str]:
+    """Return the names of several cameras; none for the only one.
+
+    Raises:
+        RecordingError: The topics make no sense.
+    """
+    return [camera for camera in topics_by_camera([given['topic']]) if camera]
 
 
 def check_rate(text: str) -> None:
@@ -143,7 +159,9 @@ def prepare_rosbag2(bag: Path, given: dict[str, str]) -> None:
 def start(context: LaunchContext, replay: LaunchedReplay) -> list[LaunchDescriptionEntity]:
     """Start recorder and player."""
     given = context.launch_configurations
-    frames = full_name(FRAME.relative_name, given)
+    frames = [
+        full_name(FRAME.of(camera).relative_name, given) for camera in cameras_of(given) or ['']
+    ]
     environment = dds_environment(given, default_profile(SHARE))  # of the sender
     if given['player'] == 'eevit':
         player, recorder = own_player(given, frames, environment), own_recorder(given)
@@ -153,10 +171,10 @@ def start(context: LaunchContext, replay: LaunchedReplay) -> list[LaunchDescript
     suffix = '' if given['transport'] == 'raw' else f'/{given["transport"]}'
     images = f'{images.removesuffix(suffix)}{suffix}'
     player, recorder = rosbag2_player(given, images, environment), rosbag2_recorder(given)
-    replay.watch(player=player, recorder=recorder, summary=partial(summary, dict(given), frames))
+    replay.watch(player=player, recorder=recorder, summary=partial(summary, dict(given), frames[0]))
     # Started paused: rosbag2's recorder, too, subscribes only once it has received the time.
     resume = ExecuteProcess(name='rosbag2_resume', cmd=rosbag2.RESUME, output='log')
-    needed = [(CLASSIFIER_NODE, images), (rosbag2.RECORDER_NODE, frames)]
+    needed = [(CLASSIFIER_NODE, images), (rosbag2.RECORDER_NODE, frames[0])]
     return [recorder, player, replay.when_subscribed(needed, resume)]
 
 
@@ -189,13 +207,13 @@ def rosbag2_recorder(given: dict[str, str]) -> ExecuteProcess:
     return ExecuteProcess(name='rosbag2_recorder', cmd=command, output='screen')
 
 
-def own_player(given: dict[str, str], frames: str, environment: dict[str, str]) -> Node:
+def own_player(given: dict[str, str], frames: list[str], environment: dict[str, str]) -> Node:
     """Return the node that plays, once the recorder has subscribed to the answers."""
     texts = {name: ParameterValue(given[name], value_type=str) for name in ('bag', 'topic')}
     own = {
         'transport': given['transport'],
         'rate': float(given['rate']),
-        'wait_for': [frames, full_name(given['speed_limit'], given)],
+        'wait_for': [*frames, full_name(given['speed_limit'], given)],
         'wait_for_nodes': [CLASSIFIER_NODE, OWN_RECORDER],
         'use_sim_time': False,
     }
@@ -214,11 +232,13 @@ def own_player(given: dict[str, str], frames: str, environment: dict[str, str]) 
 def own_recorder(given: dict[str, str]) -> Node:
     """Return the node that records."""
     output = Path(given['output']).expanduser()
+    names = cameras_of(given)
+    cameras = {'cameras': names} if names else {}
     return Node(
         package='eevit_ros',
         executable='bag_recorder',
         namespace=given['namespace'],
-        parameters=[{'output': ParameterValue(str(output), value_type=str)}],
+        parameters=[{'output': ParameterValue(str(output), value_type=str), **cameras}],
         remappings=[('speed_limit', given['speed_limit'])],
         ros_arguments=['--log-level', given['log_level']],
         additional_env=ends_with_launch(),

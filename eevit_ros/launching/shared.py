@@ -34,6 +34,12 @@ def existing_file(argument: str, given: Mapping[str, str]) -> str:
     return str(path)
 
 
+def named_topics(text: str) -> list[tuple[str, str]]:
+    """Return name and topic of each camera in 'front=/front/image_raw,left'; '' for no topic."""
+    parts = (part.strip().partition('=') for part in text.strip(' []').split(','))
+    return [(name.strip(), topic.strip()) for name, _, topic in parts if name or topic]
+
+
 def ends_with_launch() -> dict[str, str]:
     """Return the environment of a node that ends when this launch is gone, however it ended."""
     return {LAUNCH_PID: str(os.getpid())}

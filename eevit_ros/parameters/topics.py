@@ -6,6 +6,7 @@ docs/topics.md all read them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 CLASSIFIER_NODE, GOVERNOR_NODE = 'classifier', 'speed_governor'
@@ -221,3 +222,13 @@ RECORDED = (
     DIAGNOSTICS,  # of both
 )
 """What the recorders take, each topic once."""
+
+
+def recorded(cameras: Sequence[str]) -> tuple[Topic, ...]:
+    """Return what the recorders take of a classifier with several cameras, and of its governor."""
+    if not cameras:
+        return RECORDED
+    own = tuple(topic.of(camera) for camera in cameras for topic in RECORDED if topic in OF_CAMERA)
+    return own + tuple(
+        topic for topic in RECORDED if topic is ADAPTIVE_RATE or topic not in OF_CAMERA
+    )

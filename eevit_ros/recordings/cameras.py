@@ -5,10 +5,25 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 
+from eevit_ros.images.settings import ImageSettings
 from eevit_ros.recordings.errors import RecordingError
+from eevit_ros.recordings.open import open_source
 from eevit_ros.recordings.source import Source, SourceFrame
 from eevit_ros.recordings.truth import Truth
+
+
+def open_topics(path: Path, topics: Mapping[str, str], images: ImageSettings | None) -> Source:
+    """Open the images of several cameras, or with '' or no topic those of the only one.
+
+    Raises:
+        RecordingError: As `open_source`.
+    """
+    if not any(topics):
+        return open_source(path, topics.get(''), images)
+    sources = {camera: open_source(path, topic, images) for camera, topic in topics.items()}
+    return CamerasSource(sources, dict.fromkeys(topics, Truth('')))
 
 
 class CamerasSource:

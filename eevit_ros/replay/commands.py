@@ -10,6 +10,7 @@ from typing import Any
 from eevit_ros.parameters.cameras import camera_settings
 from eevit_ros.parameters.classifier import Settings
 from eevit_ros.parameters.topics import IMAGE
+from eevit_ros.recordings.bag.topics import topics_by_camera
 from eevit_ros.replay.errors import ReplayError
 from eevit_ros.replay.exit_codes import LEFT_OUT, NOT_MET, OK
 from eevit_ros.replay.options import CameraOptions, ReplayOptions
@@ -98,7 +99,7 @@ def _options(
     if options.workers < 1:
         raise ReplayError(f'--workers must be 1 or more. Got {options.workers}')
     open_latency(options.latency)  # refuses a wrong value once, not for every recording
-    topics = _topics(options.topic)
+    topics = topics_by_camera(options.topic)
     named = [camera for camera in topics if camera]
     settings, given = classifier_settings(params, assignments, named)
     cameras = _cameras(settings, given, topics, options.truth)
@@ -144,21 +145,6 @@ def _cameras(
         )
         for name, of_camera in camera_settings(given).items()
     }
-
-
-def _topics(given: Sequence[str]) -> dict[str, str]:
-    """Return the topics by camera; that of the only one by ''."""
-    found: dict[str, str] = {}
-    for text in given:
-        camera, named, topic = text.rpartition('=')
-        if camera in found or (named and not camera) or not topic:
-            raise ReplayError(
-                f'--topic {text}: give one TOPIC, or of several cameras each CAMERA=TOPIC once'
-            )
-        found[camera] = topic
-    if '' in found and len(found) > 1:
-        raise ReplayError(f'--topic {found[""]} does not say of which camera: give CAMERA=TOPIC')
-    return found
 
 
 def _one(option: str, given: Sequence[str]) -> str | None:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 from rclpy.executors import SingleThreadedExecutor
@@ -38,7 +39,9 @@ from eevit_ros.nodes.bags.recorded_time import RecordedTime
 from eevit_ros.nodes.dds_profile import take_profile
 from eevit_ros.nodes.declare import read_settings
 from eevit_ros.nodes.process import EXIT_NOT_CONFIGURED
-from eevit_ros.parameters.topics import FRAME
+from eevit_ros.parameters.classifier import SPECS
+from eevit_ros.parameters.topics import FRAME, IMAGE
+from eevit_ros.recordings.bag.topics import topics_by_camera
 from eevit_ros.recordings.source import Source, SourceFrame
 from eevit_ros.recordings.stamps import stamp_text
 from eevit_ros.settings import parameter
@@ -73,7 +76,9 @@ class PlayerSettings:
         '', 'Path of a bag, a video or a folder of pictures; ~ is the home folder.'
     )
     topic: str = parameter(
-        '', "Topic of a bag's images, as recorded, or its base name. Empty: the only one."
+        '',
+        "Topic of a bag's images, as recorded, or its base name. Empty: the only one. Several "
+        'cameras: front=/front/image_raw,left=/left/image_raw, each played on its <camera>/image.',
     )
     transport: str = parameter(
         'raw',
@@ -116,28 +121,36 @@ class BagPlayer(Node):
         super().__init__('bag_player')
         settings = read_settings(self, PlayerSettings)
         self.bag = Path(settings.bag).expanduser()
-        self.topic = settings.topic or None
+        self.topics = topics_by_camera([settings.topic])
         self._rate, self._wait_for = settings.rate, settings.wait_for
         self._nodes = frozenset(settings.wait_for_nodes)
-        self._played: Counter[int] = Counter()  # images by stamp, nanoseconds
         self._compressed = settings.transport == 'compressed'
         # Created before the images' publisher, so that a subscriber discovers the clock first.
         self._clock_publisher = self.create_publisher(Clock, '/clock', 10)
-        topic = self.resolve_topic_name('image')
+        SPECS['cameras'].setting('cameras', [camera for camera in self.topics if camera])
+        cameras = list(self.topics) or ['']
+        self._images = {camera: self._image_publisher(camera) for camera in cameras}
+        self._answers = {
+            camera: Answers(self, FRAME.of(camera).relative_name) for camera in cameras
+        }
+        # Images of each camera by stamp, nanoseconds.
+        self._played = {camera: Counter[int]() for camera in cameras}
+
+    def _image_publisher(self, camera: str) -> Any:
+        image = IMAGE.of(camera).name
+        topic = self.resolve_topic_name(image)
         # The full name that `ros2 topic list` shows will do, too.
         names_compressed = topic.endswith('/compressed')
         if self._compressed:
             name = topic if names_compressed else f'{topic}/compressed'
-            self._images = self.create_publisher(CompressedImage, name, QOS)
-        elif names_compressed:
+            return self.create_publisher(CompressedImage, name, QOS)
+        if names_compressed:
             raise EevitError(
-                f"'image' is {topic}, the name of compressed images, and transport is raw: set "
-                f"transport to 'compressed', or remap 'image' to "
+                f"'{image}' is {topic}, the name of compressed images, and transport is raw: set "
+                f"transport to 'compressed', or remap '{image}' to "
                 f'{topic.removesuffix("/compressed")}'
             )
-        else:
-            self._images = self.create_publisher(Image, topic, QOS)
-        self._answers = Answers(self, FRAME.relative_name)
+        return self.create_publisher(Image, topic, QOS)
 
     def play(self, source: Source, stop: threading.Event) -> None:
         """Play a recording from start to end, once the images have a subscriber.
@@ -153,7 +166,8 @@ class BagPlayer(Node):
         total = '' if source.frames is None else f' of {source.frames}'
         with RecordedTime(first.received_ns, self._rate, self._publish_clock) as clock:
             self._wait_for_subscribers(stop)
-            log.info(f'playing {self.bag} {source.topic} on {self._images.topic_name}')
+            topics = ', '.join(publisher.topic_name for publisher in self._images.values())
+            log.info(f'playing {self.bag} {source.topic} on {topics}')
             clock.start()
             published = self._publish(itertools.chain([first], frames), clock, stop, total)
             for problem in source.problems:
@@ -161,9 +175,12 @@ class BagPlayer(Node):
             if not published:
                 raise EevitError(f'no image in {self.bag} can be played')
             self._linger(stop)
-            outcome, warning = self._answers.outcome(self._played)
-            log.info(f'played {published}{total} images' + (outcome and f'; {outcome}'))
-            if warning:
+            outcomes = [
+                answers.outcome(self._played[camera]) for camera, answers in self._answers.items()
+            ]
+            told = [outcome for outcome, _ in outcomes if outcome]
+            log.info('; '.join([f'played {published}{total} images', *told]))
+            for warning in filter(None, (warning for _, warning in outcomes)):
                 log.warning(warning)
 
     def _publish(
@@ -190,8 +207,8 @@ class BagPlayer(Node):
             if not clock.wait_until(frame.received_ns, stop, frame.clock_set_ns):
                 raise EevitError(f'stopped before the end, after {published}{total} images')
             if message is not None:
-                self._played[frame.stamp_ns] += 1
-                self._images.publish(message)
+                self._played[frame.camera][frame.stamp_ns] += 1
+                self._images[frame.camera].publish(message)
                 published += 1
         return published
 
@@ -199,7 +216,10 @@ class BagPlayer(Node):
         """Let the time go on for the last answers; longer where they still come."""
         stop.wait(LINGERING_S)
         until_s = time.monotonic() + LINGERING_S
-        while self._answers.stamps and self._played - self._answers.stamps:
+        while any(
+            answers.stamps and self._played[camera] - answers.stamps
+            for camera, answers in self._answers.items()
+        ):
             if time.monotonic() > until_s or stop.wait(POLL_S):
                 return
 
@@ -222,9 +242,11 @@ class BagPlayer(Node):
 
     def _topic_without_subscriber(self) -> str:
         """Return the first topic that still needs a subscriber, '' if none does."""
-        if not self._images.get_subscription_count():
-            return self._images.topic_name
-        for topic in (self._images.topic_name, *self._wait_for):
+        for publisher in self._images.values():
+            if not publisher.get_subscription_count():
+                return str(publisher.topic_name)
+        images = (str(publisher.topic_name) for publisher in self._images.values())
+        for topic in (*images, *self._wait_for):
             found = {one.node_name for one in self.get_subscriptions_info_by_topic(topic)}
             if not (found & self._nodes if self._nodes else found - {self.get_name()}):
                 return topic
@@ -272,7 +294,7 @@ def main(args: list[str] | None = None) -> int:
 def _run(stop: threading.Event) -> int:
     log = get_logger('bag_player')
     try:
-        from eevit_ros.recordings.open import open_source
+        from eevit_ros.recordings.cameras import open_topics
     except ImportError as err:
         log.fatal(
             f'{err}: playing needs more or newer packages; install them: pip install '
@@ -291,7 +313,7 @@ def _run(stop: threading.Event) -> int:
     try:
         # The range is for the nodes: here nothing may be refused or warned of for the lack of one.
         images = ImageSettings(image_range=AUTO)
-        node.play(open_source(node.bag, node.topic, images), stop)
+        node.play(open_topics(node.bag, node.topics, images), stop)
     except EevitError as err:
         log.fatal(str(err))
         return EXIT_FAILED

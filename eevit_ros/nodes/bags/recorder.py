@@ -27,7 +27,7 @@ from eevit_ros.nodes import process as node_process
 from eevit_ros.nodes.declare import read_settings
 from eevit_ros.nodes.process import EXIT_NOT_CONFIGURED, SPIN_S
 from eevit_ros.nodes.ros_topics import message_class, resolved
-from eevit_ros.parameters.topics import RECORDED
+from eevit_ros.parameters.topics import RECORDED, recorded
 from eevit_ros.settings import parameter
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ EXIT_FAILED = 1
 POLL_S = 0.1
 DRAIN_S = 0.3  # at the end, for messages still on their way
 DEPTH = 1000
+DEFAULT = [topic.relative_name for topic in RECORDED]
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,11 @@ class RecorderSettings:
     """The parameters of the node; checks itself."""
 
     output: str = parameter('', 'Folder of the bag; it must not exist yet. ~ is the home folder.')
-    topics: tuple[str, ...] = parameter(
-        [topic.relative_name for topic in RECORDED], 'Topics to record.'
+    topics: tuple[str, ...] = parameter(DEFAULT, 'Topics to record.')
+    cameras: tuple[str, ...] = parameter(
+        [],
+        "The classifier's `cameras`: of each its topics are recorded, in place of those of one "
+        'camera among the default of `topics`.',
     )
 
     def __post_init__(self) -> None:
@@ -77,7 +81,10 @@ class BagRecorder(Node):
         super().__init__('bag_recorder')
         settings = read_settings(self, RecorderSettings)
         self.output = Path(settings.output).expanduser()
-        self._topics = resolved(self, 'topics', settings.topics)
+        names = settings.topics
+        if names == tuple(DEFAULT) and settings.cameras:
+            names = tuple(topic.relative_name for topic in recorded(settings.cameras))
+        self._topics = resolved(self, 'topics', names)
         self._unsubscribed = set(self._topics)
         self.failures: list[str] = []
 

@@ -68,6 +68,28 @@ def choose_topic(path: Path, wanted: str | None, topics: Mapping[Topic, int]) ->
     return wanted
 
 
+def topics_by_camera(given: Iterable[str]) -> dict[str, str]:
+    """Return the topics of 'CAMERA=TOPIC' by camera, or that of 'TOPIC' by ''.
+
+    Args:
+        given: Each holds one, or several between commas.
+
+    Raises:
+        RecordingError: They do not fit together.
+    """
+    found: dict[str, str] = {}
+    for text in (part.strip() for several in given for part in several.split(',') if part):
+        camera, named, topic = text.rpartition('=')
+        if camera in found or (named and not camera) or not topic:
+            raise RecordingError(
+                f'topic {text!r}: give one TOPIC, or of several cameras each CAMERA=TOPIC once'
+            )
+        found[camera] = topic
+    if '' in found and len(found) > 1:
+        raise RecordingError(f'topic {found[""]} does not say of which camera: give CAMERA=TOPIC')
+    return found
+
+
 def image_topic(wanted: str, images: Mapping[Topic, int]) -> str:
     """Return the topic with messages that a name stands for, '' for none.
 

@@ -98,6 +98,27 @@ def test_plays_images_with_their_stamps_and_the_recorded_time(peer, player, tmp_
     assert 'played 10 of 10 images' in node.output()
 
 
+def test_plays_several_cameras_each_on_its_own_topic_in_the_order_of_time(peer, player, tmp_path):
+    entries = [*images(6, topic='/front'), *images(6, topic='/cameras/rear')]
+    entries.sort(key=lambda entry: entry[2])
+    bag = write_bag(tmp_path / 'bag', entries)
+    with (
+        peer.listening(Image, '/front/image') as front,
+        peer.listening(Image, '/rear_camera') as rear,
+    ):
+        node = player(
+            f'bag:={bag}',
+            FAST,
+            'topic:="front=/front,rear=/cameras/rear"',
+            remap=['rear/image:=/rear_camera'],
+        )
+        assert until_ended(peer, node) == 0, node.output()
+        peer.until(lambda: len(front) == len(rear) == 6, 'the last images')
+    for received in (front, rear):
+        assert [nanoseconds(m.header.stamp) for m in received] == [stamp_of(i) for i in range(6)]
+    assert 'played 12 of 12 images' in node.output()
+
+
 def test_plays_files_as_they_are_where_the_topic_was_remapped_to(peer, player, tmp_path):
     kinds = ['JPEG', 'PNG', 'JPEG']
     bag = record_files(tmp_path / 'bag', kinds)
