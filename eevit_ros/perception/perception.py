@@ -192,7 +192,8 @@ class Perception:
             rate = self._law.fault(now_s)
         else:
             age_s = None if age_ms is None else age_ms * 1e-3
-            rate = self._law.update(RateInput(result.depth, result.confidence, age_s), now_s)
+            answer = RateInput(result.depth, result.confidence, age_s, observation.contrast)
+            rate = self._law.update(answer, now_s)
             one = observation.region or result
             if self.shift.answer(one.exit_index, one.confidence, now_s):
                 rate = self._law.fault(now_s)

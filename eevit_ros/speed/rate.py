@@ -3,8 +3,8 @@
 1 is the nominal rate; the floor means perception is at its hardest or absent; it is never 0.
 
 Each answer has a target: the lowest of the chosen mappings (`_MAPPINGS`), each of which falls or
-stays when the answer is deeper, less sure or older or when the frame interval is longer. Frame
-interval: from the last answer or fault to this one.
+stays when the answer is deeper, less sure or older, when the frame has less contrast or when the
+frame interval is longer. Frame interval: from the last answer or fault to this one.
 
 Between two answers the rate r follows the latest target T and the ceiling U, the lowest target of
 the last `easy_frames` answers (so U <= T):
@@ -38,23 +38,26 @@ from eevit_ros.settings import check, parameter
 LOWEST_FLOOR = 0.01  # as float32 or in percent still clearly not 0, which Nav2 takes for 'no limit'
 SHARE = (0.0, 1.0)
 PHYSICAL_RANGE = (0.001, 1000.0)  # seconds, metres, metres per second and per second squared
-MAPPINGS = ('depth', 'confidence', 'latency', 'stopping_distance')
+MAPPINGS = ('depth', 'confidence', 'contrast', 'latency', 'stopping_distance')
+MOST_CONTRAST = 127.5  # half of the frame black, half white
 NEED_AGE = ('latency', 'stopping_distance')
 
 
 @dataclass(frozen=True)
 class RateInput:
-    """What the rate depends on: the network's answer to one frame.
+    """What the rate depends on: the network's answer to one frame, and the frame itself.
 
     Attributes:
         depth: Share of the layers that ran, 0..1.
         confidence: Probability of the answer, 0..1.
         age_s: Seconds from the image's stamp to the answer; None if the clocks disagree.
+        contrast: Standard deviation of the frame's brightness, 0..127.5; None if not measured.
     """
 
     depth: float
     confidence: float
     age_s: float | None = None
+    contrast: float | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,14 @@ class RateSettings:
     )
     easy_confidence: float = parameter(
         0.9, 'confidence: rate 1 from here up, floor at min_confidence.', *SHARE, live=True
+    )
+    easy_contrast: float = parameter(
+        20.0,
+        'contrast: rate 1 from this contrast of the frame up (`contrast` in /diagnostics), floor '
+        'at 0.',
+        0.1,
+        MOST_CONTRAST,
+        live=True,
     )
     reference_cycle_s: float = parameter(
         0.2,
@@ -153,8 +164,8 @@ class RateLaw:
         """Return the rate to which answers like this one, `interval_s` apart, lead.
 
         Returns:
-            Within [floor, 1]; the floor if a value is no number or out of range. If age or interval
-            is unknown (None, infinite), the mappings that need it give the floor.
+            Within [floor, 1]; the floor if a value is no number or out of range. If age, interval
+            or contrast is unknown (None, infinite), the mappings that need it give the floor.
         """
         settings = self._settings
         if _is_fault(settings, answer):
@@ -220,7 +231,8 @@ def without_age(settings: RateSettings) -> str:
 def _is_fault(settings: RateSettings, answer: RateInput) -> bool:
     shares = 0 <= answer.depth <= 1 and 0 <= answer.confidence <= 1  # neither is true of NaN
     age = answer.age_s is None or 0 <= answer.age_s < math.inf
-    return not (shares and age) or answer.confidence < settings.min_confidence
+    contrast = answer.contrast is None or 0 <= answer.contrast < math.inf
+    return not (shares and age and contrast) or answer.confidence < settings.min_confidence
 
 
 def _cycle_s(answer: RateInput, interval_s: float) -> float:
@@ -237,6 +249,10 @@ def _by_depth(settings: RateSettings, answer: RateInput, cycle_s: float) -> floa
 def _by_confidence(settings: RateSettings, answer: RateInput, cycle_s: float) -> float:
     easy = settings.easy_confidence
     return _ramp(settings.floor, answer.confidence, settings.min_confidence, easy)
+
+
+def _by_contrast(settings: RateSettings, answer: RateInput, cycle_s: float) -> float:
+    return _ramp(settings.floor, answer.contrast or 0.0, 0.0, settings.easy_contrast)
 
 
 def _by_latency(settings: RateSettings, answer: RateInput, cycle_s: float) -> float:
@@ -261,6 +277,7 @@ def _ramp(floor: float, value: float, hard: float, easy: float) -> float:
 _MAPPINGS: dict[str, Callable[[RateSettings, RateInput, float], float]] = {
     'depth': _by_depth,
     'confidence': _by_confidence,
+    'contrast': _by_contrast,
     'latency': _by_latency,
     'stopping_distance': _by_stopping_distance,
 }

@@ -20,6 +20,7 @@ rate_settings = st.builds(
     floor=st.floats(0.01, 1),
     mappings=st.lists(st.sampled_from(MAPPINGS), min_size=1, max_size=5).map(tuple),
     easy_depth=st.floats(0, 1),
+    easy_contrast=st.floats(0.1, 127.5),
     reference_cycle_s=physical,
     max_speed_mps=physical,
     deceleration_mps2=physical,
@@ -31,5 +32,7 @@ rate_settings = st.builds(
 )
 
 ages = st.one_of(st.just(0.0), st.floats(0, 1), st.floats(0, 20), st.none())
+
+contrasts = st.one_of(st.none(), st.floats(0, 127.5))
 
 anything = st.floats(allow_nan=True, allow_infinity=True)

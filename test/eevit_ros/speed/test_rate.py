@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from eevit_ros.errors import EevitError
 from eevit_ros.speed.rate import MAPPINGS, RateInput, RateLaw, RateSettings
-from test.eevit_ros.speed.rate_strategies import THOROUGH, ages, anything, rate_settings
+from test.eevit_ros.speed.rate_strategies import THOROUGH, ages, anything, contrasts, rate_settings
 
 LAYERS = 12
 ROUNDING = 1e-12  # two histories are compared: each may be off by its own roundings
@@ -30,8 +30,11 @@ class Event:
     confidence: float
     age_s: float | None = 0.05
     fault: bool = False
+    contrast: float | None = 60.0
 
-    def harder(self, layers: int, share: float, older_s: float | None, fault: bool) -> Event:
+    def harder(
+        self, layers: int, share: float, older_s: float | None, fault: bool, left: float
+    ) -> Event:
         """Return an event at the same time, nowhere easier; an unknown age is the oldest."""
         unknown = self.age_s is None or older_s is None
         return Event(
@@ -40,6 +43,7 @@ class Event:
             self.confidence * share,
             None if unknown else self.age_s + older_s,
             self.fault or fault,
+            None if self.contrast is None else self.contrast * left,
         )
 
 
@@ -51,6 +55,7 @@ events = st.builds(
     confidence=st.floats(0, 1),
     age_s=ages,
     fault=faults,
+    contrast=contrasts,
 )
 pairs = st.lists(
     st.builds(
@@ -60,6 +65,7 @@ pairs = st.lists(
         st.one_of(st.just(1.0), st.floats(0, 1)),
         st.one_of(st.just(0.0), ages),
         faults,
+        st.one_of(st.just(1.0), st.floats(0, 1)),
     ),
     min_size=1,
     max_size=40,
@@ -70,7 +76,8 @@ def feed(law: RateLaw, event: Event, now_s: float) -> float:
     """Give one event to the law and return the rate it answers."""
     if event.fault:
         return law.fault(now_s)
-    return law.update(RateInput(event.layer / LAYERS, event.confidence, event.age_s), now_s)
+    depth = event.layer / LAYERS
+    return law.update(RateInput(depth, event.confidence, event.age_s, event.contrast), now_s)
 
 
 def trace(

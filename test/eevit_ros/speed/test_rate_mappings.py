@@ -12,12 +12,18 @@ from hypothesis import strategies as st
 
 from eevit_ros.errors import EevitError
 from eevit_ros.speed.rate import MAPPINGS, RateInput, RateLaw, RateSettings
-from test.eevit_ros.speed.rate_strategies import THOROUGH, ages, anything, rate_settings
+from test.eevit_ros.speed.rate_strategies import (
+    THOROUGH,
+    ages,
+    anything,
+    contrasts,
+    rate_settings,
+)
 
 ROUNDING = 1e-12
 shares = st.floats(0, 1)
 intervals = st.one_of(st.sampled_from([0.0, 1 / 30, math.inf]), st.floats(0, 2), st.floats(0, 1e9))
-answers = st.builds(RateInput, shares, shares, ages)
+answers = st.builds(RateInput, shares, shares, ages, contrasts)
 
 
 def target(config: RateSettings, answer: RateInput, interval_s: float) -> float:
@@ -35,7 +41,13 @@ def sure(config: RateSettings, age_s: float | None) -> RateInput:
 @THOROUGH
 @given(
     rate_settings,
-    st.builds(RateInput, anything, anything, st.one_of(st.none(), anything)),
+    st.builds(
+        RateInput,
+        anything,
+        anything,
+        st.one_of(st.none(), anything),
+        st.one_of(st.none(), anything),
+    ),
     anything,
 )
 def test_a_target_is_within_floor_and_one_whatever_comes(
@@ -66,6 +78,10 @@ def test_a_target_falls_or_stays_with_each_hardship(
     if answer.age_s is not None:
         older = replace(answer, age_s=answer.age_s + older_s)
         assert target(config, older, interval_s) <= easy
+    assert target(config, replace(answer, contrast=None), interval_s) <= easy
+    if answer.contrast is not None:
+        paler = replace(answer, contrast=answer.contrast * surer)
+        assert target(config, paler, interval_s) <= easy
 
 
 @THOROUGH
@@ -81,25 +97,32 @@ def test_of_several_mappings_the_lowest_counts(
 
 @pytest.mark.parametrize('mapping', MAPPINGS)
 @pytest.mark.parametrize('bad', [math.nan, math.inf, -math.inf, -0.001])
-@pytest.mark.parametrize('field', ['depth', 'confidence', 'age_s'])
+@pytest.mark.parametrize('field', ['depth', 'confidence', 'age_s', 'contrast'])
 def test_an_answer_that_is_no_number_gives_the_floor(mapping: str, field: str, bad: float) -> None:
     config = RateSettings(mappings=(mapping,))
-    good = RateInput(0.1, 0.99, 0.02)
+    good = RateInput(0.1, 0.99, 0.02, 60.0)
     assert target(config, good, 0.05) == 1
     assert target(config, replace(good, **{field: bad}), 0.05) == config.floor
 
 
 @pytest.mark.parametrize('interval_s', [math.nan, math.inf, -0.001, -math.inf])
 def test_an_interval_that_is_none_gives_the_floor_where_it_counts(interval_s: float) -> None:
-    config, good = RateSettings(), RateInput(0.1, 0.99, 0.02)
-    rates = {name: target(replace(config, mappings=(name,)), good, interval_s) for name in MAPPINGS}
-    assert rates == {'depth': 1, 'confidence': 1, 'latency': 0.2, 'stopping_distance': 0.2}
+    config, good = RateSettings(), RateInput(0.1, 0.99, 0.02, 60.0)
+    floors = {
+        name for name in MAPPINGS
+        if target(replace(config, mappings=(name,)), good, interval_s) == config.floor
+    }  # fmt: skip
+    assert floors == {'latency', 'stopping_distance'}
 
 
-def test_an_unknown_age_gives_the_floor_where_it_counts() -> None:
-    config, good = RateSettings(), RateInput(0.1, 0.99, None)
+@pytest.mark.parametrize(
+    ('unknown', 'where'),
+    [('age_s', {'latency', 'stopping_distance'}), ('contrast', {'contrast'})],
+)
+def test_what_is_unknown_gives_the_floor_where_it_counts(unknown: str, where: set[str]) -> None:
+    config, good = RateSettings(), replace(RateInput(0.1, 0.99, 0.02, 60.0), **{unknown: None})
     rates = {name: target(replace(config, mappings=(name,)), good, 0.05) for name in MAPPINGS}
-    assert rates == {'depth': 1, 'confidence': 1, 'latency': 0.2, 'stopping_distance': 0.2}
+    assert rates == {name: config.floor if name in where else 1 for name in MAPPINGS}
 
 
 @THOROUGH
@@ -140,6 +163,18 @@ def test_confidence_is_one_from_easy_confidence_and_linear_down_to_the_floor(
     config = RateSettings(mappings=('confidence',))
     for depth in (0.1, 1.0):
         assert target(config, RateInput(depth, confidence), 0.1) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ('contrast', 'expected'), [(60.0, 1.0), (20.0, 1.0), (10.0, 0.6), (2.0, 0.28), (0.0, 0.2)]
+)
+def test_contrast_is_one_from_easy_contrast_and_linear_down_to_the_floor(
+    contrast: float, expected: float
+) -> None:
+    config = RateSettings(mappings=('contrast',))
+    for depth in (0.1, 1.0):
+        answer = RateInput(depth, 0.9, contrast=contrast)
+        assert target(config, answer, 0.1) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize('easy', [0.3, 0.2])
