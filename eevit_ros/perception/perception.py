@@ -16,7 +16,7 @@ from eevit_ros.perception.camera_health import contrast
 from eevit_ros.perception.shift import ShiftMonitor, ShiftSettings
 from eevit_ros.perception.stamps import MISMATCH, USELESS, frame_age_ms
 from eevit_ros.settings import group, parameter
-from eevit_ros.speed.rate import RateInput, RateLaw, RateSettings
+from eevit_ros.speed.rate import MOST_CONTRAST, RateInput, RateLaw, RateSettings
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ class Perception:
         return self._law.at(now_s)
 
     def _ease(self, result: ExitResult) -> tuple[float, float, float]:
-        answer = RateInput(result.depth, result.confidence, 0.0)
+        answer = RateInput(result.depth, result.confidence, 0.0, MOST_CONTRAST)
         return self._law.target(answer, 0.0), -result.depth, result.confidence
 
     def _watch_shift(self) -> None:

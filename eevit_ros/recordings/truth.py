@@ -29,6 +29,10 @@ class Truth:
         """Return the label of a frame; '' where there is none."""
         return frame.truth
 
+    def place(self, frame: SourceFrame) -> str:
+        """Return the name of the place where a frame was taken; '' where that is not known."""
+        return ''
+
     def problems(self) -> list[str]:
         """Return what did not match, after the labels of all frames were asked for."""
         return []
@@ -58,13 +62,13 @@ class ListedTruth(Truth):
             last = self._spans[-1] if self._spans else None
             if last is None or label.first > last.last:
                 self._spans.append(_Span(label, label.last))
-            elif label.name == last.label.name:
+            elif (label.name, label.place) == (last.label.name, last.label.place):
                 last.last = max(last.last, label.last)
                 last.labels += 1
             else:
                 raise RecordingError(
-                    f'{text}{label.place}: {label.name!r} for {self._shown(label)} contradicts '
-                    f'{last.label.name!r} for {self._shown(last.label)}{last.label.place}: '
+                    f'{text}{label.line}: {label.name!r} for {self._shown(label)} contradicts '
+                    f'{last.label.name!r} for {self._shown(last.label)}{last.label.line}: '
                     f'correct one of them'
                 )
         self._firsts = [span.label.first for span in self._spans]
@@ -75,11 +79,16 @@ class ListedTruth(Truth):
         key = self._key(frame)
         low, high = self._seen or (key, key)
         self._seen = min(low, key), max(high, key)
-        place = bisect_right(self._firsts, key) - 1
-        if place < 0 or key > self._spans[place].last:
+        span = self._span(key)
+        if span is None:
             return ''
-        self._spans[place].used = True
-        return self._spans[place].label.name
+        span.used = True
+        return span.label.name
+
+    def place(self, frame: SourceFrame) -> str:
+        """Return the name of the place where a frame was taken; '' where that is not known."""
+        span = self._span(self._key(frame))
+        return '' if span is None else span.label.place
 
     def problems(self) -> list[str]:
         """Return what did not match, after the labels of all frames were asked for."""
@@ -91,12 +100,16 @@ class ListedTruth(Truth):
         first = unused[0].label
         text = (
             f'{count} of {total} labels of {self.text} match no frame, the first'
-            f'{first.place}: {first.name!r} for {self._shown(first)}'
+            f'{first.line}: {first.name!r} for {self._shown(first)}'
         )
         if self._seen:
             low, high = (self._value(key) for key in self._seen)
             text += f'; the frames run from {self._by} {low} to {high}'
         return [text]
+
+    def _span(self, key: int) -> _Span | None:
+        number = bisect_right(self._firsts, key) - 1
+        return None if number < 0 or key > self._spans[number].last else self._spans[number]
 
     def _shown(self, label: Label) -> str:
         first, last = self._value(label.first), self._value(label.last)

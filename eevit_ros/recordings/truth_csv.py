@@ -6,6 +6,8 @@ With a header row, in UTF-8: column `label` and one of these; other columns are 
     frame         index of the frame, from 0
     start, end    interval of stamps, both ends included
     first, last   interval of indices, both ends included
+
+A column `place` may name where the frames are, for the risk by place.
 """
 
 from __future__ import annotations
@@ -35,13 +37,15 @@ class Label:
         first: Stamp in nanoseconds, or index.
         last: Stamp or index of the last frame; equals `first` for a single frame.
         name: Name of the class.
-        place: Line of the file for messages: ', line 3', or ''.
+        line: Line of the file for messages: ', line 3', or ''.
+        place: Name of the place, or ''.
     """
 
     first: int
     last: int
     name: str
-    place: str
+    line: str
+    place: str = ''
 
 
 def read_labels(path: Path) -> tuple[str, list[Label]]:
@@ -102,7 +106,8 @@ def _labels(
                 f'{where}: {columns[0]} {row[columns[0]]} comes after {columns[1]} '
                 f'{row[columns[1]]}'
             )
-        yield Label(first, last, name, f', line {rows.line_num}')
+        place = (row.get('place') or '').strip()
+        yield Label(first, last, name, f', line {rows.line_num}', place)
 
 
 def _parse_index(text: str) -> int:

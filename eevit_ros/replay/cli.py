@@ -76,6 +76,13 @@ def _parser() -> argparse.ArgumentParser:
         action='store_true',
         help="write an mcap bag of each recording with the node's topics, and a Foxglove layout",
     )
+    run.add_argument(
+        '--recorded-speed',
+        type=float,
+        metavar='M/S',
+        help='constant speed at which the recordings were driven: also tell how much time the rate '
+        'saves against a constant speed of the same risk (needs --truth)',
+    )
     run.add_argument('--parquet', action='store_true', help='write frames.parquet, too')
     run.add_argument(
         '--require',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from eevit_ros.replay.parameters import classifier_settings, governor_settings
 from eevit_ros.replay.report.comparison_page import write_comparison
 from eevit_ros.replay.report.foxglove import write_layout
 from eevit_ros.replay.report.page import write_report
+from eevit_ros.replay.report.tables import saved_lines
 from eevit_ros.replay.results.comparison import compare_results
 from eevit_ros.replay.results.gate import (
     check_names,
@@ -40,7 +42,12 @@ def run(options: argparse.Namespace) -> int:
     if options.parquet:
         _check_parquet()
     chosen = _options(options, options.params, _assignments(options))
-    result = replay(options.paths, chosen, options.out)
+    recorded_mps = options.recorded_speed
+    if recorded_mps is not None and not 0 < recorded_mps < math.inf:
+        raise ReplayError(f'--recorded-speed must be above 0 m/s. Got {recorded_mps}')
+    if recorded_mps is not None and chosen.cameras:
+        raise ReplayError('--recorded-speed takes recordings of one camera: give one --topic')
+    result = replay(options.paths, chosen, options.out, recorded_mps)
     page = write_report(options.out, result, chosen)
     if options.output_bag:
         for source in result.facts['sources']:
@@ -54,6 +61,8 @@ def run(options: argparse.Namespace) -> int:
         options.junit.parent.mkdir(parents=True, exist_ok=True)
         write_junit(options.junit, checked, result.problems)
     _print_metrics(result.summary['metrics'])
+    if recorded_mps is not None:
+        print('\n'.join(f'  {line}' for line in saved_lines(result.summary['time_saved'])))
     for requirement in checked:
         print(f'  {requirement}')
     for path in options.paths:

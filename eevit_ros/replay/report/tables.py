@@ -117,6 +117,32 @@ def skipped_tables(frames: pd.DataFrame) -> list[Table]:
     return [Table(title, head, rows, words)] if rows or words else []
 
 
+def saved_tables(saved: Row | None) -> list[Table]:
+    """Return the table of the time that the rate saves, by place; none where it is not known."""
+    if saved is None:
+        return []
+    rows = [
+        [row['name'], row['things'], percent(row['missed']), percent(row['missed_at_constant'])]
+        for row in saved['places'][:MOST_SOURCES]
+    ]
+    head = ['place', 'things', 'missed with the rate', 'missed at that constant speed']
+    more = _more(len(saved['places']) - MOST_SOURCES)
+    return [Table('Time saved', head, rows, [*saved_lines(saved), *more])]
+
+
+def saved_lines(saved: Row | None) -> list[str]:
+    """Return in words how much time the rate saves, and why that may tell little."""
+    if saved is None:
+        return ['time saved: unknown, because no answer has a truth: --truth']
+    value, low, high = (100 * saved['saved'][end] for end in ('value', 'low', 'high'))
+    return [
+        f'time saved against a constant speed of the same risk in the worst place: {value:.0f} % '
+        f'({low:.0f} to {high:.0f}); {saved["seconds"]:.0f} s in place of '
+        f'{saved["constant_seconds"]:.0f} s, in simulation',
+        *(f'doubtful: {doubt}' for doubt in saved['doubts']),
+    ]
+
+
 def conditions(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return name and value of each condition of a replay."""
     model, machine, sources = facts['model'], facts['machine'], facts['sources']

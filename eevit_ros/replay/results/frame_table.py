@@ -19,6 +19,8 @@ Columns (units in the names; an empty cell, NaN or '', where nothing is known):
     latency_ms            decoding and preparing the frame, and inference
     age_ms                from stamp to answer; empty on a clock mismatch or for useless stamps
     notes                 blind, frozen, unsure, shifted, ageless, or the error of a bad frame
+    place                 where the truth says that the frame was taken
+    contrast              of the frame, 0..127.5
     camera                name of the camera; the file has this column where there are several,
                           and `index` then counts the frames of all
 """
@@ -64,13 +66,15 @@ class FrameRow:
     latency_ms: float | None = None
     age_ms: float | None = None
     notes: str = ''
+    place: str = ''
+    contrast: float | None = None
     camera: str = ''
 
 
 COLUMNS = tuple(field.name for field in fields(FrameRow))
 # pandas 3 reads numbers exactly without the argument, which it will drop.
 _EXACT: Any = {} if pd.__version__ >= '3' else {'float_precision': 'round_trip'}
-_TEXT = ('bag', 'status', 'label', 'truth', 'reference', 'notes', 'camera')
+_TEXT = ('bag', 'status', 'label', 'truth', 'reference', 'notes', 'place', 'camera')
 _WHOLE = ('index', 'stamp_ns', 'received_ns')
 _TYPES: dict[str, Any] = {
     # Not as categories yet: pandas would turn 007 into 7.

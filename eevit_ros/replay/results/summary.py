@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from eevit_ros.replay.results.frame_table import ANSWERED, BAD, COLUMNS, DROPPED, LIMIT_COLUMNS
+from eevit_ros.replay.results.time_saved import TimeSaved
 
 
 def metric_names() -> list[str]:
@@ -22,17 +23,23 @@ def metric_names() -> list[str]:
     return list(summarise(frames, limits, {'model': model})['metrics'])
 
 
-def summarise(frames: pd.DataFrame, limits: pd.DataFrame, facts: dict[str, Any]) -> dict[str, Any]:
+def summarise(
+    frames: pd.DataFrame,
+    limits: pd.DataFrame,
+    facts: dict[str, Any],
+    saved: TimeSaved | None = None,
+) -> dict[str, Any]:
     """Count and average.
 
     Args:
         frames: Frame table, see `frame_table.read_frames`.
         limits: Columns bag, time_ns, adaptive_rate, speed_limit_percent.
         facts: Facts of the run; 'model' holds layers, exits and MACs of the backbone.
+        saved: What the rate law saves; None where that is not known.
 
     Returns:
         'metrics', one number (or None) each; 'exits', 'classes', 'sources' and 'cameras' (if there
-        are several), a row each.
+        are several), a row each; 'time_saved' (or None).
     """
     answered = frames[frames['status'] == ANSWERED].copy()
     answered['right'] = _right(answered, 'truth')
@@ -67,6 +74,9 @@ def summarise(frames: pd.DataFrame, limits: pd.DataFrame, facts: dict[str, Any])
         'speedup_layers': _ratio(model['layers'], _mean(answered['exit_layer'])),
         'speedup_macs': _ratio(model['backbone_macs'], _mean(answered['macs'])),
         'seconds': _seconds(frames),
+        'time_saved': saved.saved.value if saved else None,
+        'time_saved_low': saved.saved.low if saved else None,
+        'time_saved_high': saved.saved.high if saved else None,
     }
     return {
         'metrics': metrics,
@@ -76,6 +86,7 @@ def summarise(frames: pd.DataFrame, limits: pd.DataFrame, facts: dict[str, Any])
         'cameras': [
             _camera(frames, answered, name) for name in _in_order(frames['camera']) if name
         ],
+        'time_saved': saved.figures() if saved else None,
     }
 
 

@@ -16,6 +16,7 @@ from eevit_ros.replay.options import ReplayOptions
 from eevit_ros.replay.results.frame_table import BAD, read_frames, read_limits
 from eevit_ros.replay.results.result import Result
 from eevit_ros.replay.results.summary import summarise
+from eevit_ros.replay.results.time_saved import time_saved
 from eevit_ros.replay.running.batch import (
     FRAMES,
     LIMITS,
@@ -31,13 +32,20 @@ from eevit_ros.reporting.host_info import describe_machine
 SOURCES = 'sources'  # sub-folder of a result folder: one folder a recording
 
 
-def replay(paths: Sequence[Path], options: ReplayOptions, folder: Path) -> Result:
+def replay(
+    paths: Sequence[Path],
+    options: ReplayOptions,
+    folder: Path,
+    recorded_mps: float | None = None,
+) -> Result:
     """Replay into `folder`; a recording that is finished there is not replayed again.
 
     Args:
         paths: Recordings, or folders of them.
         options: How to replay each; another option, file or model starts it anew.
         folder: Made if missing.
+        recorded_mps: Speed at which the recordings were driven, for the time saved; None if that is
+            not known.
 
     Raises:
         EevitError: The model, a parameter or every recording is wrong.
@@ -82,7 +90,11 @@ def replay(paths: Sequence[Path], options: ReplayOptions, folder: Path) -> Resul
         'sources': [done.source for done in results if done.source],
     }
     problems += _problems_of(frames, meta.class_names)
-    return Result(frames, limits, summarise(frames, limits, facts), facts, problems)
+    saved = None
+    if recorded_mps is not None:
+        floor = options.governor.floor
+        saved = time_saved(frames, options.settings.perception, floor, recorded_mps)
+    return Result(frames, limits, summarise(frames, limits, facts, saved), facts, problems)
 
 
 def _jobs(paths: Sequence[Path], options: ReplayOptions, folder: Path, sha256: str) -> list[Job]:

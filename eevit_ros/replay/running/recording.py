@@ -192,6 +192,7 @@ class RecordingReplay:
             latency_ms=latency_ms,
             age_ms=record.age_ms,
             notes=camera.notes(observation, record),
+            contrast=observation.contrast,
         )
 
     def _limit(self, frame: SourceFrame, rate: float, time_ns: int) -> float:
@@ -244,6 +245,7 @@ class RecordingReplay:
                 received_ns=frame.received_ns,
                 status=status,
                 truth=self._truth.label(frame),
+                place=self._truth.place(frame),
                 speed_limit_percent=percent,
                 camera=frame.camera,
                 **cells,

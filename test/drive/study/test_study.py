@@ -13,10 +13,11 @@ from drive.errors import DriveError
 from drive.report import study as report
 from drive.study.fleet import drive
 from drive.study.laws import Law, LawDriver, by_brightness, by_depth
-from drive.study.measures import Weigher, interval, saved, seconds_at
+from drive.study.measures import Weigher, interval, saved
 from drive.study.plans import SPEEDS_MPS, by_zone, constant_speeds
 from drive.study.study import compare_on, open_setup
 from drive.study.worlds import REPORT
+from eevit_ros.reporting.equal_risk import seconds_at
 from eevit_ros.reporting.style import to_png
 from test.drive.study.made_up import route
 

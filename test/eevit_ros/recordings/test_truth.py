@@ -57,6 +57,13 @@ def test_a_stamp_may_be_in_nanoseconds(labels_by):
     assert problems == []
 
 
+def test_a_place_may_stand_beside_a_label(tmp_path, source):
+    path = tmp_path / 'truth.csv'
+    path.write_text('first,last,label,place\n1,2,cat,hall\n3,3,cat,\n4,4,cat,yard\n')
+    truth = open_truth(str(path), source)
+    assert [truth.place(frame) for frame in source] == ['', 'hall', 'hall', '', 'yard', '']
+
+
 def test_a_label_by_index(labels_by):
     labels, problems = labels_by('frame,label\n0,cat\n5,dog\n6,cow\n')
     assert labels == ['cat', '', '', '', '', 'dog']

@@ -160,6 +160,8 @@ def test_a_run_writes_its_results_and_says_where(
         (['bag', '--params', 'nowhere.yaml'], 1, 'cannot read the parameter file nowhere.yaml'),
         (['bag', '--governor-params', 'nowhere.yaml'], 1, 'cannot read the parameter file nowhere'),
         (['bag', '--model', 'nowhere.onnx'], 1, 'nowhere.onnx'),
+        (['bag', '--recorded-speed', '0'], 1, '--recorded-speed must be above 0 m/s. Got 0.0'),
+        (['bag', '--recorded-speed', 'nan'], 1, '--recorded-speed must be above 0 m/s. Got nan'),
         (['bag', '--reference', 'half'], 2, "invalid choice: 'half'"),
         (['bag', '--real-time', '--as-fast-as-possible'], 2, 'not allowed with argument'),
     ],
@@ -346,6 +348,25 @@ def test_truth_of_a_topic_makes_an_accuracy(
     assert rows['truth'].tolist() == labels
     assert metrics['accuracy'] == (rows['label'] == rows['truth']).mean()
     assert metrics['labelled'] == 4
+
+
+def test_the_time_saved_is_told_by_place(
+    tmp_path: Path, basics: list[str], capsys: Capture
+) -> None:
+    bag, truth = write_bag(tmp_path / 'bag', images(12)), tmp_path / 'truth.csv'
+    truth.write_text('first,last,label,place\n1,4,class 0,hall\n6,8,class 2,hall\n9,10,mug,yard\n')
+    options = ['--truth', str(truth), '--recorded-speed', '0.2', '--require', 'time_saved<=1']
+    assert main(['run', str(bag), *basics, *options]) == 3  # mug is no class
+    told = capsys.readouterr().out
+    assert 'time saved against a constant speed' in told
+    assert 'doubtful: too little truth' in told
+    assert 'met  time_saved<=1' in told
+    saved = json.loads((tmp_path / 'out' / 'report.json').read_text())['summary']['time_saved']
+    assert [(row['name'], row['things']) for row in saved['places']] == [('hall', 2), ('yard', 1)]
+    page = (tmp_path / 'out' / 'report.html').read_text()
+    assert '<td>yard</td>' in page
+    assert main(['run', str(bag), *basics, '--recorded-speed', '0.2']) == 0
+    assert 'time saved: unknown' in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures('undrawn')
