@@ -37,6 +37,12 @@ class GovernorSettings:
         5.0,
         100.0,
     )
+    rate_sources: tuple[str, ...] = parameter(
+        [],
+        'Topics of the adaptive rates of several classifiers (std_msgs/Float32); the lowest '
+        'counts, and one that is silent is the floor. Empty: adaptive_rate alone.',
+        convert=partial(_names, 'rate_sources', 'topics'),
+    )
     limit: LimitSettings = group(LimitSettings)
     controllers: tuple[str, ...] = parameter(
         ['controller_server'],

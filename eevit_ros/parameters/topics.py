@@ -144,7 +144,7 @@ RATE_INPUT = Topic(
     GOVERNOR_NODE,
     'adaptive_rate',
     ADAPTIVE_RATE.types,
-    'of the classifier; the launch file remaps it',
+    'of the classifier; the launch file remaps it. With `rate_sources`: those topics',
     subscribed=True,
     # Depth 1: what waited in a queue while the process stalled must not count as fresh messages.
     depth=1,

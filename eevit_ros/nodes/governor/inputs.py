@@ -15,6 +15,7 @@ from eevit_ros.nodes.ros_topics import message_class, qos_profile
 from eevit_ros.nodes.topic_watch import TopicWatch
 from eevit_ros.parameters import topics
 from eevit_ros.speed.limit import SpeedLimit
+from eevit_ros.speed.lowest_limit import LowestLimit
 
 RATE_QOS, LIMIT_QOS = qos_profile(topics.RATE_INPUT), qos_profile(topics.OTHER_LIMIT)
 (RATE_TYPE,), (LIMIT_TYPE,) = topics.RATE_INPUT.types, topics.OTHER_LIMIT.types
@@ -30,75 +31,39 @@ NO_NAV2 = (
 )
 
 
-class LimitInputs:
-    """Subscriptions to the adaptive rate and to other limit sources; all go into the limit."""
+class RateInput:
+    """One adaptive rate: its subscription, and a watch over who publishes it."""
 
     def __init__(
-        self,
-        node: Node,
-        limit: SpeedLimit,
-        *,
-        sources: Sequence[str],
-        output: str,
-        partner: str,
-        on_message: Callable[[], None],
+        self, node: Node, topic: str, limit: SpeedLimit, on_message: Callable[[], None]
     ) -> None:
-        """Subscribe.
-
-        Args:
-            node: Node that subscribes; its executor calls back.
-            limit: Limit that messages and problems go into.
-            sources: Full names of the other sources' topics.
-            output: Full name of the topic that nobody else may publish on.
-            partner: Full name of the node that may, too; '' for none.
-            on_message: Called after every message.
-        """
-        self.rate_topic: str = node.resolve_topic_name(topics.RATE_INPUT.name)
-        self._allowed = {node.get_fully_qualified_name(), partner}
+        """Subscribe to a topic, whose messages and problems go into its limit."""
+        self._topic = topic
         self._limit = limit
-        self._output = output
         self._on_message = on_message
-        self._number: int | None = None  # of the last message of the adaptive rate
+        self._number: int | None = None  # of the last message
         # Humble's rclpy calls back with the message alone.
         numbered = hasattr(Subscription, 'CallbackType')
         callback: Any = self._on_numbered_rate if numbered else self._on_rate
-        node.create_subscription(Float32, topics.RATE_INPUT.name, callback, RATE_QOS)
-        for topic in sources:
-            on_zone = partial(self._on_zone, topic)
-            node.create_subscription(SpeedLimitMessage, topic, on_zone, LIMIT_QOS)
-        self._rate_watch = TopicWatch(node, self.rate_topic, RATE_TYPE, RATE_QOS)
-        self._output_watch = TopicWatch(node, output, LIMIT_TYPE, LIMIT_QOS)
-        self._source_watches = {
-            topic: TopicWatch(node, topic, LIMIT_TYPE, LIMIT_QOS) for topic in sources
-        }
+        node.create_subscription(Float32, topic, callback, RATE_QOS)
+        self._watch = TopicWatch(node, topic, RATE_TYPE, RATE_QOS)
 
     def check_publishers(self) -> None:
         """Report publishers that must not be there, or cannot be received, as faults."""
-        report, rate_topic, output = self._limit.set_problem, self.rate_topic, self._output
-        report('unheard', self._rate_watch.unheard())
-        names = self._rate_watch.names()
-        text = f'{len(names)} nodes publish on {rate_topic}: {", ".join(names)}; only one may'
+        report = self._limit.set_problem
+        report('unheard', self._watch.unheard())
+        names = self._watch.names()
+        text = f'{len(names)} nodes publish on {self._topic}: {", ".join(names)}; only one may'
         report('several', text if len(names) > 1 else '')
-        report('twins', _twins(self._rate_watch, rate_topic))
-        others = [name for name in self._output_watch.names() if name not in self._allowed]
-        text = (
-            f'{", ".join(others)} also publishes on {output}, where the last writer wins: remap it '
-            "to a topic of its own and name that in the parameter 'limit_sources'"
-        )
-        report('foreign', text if others else '')
-        report('double', _twins(self._output_watch, output))
-        for topic, watch in self._source_watches.items():
-            report(f'unheard {topic}', watch.unheard())
+        report('twins', _twins(self._watch, self._topic))
 
     def publishers(self) -> int:
-        """Return how many publishers the adaptive rate has, those of killed processes included."""
-        return self._rate_watch.count()
+        """Return how many publishers there are, those of killed processes included."""
+        return self._watch.count()
 
-    def missing_publisher(self) -> str:
-        """Return that nothing publishes the adaptive rate; '' if something does."""
-        if self._rate_watch.names():
-            return ''
-        return f"nothing publishes on {self.rate_topic}: check the remapping of 'adaptive_rate'"
+    def is_missing(self) -> bool:
+        """Return whether nothing publishes it."""
+        return not self._watch.names()
 
     def _on_numbered_rate(self, message: Float32, info: Any) -> None:
         """Take a rate with its publisher's sequence number, where the middleware has one.
@@ -112,13 +77,84 @@ class LimitInputs:
         else:
             self._on_rate(
                 message,
-                f'message {number} on {self.rate_topic} came after message {last}: its publisher '
+                f'message {number} on {self._topic} came after message {last}: its publisher '
                 'was restarted, or there are two',
             )
 
     def _on_rate(self, message: Float32, fault: str = '') -> None:
         self._limit.update_rate(message.data, time.monotonic(), fault)
         self._on_message()
+
+
+class LimitInputs:
+    """Subscriptions to adaptive rates and to other limit sources; all go into the limit.
+
+    Attributes:
+        rate_topics: Full names of the adaptive rates' topics, for people.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        limit: LowestLimit,
+        *,
+        sources: Sequence[str],
+        output: str,
+        partner: str,
+        on_message: Callable[[], None],
+    ) -> None:
+        """Subscribe.
+
+        Args:
+            node: Node that subscribes; its executor calls back.
+            limit: Limit that messages and problems go into; names the topics of the rates.
+            sources: Full names of the other sources' topics.
+            output: Full name of the topic that nobody else may publish on.
+            partner: Full name of the node that may, too; '' for none.
+            on_message: Called after every message.
+        """
+        self.rate_topics = ', '.join(limit.of)
+        self._allowed = {node.get_fully_qualified_name(), partner}
+        self._limit = limit
+        self._output = output
+        self._on_message = on_message
+        self._rates = {
+            topic: RateInput(node, topic, one, on_message) for topic, one in limit.of.items()
+        }
+        for topic in sources:
+            on_zone = partial(self._on_zone, topic)
+            node.create_subscription(SpeedLimitMessage, topic, on_zone, LIMIT_QOS)
+        self._output_watch = TopicWatch(node, output, LIMIT_TYPE, LIMIT_QOS)
+        self._source_watches = {
+            topic: TopicWatch(node, topic, LIMIT_TYPE, LIMIT_QOS) for topic in sources
+        }
+
+    def check_publishers(self) -> None:
+        """Report publishers that must not be there, or cannot be received, as faults."""
+        for rate in self._rates.values():
+            rate.check_publishers()
+        report, output = self._limit.set_problem, self._output
+        others = [name for name in self._output_watch.names() if name not in self._allowed]
+        text = (
+            f'{", ".join(others)} also publishes on {output}, where the last writer wins: remap it '
+            "to a topic of its own and name that in the parameter 'limit_sources'"
+        )
+        report('foreign', text if others else '')
+        report('double', _twins(self._output_watch, output))
+        for topic, watch in self._source_watches.items():
+            report(f'unheard {topic}', watch.unheard())
+
+    def publishers(self) -> str:
+        """Return how many publishers each rate has, those of killed processes included."""
+        return ', '.join(str(rate.publishers()) for rate in self._rates.values())
+
+    def missing_publisher(self) -> str:
+        """Return that nothing publishes an adaptive rate; '' if something does."""
+        missing = [topic for topic, rate in self._rates.items() if rate.is_missing()]
+        if not missing:
+            return ''
+        cure = "the remapping of 'adaptive_rate'" if len(self._rates) == 1 else "'rate_sources'"
+        return f'nothing publishes on {", ".join(missing)}: check {cure}'
 
     def _on_zone(self, topic: str, message: Any) -> None:
         self._limit.update_zone(topic, message.speed_limit, is_percent=message.percentage)

@@ -27,7 +27,7 @@ from eevit_ros.nodes.process import EXIT_NOT_CONFIGURED, SPIN_S
 from eevit_ros.nodes.ros_topics import qos_profile, resolved
 from eevit_ros.nodes.status_log import StatusLog, status_message
 from eevit_ros.parameters.governor import GovernorSettings
-from eevit_ros.parameters.topics import GOVERNOR_DIAGNOSTICS, SPEED_LIMIT
+from eevit_ros.parameters.topics import GOVERNOR_DIAGNOSTICS, RATE_INPUT, SPEED_LIMIT
 from eevit_ros.perception.statistics import DISCOVERY_S
 from eevit_ros.perception.status import ERROR, OK, WARN, Status
 from eevit_ros.speed.limit import (
@@ -42,8 +42,8 @@ from eevit_ros.speed.limit import (
     STARTUP,
     WRONG,
     Limit,
-    SpeedLimit,
 )
+from eevit_ros.speed.lowest_limit import LowestLimit
 
 STATUS_PERIOD_S = 1.0
 STANDBY = 'standby'  # in place of the limit's reason
@@ -82,7 +82,8 @@ class SpeedGovernor(Node):
             self.get_logger().warning(NO_NAV2)
             sources = []
         partner = partner_name(self, settings.pair)
-        self._limit = SpeedLimit(settings.limit, sources)
+        rates = resolved(self, 'rate_sources', settings.rate_sources or [RATE_INPUT.name])
+        self._limit = LowestLimit(settings.limit, rates, sources)
         self._sent = Limit(FULL_PERCENT, STARTUP, '')
         self._started_s = time.monotonic()
         self._outputs = LimitOutputs(self, settings, share=self._share, may_speak=self._may_speak)
@@ -97,7 +98,7 @@ class SpeedGovernor(Node):
         self._diagnostics = self.create_publisher(
             DiagnosticArray, GOVERNOR_DIAGNOSTICS.name, qos_profile(GOVERNOR_DIAGNOSTICS)
         )
-        self._log = StatusLog(self.get_logger(), self._inputs.rate_topic)
+        self._log = StatusLog(self.get_logger(), self._inputs.rate_topics)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(1 / settings.publish_hz, self._tick, clock=steady)
         self.create_timer(STATUS_PERIOD_S, self._report, clock=steady)
@@ -110,7 +111,7 @@ class SpeedGovernor(Node):
             self._partner = Partner(self, partner, turn, clock=steady, on_turn=self._on_turn)
         self._tick()
         self._publish(self._status())
-        self.get_logger().info(f'waiting for the adaptive rate on {self._inputs.rate_topic}')
+        self.get_logger().info(f'waiting for the adaptive rate on {self._inputs.rate_topics}')
 
     def say_farewell(self) -> None:
         """Publish the floor as the last limit and wait, a bounded time, until it is received."""
@@ -171,7 +172,7 @@ class SpeedGovernor(Node):
     def _publish(self, status: Status) -> None:
         name = f'{self.get_fully_qualified_name().lstrip("/")}: speed limit'
         header = Header(stamp=self.get_clock().now().to_msg())
-        message = status_message(name, status, self._inputs.rate_topic)
+        message = status_message(name, status, self._inputs.rate_topics)
         self._diagnostics.publish(DiagnosticArray(header=header, status=[message]))
 
     def _status(self) -> Status:
@@ -197,8 +198,8 @@ class SpeedGovernor(Node):
             'reason': limit.reason,
             'adaptive_rate': 'unknown' if rate is None else f'{rate:.4g}',
             'input_age_s': 'unknown' if age_s is None else f'{age_s:.3f}',
-            'input_topic': self._inputs.rate_topic,
-            'input_publishers': str(self._inputs.publishers()),
+            'input_topic': self._inputs.rate_topics,
+            'input_publishers': self._inputs.publishers(),
             'up_s': f'{self._up_s():.1f}',
             'faults': str(self._limit.faults),
             **{f'source {name}': f'{zone:.4g}' for name, zone in self._limit.zones.items()},
