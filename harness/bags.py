@@ -22,6 +22,7 @@ TRUTH = '/camera/truth'
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 CLASSIFICATION = 'vision_msgs/msg/Classification'
+DETECTIONS = 'vision_msgs/msg/Detection2DArray'
 START_NS = 1_700_000_000_123_456_789
 DELAY_NS = 5_000_000  # from stamp to log time
 STEP_NS = 66_666_667
@@ -31,6 +32,19 @@ ROS2 = get_typestore(Stores.ROS2_HUMBLE)
 for _name, _text in {
     'vision_msgs/msg/ObjectHypothesis': 'string class_id\nfloat64 score\n',
     CLASSIFICATION: 'std_msgs/Header header\nvision_msgs/ObjectHypothesis[] results\n',
+    'vision_msgs/msg/Point2D': 'float64 x\nfloat64 y\n',
+    'vision_msgs/msg/Pose2D': 'vision_msgs/Point2D position\nfloat64 theta\n',
+    'vision_msgs/msg/BoundingBox2D': (
+        'vision_msgs/Pose2D center\nfloat64 size_x\nfloat64 size_y\n'
+    ),
+    'vision_msgs/msg/ObjectHypothesisWithPose': (
+        'vision_msgs/ObjectHypothesis hypothesis\ngeometry_msgs/PoseWithCovariance pose\n'
+    ),
+    'vision_msgs/msg/Detection2D': (
+        'std_msgs/Header header\nvision_msgs/ObjectHypothesisWithPose[] results\n'
+        'vision_msgs/BoundingBox2D bbox\nstring id\n'
+    ),
+    DETECTIONS: 'std_msgs/Header header\nvision_msgs/Detection2D[] detections\n',
 }.items():
     ROS2.register(get_types_from_msg(_text, _name))
 ROS1 = get_typestore(Stores.ROS1_NOETIC)
@@ -98,6 +112,40 @@ def classification(stamp_ns: int, scores: dict[str, float]) -> Any:
     hypothesis = ROS2.types['vision_msgs/msg/ObjectHypothesis']
     results = [hypothesis(class_id=name, score=score) for name, score in scores.items()]
     return ROS2.types[CLASSIFICATION](header=header(stamp_ns), results=results)
+
+
+def detections(
+    stamp_ns: int, boxes: Sequence[tuple[float, float, float, float, str]], frame_id: str = 'camera'
+) -> Any:
+    """Return a detector's message: centre x, y, width, height and class of each box."""
+    types = ROS2.types
+    head = header(stamp_ns)
+    head.frame_id = frame_id
+    zero = types['geometry_msgs/msg/Point'](x=0.0, y=0.0, z=0.0)
+    level = types['geometry_msgs/msg/Quaternion'](x=0.0, y=0.0, z=0.0, w=1.0)
+    pose = types['geometry_msgs/msg/PoseWithCovariance'](
+        pose=types['geometry_msgs/msg/Pose'](position=zero, orientation=level),
+        covariance=np.zeros(36),
+    )
+    found = []
+    for index, (x, y, width, height, name) in enumerate(boxes):
+        centre = types['vision_msgs/msg/Pose2D'](
+            position=types['vision_msgs/msg/Point2D'](x=x, y=y), theta=0.0
+        )
+        best = types['vision_msgs/msg/ObjectHypothesis'](class_id=name, score=0.9)
+        found.append(
+            types['vision_msgs/msg/Detection2D'](
+                header=head,
+                results=[
+                    types['vision_msgs/msg/ObjectHypothesisWithPose'](hypothesis=best, pose=pose)
+                ],
+                bbox=types['vision_msgs/msg/BoundingBox2D'](
+                    center=centre, size_x=width, size_y=height
+                ),
+                id=str(index),
+            )
+        )
+    return types[DETECTIONS](header=head, detections=found)
 
 
 def images(

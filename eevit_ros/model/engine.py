@@ -59,8 +59,13 @@ class ExitResult:
 
     def top(self, k: int) -> list[tuple[int, float]]:
         """Return the min(k, C) most probable classes as (index, probability), best first."""
-        order = np.argsort(-self.probabilities, kind='stable')[: max(k, 0)]
-        return [(int(index), float(self.probabilities[index])) for index in order]
+        return top(self.probabilities, k)
+
+
+def top(probabilities: Vector, k: int) -> list[tuple[int, float]]:
+    """Return the min(k, C) most probable classes as (index, probability), best first."""
+    order = np.argsort(-probabilities, kind='stable')[: max(k, 0)]
+    return [(int(index), float(probabilities[index])) for index in order]
 
 
 class Engine:

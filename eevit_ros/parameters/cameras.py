@@ -10,6 +10,7 @@ from eevit_ros.errors import EevitError
 from eevit_ros.images.settings import ImageSettings
 from eevit_ros.parameters.classifier import SPECS, Settings
 from eevit_ros.perception.perception import PerceptionSettings
+from eevit_ros.regions.settings import RegionSettings
 from eevit_ros.settings import Spec, from_values, parameter, specs
 
 
@@ -31,7 +32,7 @@ CAMERA_SPECS: dict[str, Spec] = {
     name: spec
     for name, spec in specs(CameraSettings).items()
     if name in ('weight', 'image_transport', 'frozen_after_frames')
-    or name in specs(ImageSettings) | specs(PerceptionSettings)
+    or name in specs(ImageSettings) | specs(RegionSettings) | specs(PerceptionSettings)
 }
 """Parameters that a camera may have of its own, as `<camera>.<name>`."""
 

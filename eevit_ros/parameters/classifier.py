@@ -18,6 +18,7 @@ from eevit_ros.model.host_policy import EXIT_POLICIES, OWN
 from eevit_ros.parameters.shipped import shipped
 from eevit_ros.parameters.topics import CLASSIFIER
 from eevit_ros.perception.perception import PerceptionSettings
+from eevit_ros.regions.settings import RegionSettings
 from eevit_ros.settings import group, parameter, specs
 
 DEMO_MODEL = Path('models', 'eevit_s14_cifar100.onnx')
@@ -100,6 +101,7 @@ class Settings:
         images: How images are read.
         thresholds: Thresholds of the exits; empty for the model's own.
         compute: How the model is computed.
+        region: Whether and how the boxes of a detector are classified.
         perception: How answers become a rate.
     """
 
@@ -167,6 +169,7 @@ class Settings:
         1,
         1_000_000,
     )
+    region: RegionSettings = group(RegionSettings)
     perception: PerceptionSettings = group(PerceptionSettings)
 
     def ids_of(self, class_names: Sequence[str]) -> tuple[str, ...]:

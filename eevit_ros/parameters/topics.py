@@ -75,6 +75,17 @@ IMAGE = Topic(
     best_effort=True,
     overridable=True,
 )
+DETECTIONS = Topic(
+    CLASSIFIER_NODE,
+    'regions',
+    ('vision_msgs/msg/Detection2DArray',),
+    'with `regions: true`: the boxes of a detector, with the header of their image '
+    '([regions.md](regions.md))',
+    subscribed=True,
+    depth=5,
+    best_effort=True,  # matches every publisher
+    optional=True,
+)
 CLASSIFICATION = Topic(
     CLASSIFIER_NODE,
     '~/classification',
@@ -104,6 +115,14 @@ FRAME = Topic(
     'one stamped record a frame, [below](#the-record-of-a-frame)',
     recorded=True,
 )
+REGIONS = Topic(
+    CLASSIFIER_NODE,
+    '~/regions',
+    DETECTIONS.types,
+    'with `regions: true`: the message of the detector, with the classes of this model in '
+    '`results`, best first',
+    optional=True,
+)
 LABEL_INFO = Topic(
     CLASSIFIER_NODE,
     '~/label_info',
@@ -129,15 +148,26 @@ DIAGNOSTICS = Topic(
 )
 CLASSIFIER = (
     IMAGE,
+    DETECTIONS,
     CLASSIFICATION,
     EXIT_LAYER,
     ADAPTIVE_RATE,
     FRAME,
+    REGIONS,
     LABEL_INFO,
     ANNOTATED,
     DIAGNOSTICS,
 )
-OF_CAMERA = (IMAGE, CLASSIFICATION, EXIT_LAYER, ADAPTIVE_RATE, FRAME, ANNOTATED)
+OF_CAMERA = (
+    IMAGE,
+    DETECTIONS,
+    CLASSIFICATION,
+    EXIT_LAYER,
+    ADAPTIVE_RATE,
+    FRAME,
+    REGIONS,
+    ANNOTATED,
+)
 """Each of several cameras has its own, see `Topic.of`; the rest is common to all."""
 
 RATE_INPUT = Topic(

@@ -71,6 +71,7 @@ class FrameRecord:
         behind_s: Seconds from the image's stamp to the answer, by clocks that may disagree.
         useless_stamps: Whether the camera's stamps tell no age, whatever the clocks.
         mounting: What was done to the frame before the model's resize rule.
+        region_exit_layers: Layers that ran for each region; None where the whole frame was asked.
     """
 
     result: ExitResult
@@ -81,11 +82,14 @@ class FrameRecord:
     behind_s: float = 0.0
     useless_stamps: bool = False
     mounting: Mounting = AS_IT_COMES
+    region_exit_layers: str | None = None
 
     def values(self) -> dict[str, str]:
         """Return the values of ~/frame by name, in the order of the message."""
         result = self.result
         no_age = USELESS if self.useless_stamps else MISMATCH
+        exits = self.region_exit_layers
+        of_regions = {} if exits is None else {'region_exit_layers': exits}
         return {
             'label': result.class_name,
             'exit_layer': str(result.exit_layer),
@@ -98,6 +102,7 @@ class FrameRecord:
             'drops': str(self.drops),
             'mounting': self.mounting.text,
             'model_hash': self.model_hash,
+            **of_regions,
         }
 
 
@@ -145,7 +150,7 @@ class Perception:
         The hardest one stands for the frame: that which calls for the lowest rate. Its times become
         those of all of them.
         """
-        hardest = min(results, key=self._ease)
+        hardest = results[self.hardest(results)]
         all_of_them = replace(
             hardest,
             preprocess_ms=sum(result.preprocess_ms for result in results),
@@ -155,6 +160,10 @@ class Perception:
         # For the watch over shift, to which the hardest ones alone would look like a hard scene.
         one = results[self._regions_seen % len(results)]
         return Observation(all_of_them, *self.look(image), one)
+
+    def hardest(self, results: Sequence[ExitResult]) -> int:
+        """Return which answer calls for the lowest rate, by its place."""
+        return min(range(len(results)), key=lambda index: self._ease(results[index]))
 
     def look(self, image: Image) -> tuple[float, bool]:
         """Return a frame's contrast, and whether that is blind."""

@@ -32,6 +32,7 @@ class CamerasSource:
     An index counts the images of all cameras.
 
     Attributes:
+        sources: Source of each camera, by its name.
         topics: Topic of each camera.
     """
 
@@ -45,7 +46,7 @@ class CamerasSource:
         Raises:
             RecordingError: Two cameras have the same topic.
         """
-        self._sources, self._truths = sources, truths
+        self.sources, self._truths = sources, truths
         self.topics = {camera: source.topic for camera, source in sources.items()}
         for camera, source in sources.items():
             if [*self.topics.values()].count(source.topic) > 1:
@@ -63,22 +64,22 @@ class CamerasSource:
     def __iter__(self) -> Iterator[SourceFrame]:
         """Yield the frames in the order of their arrival, of two at once the first camera's."""
         merged = heapq.merge(
-            *(self._frames_of(camera) for camera in self._sources),
+            *(self._frames_of(camera) for camera in self.sources),
             key=lambda frame: frame.received_ns,
         )
         for index, frame in enumerate(merged):
             yield replace(frame, index=index)
-        problems = [text for source in self._sources.values() for text in source.problems]
+        problems = [text for source in self.sources.values() for text in source.problems]
         self.problems[:] = dict.fromkeys(problems)  # a damaged file is every camera's
 
     def _frames_of(self, camera: str) -> Iterator[SourceFrame]:
         label = self._truths[camera].label
-        for frame in self._sources[camera]:
+        for frame in self.sources[camera]:
             yield replace(frame, camera=camera, truth=label(frame))
 
     def stamped_labels(self, topic: str) -> dict[int, str]:
         """See `Source`."""
-        return next(iter(self._sources.values())).stamped_labels(topic)
+        return next(iter(self.sources.values())).stamped_labels(topic)
 
 
 class CamerasTruth(Truth):

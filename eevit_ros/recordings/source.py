@@ -45,6 +45,7 @@ class SourceFrame:
             read `received_ns + clock_set_ns`, and ages are told by it.
         message: The recorded sensor_msgs/Image or CompressedImage; None where there is none.
         camera: Which of several cameras it is of; '' of the only one.
+        frame_id: Frame id of the header; '' where there is none.
     """
 
     index: int
@@ -57,6 +58,7 @@ class SourceFrame:
     clock_set_ns: int = 0
     message: Any = None
     camera: str = ''
+    frame_id: str = ''
 
 
 class Source(Protocol):

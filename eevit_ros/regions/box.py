@@ -37,6 +37,15 @@ class Rect(NamedTuple):
     bottom: int
 
 
+def overlap(a: Rect, b: Rect) -> float:
+    """Return the share of two parts together that belongs to both, 0 to 1."""
+    width = min(a.right, b.right) - max(a.left, b.left)
+    height = min(a.bottom, b.bottom) - max(a.top, b.top)
+    if width <= 0 or height <= 0:
+        return 0.0
+    return width * height / (_area(a) + _area(b) - width * height)
+
+
 def place(
     box: Box, margin: float, height: int, width: int, mounting: Mounting = AS_IT_COMES
 ) -> Rect | str:
@@ -72,3 +81,7 @@ def place(
     left, top, right, bottom = mounting.placed(left, top, right, bottom, height, width)
     rect = Rect(max(left, 0), max(top, 0), min(right, width), min(bottom, height))
     return rect if rect.left < rect.right and rect.top < rect.bottom else OUTSIDE
+
+
+def _area(rect: Rect) -> int:
+    return (rect.right - rect.left) * (rect.bottom - rect.top)

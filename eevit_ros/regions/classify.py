@@ -12,7 +12,7 @@ from typing import Any
 
 from eevit_ros.images.mounting import AS_IT_COMES, Mounting
 from eevit_ros.images.resize import Image
-from eevit_ros.model.engine import Engine, ExitResult, Vector
+from eevit_ros.model.engine import Engine, ExitResult, Vector, top
 from eevit_ros.regions.box import Box, Rect, place
 from eevit_ros.regions.memory import Memory
 from eevit_ros.regions.settings import SCORE, SIZE, RegionSettings
@@ -52,10 +52,10 @@ class Region:
     why: str = ''
     rect: Rect | None = None
 
-    @property
-    def exit_layer(self) -> str:
-        """Layers that ran, as text; '-' where it was not asked for."""
-        return str(self.result.exit_layer) if self.result else '-'
+
+def exit_layers(regions: Sequence[Region]) -> str:
+    """Return the layers that ran for each region: '1 - 4', '-' for those that were not asked."""
+    return ' '.join(str(one.result.exit_layer) if one.result else '-' for one in regions)
 
 
 def read_detections(message: Any) -> list[Detection]:
@@ -117,7 +117,7 @@ class RegionClassifier:
             if longest_s and (before_s - start_s + longest_s) * 1e3 > settings.regions_budget_ms:
                 regions[index] = Region(None, memory.mean(id, images), NO_TIME, rect)
                 continue
-            result = self._engine.run(image[rect.top : rect.bottom, rect.left : rect.right])
+            result = self._engine.run(cut(image, rect))
             longest_s = max(longest_s, self._clock() - before_s)
             answer: Vector | None = result.probabilities
             if id:
@@ -138,6 +138,38 @@ class RegionClassifier:
             -detections[index].score if order == SCORE else self._memory.last(detections[index].id)
         )
         return first, -size
+
+
+def answer(
+    message: Any,
+    regions: Sequence[Region],
+    class_ids: Sequence[str],
+    top_k: int,
+    hypothesis: Callable[[str, float, Any], Any],
+) -> None:
+    """Replace the detector's classes in its message by the model's, best first.
+
+    A region of which nothing is known has none.
+
+    Args:
+        message: A vision_msgs/Detection2DArray.
+        regions: What became of each detection.
+        class_ids: What `class_id` holds, by class index.
+        top_k: How many classes go out.
+        hypothesis: Makes an ObjectHypothesisWithPose of a class, its probability and the detector's
+            pose, None where it gave none.
+    """
+    for detection, region in zip(message.detections, regions, strict=True):
+        known, pose = region.probabilities, None
+        if known is not None and detection.results:
+            pose = max(detection.results, key=lambda one: float(one.hypothesis.score)).pose
+        best = [] if known is None else top(known, top_k)
+        detection.results = [hypothesis(class_ids[index], score, pose) for index, score in best]
+
+
+def cut(image: Image, rect: Rect | None) -> Image:
+    """Return a part of a picture: a view; None is all of it."""
+    return image if rect is None else image[rect.top : rect.bottom, rect.left : rect.right]
 
 
 def _unique(id: str, counts: Counter[str]) -> str:

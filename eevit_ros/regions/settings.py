@@ -47,7 +47,7 @@ class RegionSettings:
         'A box with an id (of a tracker) goes out with the mean of the answers to that id over so '
         'many images, also where this one left it no time. 1: with this one alone.',
         1,
-        1000,
+        100,
         live=True,
     )
     regions_wait_s: float = parameter(

@@ -149,12 +149,21 @@ def _add_input(parser: argparse.ArgumentParser) -> None:
         'front=/front/image_raw',
     )
     parser.add_argument(
+        '--detections',
+        action='append',
+        default=[],
+        metavar='TOPIC|CAMERA=TOPIC',
+        help="with -p regions:=true: topic of the detector's boxes (vision_msgs/Detection2DArray), "
+        'where a bag has several',
+    )
+    parser.add_argument(
         '--truth',
         action='append',
         default=[],
         metavar='[CAMERA=]CSV|TOPIC',
         help='a CSV file (label and stamp, frame, start,end or first,last), or a topic of '
-        'vision_msgs/Classification in the bag; default: the sub-folders of a folder of images',
+        'vision_msgs/Classification in the bag, with regions of vision_msgs/Detection2DArray; '
+        'default: the sub-folders of a folder of images',
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from eevit_ros.parameters.cameras import camera_settings
 from eevit_ros.parameters.classifier import Settings
-from eevit_ros.parameters.topics import IMAGE
+from eevit_ros.parameters.topics import DETECTIONS, IMAGE
 from eevit_ros.recordings.bag.topics import topics_by_camera
 from eevit_ros.replay.errors import ReplayError
 from eevit_ros.replay.exit_codes import LEFT_OUT, NOT_MET, OK
@@ -56,7 +56,9 @@ def run(options: argparse.Namespace) -> int:
             write_layout(folder, picture_topic(topic), camera)
     if options.parquet:
         result.frames.to_parquet(options.out / 'frames.parquet', index=False)
-    checked = check_requirements(requirements, result.summary['metrics'])
+    # What this run cannot know is not met.
+    metrics = {**dict.fromkeys(metric_names()), **result.summary['metrics']}
+    checked = check_requirements(requirements, metrics)
     if options.junit:
         options.junit.parent.mkdir(parents=True, exist_ok=True)
         write_junit(options.junit, checked, result.problems)
@@ -95,6 +97,8 @@ def compare(options: argparse.Namespace) -> int:
 def tune(options: argparse.Namespace) -> int:
     """Choose thresholds on the recordings and write them as a parameter file."""
     chosen = _options(options, options.params, _assignments(options))
+    if chosen.with_regions:
+        raise ReplayError('tune knows whole images alone: give it -p regions:=false')
     tuning = tune_thresholds(options.paths, chosen, max_drop=options.max_drop, folder=options.out)
     print('\n'.join(tuning.lines()))
     file = tuning.file.absolute()
@@ -109,13 +113,15 @@ def _options(
         raise ReplayError(f'--workers must be 1 or more. Got {options.workers}')
     open_latency(options.latency)  # refuses a wrong value once, not for every recording
     topics = topics_by_camera(options.topic)
+    detections = topics_by_camera(options.detections)
     named = [camera for camera in topics if camera]
     settings, given = classifier_settings(params, assignments, named)
-    cameras = _cameras(settings, given, topics, options.truth)
-    return ReplayOptions(
+    cameras = _cameras(settings, given, topics, detections, options.truth)
+    chosen = ReplayOptions(
         settings=settings,
         governor=governor_settings(options.governor_params),
         topic=topics.get(''),
+        detections=detections.get(''),
         truth=', '.join(options.truth) if cameras else _one('--truth', options.truth),
         cameras=cameras,
         latency=options.latency,
@@ -126,21 +132,29 @@ def _options(
         workers=options.workers,
         cluster=options.cluster,
     )
+    if detections and not chosen.with_regions:
+        raise ReplayError('--detections needs -p regions:=true, or that in --params')
+    return chosen
 
 
 def _cameras(
-    settings: Settings, given: Mapping[str, Any], topics: Mapping[str, str], truth: Sequence[str]
+    settings: Settings,
+    given: Mapping[str, Any],
+    topics: Mapping[str, str],
+    detections: Mapping[str, str],
+    truth: Sequence[str],
 ) -> dict[str, CameraOptions]:
     """Return the options of several cameras; none for the only one."""
-    for name in topics:
-        if settings.cameras and name not in settings.cameras:
-            raise ReplayError(
-                f'--topic {name}={topics[name]} names a camera that the parameter cameras does '
-                f'not: {", ".join(settings.cameras)}'
-                if name
-                else f'--topic {topics[name]} does not say of which camera: give CAMERA=TOPIC, '
-                f'with CAMERA one of {", ".join(settings.cameras)}'
-            )
+    for option, named in (('--topic', topics), ('--detections', detections)):
+        for name in named:
+            if settings.cameras and name not in settings.cameras:
+                raise ReplayError(
+                    f'{option} {name}={named[name]} names a camera that the parameter cameras does '
+                    f'not: {", ".join(settings.cameras)}'
+                    if name
+                    else f'{option} {named[name]} does not say of which camera: give CAMERA=TOPIC, '
+                    f'with CAMERA one of {", ".join(settings.cameras)}'
+                )
     if not settings.cameras:
         return {}
     common = [text for text in truth if text.partition('=')[0] not in settings.cameras]
@@ -149,6 +163,7 @@ def _cameras(
         name: CameraOptions(
             settings=of_camera,
             topic=topics.get(name, f'/{IMAGE.of(name).name}'),
+            detections=detections.get(name, f'/{DETECTIONS.of(name).name}'),
             truth=own.get(name, _one('--truth', common)),
             weight=of_camera.weight,
         )

@@ -22,12 +22,14 @@ class CameraOptions:
     Attributes:
         settings: Parameters of the classifier as they hold for this camera.
         topic: Topic of its images; None takes the only one.
+        detections: Topic of its detections, with `regions`; None takes the only one.
         truth: Source of its labels, see `truth.open_truth`.
         weight: How often it has its turn, see `Turns`.
     """
 
     settings: Settings
     topic: str | None = None
+    detections: str | None = None
     truth: str | None = None
     weight: float = 1.0
 
@@ -40,6 +42,7 @@ class ReplayOptions:
         settings: Parameters of the classifier.
         governor: Parameters of the speed governor.
         topic: Topic of the images; None takes the only one.
+        detections: Topic of the detections, with `regions`; None takes the only one.
         truth: Source of the labels, see `truth.open_truth`.
         latency: Time that a frame keeps the network busy, see `latency.open_latency`.
         real_time: Whether to drop the frames that a live node would drop.
@@ -54,6 +57,7 @@ class ReplayOptions:
     settings: Settings
     governor: LimitSettings
     topic: str | None = None
+    detections: str | None = None
     truth: str | None = None
     latency: str = 'measured'
     real_time: bool = False
@@ -67,7 +71,13 @@ class ReplayOptions:
     @property
     def by_camera(self) -> Mapping[str, CameraOptions]:
         """Every camera by name; the only one by ''."""
-        return self.cameras or {'': CameraOptions(self.settings, self.topic, self.truth)}
+        only = CameraOptions(self.settings, self.topic, self.detections, self.truth)
+        return self.cameras or {'': only}
+
+    @property
+    def with_regions(self) -> bool:
+        """Whether the boxes of a camera's detector are classified."""
+        return any(one.settings.region.regions for one in self.by_camera.values())
 
     def open(self, path: Path) -> tuple[Source, Truth]:
         """Open a recording with its labels.
@@ -80,10 +90,13 @@ class ReplayOptions:
             for name, one in self.by_camera.items()
         }
         labels: dict[str | None, Truth] = {}
+        truths = {}
         for name, one in self.by_camera.items():
-            if one.truth not in labels:
-                labels[one.truth] = open_truth(one.truth, sources[name])
-        truths = {name: labels[one.truth] for name, one in self.by_camera.items()}
+            # With regions it is about boxes, see `RegionReplay`.
+            spec = None if one.settings.region.regions else one.truth
+            if spec not in labels:
+                labels[spec] = open_truth(spec, sources[name])
+            truths[name] = labels[spec]
         if not self.cameras:
             return sources[''], truths['']
         return CamerasSource(sources, truths), CamerasTruth(truths)

@@ -87,7 +87,8 @@ def test_values_of_a_frame_are_all_listed() -> None:
         class_index=0, class_name='a', confidence=1.0, probabilities=np.ones(1, np.float32),
         exit_index=0, exit_layer=1, depth=0.1, preprocess_ms=1.0, inference_ms=1.0,
     )  # fmt: skip
-    assert _names(rows(TOPICS, 'value')) == list(FrameRecord(result, 1.0, 1.0, 0, '').values())
+    record = FrameRecord(result, 1.0, 1.0, 0, '', region_exit_layers='1')
+    assert _names(rows(TOPICS, 'value')) == list(record.values())
 
 
 def test_values_of_diagnostics_are_all_listed() -> None:

@@ -73,7 +73,7 @@ class Activation:
     def stop(self) -> None:
         """Stop for good: take no more frames, wait for the one at hand, stop the timers."""
         for channel in self._channels:
-            channel.camera.close()
+            channel.close()
         self._frames.close()
         self._worker.join()
         for timer in self._timers:

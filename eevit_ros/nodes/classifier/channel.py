@@ -6,11 +6,13 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 
 from rclpy.lifecycle import LifecycleNode
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.decoder import Decoder
+from eevit_ros.images.resize import Image
 from eevit_ros.model.engine import Engine
 from eevit_ros.nodes.classifier.camera import Camera
 from eevit_ros.nodes.classifier.frame import Frame
@@ -21,6 +23,8 @@ from eevit_ros.parameters.classifier import Settings
 from eevit_ros.perception.perception import Perception
 from eevit_ros.perception.process_stall import ProcessStall
 from eevit_ros.perception.statistics import Statistics
+from eevit_ros.regions.classify import exit_layers
+from eevit_ros.regions.settings import HOLD
 
 
 class Channel:
@@ -68,25 +72,39 @@ class Channel:
         self._statistics = Statistics(now_s, rate)
         self._stall = ProcessStall(rate.stale_after_s, now_s, self._statistics.stalled)
         self._class_ids = settings.ids_of(engine.metadata.class_names)
+        self._regions: Regions | None = None
+        if settings.region.regions:
+            # Here, for an ordinary node does without these messages.
+            from eevit_ros.nodes.classifier.regions import Regions
+
+            self._regions = Regions(node, name, engine, settings.region, self._stall, frames.put)
         self.camera = Camera(
             node,
             name,
             settings.image_transport,
             settings.frozen_after_frames,
             self._stall,
-            frames.put,
+            frames.put if self._regions is None else self._regions.picture,
         )
         self._log = StatusLog(node.get_logger(), self.camera.topic)
 
+    def close(self) -> None:
+        """Take no more frames."""
+        self.camera.close()
+        if self._regions is not None:
+            self._regions.close()
+
     def free(self) -> None:
         """Let go of the model; `answer` must not run again."""
-        del self._perception, self._engine
+        del self._perception, self._engine, self._regions
 
     def change(self, settings: Settings) -> None:
         """Apply changed live parameters."""
         if settings.images != self._settings.images:
             self._decoder = Decoder(settings.images)
         self._settings = settings
+        if self._regions is not None:
+            self._regions.settings = settings.region
         with self._lock:
             self._perception.change(settings.perception)
         self._statistics.rate = settings.perception.rate
@@ -142,13 +160,29 @@ class Channel:
             },
         )
         status = status.with_problem(warning)
+        if self._regions is not None:
+            stale_after_s = self._settings.perception.rate.stale_after_s
+            status = self._regions.report(status, stale_after_s, self.camera.health.received_s)
         self._publishers.send_status(status, self.camera.topic)
         self._log.write(status)
 
     def _answer(self, frame: Frame) -> None:
-        decoder = self._decoder
-        image = frame.decode(decoder, self._engine.input_size)
-        observation = self._perception.observe(image)
+        decoder, regions = self._decoder, None
+        if self._regions is None:
+            image = frame.decode(decoder, self._engine.input_size)
+            observation = self._perception.observe(image)
+        else:
+            image = frame.decode(decoder, None)
+            regions = self._regions.classify(image, frame.detections, decoder.mounting)
+            self._regions.name_classes(
+                frame.detections, regions, self._class_ids, self._settings.top_k
+            )
+            self._publishers.send_regions(frame.detections)
+            results = [region.result for region in regions if region.result]
+            if not results:
+                self._no_region(frame, image)
+                return
+            observation = self._perception.observe_regions(image, results)
         now_ns = self._node.get_clock().now().nanoseconds
         with self._lock:
             now_s = time.monotonic()
@@ -162,6 +196,8 @@ class Channel:
                 useless_stamps=frame.useless_stamps,
                 mounting=decoder.mounting,
             )
+            if regions is not None:
+                record = replace(record, region_exit_layers=exit_layers(regions))
             self._publishers.send_rate(record.adaptive_rate)
             self._on_rate(now_s)
         self._statistics.answered(observation, record, now_s, waited=frame.waited)
@@ -172,6 +208,20 @@ class Channel:
             class_ids=self._class_ids,
             top_k=self._settings.top_k,
         )
+
+    def _no_region(self, frame: Frame, image: Image) -> None:
+        """Take a frame whose detector saw nothing that can be asked about."""
+        contrast, blind = self._perception.look(image)
+        with self._lock:
+            now_s = time.monotonic()
+            if blind or frame.frozen or frame.waited:
+                rate = self._perception.fault(now_s)
+            else:
+                hold = self._settings.region.no_regions == HOLD
+                rate = self._perception.no_evidence(now_s, hold=hold)
+            self._publishers.send_rate(rate)
+            self._on_rate(now_s)
+        self._statistics.no_region(contrast, blind, now_s)
 
     def _bad_frame(self, error: str) -> None:
         self._statistics.bad_frame(error)

@@ -30,6 +30,7 @@ class Frame:
         useless_stamps: Whether the camera's stamps tell no age.
         picture: The picture of a video that the message is about; None for an image.
         error: Why there is none.
+        detections: The vision_msgs/Detection2DArray about it, with `regions`.
     """
 
     message: Any
@@ -40,8 +41,9 @@ class Frame:
     useless_stamps: bool
     picture: VideoFrame | None = None
     error: str = ''
+    detections: Any = None
 
-    def decode(self, decoder: Decoder, size: InputSize) -> Pixels:
+    def decode(self, decoder: Decoder, size: InputSize | None) -> Pixels:
         """Return it as uint8 (H, W, 3) RGB; a JPEG much larger than `size` at a reduced size.
 
         Raises:

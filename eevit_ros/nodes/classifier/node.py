@@ -124,6 +124,9 @@ class ClassifierNode(LifecycleNode):
         values = read_parameters(self, self._specs)
         settings = from_values(Settings, values)
         self._cameras = camera_settings(values)
+        for camera, own in self._cameras.items():
+            if own.region.regions:
+                self._own_publishers.cameras[camera].open_regions()
         engine = open_engine(settings, lambda text: self.get_logger().info(text))
         engine.warm_up()
         self._engine = engine

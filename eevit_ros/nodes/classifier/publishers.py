@@ -38,6 +38,8 @@ class Publishers:
         self._frame = publisher(node, topics.FRAME.of(camera))
         self._annotated = publisher(node, topics.ANNOTATED.of(camera))
         self._diagnostics = publisher(node, topics.DIAGNOSTICS)
+        self._camera = camera
+        self._regions: Any = None
 
     def send_answer(
         self,
@@ -62,6 +64,15 @@ class Publishers:
         self._frame.publish(frame(header, f'{self._title}frame', record))
         if self._annotated.get_subscription_count() > 0:
             self._annotated.publish(jpeg(header, annotate(image, result, record.adaptive_rate)))
+
+    def open_regions(self) -> None:
+        """Create the publisher of regions, which not every node has; before activation."""
+        if self._regions is None:
+            self._regions = publisher(self._node, topics.REGIONS.of(self._camera))
+
+    def send_regions(self, message: Any) -> None:
+        """Publish a vision_msgs/Detection2DArray, after `open_regions`."""
+        self._regions.publish(message)
 
     def send_rate(self, rate: float) -> None:
         """Publish the adaptive rate."""

@@ -103,6 +103,11 @@ def stamp_of(message: Any) -> int:
     return int(stamp.sec) * SECOND_NS + int(stamp.nanosec)
 
 
+def frame_id_of(message: Any) -> str:
+    """Return the frame id of a message's header, or its own."""
+    return str(message.header.frame_id if hasattr(message, 'header') else message.frame_id)
+
+
 def _first_fields(raw: bytes) -> bytes:
     """Return a CompressedVideo without what newer releases have added to its end."""
     order: Literal['little', 'big'] = 'little' if raw[1] & 1 else 'big'

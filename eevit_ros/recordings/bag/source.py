@@ -9,12 +9,20 @@ from pathlib import Path
 
 from eevit_ros.images.settings import ImageSettings
 from eevit_ros.recordings.bag.files import open_bag
-from eevit_ros.recordings.bag.messages import Loss, Recorded, deserialize, stamp_of
+from eevit_ros.recordings.bag.messages import (
+    Loss,
+    Recorded,
+    deserialize,
+    frame_id_of,
+    stamp_of,
+)
 from eevit_ros.recordings.bag.pictures import Picture, Pictures, unreadable
 from eevit_ros.recordings.bag.times import HeaderStamps, LogTimes, with_following
 from eevit_ros.recordings.bag.topics import (
     CLASSIFICATION,
+    DETECTIONS,
     IMAGE_TYPES,
+    ROS_1,
     Topic,
     choose_topic,
     listed,
@@ -69,7 +77,7 @@ class BagSource:
         stamps = HeaderStamps()
         pictures = Pictures(self._images)
         index = messages = losses = 0
-        stamp_ns = 0
+        stamp_ns, frame_id = 0, ''
         in_file: Counter[Path] = Counter()
         for path, item, following_ns in with_following(self._items(self.topic, IMAGE_TYPES)):
             if isinstance(item, Loss):
@@ -91,13 +99,14 @@ class BagSource:
                 index += 1
                 continue
             log_times.update(item.log_ns, following_ns, stamp_of(message))
+            frame_id = frame_id_of(message)
             for picture in pictures.of(item.topic.type, message, stamp_of(message)):
                 stamp_ns = stamps.usable(index, picture.stamp_ns, log_times.received_ns)
-                yield _frame(index, log_times, picture, stamp_ns)
+                yield _frame(index, log_times, picture, stamp_ns, frame_id)
                 index += 1
         for picture in pictures.rest():
             stamp_ns = stamps.usable(index, picture.stamp_ns, log_times.received_ns)
-            yield _frame(index, log_times, picture, stamp_ns)
+            yield _frame(index, log_times, picture, stamp_ns, frame_id)
             index += 1
         self.problems += [
             f'{path}: {count - _LOSSES_TOLD} more damaged place(s)'
@@ -149,6 +158,56 @@ class BagSource:
                 )
         return labels
 
+    def detections(self, topic: str | None, truth: str = '') -> dict[tuple[int, str], Recorded]:
+        """Return the messages of a topic of vision_msgs/Detection2DArray, by stamp and frame id.
+
+        Of several with one stamp it is the first; those that are damaged are told as problems.
+
+        Args:
+            topic: The topic; None takes the only one with messages.
+            truth: Topic that is only taken if there is no other.
+
+        Raises:
+            RecordingError: There is no such topic, or more than one; lists those that there are.
+        """
+        present = {
+            x: count
+            for x, count in self._topics.items()
+            if x.type == DETECTIONS and x.encoding != ROS_1
+        }
+        names = sorted({x.name for x, count in present.items() if count})
+        truth = spelled(truth, present)
+        if len(names) > 1 and truth in names:
+            names.remove(truth)
+        there = listed(present) if present else 'there is no topic of that type'
+        if topic is None and len(names) != 1:
+            raise RecordingError(
+                f'{self._path} needs one topic of {DETECTIONS}; name it with --detections: {there}'
+            )
+        name = names[0] if topic is None else spelled(topic, present)
+        if not name:
+            raise RecordingError(f'{self._path} has no topic {topic} of {DETECTIONS}: {there}')
+        found: dict[tuple[int, str], Recorded] = {}
+        damaged = 0
+        for _, item in self._items(name, [DETECTIONS]):
+            if isinstance(item, Loss):
+                continue  # told with the images
+            try:
+                message = deserialize(item)
+            except RecordingError as err:
+                damaged += 1
+                why = str(err)
+                continue
+            found.setdefault((stamp_of(message), frame_id_of(message)), item)
+        if damaged:
+            self.problems.append(f'{damaged} message(s) of detections cannot be read: {why}')
+            self._opening_problems = len(self.problems)
+        return found
+
+    def has_detections(self, topic: str) -> bool:
+        """Return whether a topic is of vision_msgs/Detection2DArray."""
+        return bool(spelled(topic, [x for x in self._topics if x.type == DETECTIONS]))
+
     def _losses(self) -> list[str]:
         """Return the damage that is known before any image is read."""
         return [
@@ -164,7 +223,9 @@ class BagSource:
         return f'after {index} images on {self.topic}, the last of stamp {stamp_text(stamp_ns)}'
 
 
-def _frame(index: int, times: LogTimes, picture: Picture, stamp_ns: int) -> SourceFrame:
+def _frame(
+    index: int, times: LogTimes, picture: Picture, stamp_ns: int, frame_id: str = ''
+) -> SourceFrame:
     return SourceFrame(
         index,
         times.received_ns,
@@ -174,4 +235,5 @@ def _frame(index: int, times: LogTimes, picture: Picture, stamp_ns: int) -> Sour
         picture.decode,
         clock_set_ns=times.set_ns,
         message=picture.message,
+        frame_id=frame_id,
     )

@@ -14,6 +14,7 @@ FFMPEG_PACKET = 'ffmpeg_image_transport_msgs/msg/FFMPEGPacket'
 COMPRESSED_VIDEO = 'foxglove_msgs/msg/CompressedVideo'
 IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE, FFMPEG_PACKET, COMPRESSED_VIDEO)
 CLASSIFICATION = 'vision_msgs/msg/Classification'
+DETECTIONS = 'vision_msgs/msg/Detection2DArray'
 
 ROS_1 = 'ros1'
 

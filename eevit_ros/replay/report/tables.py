@@ -33,6 +33,18 @@ def exit_table(exits: Sequence[Row]) -> Table:
     return Table('Exits', head, rows, [words])
 
 
+def region_tables(exits: Sequence[Row]) -> list[Table]:
+    """Return the table of the exits of regions; none where there are no regions."""
+    if not exits:
+        return []
+    rows = [
+        (row['layer'], row['regions'], percent(row['share']), percent(row['accuracy']))
+        for row in exits
+    ]
+    words = 'All others tell of the hardest region of each frame, that which set its rate.'
+    return [Table('Regions', ('left after layer', 'regions', 'share', 'right'), rows, [words])]
+
+
 def class_tables(classes: Sequence[Row]) -> list[Table]:
     """Return the table of classes, the worst first; none where there is no class."""
     if not classes:

@@ -6,8 +6,10 @@ Columns (units in the names; an empty cell, NaN or '', where nothing is known):
     index                 place of the frame in its source, from 0
     stamp_ns              header stamp
     received_ns           when it arrived, by the recorder's clock as it was at the start
-    status                answered, dropped (a newer frame replaced it), bad (could not be read)
-    label                 the answer
+    status                answered, dropped (a newer frame replaced it), bad (could not be read);
+                          with regions also unasked: no detections, or no box to ask about
+    label                 the answer; with regions this and the next columns are those of the
+                          hardest one
     truth                 what it shows
     reference             the answer at full depth
     confidence            of the answer, 0..1
@@ -36,7 +38,7 @@ from typing import Any, TextIO
 
 import pandas as pd
 
-ANSWERED, DROPPED, BAD = 'answered', 'dropped', 'bad'
+ANSWERED, DROPPED, BAD, UNASKED = 'answered', 'dropped', 'bad', 'unasked'
 
 NOTES = ('blind', 'frozen', 'unsure', 'shifted', 'ageless')
 """Words that the column `notes` may hold for an answered frame."""

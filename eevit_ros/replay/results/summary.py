@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from eevit_ros.replay.results.frame_table import ANSWERED, BAD, COLUMNS, DROPPED, LIMIT_COLUMNS
+from eevit_ros.replay.results.region_table import REGION_COLUMNS, summarise_regions
 from eevit_ros.replay.results.time_saved import TimeSaved
 
 
@@ -20,7 +21,8 @@ def metric_names() -> list[str]:
     frames = pd.DataFrame({name: pd.Series(dtype='object') for name in COLUMNS})
     limits = pd.DataFrame({name: pd.Series(dtype='float64') for name in LIMIT_COLUMNS})
     model = {'layers': 1, 'exit_layers': (), 'backbone_macs': 1}
-    return list(summarise(frames, limits, {'model': model})['metrics'])
+    regions = pd.DataFrame({name: pd.Series(dtype='object') for name in REGION_COLUMNS})
+    return list(summarise(frames, limits, {'model': model}, regions=regions)['metrics'])
 
 
 def summarise(
@@ -28,6 +30,7 @@ def summarise(
     limits: pd.DataFrame,
     facts: dict[str, Any],
     saved: TimeSaved | None = None,
+    regions: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Count and average.
 
@@ -36,15 +39,17 @@ def summarise(
         limits: Columns bag, time_ns, adaptive_rate, speed_limit_percent.
         facts: Facts of the run; 'model' holds layers, exits and MACs of the backbone.
         saved: What the rate law saves; None where that is not known.
+        regions: Table of the regions, see `region_table`; None where frames were asked whole.
 
     Returns:
-        'metrics', one number (or None) each; 'exits', 'classes', 'sources' and 'cameras' (if there
-        are several), a row each; 'time_saved' (or None).
+        'metrics', one number (or None) each; 'exits', 'classes', 'sources', 'cameras' (if there are
+        several) and 'regions' (if there are any, by exit), a row each; 'time_saved' (or None).
     """
     answered = frames[frames['status'] == ANSWERED].copy()
     answered['right'] = _right(answered, 'truth')
     answered['agrees'] = _right(answered, 'reference')
     model = facts['model']
+    layers = (*model['exit_layers'], model['layers'])
     metrics: dict[str, float | int | None] = {
         'frames': len(frames),
         'answered': len(answered),
@@ -78,9 +83,9 @@ def summarise(
         'time_saved_low': saved.saved.low if saved else None,
         'time_saved_high': saved.saved.high if saved else None,
     }
-    return {
+    summary = {
         'metrics': metrics,
-        'exits': [_exit(answered, layer) for layer in (*model['exit_layers'], model['layers'])],
+        'exits': [_exit(answered, layer) for layer in layers],
         'classes': _classes(answered),
         'sources': [_source(frames, answered, limits, name) for name in _in_order(frames['bag'])],
         'cameras': [
@@ -88,6 +93,10 @@ def summarise(
         ],
         'time_saved': saved.figures() if saved else None,
     }
+    if regions is not None:
+        of_regions, summary['regions'] = summarise_regions(regions, layers)
+        metrics.update(of_regions)
+    return summary
 
 
 def _exit(answered: pd.DataFrame, layer: int) -> dict[str, Any]:

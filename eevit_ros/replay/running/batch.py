@@ -26,11 +26,13 @@ from eevit_ros.recordings.cameras import CamerasSource
 from eevit_ros.replay.errors import ReplayError, skipped
 from eevit_ros.replay.options import ReplayOptions
 from eevit_ros.replay.results.frame_table import LIMIT_COLUMNS, frame_writer
+from eevit_ros.replay.results.region_table import region_writer
 from eevit_ros.replay.running.output_bag import OutputBag
 from eevit_ros.replay.running.recording import RecordingReplay
+from eevit_ros.replay.running.regions import regions_of
 
 FINISHED, UNFINISHED = 'done.json', 'done.part'
-FRAMES, LIMITS, BAG = 'frames.csv', 'limits.csv', 'bag'
+FRAMES, LIMITS, REGIONS, BAG = 'frames.csv', 'limits.csv', 'regions.csv', 'bag'
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def run_job(job: Job, *, progress: bool = False) -> JobResult:
     marker, key = job.folder / FINISHED, job.key()
     try:
         known = json.loads(marker.read_text('utf-8'))
-        if known['key'] == key and all((job.folder / name).is_file() for name in (FRAMES, LIMITS)):
+        if known['key'] == key and all((job.folder / name).is_file() for name in _tables(job)):
             return JobResult(known['source'], known['problems'])
     except (OSError, ValueError, KeyError, TypeError):
         pass  # missing or incomplete: replay
@@ -125,7 +127,7 @@ def run_job(job: Job, *, progress: bool = False) -> JobResult:
 
 def merge(jobs: Sequence[Job], folder: Path) -> None:
     """Concatenate the tables of all jobs that have one, byte for byte."""
-    for name in (FRAMES, LIMITS):
+    for name in dict.fromkeys(name for job in jobs for name in _tables(job)):
         with (folder / name).open('wb') as out:
             for number, part in enumerate(p for job in jobs if (p := job.folder / name).is_file()):
                 with part.open('rb') as file:
@@ -157,8 +159,14 @@ def _replay(job: Job, progress: bool) -> JobResult:
                 class_ids=settings.ids_of(engine.metadata.class_names),
                 top_k=settings.top_k,
                 images={name: one.settings.images for name, one in options.by_camera.items()},
+                with_regions=options.with_regions,
             )
             stack.enter_context(bag)
+
+        regions = {}
+        if options.with_regions:
+            of_regions = stack.enter_context(region_writer(job.folder / REGIONS))
+            regions = regions_of(engine, options, source, of_regions)
 
         def on_tick(time_ns: int, rate: float, percent: float) -> None:
             table.writerow((job.name, time_ns, rate, percent))
@@ -170,7 +178,8 @@ def _replay(job: Job, progress: bool) -> JobResult:
         bar = stack.enter_context(
             tqdm(total=source.frames, desc=job.name, unit=' frames', disable=quiet)
         )
-        RecordingReplay(engine, options, source, truth, rows, on_tick, bag).run(bar.update)
+        replay = RecordingReplay(engine, options, source, truth, rows, on_tick, bag, regions)
+        replay.run(bar.update)
     about = {
         'name': job.name,
         'path': str(job.path),
@@ -230,9 +239,14 @@ def _dask(
         yield submit
 
 
+def _tables(job: Job) -> tuple[str, ...]:
+    """Return the tables that a finished job has."""
+    return (FRAMES, LIMITS, *([REGIONS] if job.options.with_regions else []))
+
+
 def _clear(folder: Path) -> None:
     """Remove the files of an earlier run; refuse a folder that holds anything else."""
-    ours = {FINISHED, UNFINISHED, FRAMES, LIMITS, BAG}
+    ours = {FINISHED, UNFINISHED, FRAMES, LIMITS, REGIONS, BAG}
     if others := sorted(p.name for p in folder.iterdir() if p.name not in ours):
         raise ReplayError(
             f'{folder} holds {others[0]}, which no replay wrote: it would be deleted. Name another '

@@ -25,6 +25,7 @@ def live(
     frames: Iterable[SourceFrame],
     free_ns: Callable[[], int],
     weights: Mapping[str, float] = {'': 1.0},
+    asks: Callable[[SourceFrame], bool] = lambda frame: True,
 ) -> Iterator[Start]:
     """Answer what the node lets through: of each camera the newest frame, in turns.
 
@@ -32,6 +33,7 @@ def live(
         frames: Frames in the order of their arrival.
         free_ns: Returns when the network is, or was, free; called after each frame.
         weights: Of each camera, see `Turns`.
+        asks: Whether a frame wants an answer; one that does not replaces none.
 
     Yields:
         Frames as they start or are replaced: those of one camera in the order of their arrival.
@@ -50,6 +52,9 @@ def live(
 
     for frame in frames:
         yield from starts(frame.received_ns)
+        if not asks(frame):
+            yield frame, None
+            continue
         camera = cameras.index(frame.camera)
         if camera in waiting:
             yield waiting[camera], None

@@ -25,6 +25,7 @@ from eevit_ros.perception.status import OK
 from eevit_ros.recordings.bag.types import typestore
 from eevit_ros.recordings.bag.writer import RawBag
 from eevit_ros.recordings.source import SourceFrame
+from eevit_ros.regions.classify import Region, answer
 from eevit_ros.replay.errors import ReplayError
 
 NO_TOPIC = '/camera/image_raw'
@@ -64,6 +65,7 @@ class OutputBag:
         class_ids: Sequence[str],
         top_k: int,
         images: Mapping[str, ImageSettings] = MappingProxyType({}),
+        with_regions: bool = False,
     ) -> None:
         """Prepare to write.
 
@@ -76,6 +78,7 @@ class OutputBag:
             top_k: How many classes an answer names.
             images: How the images of each camera are read. Where they are cropped, turned or
                 mirrored, pictures are written as the model saw them.
+            with_regions: Whether there is the topic of regions.
         """
         # Of its own: a range that follows the images follows those that the model sees.
         self._decoders = {camera: Decoder(images.get(camera)) for camera in image_topics}
@@ -87,6 +90,7 @@ class OutputBag:
         self._types = typestore()
         self._connections: dict[str, Connection] = {}
         self._named_classes = False
+        self._topics = (*TOPICS, *([topics.REGIONS] if with_regions else []))
 
     def __enter__(self) -> OutputBag:
         """Create the bag and its topics.
@@ -99,8 +103,9 @@ class OutputBag:
         for name in self._image_topics.values():
             self._connections[name] = self._bag.add(name, kind, latched=False)
         cameras = [camera for camera in self._image_topics if camera]
-        own = [topic.of(camera) for camera in cameras for topic in TOPICS if topic in OF_CAMERA]
-        common = [topic for topic in TOPICS if not cameras or topic not in OF_CAMERA]
+        all_of = self._topics
+        own = [topic.of(camera) for camera in cameras for topic in all_of if topic in OF_CAMERA]
+        common = [topic for topic in all_of if not cameras or topic not in OF_CAMERA]
         lowest = [topics.ADAPTIVE_RATE] if cameras else []
         for topic in (*own, *lowest, *common):
             self._connections[topic.full_name] = self._bag.add(
@@ -184,6 +189,30 @@ class OutputBag:
     def rate(self, camera: str, time_ns: int, adaptive_rate: float) -> None:
         """Write the rate of one of several cameras, 0..1."""
         self._put(topics.ADAPTIVE_RATE.of(camera), time_ns, data=float(adaptive_rate))
+
+    def regions(self, camera: str, message: Any, regions: Sequence[Region], time_ns: int) -> None:
+        """Write what the node publishes of a detector's message: it, with the classes put in."""
+        answer(message, regions, self._class_ids, self._top_k, self._hypothesis)
+        topic = topics.REGIONS.of(camera)
+        self._put(topic, time_ns, header=message.header, detections=message.detections)
+
+    def _hypothesis(self, class_id: str, score: float, pose: Any) -> Any:
+        hypothesis = self._make('vision_msgs/msg/ObjectHypothesis', class_id=class_id, score=score)
+        if pose is None:
+            pose = self._make(
+                'geometry_msgs/msg/PoseWithCovariance',
+                pose=self._make(
+                    'geometry_msgs/msg/Pose',
+                    position=self._make('geometry_msgs/msg/Point', x=0.0, y=0.0, z=0.0),
+                    orientation=self._make(
+                        'geometry_msgs/msg/Quaternion', x=0.0, y=0.0, z=0.0, w=1.0
+                    ),
+                ),
+                covariance=np.zeros(36),
+            )
+        return self._make(
+            'vision_msgs/msg/ObjectHypothesisWithPose', hypothesis=hypothesis, pose=pose
+        )
 
     def limit(self, time_ns: int, adaptive_rate: float, percent: float) -> None:
         """Write what node and governor let the robot do: after each frame, and from their timers.

@@ -14,12 +14,14 @@ from eevit_ros.recordings.truth import unknown_classes
 from eevit_ros.replay.errors import ReplayError
 from eevit_ros.replay.options import ReplayOptions
 from eevit_ros.replay.results.frame_table import BAD, read_frames, read_limits
+from eevit_ros.replay.results.region_table import read_regions
 from eevit_ros.replay.results.result import Result
 from eevit_ros.replay.results.summary import summarise
 from eevit_ros.replay.results.time_saved import time_saved
 from eevit_ros.replay.running.batch import (
     FRAMES,
     LIMITS,
+    REGIONS,
     Job,
     JobResult,
     load_engine,
@@ -68,6 +70,7 @@ def replay(
         raise ReplayError('\n'.join(problems))
     merge(done_jobs, folder)
     frames, limits = read_frames(folder / FRAMES), read_limits(folder / LIMITS)
+    regions = read_regions(folder / REGIONS) if options.with_regions else None
     meta = engine.metadata
     facts = {
         'model': {
@@ -90,11 +93,14 @@ def replay(
         'sources': [done.source for done in results if done.source],
     }
     problems += _problems_of(frames, meta.class_names)
+    if regions is not None:
+        problems += unknown_classes(regions['truth'], meta.class_names)
     saved = None
     if recorded_mps is not None:
         floor = options.governor.floor
         saved = time_saved(frames, options.settings.perception, floor, recorded_mps)
-    return Result(frames, limits, summarise(frames, limits, facts, saved), facts, problems)
+    summary = summarise(frames, limits, facts, saved, regions)
+    return Result(frames, limits, summary, facts, problems)
 
 
 def _jobs(paths: Sequence[Path], options: ReplayOptions, folder: Path, sha256: str) -> list[Job]:

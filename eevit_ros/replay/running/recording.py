@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from eevit_ros.errors import EevitError
@@ -15,11 +17,14 @@ from eevit_ros.perception.perception import FrameRecord, Observation, Perception
 from eevit_ros.perception.stamps import mismatch, useless
 from eevit_ros.recordings.source import Source, SourceFrame
 from eevit_ros.recordings.truth import Truth
+from eevit_ros.regions.classify import cut, exit_layers
+from eevit_ros.regions.settings import HOLD
 from eevit_ros.replay.options import ReplayOptions
 from eevit_ros.replay.results.frame_table import (
     ANSWERED,
     BAD,
     DROPPED,
+    UNASKED,
     FrameRow,
     FrameWriter,
     InOrder,
@@ -27,6 +32,7 @@ from eevit_ros.replay.results.frame_table import (
 from eevit_ros.replay.running.clock import live, unhurried
 from eevit_ros.replay.running.latency import open_latency
 from eevit_ros.replay.running.output_bag import OutputBag
+from eevit_ros.replay.running.regions import Found, RegionReplay, with_detections
 from eevit_ros.replay.running.simulated_governor import SimulatedGovernor, Tick, seconds
 from eevit_ros.speed.rate import without_age
 
@@ -34,8 +40,9 @@ from eevit_ros.speed.rate import without_age
 class _Camera:
     """What lasts from one frame of a camera to the next."""
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
+    def __init__(self, engine: Engine, settings: Settings, regions: RegionReplay | None) -> None:
         self.settings = settings
+        self.regions = regions
         self.perception = Perception(engine, settings.perception)
         self.health = CameraHealth(settings.frozen_after_frames, 0.0)
         self.drops = 0
@@ -80,6 +87,7 @@ class RecordingReplay:
         rows: FrameWriter,
         on_tick: Tick,
         bag: OutputBag | None = None,
+        regions: Mapping[str, RegionReplay] = MappingProxyType({}),
     ) -> None:
         """Prepare.
 
@@ -91,17 +99,21 @@ class RecordingReplay:
             rows: Takes a row for each frame.
             on_tick: Called ten times a second with rate and limit.
             bag: Takes pictures and answers; None writes no bag.
+            regions: The boxes of each camera's detector; of cameras without, whole frames are
+                classified.
         """
         self._engine = engine
         self._options = options
         self._latency = open_latency(options.latency)
         self._source = source
         self._truth = truth
-        # Of several cameras a frame may wait for long while others have their turns.
-        self._rows: FrameWriter | InOrder = InOrder(rows) if options.cameras else rows
+        # Of several cameras a frame may wait for long while others have their turns; with regions
+        # it waits for its detections.
+        self._rows: FrameWriter | InOrder = InOrder(rows) if options.cameras or regions else rows
         self._bag = bag
         self._cameras = {
-            name: _Camera(engine, one.settings) for name, one in options.by_camera.items()
+            name: _Camera(engine, one.settings, regions.get(name))
+            for name, one in options.by_camera.items()
         }
         lowest = _Lowest([camera.perception for camera in self._cameras.values()])
         self._governor = SimulatedGovernor(lowest, options.governor, on_tick)
@@ -119,20 +131,27 @@ class RecordingReplay:
             EevitError: The output cannot be written. A frame that cannot be read, or that the model
                 fails on, becomes a row.
         """
-        starts = unhurried(self._source)
+        regions = {name: one.regions for name, one in self._cameras.items() if one.regions}
+        frames = with_detections(self._source, regions) if regions else self._source
+        starts = unhurried(frames)
         if self._options.real_time:
             weights = {name: one.weight for name, one in self._options.by_camera.items()}
-            starts = live(self._source, lambda: self._free_ns, weights)
+            starts = live(frames, lambda: self._free_ns, weights, self._asks)
         for frame, start_ns in starts:
             camera = self._cameras[frame.camera]
             camera.health.update(frame.stamp_ns, frame.data, seconds(frame.received_ns))
-            if start_ns is None:
+            if not self._asks(frame):
+                self._picture(frame)
+                self._write(frame, UNASKED, max(frame.received_ns, self._free_ns))
+            elif start_ns is None:
                 camera.drops += 1
                 self._picture(frame)
                 self._write(frame, DROPPED, max(frame.received_ns, self._free_ns))
             else:
                 self._answer(frame, camera, start_ns)
             on_frame()
+        for one in regions.values():
+            self._source.problems += one.problems()
         if self._unwritten:
             self._source.problems.append(
                 f'{self._unwritten} pictures are not in the output bag, the first that of '
@@ -143,11 +162,24 @@ class RecordingReplay:
                 f'{self._source.name}: {self._ageless} answers have no age: {self._first_ageless}'
             )
 
+    def _asks(self, frame: SourceFrame) -> bool:
+        regions = self._cameras[frame.camera].regions
+        return regions is None or regions.has(frame)
+
     def _answer(self, frame: SourceFrame, camera: _Camera, start_ns: int) -> None:
         begin_s = time.perf_counter()
+        found: Found | None = None
         try:
-            image = frame.decode(self._engine.input_size)
-            observation = camera.perception.observe(image)
+            if camera.regions is None:
+                image = frame.decode(self._engine.input_size)
+                observation = camera.perception.observe(image)
+            else:
+                image = frame.decode()
+                found = camera.regions.classify(frame, image)
+                if not found.results:
+                    self._no_region(frame, image, found, start_ns)
+                    return
+                observation = camera.perception.observe_regions(image, found.results)
         except EevitError as err:
             now_ns = self._free_ns = max(self._free_ns, start_ns)
             self._governor.until(now_ns)
@@ -174,6 +206,12 @@ class RecordingReplay:
             self._count_ageless(frame, camera, record)
         result, rate = record.result, record.adaptive_rate
         self._picture(frame, image)
+        truth, shown = None, image
+        if found is not None:
+            hardest = found.asked[camera.perception.hardest(found.results)]
+            truth = self._regions(frame, image, found, now_ns)[hardest]
+            shown = cut(image, found.regions[hardest].rect)
+            record = replace(record, region_exit_layers=exit_layers(found.regions))
         if self._bag is not None:
             self._bag.answer(frame, record, now_ns)
         percent = self._limit(frame, rate, now_ns)
@@ -182,8 +220,9 @@ class RecordingReplay:
             ANSWERED,
             now_ns,
             percent,
+            truth=truth,
             label=result.class_name,
-            reference=self._reference(image),
+            reference=self._reference(shown),
             confidence=result.confidence,
             exit_layer=result.exit_layer,
             depth=result.depth,
@@ -194,6 +233,34 @@ class RecordingReplay:
             notes=camera.notes(observation, record),
             contrast=observation.contrast,
         )
+
+    def _no_region(self, frame: SourceFrame, image: Image, found: Found, start_ns: int) -> None:
+        """Take a frame whose detector saw nothing that can be asked about."""
+        camera = self._cameras[frame.camera]
+        now_ns = self._free_ns = max(self._free_ns, start_ns)
+        self._governor.until(now_ns)
+        _, blind = camera.perception.look(image)
+        if blind or camera.health.frozen:
+            rate = camera.perception.fault(seconds(now_ns))
+        else:
+            hold = camera.settings.region.no_regions == HOLD
+            rate = camera.perception.no_evidence(seconds(now_ns), hold=hold)
+        self._picture(frame, image)
+        self._regions(frame, image, found, now_ns)
+        percent = self._limit(frame, rate, now_ns)
+        notes = ' '.join(['blind'] * blind + ['frozen'] * camera.health.frozen)
+        self._write(frame, UNASKED, now_ns, percent, adaptive_rate=rate, notes=notes)
+
+    def _regions(
+        self, frame: SourceFrame, image: Image, found: Found, time_ns: int
+    ) -> Sequence[str]:
+        """Write the regions of a frame; return the true class of each, '' where nobody knows."""
+        regions = self._cameras[frame.camera].regions
+        assert regions is not None
+        truths = regions.write(frame, image, found)
+        if self._bag is not None:  # which puts its own classes into the message
+            self._bag.regions(frame.camera, found.message, found.regions, time_ns)
+        return truths
 
     def _limit(self, frame: SourceFrame, rate: float, time_ns: int) -> float:
         """Return the speed limit after a frame, percent; `rate` is that of its camera."""
@@ -232,6 +299,7 @@ class RecordingReplay:
         status: str,
         time_ns: int,
         percent: float | None = None,
+        truth: str | None = None,
         **cells: Any,
     ) -> None:
         if percent is None:
@@ -244,7 +312,7 @@ class RecordingReplay:
                 stamp_ns=frame.stamp_ns,
                 received_ns=frame.received_ns,
                 status=status,
-                truth=self._truth.label(frame),
+                truth=self._truth.label(frame) if truth is None else truth,
                 place=self._truth.place(frame),
                 speed_limit_percent=percent,
                 camera=frame.camera,

@@ -172,7 +172,7 @@ def test_ros_reads_what_the_node_itself_would_have_sent(tmp_path: Path) -> None:
     header = Header(frame_id='camera')
     header.stamp.sec, header.stamp.nanosec = divmod(START_NS - 5_000_000, 1_000_000_000)
     assert sent['/classifier/classification'] == publishers.classification(header, RESULT, NAMES, 2)
-    assert sent['/classifier/frame'] == publishers.frame(header, 'classifier', RECORD)
+    assert sent['/classifier/frame'] == publishers.frame(header, 'classifier: frame', RECORD)
     assert sent['/classifier/exit_layer'] == UInt8(data=6)
     assert sent['/classifier/adaptive_rate'] == Float32(data=0.25)
     info = sent['/classifier/label_info']
