@@ -4,8 +4,10 @@ VENV ?= build/venv
 VENV_OLDEST ?= build/venv-oldest
 VENV_BACKBONES ?= build/backbones_venv
 RUN := $(VENV)/bin/python
-# Half of the tests wait for nodes: two workers a core keep it busy.
-WORKERS ?= $(shell expr $$(nproc) \* 2)
+# Many tests wait for nodes: more workers than cores keep these busy.
+WORKERS ?= $(shell expr $$(nproc) + 4)
+# Tests start hundreds of Python processes, which load compiled modules sooner.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo drive soak test test-oldest test-backbones lint docs pictures bench clean prove-build

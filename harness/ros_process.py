@@ -8,7 +8,9 @@ with RosPeer() as peer, NodeProcess(peer.domain_id, ['-p', 'top_k:=3'], log) as 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -100,6 +102,39 @@ class NodeProcess:
             if time.monotonic() > deadline or self.process.poll() is not None:
                 raise AssertionError(f'the node never said {text!r}, only:\n{self.output()}')
             time.sleep(PERIOD_S)
+
+
+START_IN_TURN = """
+import importlib, json, sys
+main = importlib.import_module(f'eevit_ros.nodes.{sys.argv[1]}.node').main
+for ros_args in json.loads(sys.argv[2]):
+    print('exit code', main(['--ros-args', *ros_args]), flush=True)
+"""
+
+
+def refused_starts(
+    domain_id: int, node: str, cases: Sequence[Sequence[str]]
+) -> list[tuple[int, str]]:
+    """Start a node once for each list of ROS arguments, all of which end it.
+
+    In turn in one process, because a process spends its time importing.
+
+    Returns:
+        Exit code and output of each.
+    """
+    run = subprocess.run(
+        [sys.executable, '-c', START_IN_TURN, node, json.dumps(cases)],
+        env=node_environment(domain_id),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    parts = re.split(r'^exit code (\d+)$', run.stdout, flags=re.MULTILINE)
+    assert len(parts) == 2 * len(cases) + 1, run.stdout
+    return [(int(code), output) for output, code in zip(parts[::2], parts[1::2], strict=False)]
 
 
 class RosPeer:

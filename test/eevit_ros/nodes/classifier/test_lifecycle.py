@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from harness.classifier_peer import WHITE, ClassifierPeer, raw_image
-from harness.ros_process import NodeProcess, RosPeer
+from harness.ros_process import NodeProcess, RosPeer, refused_starts
 from harness.tiny_model import write_tiny_model
 
 WAITING = 'waiting for images on /image'
@@ -151,15 +150,11 @@ def test_what_is_wrong_at_the_start_is_named_and_ends_it_with_code_2(
         ([*good, '-p', 'thresholds:=[0.5, 1]'], 'write 1.0'),
         (['--params-file', str(tmp_path / 'missing.yaml')], str(tmp_path / 'missing.yaml')),
     ]
-    with ExitStack() as stack:  # together: each spends its time importing
-        started = [
-            stack.enter_context(NodeProcess(peer.domain_id, case, tmp_path / f'{i}.log'))
-            for i, (case, _) in enumerate(cases)
-        ]
-        for process, (arguments, named) in zip(started, cases, strict=True):
-            assert (process.wait(), arguments) == (2, arguments), process.output()
-            assert named in process.output()
-            assert 'Traceback' not in process.output()
+    starts = refused_starts(peer.domain_id, 'classifier', [case for case, _ in cases])
+    for (code, output), (arguments, named) in zip(starts, cases, strict=True):
+        assert (code, arguments) == (2, arguments), output
+        assert named in output
+        assert 'Traceback' not in output
 
 
 def test_a_missing_onnx_runtime_is_named_and_ends_it_with_code_2(
