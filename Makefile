@@ -14,6 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo 'make demo         play a bag of camera images through the real node; report in build/demo/'
+	@echo '                  (ARGS=--regions: several things in each image, boxed by a detector)'
 	@echo '                  (ARGS=--help lists the options)'
 	@echo 'make drive        drive a simulated robot, hundreds of paths offline and two with the real nodes; report in'
 	@echo '                  build/drive/ (six minutes; ARGS=--real: ten with the real nodes, ARGS=--help lists the options)'

@@ -41,7 +41,7 @@ def play_through_node(
     """
     node_log, player_log = logs / 'node.log', logs / 'player.log'
     print(f'starting the node (its log: {node_log})', flush=True)
-    with _recorder() as recorder, running(_node_command(compressed, model), node_log) as node:
+    with _recorder() as recorder, running(node_command(compressed, model), node_log) as node:
 
         def node_lives() -> None:
             check_alive('node', node, node_log)
@@ -82,15 +82,22 @@ def play_through_node(
 
 @contextlib.contextmanager
 def _recorder() -> Iterator[Recorder]:
-    isolate()
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    try:
+    with talking():
         recorder = Recorder(
             lambda record: print(
                 terminal.frame_line(record, first_ns=recorder.join.stamps[0]), flush=True
             )
         )
         yield recorder
+
+
+@contextlib.contextmanager
+def talking() -> Iterator[None]:
+    """Take part in ROS, on a domain of this run's own."""
+    isolate()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        yield
     finally:
         rclpy.shutdown()
 
@@ -107,7 +114,13 @@ def _wait_for_last_answer(recorder: Recorder, node_lives: Callable[[], None]) ->
     )
 
 
-def _node_command(compressed: bool, model: Path | None) -> list[str]:
+def node_command(compressed: bool, model: Path | None) -> list[str]:
+    """Return the command that starts the node; more arguments may follow.
+
+    Args:
+        compressed: Read JPEGs instead of images.
+        model: Model file; None lets the node take the one that ships.
+    """
     transport = 'compressed' if compressed else 'raw'
     command = [sys.executable, '-m', 'eevit_ros.nodes.classifier.node', '--ros-args']
     command += ['-r', f'image:={IMAGE_TOPIC}', '-p', f'image_transport:={transport}']

@@ -61,8 +61,8 @@ def play(frames: list[BagFrame], *, compressed: bool) -> None:
         make = decoded
         images = node.create_publisher(Image, IMAGE_TOPIC, qos_profile_sensor_data)
     truths = node.create_publisher(Classification, TRUTH_TOPIC, len(frames))
-    _wait_for_listener(node, images)
-    _wait_for_listener(node, truths)
+    wait_for_listener(node, images)
+    wait_for_listener(node, truths)
     start_s = time.monotonic()
     for frame in frames:
         message = make(frame)
@@ -76,7 +76,12 @@ def play(frames: list[BagFrame], *, compressed: bool) -> None:
     truths.wait_for_all_acked()
 
 
-def _wait_for_listener(node: Node, publisher: Publisher) -> None:
+def wait_for_listener(node: Node, publisher: Publisher) -> None:
+    """Wait until a topic has a subscriber.
+
+    Raises:
+        DemoError: None came in time.
+    """
     give_up_s = time.monotonic() + LISTENERS_TIMEOUT_S
     while publisher.get_subscription_count() == 0:
         if time.monotonic() > give_up_s:

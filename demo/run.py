@@ -13,6 +13,7 @@ from demo.bag import IMAGE_TOPIC, SHIPPED_BAG, BagFrame, read_bag
 from demo.errors import DemoError
 from demo.playback import play_through_node
 from demo.recorder import Recorder
+from demo.regions.run import run_regions
 from demo.report.page import Run, write_html, write_json
 from demo.report.summary import summarise
 from eevit_ros.reporting.host_info import describe_machine
@@ -36,6 +37,9 @@ def _options(args: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument('--bag', type=Path, default=SHIPPED_BAG, help='recording to play')
     parser.add_argument('--compressed', action='store_true', help='play the JPEGs as they are')
+    parser.add_argument(
+        '--regions', action='store_true', help='several things in each picture, boxed by a detector'
+    )
     parser.add_argument('--model', type=Path, help='model file; default: the one that ships')
     parser.add_argument(
         '--output',
@@ -48,6 +52,9 @@ def _options(args: Sequence[str] | None) -> argparse.Namespace:
 
 def _run(options: argparse.Namespace) -> None:
     bag = read_bag(options.bag)
+    if options.regions:
+        run_regions(bag, options.output, compressed=options.compressed, model=options.model)
+        return
     machine = describe_machine()
     seconds = (bag[-1].stamp_ns - bag[0].stamp_ns) * 1e-9
     print(f'{len(bag)} frames, {seconds:.0f} s, from {options.bag}')

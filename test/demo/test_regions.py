@@ -1,0 +1,69 @@
+"""Several things in a picture: what is composed, and the whole demo of it as its user starts it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from demo.regions.bag import TRUE_TOPIC, read_region_bag, write_region_bag
+from demo.regions.scene import HEIGHT, WIDTH, compose
+from eevit_ros.replay.cli import main as replay
+from harness.tiny_model import write_tiny_model
+from test.demo.records_for_tests import grey_frame
+
+FRAMES = 45  # three seconds of 15 Hz
+
+
+@pytest.fixture(scope='module')
+def recording() -> list:
+    return [grey_frame(i, level=255 if i // 15 != 1 else 0) for i in range(FRAMES)]
+
+
+def test_boxes_lie_in_the_picture_and_keep_their_class(recording: list, tmp_path: Path) -> None:
+    frames = list(compose(recording))
+    assert len(frames) == 15
+    for frame in frames:
+        assert len({thing.id for thing in frame.things}) == len(frame.things) == 5
+        for thing in frame.things:
+            half = thing.side / 2
+            assert half <= thing.x <= WIDTH - half and half <= thing.y <= HEIGHT - half
+            assert thing.truth == recording[0].truth
+    write_region_bag(tmp_path / 'bag', frames)
+    assert read_region_bag(tmp_path / 'bag') == frames
+
+
+def test_one_command_shows_the_boxes_and_a_replay_gives_the_same_answers(
+    recording: list, tmp_path: Path
+) -> None:
+    pytest.importorskip('rclpy')
+    messages = pytest.importorskip('vision_msgs.msg')
+    if not hasattr(messages, 'Detection2DArray'):
+        pytest.skip('vision_msgs was built before it had detections')
+    from demo.bag import write_bag
+    from test.demo.test_demo_process import run
+
+    write_bag(tmp_path / 'bag', recording)
+    model = write_tiny_model(tmp_path / 'tiny.onnx')
+    out = tmp_path / 'out'
+    code, said, err = run(
+        *('--regions', '--bag', tmp_path / 'bag', '--model', model, '--output', out)
+    )
+    assert code == 0, err
+    assert 'things answered' in said
+    assert (out / 'regions.html').read_text().count('data:image/jpeg') > 1
+    pictures = json.loads((out / 'regions.json').read_text())['pictures']
+    assert pictures
+    parameters = ['regions:=true', 'region_margin:=0.0', 'regions_budget_ms:=60000.0']
+    options = [word for one in parameters for word in ('-p', one)]
+    bag, folder = out / 'regions_bag', tmp_path / 'replay'
+    options += ['--model', str(model), '--out', str(folder), '--truth', TRUE_TOPIC]
+    assert replay(['run', str(bag), *options]) != 1  # the class of the grey things is unknown to it
+    rows = pd.read_csv(folder / 'regions.csv').set_index(['index', 'region'])
+    for picture in pictures:
+        for place, one in enumerate(picture['regions']):
+            row = rows.loc[picture['index'], place]
+            assert (row['label'], row['exit_layer']) == (one['label'], one['exit_layer'])
+            assert row['confidence'] == pytest.approx(one['confidence'], abs=1e-6)
