@@ -49,14 +49,25 @@ class TopicWatch:
         type_name: str,
         qos: QoSProfile,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        nameless_s: float = NAMELESS_S,
     ) -> None:
-        """Take the topic's full name, and type and QoS of the node's own subscription."""
+        """Watch.
+
+        Args:
+            node: Node of the subscription.
+            topic: Full name of the topic.
+            type_name: Type of the node's own subscription.
+            qos: Its QoS.
+            clock: Steady clock, seconds.
+            nameless_s: For how long a publisher may lack the name of a node.
+        """
         self._node = node
         self._topic = topic
         self._type_name = type_name
         self._qos = qos
         self._clock = clock
-        self._nameless = Lasting(NAMELESS_S)
+        self._nameless = Lasting(nameless_s)
         self._lasting = Lasting(GHOST_S)
 
     def names(self) -> list[str]:

@@ -67,7 +67,7 @@ class GovernorSettings:
         convert=partial(_names, 'pair', 'nodes'),
     )
     takeover_after_s: float = parameter(
-        0.25,
+        0.3,
         'The other of a `pair` is taken for dead or hung after so long without a sign, seconds. It '
         'gives one every 0.05 s.',
         0.1,

@@ -12,7 +12,7 @@ from rclpy.subscription import Subscription
 from std_msgs.msg import Float32
 
 from eevit_ros.nodes.ros_topics import message_class, qos_profile
-from eevit_ros.nodes.topic_watch import TopicWatch
+from eevit_ros.nodes.topic_watch import GHOST_S, NAMELESS_S, TopicWatch
 from eevit_ros.parameters import topics
 from eevit_ros.speed.limit import SpeedLimit
 from eevit_ros.speed.lowest_limit import LowestLimit
@@ -124,7 +124,9 @@ class LimitInputs:
         for topic in sources:
             on_zone = partial(self._on_zone, topic)
             node.create_subscription(SpeedLimitMessage, topic, on_zone, LIMIT_QOS)
-        self._output_watch = TopicWatch(node, output, LIMIT_TYPE, LIMIT_QOS)
+        # A partner that was killed and comes back may be nameless for long.
+        patience_s = GHOST_S if partner else NAMELESS_S
+        self._output_watch = TopicWatch(node, output, LIMIT_TYPE, LIMIT_QOS, nameless_s=patience_s)
         self._source_watches = {
             topic: TopicWatch(node, topic, LIMIT_TYPE, LIMIT_QOS) for topic in sources
         }

@@ -18,7 +18,7 @@ from eevit_ros.perception.process_stall import ProcessStall
 LOOK_S = 0.05
 """Between two looks, and between two beats."""
 
-FIRST_MEETING_S, SECOND_MEETING_S = 2.0, 5.0
+FIRST_MEETING_S, SECOND_MEETING_S = 5.0, 6.0
 """A just started one is silent for that long, while DDS discovers the other.
 
 The first, which may be alone, waits for a beat of the second; the second for the first to speak.

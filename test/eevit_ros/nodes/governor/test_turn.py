@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from eevit_ros.nodes.governor.turn import LOOK_S, SECOND_MEETING_S, Turn
 
-TAKEOVER_S = 0.25
+TAKEOVER_S = 0.3
 PATIENCE = round(TAKEOVER_S / LOOK_S)
 # Settling after a stall, meeting, patience of both: by then all is decided.
 DECIDED = round(SECOND_MEETING_S / LOOK_S) + 4 * PATIENCE + 10
