@@ -223,8 +223,9 @@ SPEED_SCALE = Topic(
 HEARTBEAT = Topic(
     GOVERNOR_NODE,
     '~/heartbeat',
-    ('std_msgs/msg/Bool',),
-    'with `pair`: whether this one speaks, at 20 Hz; the other one subscribes',
+    ('std_msgs/msg/Float32MultiArray',),
+    'with `pair`, at 20 Hz, for the other: 1 if this one speaks, else 0; then the limit of each of '
+    '`limit_sources`, percent, NaN if unknown',
     depth=1,
     best_effort=True,  # a frozen partner must not hold this one up
     optional=True,

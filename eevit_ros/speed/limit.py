@@ -115,6 +115,8 @@ class SpeedLimit:
         """
         self._settings = settings
         self.zones: dict[str, float] = dict.fromkeys(sources, settings.initial_zone_limit)
+        self._heard: set[str] = set()  # sources that have sent a message
+        self._learned: set[str] = set()  # others whose limit was told
         self.rate: float | None = None
         self.faults = 0
         self.floor_received = False
@@ -158,7 +160,20 @@ class SpeedLimit:
         except EevitError as err:
             self.set_problem(source, f'{source}: {err}')
         else:
+            self._heard.add(source)
             self.set_problem(source, '')
+
+    def known_zones(self) -> list[float]:
+        """Return the limit of each source, percent; NaN where none was heard or learned."""
+        known = self._heard | self._learned
+        return [zone if source in known else math.nan for source, zone in self.zones.items()]
+
+    def learn_zones(self, zones: Sequence[float]) -> None:
+        """Take what another governor knows of the sources that this one has not heard."""
+        for source, zone in zip(self.zones, zones, strict=True):
+            if source not in self._heard and not math.isnan(zone):
+                self.zones[source] = zone
+                self._learned.add(source)
 
     def set_problem(self, name: str, text: str) -> None:
         """Report a fault that lasts until it is cleared with an empty text."""

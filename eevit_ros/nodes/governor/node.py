@@ -108,7 +108,9 @@ class SpeedGovernor(Node):
                 takeover_after_s=settings.takeover_after_s,
                 now_s=time.monotonic(),
             )
-            self._partner = Partner(self, partner, turn, clock=steady, on_turn=self._on_turn)
+            self._partner = Partner(
+                self, partner, turn, self._limit, clock=steady, on_turn=self._on_turn
+            )
         self._tick()
         self._publish(self._status())
         self.get_logger().info(f'waiting for the adaptive rate on {self._inputs.rate_topics}')

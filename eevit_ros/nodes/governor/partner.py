@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 
 from rclpy.clock import Clock
 from rclpy.node import Node
-from std_msgs.msg import Bool
+from std_msgs.msg import Float32MultiArray
 
 from eevit_ros.errors import EevitError
 from eevit_ros.nodes.governor.turn import LOOK_S, Turn
 from eevit_ros.nodes.ros_topics import qos_profile, resolved
 from eevit_ros.parameters.topics import HEARTBEAT
+from eevit_ros.speed.limit import SpeedLimit
 
 
 def partner_name(node: Node, pair: Sequence[str]) -> str:
@@ -43,6 +44,7 @@ class Partner:
         node: Node,
         name: str,
         turn: Turn,
+        limit: SpeedLimit,
         *,
         clock: Clock,
         on_turn: Callable[[bool], None],
@@ -53,15 +55,18 @@ class Partner:
             node: Node that publishes and subscribes; its executor calls back.
             name: Full name of the other's node.
             turn: What decides.
+            limit: Limit whose zones both shall know.
             clock: Steady clock of the looks.
             on_turn: Called when it was decided anew, with whether the floor must be said now.
         """
         self.name = name
         self.turn = turn
+        self._limit = limit
         self._on_turn = on_turn
         qos = qos_profile(HEARTBEAT)
-        self._beats = node.create_publisher(Bool, HEARTBEAT.name, qos)
-        node.create_subscription(Bool, HEARTBEAT.name.replace('~', name), self._on_beat, qos)
+        self._beats = node.create_publisher(Float32MultiArray, HEARTBEAT.name, qos)
+        topic = HEARTBEAT.name.replace('~', name)
+        node.create_subscription(Float32MultiArray, topic, self._on_beat, qos)
         node.create_timer(LOOK_S, self._look, clock=clock)
 
     def values(self) -> dict[str, str]:
@@ -69,12 +74,20 @@ class Partner:
         there = 'there' if self.turn.is_other_there() else 'not there'
         return {'speaks': str(self.turn.speaks).lower(), 'partner': f'{self.name}, {there}'}
 
-    def _on_beat(self, message: Bool) -> None:
-        self.turn.hear(message.data, time.monotonic())
+    def _on_beat(self, message: Float32MultiArray) -> None:
+        speaks, *zones = message.data
+        self.turn.hear(bool(speaks), time.monotonic())
+        fits = len(zones) == len(self._limit.zones)
+        if fits:
+            self._limit.learn_zones(zones)
+        text = f"{self.name} has other 'limit_sources': give both the same parameters"
+        self._limit.set_problem('pair', '' if fits else text)
 
     def _look(self) -> None:
         spoke = self.turn.speaks
         say_floor = self.turn.look(time.monotonic())
         if self.turn.speaks != spoke:
             self._on_turn(say_floor)
-        self._beats.publish(Bool(data=self.turn.speaks))
+        self._beats.publish(
+            Float32MultiArray(data=[float(self.turn.speaks), *self._limit.known_zones()])
+        )

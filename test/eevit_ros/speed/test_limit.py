@@ -337,6 +337,30 @@ def test_the_lowest_zone_counts_even_below_the_floor_and_is_held_for_ever() -> N
     assert '/right' in later.text
 
 
+def test_a_governor_that_has_not_heard_a_zone_learns_it_from_one_that_has() -> None:
+    first, second = (SpeedLimit(LimitSettings(), ['/left', '/right']) for _ in range(2))
+    second.update_zone('/right', 60.0, is_percent=True)
+
+    def tell() -> None:
+        for one, other in ((first, second), (second, first)):
+            other.learn_zones(one.known_zones())
+
+    tell()
+    assert first.zones == second.zones == {'/left': 100.0, '/right': 60.0}  # nothing is known
+    first.update_zone('/left', 40.0, is_percent=True)
+    tell()
+    assert first.zones == second.zones == {'/left': 40.0, '/right': 60.0}
+    # The one that heard it came back without; the other knows it still.
+    first = SpeedLimit(LimitSettings(), ['/left', '/right'])
+    tell()
+    assert first.zones == second.zones == {'/left': 40.0, '/right': 60.0}
+    # What one hears itself counts, and the other follows.
+    first.update_zone('/left', 0.0, is_percent=True)
+    tell()
+    tell()
+    assert first.zones == second.zones == {'/left': 100.0, '/right': 60.0}
+
+
 def test_zero_ends_a_zone_and_needs_no_speed() -> None:
     limit, now_s = recovered(LimitSettings())
     limit.update_zone('/left', 40.0, is_percent=True)

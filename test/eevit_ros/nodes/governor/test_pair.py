@@ -5,13 +5,15 @@ What a takeover takes is in test_faults.py, who of two speaks in test_turn.py.
 
 from __future__ import annotations
 
+import itertools
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from geometry_msgs.msg import Twist
-from std_msgs.msg import Bool
+from nav2_msgs.msg import SpeedLimit
+from std_msgs.msg import Float32MultiArray
 
 from eevit_ros.errors import EevitError
 from eevit_ros.nodes.governor.partner import partner_name
@@ -44,23 +46,29 @@ def test_a_standby_comes_freezes_goes_on_and_ends_and_nobody_hears_of_it(
     log = tmp_path / FIRST
     with governor(peer, ARGUMENTS, log) as first, GovernorPeer(peer, first) as node:
         commands = peer.node.create_publisher(Twist, '/cmd_vel_in', 10)
-        sent: list[Twist] = []
+        numbers = itertools.count(1)
 
         def drive() -> None:
             node.send(1.0)
-            if len(scaled) == len(sent):  # the last one has come
-                sent.append(Twist())
-                sent[-1].linear.x = float(len(sent))
-                commands.publish(sent[-1])
+            command = Twist()
+            command.linear.x = float(next(numbers))
+            commands.publish(command)
 
         with peer.listening(Twist, '/cmd_vel_out') as scaled:
             # Alone, the first speaks after a while.
             node.until_limit(FULL, 1.0)
+            zones = peer.node.create_publisher(SpeedLimit, '/filter_speed_limit', 10)
+            peer.until(zones.get_subscription_count, 'the governor', node=first)
+            zones.publish(SpeedLimit(percentage=True, speed_limit=60.0))
+            node.until_limit(60.0, 1.0)
             second_log = tmp_path / SECOND
             arguments = [*ARGUMENTS, '-r', f'__node:={SECOND}']
             with governor(peer, arguments, second_log) as second:
-                beats = peer.listen(Bool, f'/{SECOND}/heartbeat', SENSOR_DATA)
-                node.until_report(f'standby: /{FIRST} speaks', each=1.0)
+                beats = peer.listen(Float32MultiArray, f'/{SECOND}/heartbeat', SENSOR_DATA)
+                values = node.until_report(f'standby: /{FIRST} speaks', each=1.0)
+                assert values['source /filter_speed_limit'] == '60'  # told by the first
+                zones.publish(SpeedLimit(percentage=True, speed_limit=0.0))
+                node.until_limit(FULL, 1.0)
                 peer.until(commands.get_subscription_count, 'the command scaler', node=first)
                 node.limits.clear()
                 peer.until(lambda: len(scaled) >= 10, 'ten commands', each=drive, node=first)
@@ -69,14 +77,15 @@ def test_a_standby_comes_freezes_goes_on_and_ends_and_nobody_hears_of_it(
                 second.process.send_signal(signal.SIGCONT)
                 beats.clear()
                 peer.until(lambda: len(beats) >= 10, 'ten beats', each=drive, node=second)
-                assert not any(beat.data for beat in beats)
+                assert not any(beat.data[0] for beat in beats)
                 # One voice at full speed all the time: no command came twice or scaled.
                 assert {limit.speed_limit for limit in node.limits} == {FULL}
-                assert scaled == sent[: len(scaled)]
+                speeds = [one.linear.x for one in scaled if one.linear.x]  # 0: commands paused
+                assert speeds == sorted(set(map(int, speeds)))
 
                 # Whoever starts something on the limit's topic is a stranger still.
                 intruder = stranger(peer, 'costmap_filter')
-                intruder.create_publisher(type(node.limits[0]), '/speed_limit', 10)
+                intruder.create_publisher(SpeedLimit, '/speed_limit', 10)
                 node.until_report('error', '/costmap_filter also publishes', each=1.0)
                 intruder.destroy_node()
                 node.until_limit(FULL, 1.0)
@@ -89,6 +98,7 @@ def test_a_standby_comes_freezes_goes_on_and_ends_and_nobody_hears_of_it(
                 assert 'Traceback' not in first.output() + second.output()
                 assert 'startup' not in second.output()
         peer.node.destroy_publisher(commands)
+        peer.node.destroy_publisher(zones)
 
 
 def test_a_node_that_is_not_of_its_pair_is_told(peer: RosPeer) -> None:
