@@ -14,6 +14,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from eevit_ros.launching.dds_profile import without_shared_memory
 from eevit_ros.launching.params_file import params_file_for
 from eevit_ros.launching.shared import (
     BOOLEANS,
@@ -121,7 +122,7 @@ def start_governors(context: LaunchContext) -> list[Node]:
                 *((topic, given[topic]) for topic in TOPICS),
             ],
             ros_arguments=['--log-level', given['log_level']],
-            additional_env=ends_with_launch(),
+            additional_env={**without_shared_memory(), **ends_with_launch()},
             output='screen',
             respawn=LaunchConfiguration('respawn'),
             # Until it is back, the robot keeps to the last limit.

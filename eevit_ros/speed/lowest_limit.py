@@ -61,6 +61,15 @@ class LowestLimit:
         for one in self._limits:
             one.update_zone(source, limit, is_percent=is_percent)
 
+    def known_zones(self) -> list[float]:
+        """Return what is known of the other sources, see `SpeedLimit`."""
+        return self._limits[0].known_zones()
+
+    def learn_zones(self, zones: Sequence[float]) -> None:
+        """Take what another governor knows of them, see `SpeedLimit`."""
+        for one in self._limits:
+            one.learn_zones(zones)
+
     def set_problem(self, name: str, text: str) -> None:
         """Report a fault that concerns all rates, see `SpeedLimit`."""
         for one in self._limits:

@@ -13,7 +13,7 @@ from eevit_ros.errors import EevitError
 from eevit_ros.nodes.governor.turn import LOOK_S, Turn
 from eevit_ros.nodes.ros_topics import qos_profile, resolved
 from eevit_ros.parameters.topics import HEARTBEAT
-from eevit_ros.speed.limit import SpeedLimit
+from eevit_ros.speed.lowest_limit import LowestLimit
 
 
 def partner_name(node: Node, pair: Sequence[str]) -> str:
@@ -44,7 +44,7 @@ class Partner:
         node: Node,
         name: str,
         turn: Turn,
-        limit: SpeedLimit,
+        limit: LowestLimit,
         *,
         clock: Clock,
         on_turn: Callable[[bool], None],

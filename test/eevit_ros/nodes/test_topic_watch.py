@@ -22,7 +22,8 @@ from eevit_ros.nodes.topic_watch import (
     Lasting,
     TopicWatch,
 )
-from eevit_ros.speed.limit import WRONG, LimitSettings, SpeedLimit
+from eevit_ros.speed.limit import WRONG, LimitSettings
+from eevit_ros.speed.lowest_limit import LowestLimit
 from harness.ros_process import RosPeer
 
 QOS = QoSProfile(depth=1)
@@ -119,7 +120,7 @@ def test_two_of_one_name_are_a_fault_of_the_rate_and_of_the_limit(
 ) -> None:
     """Where messages have no numbers nothing else shows two classifiers, or two governors."""
     monkeypatch.setattr(topic_watch, 'GHOST_S', 0.0)
-    limit = SpeedLimit(LimitSettings())
+    limit = LowestLimit(LimitSettings(), ['/adaptive_rate'])
     inputs = LimitInputs(
         peer.node, limit, sources=[], output='/limit', partner='', on_message=lambda: None
     )
