@@ -12,7 +12,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -330,4 +330,9 @@ FAULTS = [
     ),
     Fault('governor frozen (SIGSTOP), standby', 'pair', speaker_frozen),
     Fault('rate publisher silent, standby', 'pair', silence),
+]
+FAULTS += [
+    replace(fault, name=f'{fault.name}, three cameras', kind='cameras')
+    for fault in FAULTS
+    if fault.kind == 'camera' and 'governor' not in fault.name and 'publisher' not in fault.name
 ]

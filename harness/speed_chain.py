@@ -5,9 +5,9 @@ with open_chain('camera', tmp_path) as chain:
     chain.classifier.process.kill()
     chain.until_floor(since_s=time.monotonic())
 
-Four kinds: 'camera' (raw images), 'simulation' (JPEGs, and a clock that the test makes), 'rate' (no
-classifier: the test itself says the rate) and 'pair' (the same with a warm standby). Easy and hard
-mean the same in all of them.
+Five kinds: 'camera' (raw images), 'cameras' (the same of one of three), 'simulation' (JPEGs, and a
+clock that the test makes), 'rate' (no classifier: the test itself says the rate) and 'pair' (the
+same with a warm standby). Easy and hard mean the same in all of them.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ RELIABLE = QoSProfile(depth=5)
 # As Nav2's controller server listens, but that it forgets nothing while the test is busy.
 EAR = QoSProfile(depth=1000)
 TELLS_TIMES = hasattr(Subscription, 'CallbackType')  # to the callback; not in Humble
+
+OTHER_CAMERAS = ('front', 'left')  # see easy scenes, whatever the third does
 
 # What the promises are about keeps its default; only the way back to full speed is made short.
 FAST_RISE = ['-p', 'rate.release_per_s:=5.0']
@@ -100,6 +102,10 @@ class SpeedChain:
             self._clock = peer.node.create_publisher(Clock, '/clock', 10)
         on_limit: Any = self._on_limit if TELLS_TIMES else partial(self._on_limit, info={})
         peer.node.create_subscription(SpeedLimit, '/speed_limit', on_limit, EAR)
+        self._others = [
+            peer.node.create_publisher(Image, f'/{name}/image', SENSOR_DATA)
+            for name in (OTHER_CAMERAS if kind == 'cameras' else ())
+        ]
         self.plug_in()
         self._classifier = None if classifier is None else self.start_classifier()
         self.governor = self.start_governor()
@@ -142,6 +148,7 @@ class SpeedChain:
         """Create the test's publisher, by default with the QoS that fits."""
         kind, topic, fitting = {
             'camera': (Image, '/image', SENSOR_DATA),
+            'cameras': (Image, '/rear/image', SENSOR_DATA),
             'simulation': (CompressedImage, '/image/compressed', RELIABLE),
             'rate': (Float32, '/rate', SENSOR_DATA),
             'pair': (Float32, '/rate', SENSOR_DATA),
@@ -164,7 +171,7 @@ class SpeedChain:
         """Return what this chain begins with: an image of this brightness, or this rate."""
         if self._classifier_args is None:
             return Float32(data=rate)
-        if self.kind == 'camera':
+        if self.kind in ('camera', 'cameras'):
             return raw_image(grey)
         message = compressed_image(grey)
         message.header.stamp = self.clock_message().clock
@@ -278,6 +285,8 @@ class SpeedChain:
             self._clock.publish(self.clock_message())
         if self.send is not None:
             self.send()
+        for other in self._others:
+            other.publish(raw_image(WHITE))
 
     def _on_limit(self, message: SpeedLimit, info: Any) -> None:
         assert message.percentage
@@ -296,6 +305,7 @@ def open_chain(kind: str, folder: Path) -> Iterator[SpeedChain]:
     model = ['-p', f'model:={write_tiny_model(folder / "tiny.onnx")}', *FAST_RISE]
     arguments = {
         'camera': model,
+        'cameras': [*model, '-p', f'cameras:=[{",".join(OTHER_CAMERAS)},rear]'],
         'simulation': [*model, *SIMULATED, *RELIABLE_CAMERA, '-p', 'image_transport:=compressed'],
         'rate': None,
         'pair': None,
