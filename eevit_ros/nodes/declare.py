@@ -54,6 +54,9 @@ def declare(
     Raises:
         EevitError: A given value has the wrong type or is out of range; names the parameter.
     """
+    # `ros2 param dump` writes null for what has no value, and ROS reads that as a text.
+    if optional and name in _given(node) and _given(node)[name].value == 'null':
+        del _given(node)[name]
     if name in _given(node):
         _given(node)[name] = _as_declared(_given(node)[name], spec)
     try:

@@ -82,6 +82,8 @@ def _checked(
     for name, value in given.items():
         if name.startswith('qos_overrides.') or name == 'use_sim_time':
             continue  # of the robot's file; without effect here
+        if value is None and name.partition('.')[0] in cameras:
+            continue  # `ros2 param dump` writes null for what a camera has not of its own
         if name not in specs:
             why = why_unknown(name, cameras) or f'one of {", ".join(specs)}'
             raise ReplayError(f"unknown parameter '{name}': {why}")

@@ -10,9 +10,10 @@ from rcl_interfaces.msg import ParameterType
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from eevit_ros.nodes.classifier.node import declare_parameters
+from eevit_ros.nodes.classifier.node import declare_parameters, read_parameters
 from eevit_ros.nodes.declare import descriptor, read_settings, take_whole_numbers
 from eevit_ros.parameters import classifier, governor
+from eevit_ros.parameters.cameras import camera_settings
 from harness.ros_process import RosPeer
 
 
@@ -94,6 +95,23 @@ def test_known_names_are_not_warned_of(
         node.destroy_node()
     said = capfd.readouterr()
     assert 'unknown' not in said.out + said.err
+
+
+def test_a_camera_has_no_value_of_its_own_where_a_dumped_file_has_null(
+    peer: RosPeer, tmp_path: Path
+) -> None:
+    file = tmp_path / 'dumped.yaml'
+    file.write_text(
+        'node:\n  ros__parameters:\n    cameras: [front, rear]\n'
+        '    front: {weight: 2, image_transport: null, rate: {floor: null}}\n'
+    )
+    arguments = ['--ros-args', '--params-file', str(file)]
+    node = Node('node', context=peer.node.context, cli_args=arguments)
+    specs = declare_parameters(node)
+    front, rear = camera_settings(read_parameters(node, specs)).values()
+    assert (front.weight, rear.weight) == (2.0, 1.0)
+    assert (front.image_transport, front.perception.rate.floor) == ('raw', 0.2)
+    node.destroy_node()
 
 
 @pytest.mark.parametrize(

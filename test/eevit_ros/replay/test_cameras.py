@@ -136,7 +136,8 @@ def test_cameras_of_a_parameter_file_have_the_topics_that_the_node_reads(
 ) -> None:
     file = tmp_path / 'robot.yaml'
     file.write_text(
-        '/**:\n  ros__parameters:\n    cameras: [front, rear]\n    front: {rate: {floor: 0.3}}\n'
+        '/**:\n  ros__parameters:\n    cameras: [front, rear]\n'
+        '    front: {rate: {floor: 0.3, attack_s: null}}\n'
     )
     code, rows = run(bag, tiny_path, tmp_path / 'out', '--params', str(file), '--latency', '1')
     assert code == 0
