@@ -171,7 +171,7 @@ class SpeedLimit:
     def learn_zones(self, zones: Sequence[float]) -> None:
         """Take what another governor knows of the sources that this one has not heard."""
         for source, zone in zip(self.zones, zones, strict=True):
-            if source not in self._heard and not math.isnan(zone):
+            if source not in self._heard and 0 < zone <= FULL_PERCENT:  # not NaN
                 self.zones[source] = zone
                 self._learned.add(source)
 

@@ -75,6 +75,8 @@ class Partner:
         return {'speaks': str(self.turn.speaks).lower(), 'partner': f'{self.name}, {there}'}
 
     def _on_beat(self, message: Float32MultiArray) -> None:
+        if not message.data:
+            return  # of somebody else
         speaks, *zones = message.data
         self.turn.hear(bool(speaks), time.monotonic())
         fits = len(zones) == len(self._limit.zones)
