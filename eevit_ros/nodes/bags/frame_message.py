@@ -12,7 +12,7 @@ from eevit_ros.images.encodings import to_rgb
 from eevit_ros.images.pixel_range import Pixels
 from eevit_ros.recordings.source import SourceFrame
 
-FRAME_ID = 'camera'  # a source's frames carry no frame_id
+FRAME_ID = 'camera'  # of videos and pictures
 
 
 def file_format(frame: SourceFrame) -> str:
@@ -68,6 +68,6 @@ def _as_recorded(frame: SourceFrame) -> Image:
 
 
 def _header(frame: SourceFrame) -> Header:
-    header = Header(frame_id=FRAME_ID)
+    header = Header(frame_id=frame.frame_id or FRAME_ID)
     header.stamp.sec, header.stamp.nanosec = divmod(frame.stamp_ns, 1_000_000_000)
     return header

@@ -29,6 +29,7 @@ from eevit_ros.images.picture_file import picture_format
 from eevit_ros.images.settings import AUTO, ImageSettings
 from eevit_ros.nodes import process as node_process
 from eevit_ros.nodes.bags.answers import Answers
+from eevit_ros.nodes.bags.detections import LATEST_NS, PlayedDetections
 from eevit_ros.nodes.bags.frame_message import (
     compressed_message,
     file_format,
@@ -80,6 +81,12 @@ class PlayerSettings:
         "Topic of a bag's images, as recorded, or its base name. Empty: the only one. Several "
         'cameras: front=/front/image_raw,left=/left/image_raw, each played on its <camera>/image.',
     )
+    detections: str = parameter(
+        '',
+        "Topic of a bag's detections (vision_msgs/Detection2DArray), played on `regions` for a "
+        'classifier with `regions`; of several cameras front=/front/boxes,..., each on its '
+        '<camera>/regions. Empty: none.',
+    )
     transport: str = parameter(
         'raw',
         'raw: sensor_msgs/Image on `image`. compressed: the recorded JPEG and PNG files, '
@@ -122,6 +129,7 @@ class BagPlayer(Node):
         settings = read_settings(self, PlayerSettings)
         self.bag = Path(settings.bag).expanduser()
         self.topics = topics_by_camera([settings.topic])
+        self._detections = PlayedDetections(self, topics_by_camera([settings.detections]))
         self._rate, self._wait_for = settings.rate, settings.wait_for
         self._nodes = frozenset(settings.wait_for_nodes)
         self._compressed = settings.transport == 'compressed'
@@ -158,6 +166,7 @@ class BagPlayer(Node):
         Raises:
             EevitError: It could not be played to its end; says why.
         """
+        self._detections.open(source)
         frames = iter(source)
         first = next(frames, None)
         if first is None:
@@ -192,6 +201,7 @@ class BagPlayer(Node):
             EevitError: `stop` was set before the end.
         """
         published = 0
+        set_ns = 0
         last_ns: int | None = None
         for frame in frames:
             message = self._message(frame)
@@ -204,13 +214,28 @@ class BagPlayer(Node):
                     once=True,
                 )
                 clock.skip(round((gap_s - SHORT_GAP_S) * 1e9))
-            if not clock.wait_until(frame.received_ns, stop, frame.clock_set_ns):
+            set_ns = frame.clock_set_ns
+            if not (
+                self._detect(frame.received_ns, set_ns, clock, stop)
+                and clock.wait_until(frame.received_ns, stop, set_ns)
+            ):
                 raise EevitError(f'stopped before the end, after {published}{total} images')
             if message is not None:
                 self._played[frame.camera][frame.stamp_ns] += 1
                 self._images[frame.camera].publish(message)
                 published += 1
+        if last_ns is not None:
+            self._detect(last_ns + LATEST_NS, set_ns, clock, stop)
         return published
+
+    def _detect(
+        self, until_ns: int, set_ns: int, clock: RecordedTime, stop: threading.Event
+    ) -> bool:
+        """Publish the detections up to a time, each at its own; return False if `stop` was set."""
+        return all(
+            clock.wait_until(time_ns - set_ns, stop, set_ns)
+            for time_ns in self._detections.until(until_ns + set_ns)
+        )
 
     def _linger(self, stop: threading.Event) -> None:
         """Let the time go on for the last answers; longer where they still come."""

@@ -85,8 +85,7 @@ def deserialize(recorded: Recorded) -> Any:
     try:
         if topic.encoding == ROS_1:
             return _ros1_types().deserialize_ros1(memoryview(raw), topic.type)
-        if raw.startswith(_ZSTD_MAGIC):  # a bag that was compressed message by message
-            raw = zstandard.ZstdDecompressor().decompressobj().decompress(raw)
+        raw = cdr_of(recorded)
         if topic.type == COMPRESSED_VIDEO:
             raw = _first_fields(raw)
         return typestore().deserialize_cdr(memoryview(raw), topic.type)
@@ -95,6 +94,13 @@ def deserialize(recorded: Recorded) -> Any:
             f'message on {topic.name}, received at {stamp_text(recorded.log_ns)}, is not a '
             f'{topic.type} in {topic.encoding} ({type(err).__name__}: {err}): record it again'
         ) from err
+
+
+def cdr_of(recorded: Recorded) -> bytes:
+    """Return a message's bytes, unpacked where the bag was compressed message by message."""
+    if not recorded.raw.startswith(_ZSTD_MAGIC):
+        return recorded.raw
+    return zstandard.ZstdDecompressor().decompressobj().decompress(recorded.raw)
 
 
 def stamp_of(message: Any) -> int:

@@ -39,7 +39,7 @@ TOPICS = (
     topics.LABEL_INFO,
     topics.SPEED_LIMIT,
 )
-# Sources do not pass on the frame id of a header; Foxglove needs one.
+# Of videos and pictures; Foxglove needs one.
 FRAME_ID = 'camera'
 
 
@@ -141,7 +141,7 @@ class OutputBag:
         self._put(
             self._image_topics[frame.camera],
             frame.received_ns,
-            header=self._header(frame.stamp_ns),
+            header=self._header(frame.stamp_ns, frame.frame_id or FRAME_ID),
             format=kind,
             data=np.frombuffer(data, np.uint8),
         )
@@ -158,7 +158,7 @@ class OutputBag:
 
     def answer(self, frame: SourceFrame, record: FrameRecord, time_ns: int) -> None:
         """Write what the node publishes of a frame, at its time; the rate is left to `limit`."""
-        header, result = self._header(frame.stamp_ns), record.result
+        header, result = self._header(frame.stamp_ns, frame.frame_id or FRAME_ID), record.result
         self._put(
             topics.CLASSIFICATION.of(frame.camera),
             time_ns,
@@ -178,7 +178,7 @@ class OutputBag:
             level=OK,
             name=f'{CLASSIFIER_NODE}: {frame.camera} frame'.replace('  ', ' '),
             message=result.class_name,
-            hardware_id=FRAME_ID,
+            hardware_id=header.frame_id,
             values=[
                 self._make('diagnostic_msgs/msg/KeyValue', key=key, value=value)
                 for key, value in record.values().items()
