@@ -16,9 +16,11 @@ from eevit_ros.images.resize import Image
 from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine
 from eevit_ros.model.metadata import ModelMetadata
+from eevit_ros.model.runners import ModelOutput, StagedRunner
 from model_export.__main__ import main
 from model_export.data import RULE
-from model_export.export.check import check_forms
+from model_export.errors import ModelExportError
+from model_export.export.check import check_forms, open_forms
 from model_export.export.onnx_writer import write
 from model_export.export.precision import agreement, answer_all, to_logits, to_precision
 from model_export.network.early_exit import EarlyExitViT
@@ -123,8 +125,47 @@ def test_agreement_is_said_for_the_last_and_for_the_worst_exit() -> None:
     assert 'at most' in said and ' 0.2 ' in said
 
 
-def test_the_export_compares_both_forms(int8: onnx.ModelProto, pixels: Image) -> None:
-    assert check_forms(int8, pixels) <= 1e-5
+class OtherStages:
+    """The stages of a file, with answers or free decisions that differ from the graph's."""
+
+    def __init__(self, staged: StagedRunner, off_by: float, exits_later: int) -> None:
+        self.staged, self.off_by, self.exits_later = staged, off_by, exits_later
+
+    def run(self, image: Image, thresholds: tuple[float, ...]) -> ModelOutput:
+        probabilities, exit_index = self.staged.run(image, thresholds)
+        low, next_low = probabilities[0].argsort()[:2]  # so that no decision changes
+        probabilities[0, low] -= self.off_by
+        probabilities[0, next_low] += self.off_by
+        free = not {0.0, 1.0}.issuperset(thresholds)
+        return ModelOutput(probabilities, exit_index + self.exits_later * free)
+
+
+@pytest.mark.parametrize(
+    ('off_by', 'exits_later', 'refused'),
+    [
+        (0.0, 0, ''),
+        (0.0019, 0, ''),  # a value that rounding tipped to the next of 256 steps
+        (0.05, 0, 'differ by 0.05, by 0.05 on average'),
+        (np.nan, 0, 'differ by nan'),
+        (0.0, 1, 'OtherStages leaves at exit 1 of the int8 graph, its answers at 0'),
+    ],
+)
+def test_an_export_compares_answers_and_decisions_of_both_forms(
+    int8: onnx.ModelProto,
+    pixels: Image,
+    monkeypatch: pytest.MonkeyPatch,
+    off_by: float,
+    exits_later: int,
+    refused: str,
+) -> None:
+    single, staged = open_forms(int8)
+    other = OtherStages(staged, off_by, exits_later)
+    monkeypatch.setattr('model_export.export.check.open_forms', lambda proto: (single, other))
+    if refused:
+        with pytest.raises(ModelExportError, match=f'{refused}.*nothing written'):
+            check_forms(int8, pixels)
+    else:
+        assert check_forms(int8, pixels) == pytest.approx(off_by, abs=1e-5)
 
 
 def test_in_fp16_weights_are_halves_and_answers_nearly_those_of_torch(
