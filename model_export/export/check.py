@@ -107,8 +107,9 @@ def check_forms(proto: onnx.ModelProto, images: Image) -> float:
         ModelExportError: A form leaves elsewhere, or answers differ by more than rounding.
     """
     single, staged = open_forms(proto)
+    runners: tuple[Runner, ...] = (single, staged)
     meta = single.metadata
-    answers = [_forced(runner, images, meta) for runner in (single, staged)]
+    answers = [_forced(runner, images, meta) for runner in runners]
     differences = np.abs(answers[0] - answers[1]).max(axis=-1)
     largest, mean = float(differences.max()), float(differences.mean(axis=1).max())
     allowed, allowed_mean = FORMS_DIFFER[meta.precision]
@@ -117,7 +118,7 @@ def check_forms(proto: onnx.ModelProto, images: Image) -> float:
             f'the {meta.precision} graph and its stages differ by {largest:.2g}, by {mean:.2g} on '
             f'average at the worst exit, more than {allowed} or {allowed_mean}; nothing written'
         )
-    for runner, found in zip((single, staged), answers, strict=True):
+    for runner, found in zip(runners, answers, strict=True):
         _check_free(runner, images, found, meta)
     return largest
 
