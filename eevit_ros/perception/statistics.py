@@ -12,15 +12,12 @@ import numpy as np
 from eevit_ros.perception.camera_health import CameraHealth
 from eevit_ros.perception.perception import FrameRecord, Observation
 from eevit_ros.perception.stamps import mismatch, useless
-from eevit_ros.perception.status import ERROR, OK, WARN, Status
+from eevit_ros.perception.status import DISCOVERY_S, ERROR, OK, WARN, Status
 from eevit_ros.speed.rate import RateSettings, without_age
 
 LATENCIES = 300
 GAPS_TO_WARN = 0.3
 """Share of the intervals between stamps that lack a frame."""
-
-DISCOVERY_S = 5.0
-"""So long after the start an image is not yet missed: publishers are found, cameras start."""
 
 REMEDY = 'with Fast DDS give the camera driver config/fastdds_shared_memory.xml'
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 # The levels of diagnostic_msgs/DiagnosticStatus.
 OK, WARN, ERROR = 0, 1, 2
 
+DISCOVERY_S = 5.0
+"""So long after the start nobody is missed yet: publishers are found, cameras start."""
+
 
 @dataclass(frozen=True)
 class Status:

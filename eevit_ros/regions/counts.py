@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from eevit_ros.perception.statistics import DISCOVERY_S, PublisherCount
-from eevit_ros.perception.status import ERROR, WARN, Status
+from eevit_ros.perception.statistics import PublisherCount
+from eevit_ros.perception.status import DISCOVERY_S, ERROR, WARN, Status
 from eevit_ros.regions.classify import NO_TIME, Region
 from eevit_ros.regions.pairing import Pairing
 from eevit_ros.regions.settings import FLOOR, RegionSettings

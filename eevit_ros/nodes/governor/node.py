@@ -28,8 +28,7 @@ from eevit_ros.nodes.ros_topics import qos_profile, resolved
 from eevit_ros.nodes.status_log import StatusLog, status_message
 from eevit_ros.parameters.governor import GovernorSettings
 from eevit_ros.parameters.topics import GOVERNOR_DIAGNOSTICS, RATE_INPUT, SPEED_LIMIT
-from eevit_ros.perception.statistics import DISCOVERY_S
-from eevit_ros.perception.status import ERROR, OK, WARN, Status
+from eevit_ros.perception.status import DISCOVERY_S, ERROR, OK, WARN, Status
 from eevit_ros.speed.limit import (
     DEEP,
     FRESH,

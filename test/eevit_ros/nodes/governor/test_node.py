@@ -20,7 +20,7 @@ from rclpy.subscription import Subscription
 from std_msgs.msg import Float32, Float64
 
 from eevit_ros.nodes.governor.floor_delivery import PATIENCE_S, FloorDelivery
-from eevit_ros.perception.statistics import DISCOVERY_S
+from eevit_ros.perception.status import DISCOVERY_S
 from harness.governor_peer import (
     FLOOR,
     FULL,
