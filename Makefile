@@ -80,11 +80,10 @@ test-oldest:
 	@$(VENV_OLDEST)/bin/python -m pytest -n $(WORKERS) --dist loadfile test/eevit_ros \
 		$(addprefix --ignore=test/eevit_ros/,$(OLDEST_WITHOUT)) $(ARGS)
 
-# Two workers: each has a model of full size in memory.
 test-backbones:
 	@$(PYTHON) scripts/setup_env.py --level backbones --venv $(VENV_BACKBONES)
 	@echo '== pytest with $(VENV_BACKBONES)'
-	@$(VENV_BACKBONES)/bin/python -m pytest -n 2 --dist loadfile test/model_export/pretrained/test_parity.py $(ARGS)
+	@$(VENV_BACKBONES)/bin/python -m pytest -n 2 test/model_export/backbones $(ARGS)
 
 # The site uses the documents in place, beside the files that they link to.
 docs: build/docs_venv/bin/mkdocs

@@ -9,6 +9,7 @@ from io import TextIOWrapper
 from eevit_ros.errors import EevitError
 from model_export.commands import (
     counting,
+    describe,
     evaluate,
     export,
     export_regression,
@@ -22,6 +23,7 @@ from model_export.errors import ModelExportError, UsageError
 
 COMMANDS = {
     'train': train,
+    'describe': describe,
     'plan': plan,
     'save': save,
     'export': export,

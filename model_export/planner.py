@@ -26,6 +26,7 @@ from model_export.network.fold import fold
 from model_export.network.macs import count_run
 from model_export.recipe.checked import read_yaml
 from model_export.recipe.recipe import BackboneRecipe, ExitRecipe, Recipe, recipe_from_dict
+from model_export.recipe.timm_backbone import TimmRecipe
 
 SCHEMES = ('uniform', 'shallow', 'middle', 'deep')
 
@@ -50,7 +51,7 @@ class Costs:
 
 
 def place(
-    backbone: BackboneRecipe,
+    backbone: BackboneRecipe | TimmRecipe,
     count: int,
     scheme: str = 'uniform',
     *,
@@ -89,20 +90,25 @@ def place(
     return tuple(head_after(backbone, layer) for layer in layers)
 
 
-def head_after(backbone: BackboneRecipe, layer: int) -> ExitRecipe:
-    """Return LGViT's head for the depth of `layer`, with as many attention heads as the layer."""
-    rule = _SWIN_RULE if backbone.kind == 'swin' else _PLAIN_RULE
+def head_after(backbone: BackboneRecipe | TimmRecipe, layer: int) -> ExitRecipe:
+    """Return LGViT's head for the depth of `layer`, with as many attention heads as the layer.
+
+    Where one patch is left, there is nothing to convolve or to attend to: `mean`.
+    """
+    _, grid = backbone.exit_shape(layer)
+    if grid == 1:
+        return ExitRecipe(layer, 'mean')
+    rule = _SWIN_RULE if backbone.hierarchical else _PLAIN_RULE
     depth = layer / backbone.layers
     head, size = next((head, size) for bound, head, size in rule if depth <= bound)
     if head == 'lph':
         return ExitRecipe(layer, head, {'kernel': size})
-    width, grid = backbone.exit_shape(layer)
-    heads = backbone.attention_heads * width // backbone.width
+    heads = backbone.heads_at(layer)
     return ExitRecipe(layer, head, {'window': min(size, grid), 'attention_heads': heads})
 
 
 @torch.no_grad()
-def costs(backbone: BackboneRecipe, num_classes: int) -> Costs:
+def costs(backbone: BackboneRecipe | TimmRecipe, num_classes: int) -> Costs:
     """Count each layer, and the head that would follow it, without computing anything."""
     exits = tuple(head_after(backbone, layer) for layer in range(1, backbone.layers))
     size = backbone.image_size
@@ -182,7 +188,7 @@ def exits_yaml(exits: Sequence[ExitRecipe]) -> str:
     return '\n'.join(lines)
 
 
-def load_backbone(path: Path) -> tuple[BackboneRecipe, int]:
+def load_backbone(path: Path) -> tuple[BackboneRecipe | TimmRecipe, int]:
     """Return backbone and number of classes of a recipe file, which may lack exits.
 
     Raises:
@@ -196,5 +202,5 @@ def load_backbone(path: Path) -> tuple[BackboneRecipe, int]:
 
 
 def _words(exit: ExitRecipe) -> str:
-    size = exit.params.get('kernel') or exit.params.get('window')
-    return f'{exit.head} {size}'
+    size = exit.params.get('kernel') or exit.params.get('window') or ''
+    return f'{exit.head} {size}'.strip()

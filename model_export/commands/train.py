@@ -82,6 +82,7 @@ def train(
     from model_export.network.early_exit import EarlyExitViT
     from model_export.pretrained import start_from
     from model_export.recipe.recipe import load_recipe
+    from model_export.recipe.timm_backbone import TimmRecipe
     from model_export.training.run_folder import only_run
     from model_export.training.schemes import check_stages
     from model_export.training.trainer import Trainer
@@ -90,6 +91,8 @@ def train(
     check_stages(recipe)
     torch.manual_seed(recipe.seed)
     model = EarlyExitViT(recipe)  # before the data, which may take minutes to read
+    if init is None and isinstance(recipe.backbone, TimmRecipe) and recipe.backbone.weights:
+        init = Path(recipe.backbone.weights)
     if init and (out / 'checkpoint.pt').exists():
         print(f'{out} is continued; --init {init} is ignored')
     elif init:

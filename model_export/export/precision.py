@@ -84,16 +84,11 @@ def to_half(model: EarlyExitViT) -> EarlyExitViT:
     half = copy.deepcopy(model).half()
     for name, buffer in model.backbone.named_buffers(recurse=False):
         setattr(half.backbone, name, buffer.clone())
-    half.backbone.get_submodule('patch_embed').register_forward_pre_hook(_take_half)
     for module in half.modules():
         if isinstance(module, nn.LayerNorm):
             module.float().register_forward_pre_hook(_take_float)
             module.register_forward_hook(_give_half)
     return half
-
-
-def _take_half(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return tuple(x.half() for x in inputs)
 
 
 def _take_float(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

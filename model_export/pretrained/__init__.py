@@ -15,6 +15,7 @@ from typing import Any
 from torch import nn
 
 from model_export.errors import ModelExportError
+from model_export.network.backbones import TimmBackbone
 from model_export.network.early_exit import EarlyExitViT
 from model_export.pretrained import (
     eevit,
@@ -22,6 +23,7 @@ from model_export.pretrained import (
     lgvit,
     own,
     swin,
+    timm_model,
     timm_vit,
     torchvision,
 )
@@ -33,6 +35,7 @@ from model_export.pretrained.networks import Network, find_networks, nearest, st
 from model_export.pretrained.onnx_file import read_onnx
 from model_export.pretrained.own import own_folder, read_own
 from model_export.pretrained.weight_format import State, resize_positions
+from model_export.recipe.recipe import BackboneRecipe
 
 # The first that recognises a file converts it.
 FORMATS = (
@@ -72,15 +75,19 @@ def start_from(model: EarlyExitViT, source: Path) -> str:
     """
     if not source.exists():
         raise ModelExportError(f'no such file or folder: {source}')
-    name, state, remarks, hint = _read(model, source)
     backbone = model.backbone
+    if isinstance(backbone, TimmBackbone) and not own_folder(source):
+        taken = timm_model.start_from(backbone, model.recipe.num_classes, source)
+        return '; '.join(
+            [f'started from {source}: {taken}', *note_on_pixels(source, backbone.recipe)]
+        )
+    name, state, remarks, hint = _read(model, source)
     notes = [f'started from {source}: {name}', *remarks]
     if POSITIONS in state:
-        resized = resize_positions(
-            state[POSITIONS], backbone.recipe.class_tokens, backbone.recipe.grid
-        )
+        _, grid = backbone.recipe.exit_shape(1)
+        resized = resize_positions(state[POSITIONS], backbone.recipe.class_tokens, grid)
         if resized.shape != state[POSITIONS].shape:
-            notes.append(f'positions resized to a grid of {backbone.recipe.grid}')
+            notes.append(f'positions resized to a grid of {grid}')
         state[POSITIONS] = resized
     heads = _take(state, 'heads.')
     notes.append(_note_on_classifier(model, state))
@@ -98,6 +105,7 @@ def _read(model: EarlyExitViT, source: Path) -> tuple[str, State, list[str], str
     recipe = model.recipe.backbone
     if folder := own_folder(source):
         return 'a run or weights of ours', read_own(folder, recipe), [], ''
+    assert isinstance(recipe, BackboneRecipe)
     if source.suffix.lower() == '.onnx':
         return 'a DINOv2 in ONNX', read_onnx(source, recipe), [], ''
     content = read_content(source)
@@ -149,6 +157,7 @@ def _why_unknown(model: EarlyExitViT, source: Path, content: Any) -> str:
         return f'{source} cannot be used: {what}. {_SUPPORTED}'
     words = f'{source} holds weights of an unknown form. '
     wanted = _wanted(model.backbone, with_classifier=False)
+    assert isinstance(model.recipe.backbone, BackboneRecipe)
     near = nearest(content, FORMATS, model.recipe.backbone, wanted)
     if near is None:
         return (

@@ -10,6 +10,7 @@ from typing import Any
 from model_export.errors import ModelExportError
 from model_export.pretrained.files import read_json
 from model_export.recipe.recipe import BackboneRecipe, Recipe
+from model_export.recipe.timm_backbone import TimmRecipe
 
 
 def check_config(source: Path, recipe: Recipe) -> None:
@@ -21,6 +22,7 @@ def check_config(source: Path, recipe: Recipe) -> None:
     config = read_json(source, 'config.json')
     heads = config.get('num_attention_heads', config.get('num_heads'))  # Swin: one a stage
     heads = heads[0] if isinstance(heads, list) and heads else heads
+    assert isinstance(recipe.backbone, BackboneRecipe)
     if heads is not None and heads != recipe.backbone.attention_heads:
         raise ModelExportError(
             f'{source} was trained with {heads} attention heads; the recipe has attention_heads '
@@ -37,7 +39,7 @@ def check_config(source: Path, recipe: Recipe) -> None:
         raise ModelExportError(f'{source} has exits after layers {positions}; the recipe {layers}')
 
 
-def note_on_pixels(source: Path, recipe: BackboneRecipe) -> list[str]:
+def note_on_pixels(source: Path, recipe: BackboneRecipe | TimmRecipe) -> list[str]:
     """Return a sentence if the weights were trained on pixels normalised otherwise."""
     pixels: dict[str, Any] = read_json(source, 'preprocessor_config.json')
     mean, std = pixels.get('image_mean'), pixels.get('image_std')

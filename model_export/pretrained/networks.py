@@ -53,7 +53,7 @@ def find_networks(content: Any, forms: Sequence[WeightFormat]) -> list[Network]:
     found = [
         network for keys, state in state_dicts(content) for network in _below(keys, state, forms)
     ]
-    return sorted(found, key=_rank)
+    return sorted(found, key=lambda network: rank(network.where))
 
 
 def state_dicts(content: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[str, State]]:
@@ -110,6 +110,14 @@ def _below(keys: str, state: State, forms: Sequence[WeightFormat]) -> Iterator[N
         yield Network(_joined(keys, prefix), known, part, beside)
 
 
+def below_prefixes(state: State) -> Iterator[tuple[str, State]]:
+    """Yield each prefix below which most names lie, and what is below, floats as float32."""
+    for prefix in _prefixes(state):
+        part = _cut(state, prefix)
+        if 2 * len(part) >= len(state):
+            yield prefix, {name: _as_float(tensor) for name, tensor in part.items()}
+
+
 def _prefixes(state: Mapping[str, Tensor]) -> list[str]:
     """Return all prefixes of the names that end in a dot, and the empty one, the shortest first."""
     dots = {name[: dot.end()] for name in state for dot in re.finditer(r'\.', name)}
@@ -128,8 +136,9 @@ def _joined(keys: str, prefix: str) -> str:
     return '.'.join(filter(None, (keys, prefix.rstrip('.'))))
 
 
-def _rank(network: Network) -> int:
-    words = set(re.split(r'[._]', network.where.lower()))
+def rank(where: str) -> int:
+    """Return which of several networks to prefer, by the names that lead to it: the lowest."""
+    words = set(re.split(r'[._]', where.lower()))
     plain = len(_PREFERRED) - 2
     return next((rank for rank, kind in enumerate(_PREFERRED) if kind & words), plain)
 

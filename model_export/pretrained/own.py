@@ -11,6 +11,7 @@ from torch import Tensor
 from model_export.errors import ModelExportError
 from model_export.pretrained.weight_format import State, WeightFormat
 from model_export.recipe.recipe import BackboneRecipe
+from model_export.recipe.timm_backbone import TimmRecipe
 from model_export.weights.stored import load_model
 
 CHECKPOINT, WEIGHTS = 'checkpoint.pt', 'weights-*.safetensors'
@@ -23,7 +24,7 @@ def own_folder(source: Path) -> Path | None:
     return folder if files and (source == folder or source in files) else None
 
 
-def read_own(folder: Path, recipe: BackboneRecipe) -> State:
+def read_own(folder: Path, recipe: BackboneRecipe | TimmRecipe) -> State:
     """Return the backbone's tensors.
 
     Raises:
@@ -32,9 +33,9 @@ def read_own(folder: Path, recipe: BackboneRecipe) -> State:
     backbone = load_model(folder, task=None)[0].backbone
     theirs, ours = dataclasses.asdict(backbone.recipe), dataclasses.asdict(recipe)
     differing = [  # some leave no trace in the weights' shapes
-        f'{key} {theirs[key]} (recipe: {ours[key]})'
+        f'{key} {theirs.get(key)} (recipe: {ours[key]})'
         for key in ours
-        if key != 'image_size' and theirs[key] != ours[key]
+        if key not in ('image_size', 'weights') and theirs.get(key) != ours[key]
     ]
     if differing:
         raise ModelExportError(f'{folder} has another backbone: {", ".join(differing)}')

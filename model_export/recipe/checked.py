@@ -6,6 +6,7 @@ import contextlib
 import math
 from collections.abc import Callable
 from pathlib import Path
+from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
@@ -82,7 +83,7 @@ def _fit(value: Any, kind: Any, key: str) -> Any:
             number = float(value)  # a string too: YAML takes 1e-3, without a dot, for one
             if math.isfinite(number):
                 return number
-    elif isinstance(value, get_origin(kind) or kind):
+    elif isinstance(value, kind if isinstance(kind, UnionType) else get_origin(kind) or kind):
         return value
     words = {int: 'a whole number', float: 'a number', str: 'text', bool: 'true or false'}
     raise ModelExportError(f'{key} must be {words.get(kind, "a mapping")}. Got {value!r}')

@@ -12,6 +12,7 @@ from typing import Any
 
 from model_export.errors import ModelExportError
 from model_export.recipe.checked import build, in_range, read_yaml
+from model_export.recipe.timm_backbone import TimmRecipe
 
 BACKBONE_KINDS = ('vit', 'deit', 'swin')
 TASKS = ('classification', 'regression')
@@ -51,7 +52,8 @@ class BackboneRecipe:
             in_range(self, name, lambda value: value > 0, 'positive')
         in_range(self, 'layers', lambda value: 2 <= value <= 255, 'in 2 to 255')
         in_range(self, 'std', lambda values: min(values) > 0, 'positive')
-        in_range(self, 'kind', lambda value: value in BACKBONE_KINDS, f'one of {BACKBONE_KINDS}')
+        known = (*BACKBONE_KINDS, 'timm')
+        in_range(self, 'kind', lambda value: value in BACKBONE_KINDS, f'one of {known}')
         if self.image_size % self.patch_size:
             raise ModelExportError(
                 f'image_size must be a multiple of patch_size {self.patch_size}. '
@@ -86,6 +88,23 @@ class BackboneRecipe:
     def class_tokens(self) -> int:
         """Number of tokens before the patches that a head sees: 1, in a DeiT 2."""
         return 2 if self.kind == 'deit' else 1
+
+    @property
+    def hierarchical(self) -> bool:
+        """Whether tokens change their shape on the way."""
+        return self.kind == 'swin'
+
+    @property
+    def words(self) -> str:
+        """What it is, in words."""
+        return (
+            f'{self.kind} of {self.layers} layers, width {self.width}, {self.image_size} pixels '
+            f'in patches of {self.patch_size}'
+        )
+
+    def heads_at(self, layer: int) -> int:
+        """Return the attention heads of `layer`."""
+        return self.attention_heads * self.exit_shape(layer)[0] // self.width
 
     def exit_shape(self, layer: int) -> tuple[int, int]:
         """Return the width, and the patches along one side, of tokens after `layer` (from 1)."""
@@ -176,7 +195,7 @@ class Recipe:
     """
 
     name: str
-    backbone: BackboneRecipe
+    backbone: BackboneRecipe | TimmRecipe
     exits: tuple[ExitRecipe, ...]
     num_classes: int = 100
     seed: int = 0
@@ -232,7 +251,7 @@ def recipe_from_dict(data: dict[str, Any]) -> Recipe:
     if not isinstance(data, dict):
         raise ModelExportError(f'a recipe is a mapping. Got {type(data).__name__}')
     data = dict(data)
-    data['backbone'] = build(BackboneRecipe, 'backbone', data.get('backbone'))
+    data['backbone'] = backbone_from_dict(data.get('backbone'))
     exits = data.get('exits') or []
     if not isinstance(exits, list):
         raise ModelExportError(f'exits must be a list. Got {exits!r}')
@@ -246,6 +265,13 @@ def recipe_from_dict(data: dict[str, Any]) -> Recipe:
         data['stages'] = [build(StageRecipe, f'stages[{i}]', s) for i, s in enumerate(stages)]
     data.setdefault('held_out_seed', data.get('seed', 0))
     return build(Recipe, 'recipe', data)
+
+
+def backbone_from_dict(data: Any) -> BackboneRecipe | TimmRecipe:
+    """Build the `backbone` of a recipe from what YAML holds."""
+    if isinstance(data, dict) and data.get('kind') == 'timm':
+        return build(TimmRecipe, 'backbone', data)
+    return build(BackboneRecipe, 'backbone', data)
 
 
 def _two_stages(stage1: Any, stage2: Any) -> list[Any]:

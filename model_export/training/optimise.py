@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from model_export.errors import ModelExportError
+from model_export.network.backbones.base import AFTER_LAYERS
 from model_export.network.early_exit import EarlyExitViT
 from model_export.recipe.recipe import StageRecipe
 from model_export.training.schemes import Scheme
@@ -49,7 +50,7 @@ def parameter_groups(module: nn.Module, recipe: StageRecipe, layers: int) -> lis
 def _level(name: str, layers: int) -> int:
     """Return 0 for the embedding, a layer's number, or one more for what follows the layers."""
     head, _, rest = name.partition('backbone.')
-    if head not in ('', 'model.') or not rest or rest.startswith(('norm.', 'classifier.')):
+    if head not in ('', 'model.') or not rest or AFTER_LAYERS.match(rest):
         return layers + 1
     return 1 + int(rest.split('.')[1]) if rest.startswith('blocks.') else 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,9 @@ from model_export.data import Dataset
 from model_export.network.early_exit import EarlyExitViT
 from model_export.recipe.recipe import Recipe, recipe_from_dict
 from test.model_export.random_model import CLASSES, random_model
+
+# They need timm, torchvision and transformers: `make test-backbones` has them.
+collect_ignore = [] if importlib.util.find_spec('timm') else ['backbones']
 
 
 @pytest.fixture(scope='session')

@@ -3,19 +3,25 @@
 The rest of the package (training forms, export, MAC counts, studies) knows a backbone by this class
 alone. Shapes in comments: B images, T tokens as the layers pass them on, D width.
 
-A new kind of backbone is a subclass, a value of `BackboneRecipe.kind`, a line in `_KINDS`
-(`backbones/__init__.py`), and in `BackboneRecipe.exit_shape` what its layers give to a head, if
-not the same after each.
+Most are found in timm. A new kind of ours is a subclass, a value of `BackboneRecipe.kind`, a line
+in `_KINDS` (`backbones/__init__.py`), and in `BackboneRecipe.exit_shape` what its layers give to a
+head, if not the same after each.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
 
+from model_export.network.classifier import linears
 from model_export.recipe.recipe import BackboneRecipe
+from model_export.recipe.timm_backbone import TimmRecipe
+
+# What follows the layers: our names, and behind `model.` timm's.
+AFTER_LAYERS = re.compile(r'(model\.)?(norm|classifier|fc_norm|head|attn_pool|final_conv)\.')
 
 
 class Backbone(nn.Module):
@@ -29,15 +35,16 @@ class Backbone(nn.Module):
         classifier: The final linear layer, or the averaged two of a DeiT (`classifier.py`).
             It comes last: the export divides a temperature into it.
 
-    Parameters outside `blocks`, the final `norm` and `classifier` are those of the embedding.
+    Parameters outside `blocks` whose names do not match `AFTER_LAYERS` are those of the embedding.
     """
 
+    recipe: BackboneRecipe | TimmRecipe
     mean: Tensor
     std: Tensor
     blocks: nn.ModuleList
     classifier: nn.Module
 
-    def __init__(self, recipe: BackboneRecipe) -> None:
+    def __init__(self, recipe: BackboneRecipe | TimmRecipe) -> None:
         """Keep the recipe and the mean and standard deviation of pixels."""
         super().__init__()
         self.recipe = recipe
@@ -45,8 +52,12 @@ class Backbone(nn.Module):
         self.register_buffer('std', 255.0 * torch.tensor(recipe.std).view(1, 3, 1, 1), False)
 
     def normalise(self, image: Tensor) -> Tensor:
-        """Turn uint8 RGB images (B, H, W, 3) into float (B, 3, H, W) of mean 0 and spread 1."""
-        return (image.permute(0, 3, 1, 2).to(self.mean.dtype) - self.mean) / self.std
+        """Turn uint8 RGB images (B, H, W, 3) into pixels (B, 3, H, W) of mean 0 and spread 1.
+
+        Computed as precisely as `mean` and `std` are; then of the weights' type.
+        """
+        pixels = (image.permute(0, 3, 1, 2).to(self.mean.dtype) - self.mean) / self.std
+        return pixels.to(linears(self.classifier)[0].weight.dtype)
 
     def embed(self, image: Tensor) -> Tensor:
         """Turn uint8 RGB images (B, H, W, 3) into the tokens (B, T, D) that layer 1 takes."""
@@ -62,6 +73,10 @@ class Backbone(nn.Module):
             patches follow, row by row.
         """
         raise NotImplementedError
+
+    def final_tokens(self, x: Tensor) -> Tensor:
+        """Return what a head would see of the last layer's tokens `x`, normalised."""
+        return self.exit_tokens(self.get_submodule('norm')(x), len(self.blocks))
 
     def run_layers(self, x: Tensor, after: int, to: int) -> Tensor:
         """Run layers `after` + 1 to `to`, counted from 1, on tokens `x` of layer `after`.

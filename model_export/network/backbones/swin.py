@@ -128,6 +128,8 @@ class SwinBlock(nn.Module):
 class Swin(Backbone):
     """Patch embedding with a norm, L layers in stages, final norm, mean and classifier."""
 
+    recipe: BackboneRecipe
+
     def __init__(self, recipe: BackboneRecipe, num_classes: int) -> None:
         """Make the recipe's backbone with random weights."""
         super().__init__(recipe)

@@ -98,6 +98,8 @@ class ViT(Backbone):
     to think with: it has no position, and no head and no classifier reads it.
     """
 
+    recipe: BackboneRecipe
+
     def __init__(self, recipe: BackboneRecipe, num_classes: int) -> None:
         """Make the recipe's backbone with random weights."""
         super().__init__(recipe)

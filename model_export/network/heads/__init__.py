@@ -51,6 +51,7 @@ from model_export.network.heads.multi_exit import (
 from model_export.network.heads.plain import LinearHead, MeanNeck
 from model_export.recipe.lookup import find_class
 from model_export.recipe.recipe import BackboneRecipe, ExitRecipe
+from model_export.recipe.timm_backbone import TimmRecipe
 
 __all__ = [
     'ExitHead',
@@ -119,7 +120,9 @@ def head_names() -> list[str]:
     return sorted({**_NECKS, **_HEADS})
 
 
-def build_head(recipe: ExitRecipe, backbone: BackboneRecipe, num_classes: int) -> ExitHead:
+def build_head(
+    recipe: ExitRecipe, backbone: BackboneRecipe | TimmRecipe, num_classes: int
+) -> ExitHead:
     """Make the head that a recipe's exit names.
 
     Raises:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from model_export.network.backbones.base import AFTER_LAYERS
 from model_export.network.early_exit import EarlyExitViT
 
 # The first that a name of a module or parameter matches, in the order of tables and pictures.
@@ -119,8 +120,7 @@ def _place(model: EarlyExitViT, name: str) -> str:
         return f'head after {model.exit_layers[int(head[1])]}'
     if layer := re.match(r'backbone\.blocks\.(\d+)', name):
         return str(int(layer[1]) + 1)
-    # The final norm and classifier come after the layers, everything else before them.
-    return FINAL if re.match(r'backbone\.(norm|classifier)', name) else 'embedding'
+    return FINAL if AFTER_LAYERS.match(f'{name.removeprefix("backbone.")}.') else 'embedding'
 
 
 def places(model: EarlyExitViT) -> list[str]:

@@ -23,6 +23,7 @@ from model_export.network.macs import count_run
 from model_export.planner import costs
 from model_export.progress import progress
 from model_export.recipe.recipe import BackboneRecipe, ExitRecipe
+from model_export.recipe.timm_backbone import TimmRecipe
 from model_export.studies.heads.figures import front_figure, grid_figure
 from model_export.studies.heads.probes import (
     BATCH,
@@ -106,12 +107,11 @@ def study(inputs: StudyInputs) -> Study:
     )
 
 
-def exit_of(kind: str, layer: int, backbone: BackboneRecipe) -> ExitRecipe:
+def exit_of(kind: str, layer: int, backbone: BackboneRecipe | TimmRecipe) -> ExitRecipe:
     """Return a head of default size after `layer`, with as many attention heads as the layer."""
     params: dict[str, Any] = {}
     if kind == 'gah':
-        width, _ = backbone.exit_shape(layer)
-        params = {'attention_heads': backbone.attention_heads * width // backbone.width}
+        params = {'attention_heads': backbone.heads_at(layer)}
     return ExitRecipe(layer, kind, params)
 
 

@@ -49,7 +49,7 @@ def attention_rollout(backbone: Backbone, image: Tensor) -> Tensor:
     finally:
         for hook in hooks:
             hook.remove()
-    grid, heads = backbone.recipe.grid, backbone.recipe.class_tokens
+    (_, grid), heads = backbone.recipe.exit_shape(1), backbone.recipe.class_tokens
     rolled = torch.eye(seen[0].shape[-1]).expand_as(seen[0])
     maps = []
     for attention in seen:

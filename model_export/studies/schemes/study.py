@@ -67,14 +67,12 @@ def study(inputs: StudyInputs) -> Study:
     if not any(results.values()):
         raise ModelExportError(f'no results in {folder}: name --seeds, so that runs are done')
     recipe = plan.systems[0].recipe
-    backbone = recipe.backbone
     start = inputs.weights.name if inputs.weights else 'the start'
     return Study(
         'schemes',
         'The systems of the literature, side by side',
         TEXT.format(
-            backbone=f'{backbone.kind} of {backbone.layers} layers, width {backbone.width}, '
-            f'{backbone.image_size} pixels in patches of {backbone.patch_size}',
+            backbone=recipe.backbone.words,
             layers=', '.join(str(exit.layer) for exit in recipe.exits),
             steps=_steps(results),
             batch=recipe.stages[0].batch_size,

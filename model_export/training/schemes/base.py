@@ -108,8 +108,8 @@ def backbone_features(
     final = backbone.classify(outputs[-1]).float() if logits else None
     if not last:
         return Features(tokens, final, None)
-    x = backbone.get_submodule('norm')(backbone.run_layers(outputs[-1], end, end + 1))
-    return Features(tokens, final, backbone.exit_tokens(x, end + 1))
+    x = backbone.run_layers(outputs[-1], end, end + 1)
+    return Features(tokens, final, backbone.final_tokens(x))
 
 
 class HeadScheme(Scheme):

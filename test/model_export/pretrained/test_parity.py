@@ -1,13 +1,12 @@
 """Models of other people with random weights: ours, started from them, gives the same logits.
 
 The golden files were made by benchmarks/parity/make_golden.py, which says how. Where transformers
-and timm are installed, fresh weights are drawn and compared, too.
+and timm are installed, test_peers.py draws fresh weights, too.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +16,6 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from benchmarks.parity.make_golden import ours
-from benchmarks.parity.peers import (
-    Peer,
-    pixels_of,
-    timm_deit,
-    timm_registers,
-    timm_vit,
-    torchvision_vit,
-    transformers_deit,
-    transformers_dinov2,
-    transformers_dinov2_registers,
-    transformers_vit,
-)
-from benchmarks.parity.swin import timm_swin, torchvision_swin, transformers_swin
 from model_export.network.early_exit import EarlyExitViT
 from model_export.pretrained import start_from
 from model_export.recipe.recipe import recipe_from_dict
@@ -89,42 +74,3 @@ def test_the_golden_files_tell_a_wrong_number_of_heads_and_a_mean_from_a_sample(
     for change in ({'sample': False}, {'attention_heads': 4}, {'window': 4}):
         recipe['exits'][-1]['params'] = {**last, **change}
         assert difference(recipe, weights, image, logits) > 100 * TOLERANCE
-
-
-def compare(make: Callable[[int], Peer], seed: int) -> None:
-    peer = make(seed)
-    size = peer.recipe['backbone']['image_size']
-    generator = torch.Generator().manual_seed(seed)
-    image = torch.randint(0, 256, (2, size, size, 3), dtype=torch.uint8, generator=generator)
-    torch.testing.assert_close(
-        ours(peer, image), peer.logits(pixels_of(image)), atol=TOLERANCE, rtol=0
-    )
-
-
-@pytest.mark.parametrize('seed', [11, 12])
-@pytest.mark.parametrize(
-    'make',
-    [
-        transformers_vit,
-        transformers_deit,
-        transformers_dinov2,
-        transformers_dinov2_registers,
-        transformers_swin,
-    ],
-)
-def test_fresh_weights_of_transformers(make: Callable[[int], Peer], seed: int) -> None:
-    pytest.importorskip('transformers', reason='transformers is not installed')
-    compare(make, seed)
-
-
-@pytest.mark.parametrize('seed', [11, 12])
-@pytest.mark.parametrize('make', [timm_vit, timm_registers, timm_deit, timm_swin])
-def test_fresh_weights_of_timm(make: Callable[[int], Peer], seed: int) -> None:
-    pytest.importorskip('timm', reason='timm is not installed')
-    compare(make, seed)
-
-
-@pytest.mark.parametrize('make', [torchvision_vit, torchvision_swin])
-def test_fresh_weights_of_torchvision(make: Callable[[int], Peer]) -> None:
-    pytest.importorskip('torchvision', reason='torchvision is not installed')
-    compare(make, 11)

@@ -1,0 +1,150 @@
+"""Weights for a backbone of timm: read by us, which runs no code in them, and fitted by timm.
+
+timm knows what its models' own files and those of their authors need: other names, positions of
+another grid, windows of another size.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from model_export.errors import ModelExportError
+from model_export.network.backbones import TimmBackbone
+from model_export.pretrained.files import read_content
+from model_export.pretrained.fit import few
+from model_export.pretrained.networks import below_prefixes, rank, state_dicts
+from model_export.pretrained.towers import to_timm_names
+from model_export.pretrained.weight_format import State
+from model_export.recipe.timm_backbone import TimmRecipe
+from model_export.timm_models.create import create_model
+from model_export.timm_models.row import row_of
+
+# What files call the classifier that timm then renames.
+_CLASSIFIERS = ('head', 'head.fc', 'fc', 'classifier')
+
+
+def start_from(backbone: TimmBackbone, num_classes: int, source: Path) -> str:
+    """Copy the weights in a file or folder into a backbone of timm, in place.
+
+    Returns:
+        What was taken, and what not.
+
+    Raises:
+        ModelExportError: It cannot be read, or holds weights of another model.
+    """
+    recipe = backbone.recipe
+    with torch.device('meta'):
+        model = create_model(recipe.model, recipe.image_size, num_classes, recipe.params)
+    name = _name_of(model, model.get_classifier())
+    where, state = _best(read_content(source), set(model.state_dict()), source, recipe)
+    if bad := [key for key, tensor in state.items() if not tensor.isfinite().all()]:
+        raise ModelExportError(
+            f'{source}: {len(bad)} of its tensors hold values that are not finite, such as '
+            f'{bad[0]}: the training that wrote it failed'
+        )
+    theirs = next(
+        (
+            len(state[f'{one}.weight'])
+            for one in (name, *_CLASSIFIERS)
+            if f'{one}.weight' in state and state[f'{one}.weight'].ndim == 2
+        ),
+        0,
+    )
+    if not theirs:  # timm asks for one
+        state |= {
+            f'{name}.{key}': torch.zeros(tensor.shape)
+            for key, tensor in model.get_classifier().state_dict().items()
+        }
+    classes = theirs or num_classes
+    given = {'state_dict': state, 'num_classes': classes}
+    make = partial(create_model, recipe.model, recipe.image_size, classes, recipe.params, given)
+    try:
+        donor = row_of(make, recipe.model, recipe.image_size)
+    except ModelExportError as err:
+        raise ModelExportError(
+            f'{source} holds weights of another model than {recipe.model}: {_misfits(err)}'
+        ) from err
+    parts: list[tuple[nn.Module, nn.Module]] = [
+        (backbone.model, donor.model),
+        (backbone.blocks, donor.blocks),
+    ]
+    if theirs == num_classes:
+        parts.append((backbone.classifier, donor.classifier))
+    for ours, found in parts:
+        ours.load_state_dict(found.state_dict())
+    taken = f'{where or "its network"} as {recipe.model}'
+    if theirs == num_classes:
+        return f'{taken}; classifier taken'
+    had = f'it has {theirs} classes, the recipe {num_classes}' if theirs else 'it has none'
+    return f'{taken}; classifier at random: {had}'
+
+
+def _best(content: Any, wanted: set[str], source: Path, recipe: TimmRecipe) -> tuple[str, State]:
+    """Return where the network with most of the wanted names is, and its tensors.
+
+    Of several with as many, averages and teachers come first.
+
+    Raises:
+        ModelExportError: None has half of them.
+    """
+    found = sorted(
+        (
+            (-len(wanted & state.keys()), rank(where), where, state)
+            for where, state in _networks(content)
+        ),
+        key=lambda one: one[:3],
+    )
+    if not found:
+        raise ModelExportError(
+            f'{source} must hold names and tensors. Got {type(content).__name__}'
+        )
+    count, _, where, state = found[0]
+    if -2 * count < len(wanted) and not _of_authors(state):
+        names = set().union(*(state.keys() for *_, state in found))
+        raise ModelExportError(
+            f'{source} holds no weights of {recipe.model}: of its {len(wanted)} names '
+            f'{-count} are there. Missing: {few(sorted(wanted - state.keys()))}; there: '
+            f'{few(sorted(names - wanted))}'
+        )
+    return where, state
+
+
+def _networks(content: Any) -> Iterator[tuple[str, State]]:
+    """Yield every mapping of tensors, and what lies below each prefix in it, under timm's names."""
+    for keys, state in state_dicts(content):
+        for prefix, part in below_prefixes(state):
+            yield '.'.join(filter(None, (keys, prefix.rstrip('.')))), to_timm_names(part)
+
+
+def _of_authors(state: Mapping[str, Tensor]) -> bool:
+    """Return whether timm renames such a file itself."""
+    return any(name.startswith(('visual.', 'storage_tokens', 'conv1.')) for name in state)
+
+
+def _name_of(model: nn.Module, part: nn.Module) -> str:
+    return next(name for name, module in model.named_modules() if module is part)
+
+
+def _misfits(err: ModelExportError) -> str:
+    """Return torch's list of what does not fit, shortened; else the error as it is."""
+    text = str(err.__cause__ or err)
+    lists = [
+        (what, re.findall(r'"([^"]+)"', found[1]))
+        for what in ('Missing', 'Unexpected')
+        if (found := re.search(rf'{what} key\(s\) in state_dict: (.*)', text))
+    ]
+    words = [f'{len(names)} {what.lower()}: {few(names)}' for what, names in lists]
+    sizes = re.findall(
+        r'mismatch for (\S+): .*?\(\[([\d, ]*)\]\) from checkpoint.*?\(\[([\d, ]*)\]\)', text
+    )
+    if sizes:
+        shapes = [f'{name} [{theirs}] (recipe: [{ours}])' for name, theirs, ours in sizes]
+        words.append(f'{len(sizes)} of another shape: {few(shapes)}')
+    return '; '.join(words) or str(err)

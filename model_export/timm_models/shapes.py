@@ -1,0 +1,68 @@
+"""What the layers of a model of timm give, found without computing anything."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from model_export.errors import ModelExportError
+from model_export.timm_models.create import create_model
+from model_export.timm_models.row import row_of
+
+_WIDTH = 64  # channels of an attention head, as nearly all have
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """What each layer gives, from the first to the last.
+
+    Attributes:
+        widths: Channels of a token.
+        grids: Patches along one side of the image.
+        attention_heads: Of its attention; where it has none, as many as fit its width.
+    """
+
+    widths: tuple[int, ...]
+    grids: tuple[int, ...]
+    attention_heads: tuple[int, ...]
+
+
+def shapes_of(name: str, image_size: int, params: Mapping[str, Any]) -> Shapes:
+    """Return the shapes of a model.
+
+    Raises:
+        ModelExportError: It cannot be made or walked, or its patches lie on no square grid.
+    """
+    return _shapes_of(name, image_size, json.dumps(dict(params), sort_keys=True))
+
+
+@lru_cache(maxsize=64)
+@torch.no_grad()
+def _shapes_of(name: str, image_size: int, params: str) -> Shapes:
+    with torch.device('meta'):
+        make = partial(create_model, name, image_size, 2, json.loads(params))
+        row = row_of(make, name, image_size)
+        x = row.embed(torch.zeros(1, 3, image_size, image_size))
+    found = []
+    for layer, block in enumerate(row.blocks, start=1):
+        x = block(x)
+        found.append(_shape(row.tokens(x), block, f'{name}, layer {layer}'))
+    widths, grids, heads = zip(*found, strict=True)
+    return Shapes(widths, grids, heads)
+
+
+def _shape(tokens: Tensor, block: nn.Module, where: str) -> tuple[int, int, int]:
+    _, count, width = tokens.shape
+    grid = math.isqrt(count - 1)
+    if grid * grid != count - 1:
+        raise ModelExportError(f'{where}: {count - 1} patches lie on no square grid')
+    heads = (getattr(part, 'num_heads', None) for part in block.modules())
+    own = next((number for number in heads if isinstance(number, int)), max(1, width // _WIDTH))
+    return width, grid, math.gcd(own, width)

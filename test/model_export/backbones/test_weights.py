@@ -1,0 +1,191 @@
+"""Weights for a model of timm, from files and folders as a model hub serves them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+import yaml
+from torch import nn
+
+from model_export.__main__ import main
+from model_export.errors import ModelExportError
+from model_export.network.backbones import TimmBackbone
+from model_export.network.early_exit import EarlyExitViT
+from model_export.pretrained import start_from
+from model_export.pretrained.describe import KINDS
+from model_export.recipe.recipe import recipe_from_dict
+from test.model_export.backbones.tiny import (
+    TINY,
+    file_of,
+    images_of,
+    model_of,
+    pixels_of,
+    recipe_of,
+    theirs,
+)
+
+DINOV3 = 'vit_small_patch16_dinov3'
+SIZES = {
+    'hidden_size': 32,
+    'num_hidden_layers': 3,
+    'num_attention_heads': 2,
+    'intermediate_size': 64,
+    'image_size': 64,
+    'patch_size': 16,
+}
+TEXT = {**SIZES, 'vocab_size': 20, 'bos_token_id': 0, 'eos_token_id': 1}
+TOWERS = {
+    'SiglipVisionModel': lambda: transformers.SiglipVisionConfig(**SIZES),
+    'SiglipModel': lambda: transformers.SiglipConfig(vision_config=SIZES, text_config=TEXT),
+    'CLIPVisionModel': lambda: transformers.CLIPVisionConfig(**SIZES),
+    'DINOv3ViTModel': lambda: transformers.DINOv3ViTConfig(**SIZES, num_register_tokens=4),
+}
+
+
+def randomised(model: Any) -> Any:
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_((0.2 if parameter.ndim > 1 else 0.1) * torch.randn_like(parameter))
+    return model.eval()
+
+
+def described(folder: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """The recipe that the command prints, as YAML holds it."""
+    assert main(['describe', str(folder)]) == 0
+    recipe: dict[str, Any] = yaml.safe_load(capsys.readouterr().out)
+    return recipe
+
+
+@pytest.mark.parametrize('name', TOWERS)
+def test_a_tower_of_transformers_gets_a_recipe_and_gives_its_own_features(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tower = randomised(getattr(transformers, name)(TOWERS[name]()))
+    tower.save_pretrained(tmp_path)
+    model = EarlyExitViT(recipe_from_dict(described(tmp_path, capsys))).eval()
+    assert 'classifier at random: it has none' in start_from(model, tmp_path)
+    backbone = model.backbone
+    assert isinstance(backbone, TimmBackbone)
+    pixels = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        x = backbone.run_layers(backbone.row.embed(pixels), 0, 3)
+        found = backbone.row.features(x)
+        if name == 'DINOv3ViTModel':  # theirs is the class token, timm's pools as it is told
+            found = backbone.row.finish(x)[:, 0]
+        expected = getattr(tower, 'vision_model', tower)(pixel_values=pixels).pooler_output
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+
+
+def test_a_folder_of_timm_gets_a_recipe_that_trains_from_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    peer = theirs(DINOV3, classes=0)
+    file_of(peer, tmp_path / 'model.safetensors')
+    size, params = TINY[DINOV3]
+    trained = {'input_size': [3, size, size], 'mean': [0.5] * 3, 'std': [0.25] * 3}
+    config = {'architecture': DINOV3, 'model_args': params, 'pretrained_cfg': trained}
+    (tmp_path / 'config.json').write_text(json.dumps(config))
+    recipe = recipe_from_dict(described(tmp_path, capsys))
+    assert recipe.backbone.mean == (0.5, 0.5, 0.5)
+    assert recipe.backbone.weights == str(tmp_path)
+    model, image = EarlyExitViT(recipe).eval(), images_of(recipe)
+    start_from(model, tmp_path)
+    model.backbone.classifier = nn.Identity()
+    backbone = model.backbone
+    with torch.no_grad():
+        x = backbone.run_layers(backbone.row.embed(pixels_of(recipe, image)), 0, 3)
+        torch.testing.assert_close(
+            backbone.row.features(x), peer(pixels_of(recipe, image)), atol=1e-4, rtol=0
+        )
+
+
+def test_positions_of_another_image_size_are_fitted_and_another_classifier_is_left(
+    tmp_path: Path,
+) -> None:
+    name = 'deit3_small_patch16_224'
+    path = file_of(theirs(name, classes=7, img_size=96), tmp_path / 'weights.safetensors')
+    model = model_of(recipe_of(name))
+    before = model.backbone.classifier.weight.clone()
+    said = start_from(model, path)
+    assert 'classifier at random: it has 7 classes, the recipe 5' in said
+    assert torch.equal(model.backbone.classifier.weight, before)
+
+
+def test_what_a_training_script_puts_around_the_names_is_passed_by(tmp_path: Path) -> None:
+    name = 'vit_base_patch16_siglip_224'
+    peer, student = theirs(name), theirs(name)
+    state = {f'module.{key}': tensor for key, tensor in peer.state_dict().items()}
+    other = {key: 0 * tensor for key, tensor in student.state_dict().items()}
+    path = tmp_path / 'last.pth'
+    torch.save({'epoch': 3, 'model': other, 'model_ema': state}, path)
+    model = model_of(recipe_of(name))
+    assert 'model_ema.module as' in start_from(model, path)
+    assert torch.equal(model.backbone.classifier.weight, peer.head.weight)
+
+
+@pytest.mark.parametrize(
+    ('theirs_is', 'params', 'said'),
+    [
+        ('deit3_small_patch16_224', {'depth': 4}, '14 unexpected: blocks.3'),
+        ('deit3_small_patch16_224', {'depth': 2}, '14 missing: blocks.2'),
+        (
+            'deit3_small_patch16_224',
+            {'embed_dim': 48},
+            r'of another shape: .*\[1, 1, 48\]',
+        ),
+        ('swin_tiny_patch4_window7_224', {}, 'holds no weights of deit3_small_patch16_224'),
+    ],
+)
+def test_weights_of_another_model_are_refused(
+    theirs_is: str, params: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    path = file_of(theirs(theirs_is, **params), tmp_path / 'weights.safetensors')
+    with pytest.raises(ModelExportError, match=said):
+        start_from(model_of(recipe_of('deit3_small_patch16_224')), path)
+
+
+@pytest.mark.parametrize(
+    ('config', 'said'),
+    [
+        (None, 'holds no config.json'),
+        ({'model_type': 'bert'}, "of type 'bert'; known are"),
+        ({'architecture': 'vit_smal_patch16_224'}, 'Nearest are vit_small_patch16_224'),
+        ({'model_type': 'dinov3_vit', 'use_gated_mlp': True}, 'gated MLP'),
+    ],
+)
+def test_a_folder_that_cannot_be_described_says_why(
+    config: dict[str, Any] | None, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if config:
+        (tmp_path / 'config.json').write_text(json.dumps(config))
+    assert main(['describe', str(tmp_path)]) == 1
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('kind', [kind for kind in KINDS if kind not in ('clip', 'siglip')])
+def test_what_a_config_leaves_out_is_what_transformers_takes(kind: str) -> None:
+    config = transformers.AutoConfig.for_model(kind)
+    usual, _ = KINDS[kind]
+    assert {name: value for name, value in usual.items() if hasattr(config, name)} == {
+        name: getattr(config, name) for name in usual if hasattr(config, name)
+    }
+
+
+def test_a_folder_of_transformers_dinov2_is_for_our_own_vit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tower = transformers.Dinov2WithRegistersModel(
+        transformers.Dinov2WithRegistersConfig(
+            hidden_size=32, num_hidden_layers=3, num_attention_heads=2, image_size=64
+        )
+    )
+    tower.save_pretrained(tmp_path)
+    recipe = recipe_from_dict(described(tmp_path, capsys))
+    assert (recipe.backbone.kind, recipe.backbone.image_size) == ('vit', 64)
+    start_from(EarlyExitViT(recipe), tmp_path)
