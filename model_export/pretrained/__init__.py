@@ -2,7 +2,7 @@
 
     start_from(model, Path('vit-base'))     # a folder from a model hub, a file, or a run of ours
 
-Each form of weights is a module here with a table of names; a file is recognised by its own names.
+Each form of weights is a module of `forms/` with a table of names; a file is recognised by its own names.
 Nothing is downloaded and no code in a file runs.
 May import: weights, network, recipe, errors.
 """
@@ -17,24 +17,16 @@ from torch import nn
 from model_export.errors import ModelExportError
 from model_export.network.backbones import TimmBackbone
 from model_export.network.early_exit import EarlyExitViT
-from model_export.pretrained import (
-    eevit,
-    hugging_face,
-    lgvit,
-    own,
-    swin,
-    timm_model,
-    timm_vit,
-    torchvision,
-)
+from model_export.pretrained import own, timm_model
 from model_export.pretrained.config import check_config, note_on_pixels
 from model_export.pretrained.files import CURE, pickled_objects, read_content
 from model_export.pretrained.fit import check_fit, few, fits
+from model_export.pretrained.forms import eevit, hugging_face, lgvit, swin, timm_vit, torchvision
+from model_export.pretrained.forms.weight_format import State, resize_positions
 from model_export.pretrained.hints import backbone_in, recipe_hint, unsupported
 from model_export.pretrained.networks import Network, find_networks, nearest, state_dicts
 from model_export.pretrained.onnx_file import read_onnx
 from model_export.pretrained.own import own_folder, read_own
-from model_export.pretrained.weight_format import State, resize_positions
 from model_export.recipe.recipe import BackboneRecipe
 
 # The first that recognises a file converts it.

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from model_export.pretrained.weight_format import State, WeightFormat
+from model_export.pretrained.forms.weight_format import State, WeightFormat
 from model_export.recipe.recipe import BackboneRecipe
 
 # What torch.compile, FSDP, activation checkpointing and Fabric insert, anywhere in a name.

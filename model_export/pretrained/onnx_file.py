@@ -16,8 +16,8 @@ import torch
 from google.protobuf.message import DecodeError
 
 from model_export.errors import ModelExportError
-from model_export.pretrained import hugging_face
-from model_export.pretrained.weight_format import State
+from model_export.pretrained.forms import hugging_face
+from model_export.pretrained.forms.weight_format import State
 from model_export.recipe.recipe import BackboneRecipe
 
 Array = npt.NDArray[np.float32]

@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from model_export.errors import ModelExportError
-from model_export.pretrained.weight_format import State, WeightFormat
+from model_export.pretrained.forms.weight_format import State, WeightFormat
 from model_export.recipe.recipe import BackboneRecipe
 from model_export.recipe.timm_backbone import TimmRecipe
 from model_export.weights.stored import load_model

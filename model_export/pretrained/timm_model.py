@@ -19,9 +19,9 @@ from model_export.errors import ModelExportError
 from model_export.network.backbones import TimmBackbone
 from model_export.pretrained.files import read_content
 from model_export.pretrained.fit import few
+from model_export.pretrained.forms.towers import to_timm_names
+from model_export.pretrained.forms.weight_format import State
 from model_export.pretrained.networks import below_prefixes, rank, state_dicts
-from model_export.pretrained.towers import to_timm_names
-from model_export.pretrained.weight_format import State
 from model_export.recipe.timm_backbone import TimmRecipe
 from model_export.timm_models.create import create_model
 from model_export.timm_models.row import row_of

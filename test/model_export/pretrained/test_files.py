@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from model_export.errors import ModelExportError
 from model_export.network.early_exit import EarlyExitViT
 from model_export.pretrained import start_from
-from model_export.pretrained.weight_format import resize_positions
+from model_export.pretrained.forms.weight_format import resize_positions
 from model_export.recipe.recipe import Recipe, recipe_from_dict
 
 GOLDEN = Path(__file__).parent / 'parity'

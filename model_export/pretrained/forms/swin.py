@@ -15,8 +15,8 @@ from collections.abc import Mapping
 import torch.nn.functional as F
 from torch import Tensor
 
-from model_export.pretrained.lgvit import head_table
-from model_export.pretrained.weight_format import (
+from model_export.pretrained.forms.lgvit import head_table
+from model_export.pretrained.forms.weight_format import (
     State,
     WeightFormat,
     join_qkv,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from model_export.pretrained.weight_format import State, join_qkv, rename, without_prefix
+from model_export.pretrained.forms.weight_format import State, join_qkv, rename, without_prefix
 
 _LAYER: dict[str, str | None] = {
     'encoder.layers.#.layer_norm1.*': 'blocks.#.norm1.*',

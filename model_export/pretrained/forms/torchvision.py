@@ -11,8 +11,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from model_export.pretrained import swin
-from model_export.pretrained.weight_format import State, WeightFormat, rename
+from model_export.pretrained.forms import swin
+from model_export.pretrained.forms.weight_format import State, WeightFormat, rename
 from model_export.recipe.recipe import BackboneRecipe
 
 _VIT: dict[str, str | None] = {

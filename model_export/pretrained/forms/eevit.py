@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from model_export.pretrained.lgvit import head_table
-from model_export.pretrained.weight_format import State, WeightFormat, rename
+from model_export.pretrained.forms.lgvit import head_table
+from model_export.pretrained.forms.weight_format import State, WeightFormat, rename
 from model_export.recipe.recipe import BackboneRecipe
 
 TABLE: dict[str, str | None] = {

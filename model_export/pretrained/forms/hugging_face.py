@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from model_export.pretrained.weight_format import (
+from model_export.pretrained.forms.weight_format import (
     State,
     WeightFormat,
     join_qkv,

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from model_export.pretrained import hugging_face
-from model_export.pretrained.weight_format import State, WeightFormat, rename
+from model_export.pretrained.forms import hugging_face
+from model_export.pretrained.forms.weight_format import State, WeightFormat, rename
 from model_export.recipe.recipe import BackboneRecipe
 
 HIGHWAY = 'deit.encoder.highway.'
