@@ -71,6 +71,23 @@ def test_answers_an_image_and_stops_clean(camera, processes):
     assert processes.exit_codes == [0]
 
 
+@launch_pytest.fixture
+def launched_cameras(processes, peer, arguments):
+    more = {'cameras': 'front=/front/image_raw,rear'}
+    return processes.watched(LAUNCH_FILE, **(arguments | more))
+
+
+@pytest.mark.launch(fixture=launched_cameras)
+def test_several_cameras_are_on_the_topics_that_are_named(peer, processes):
+    for name, topic in {'front': '/front/image_raw', 'rear': '/robot1/rear/image'}.items():
+        one = ClassifierPeer(peer, None, name=f'/robot1/classifier/{name}', camera_topic=topic)
+        assert one.until_answer(lambda: raw_image(WHITE))['exit_layer'] == '1'
+
+    yield
+
+    assert processes.exit_codes == [0]
+
+
 @pytest.mark.launch(fixture=launched)
 def test_starts_again_after_a_crash_and_answers(camera, processes):
     camera.until_answer(lambda: raw_image(WHITE))

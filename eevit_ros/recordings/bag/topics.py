@@ -54,7 +54,10 @@ def choose_topic(path: Path, wanted: str | None, topics: Mapping[Topic, int]) ->
     if wanted is None:
         names = sorted({x.name for x, count in images.items() if count})
         if len(names) > 1:
-            raise RecordingError(f'{path} has several image topics, name one: {present}')
+            raise RecordingError(
+                f'{path} has several image topics, name one, or several cameras '
+                f'each by CAMERA=TOPIC: {present}'
+            )
         if not names:
             raise RecordingError(f'{path} has no images to replay: {present}')
         return names[0]
