@@ -135,20 +135,26 @@ def test_a_killed_governor_is_followed_from_the_floor_on(camera, limits, process
 def as_nav2_is(processes, peer, arguments):
     """With the arguments in the form in which Nav2's launch files have them."""
     return processes.watched(
-        LAUNCH_FILE, **arguments, use_sim_time='True', respawn='True', log_level='INFO'
+        LAUNCH_FILE,
+        **arguments,
+        use_sim_time='True',
+        respawn='True',
+        log_level='INFO',
+        standby='False',
     )
 
 
 @pytest.mark.launch(fixture=as_nav2_is)
 def test_takes_arguments_as_nav2_does(peer, processes):
-    for node in ('classifier', 'speed_governor', 'speed_governor_standby'):
+    for node in ('classifier', 'speed_governor'):
         request = GetParameters.Request(names=['use_sim_time'])
         service = f'/robot1/{node}/get_parameters'
         (value,) = peer.call(GetParameters, service, request, repeat=True).values
         assert value.bool_value
 
-    os.kill(processes.pids['speed_governor'][0], signal.SIGKILL)
-    peer.until(lambda: len(processes.pids['speed_governor']) == 3, 'a third process')
+    (governor,) = processes.pids['speed_governor']
+    os.kill(governor, signal.SIGKILL)
+    peer.until(lambda: len(processes.pids['speed_governor']) == 2, 'a second process')
 
 
 @launch_pytest.fixture
