@@ -3,8 +3,8 @@
     python -m benchmarks.fault_times [--rounds 10] [--json build/benchmarks/fault_times.json]
 
 The faults are those of test/eevit_ros/nodes/test_faults.py, which asserts what is only timed here.
-For a governor that was killed or frozen the time is how long navigation held the old limit: it was
-restarted at once, or continued after about a second.
+For a governor that was killed or frozen the time is how long navigation held the old limit: its
+standby took over; or, without one, it was restarted at once, or continued after about a second.
 """
 
 from __future__ import annotations
