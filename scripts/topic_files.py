@@ -48,7 +48,8 @@ POLICY = """\
   manages the nodes. SECURITY.md says how. What is not listed is not allowed. Omitted on purpose:
   /clock (only for use_sim_time; whoever publishes it sets the time), what rate_sources names,
   other speed limits than filter_speed_limit; cmd_vel_in and cmd_vel_out (parameter `command` of the
-  governor); its standby and ~/heartbeat of both (parameter `pair`); regions and ~/regions (parameter `regions` of the classifier).
+  governor); its standby and ~/heartbeat of both (parameter `pair`); regions and ~/regions
+  (parameter `regions` of the classifier).
 
   With the classifier's `cameras`, repeat the lines of one camera for each: its image topics, and
   {own} as ~/front/... too.
