@@ -7,7 +7,10 @@ from typing import NamedTuple
 
 from eevit_ros.images.mounting import AS_IT_COMES, Mounting
 
-NOT_FINITE, EMPTY, OUTSIDE = 'not finite', 'empty', 'outside'
+LEAST = 2
+"""Pixels a side that a box must have: a smaller one shows nothing, or is given in shares of 1."""
+
+NOT_FINITE, TOO_SMALL, OUTSIDE = 'not finite', f'under {LEAST} pixels', 'outside'
 
 
 class Box(NamedTuple):
@@ -62,12 +65,12 @@ def place(
         mounting: What was done to the picture; boxes are those of the picture before.
 
     Returns:
-        The part, or one of `NOT_FINITE`, `EMPTY` and `OUTSIDE`.
+        The part, or one of `NOT_FINITE`, `TOO_SMALL` and `OUTSIDE`.
     """
     if not all(map(math.isfinite, box)):
         return NOT_FINITE
-    if box.width <= 0 or box.height <= 0:
-        return EMPTY
+    if min(box.width, box.height) < LEAST:
+        return TOO_SMALL
     cos, sin = abs(math.cos(box.theta)), abs(math.sin(box.theta))
     half_width = (0.5 + margin) * (cos * box.width + sin * box.height)
     half_height = (0.5 + margin) * (sin * box.width + cos * box.height)
@@ -76,8 +79,6 @@ def place(
         return NOT_FINITE
     # Not `round`, for which 99.5 and 100.5 are both 100.
     left, top, right, bottom = (math.floor(edge + 0.5) for edge in edges)
-    if left == right or top == bottom:
-        return EMPTY
     left, top, right, bottom = mounting.placed(left, top, right, bottom, height, width)
     rect = Rect(max(left, 0), max(top, 0), min(right, width), min(bottom, height))
     return rect if rect.left < rect.right and rect.top < rect.bottom else OUTSIDE

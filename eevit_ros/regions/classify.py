@@ -52,6 +52,11 @@ class Region:
     why: str = ''
     rect: Rect | None = None
 
+    @property
+    def text(self) -> str:
+        """The answer for people: class and layers that ran; '-' for none."""
+        return f'{self.result.class_name} {self.result.exit_layer}' if self.result else '-'
+
 
 def exit_layers(regions: Sequence[Region]) -> str:
     """Return the layers that ran for each region: '1 - 4', '-' for those that were not asked."""

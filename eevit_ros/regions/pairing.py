@@ -13,7 +13,7 @@ from typing import Generic, NamedTuple, TypeVar
 P = TypeVar('P')
 D = TypeVar('D')
 
-KEPT = 16
+KEPT = 32
 """Pictures that wait at most, in full size."""
 
 SEEN = 256
@@ -40,7 +40,8 @@ class Pairing(Generic[P, D]):
     Attributes:
         received: Detections that came.
         received_s: When the last ones came; the start before.
-        alone: Detections that were given up because no picture fits them.
+        alone: Detections that were given up because no picture fits them; not those of pictures
+            before the first one that came.
         why: Why the last of those fits none.
         pictures_alone: Pictures that were given up because no detections came for them.
     """
@@ -56,11 +57,14 @@ class Pairing(Generic[P, D]):
         self._detections: OrderedDict[Key, tuple[float, D]] = OrderedDict()
         self._seen: OrderedDict[int, Key] = OrderedDict()  # pictures, by stamp
         self._newest_ns = 0
+        self._first_ns: int | None = None
 
     def picture(self, key: Key, picture: P, now_s: float) -> D | None:
         """Take a picture; return the detections that have waited for it."""
         with self._lock:
             self._expire(now_s)
+            if self._first_ns is None:
+                self._first_ns = key.stamp_ns
             self._newest_ns = max(self._newest_ns, key.stamp_ns)
             self._seen[key.stamp_ns] = key
             if len(self._seen) > SEEN:
@@ -104,6 +108,8 @@ class Pairing(Generic[P, D]):
 
     def _give_up(self, key: Key) -> None:
         del self._detections[key]
+        if self._first_ns is not None and 0 < key.stamp_ns < self._first_ns:
+            return  # of a picture before this node heard the camera
         self.alone += 1
         self.why = self._reason(key)
 
@@ -114,7 +120,7 @@ class Pairing(Generic[P, D]):
         if same == key:
             return (
                 'their image was already answered or given up: do two detectors publish, or does '
-                'it take longer than regions_wait_s?'
+                f'it take longer than regions_wait_s or {KEPT} images?'
             )
         if same is not None:
             return (
@@ -127,8 +133,8 @@ class Pairing(Generic[P, D]):
         if ahead_s > 0:
             return f'their stamp is {ahead_s:.3f} s ahead of the newest image'
         return (
-            f'no image has their stamp, {-ahead_s:.3f} s before the newest: the detector must copy '
-            f'the header of the image'
+            f'no image has their stamp, {-ahead_s:.3f} s before the newest: was it lost on the '
+            f'way, or does the detector not copy its header?'
         )
 
 

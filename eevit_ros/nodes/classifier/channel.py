@@ -207,6 +207,7 @@ class Channel:
             record,
             class_ids=self._class_ids,
             top_k=self._settings.top_k,
+            regions=regions or (),
         )
 
     def _no_region(self, frame: Frame, image: Image) -> None:

@@ -19,6 +19,7 @@ from eevit_ros.nodes.status_log import status_message
 from eevit_ros.parameters import topics
 from eevit_ros.perception.perception import FrameRecord
 from eevit_ros.perception.status import OK, Status
+from eevit_ros.regions.classify import Region
 
 
 class Publishers:
@@ -48,6 +49,7 @@ class Publishers:
         record: FrameRecord,
         class_ids: Sequence[str],
         top_k: int,
+        regions: Sequence[Region] = (),
     ) -> None:
         """Publish a frame's answer under the image's header; its rate goes out by `send_rate`.
 
@@ -57,13 +59,16 @@ class Publishers:
             record: The answer.
             class_ids: What `class_id` holds, by class index.
             top_k: How many classes go out.
+            regions: Its regions, drawn too.
         """
         result = record.result
         self._classification.publish(classification(header, result, class_ids, top_k))
         self._exit_layer.publish(UInt8(data=result.exit_layer))
         self._frame.publish(frame(header, f'{self._title}frame', record))
         if self._annotated.get_subscription_count() > 0:
-            self._annotated.publish(jpeg(header, annotate(image, result, record.adaptive_rate)))
+            boxes = [(one.rect, one.text) for one in regions if one.rect]
+            drawn = annotate(image, result, record.adaptive_rate, boxes)
+            self._annotated.publish(jpeg(header, drawn))
 
     def open_regions(self) -> None:
         """Create the publisher of regions, which not every node has; before activation."""

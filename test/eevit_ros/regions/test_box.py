@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eevit_ros.images.mounting import FLIPS, ROTATIONS, Mounting
-from eevit_ros.regions.box import EMPTY, NOT_FINITE, OUTSIDE, Box, Rect, place
+from eevit_ros.regions.box import LEAST, NOT_FINITE, OUTSIDE, TOO_SMALL, Box, Rect, overlap, place
 
 NUMBERS = st.floats(width=64)
 HEIGHT, WIDTH = 20, 30
@@ -33,7 +33,7 @@ def test_any_box_is_a_part_of_the_picture_or_a_reason(
     height, width = image.shape[:2]
     found = place(box, margin, height, width, mounting)
     if isinstance(found, str):
-        assert found in (NOT_FINITE, EMPTY, OUTSIDE)
+        assert found in (NOT_FINITE, TOO_SMALL, OUTSIDE)
     else:
         assert 0 <= found.left < found.right <= width
         assert 0 <= found.top < found.bottom <= height
@@ -42,7 +42,7 @@ def test_any_box_is_a_part_of_the_picture_or_a_reason(
 @given(
     mountings(),
     st.tuples(st.integers(0, WIDTH - 1), st.integers(0, HEIGHT - 1)),
-    st.tuples(st.integers(1, WIDTH), st.integers(1, HEIGHT)),
+    st.tuples(st.integers(LEAST, WIDTH), st.integers(LEAST, HEIGHT)),
 )
 def test_a_mounted_camera_shows_what_the_box_holds(
     mounting: Mounting, corner: tuple[int, int], size: tuple[int, int]
@@ -62,7 +62,7 @@ def test_a_mounted_camera_shows_what_the_box_holds(
         assert set(shown.ravel()) == wanted
 
 
-@given(st.floats(0, 2 * math.pi), st.floats(1, 40), st.floats(1, 40))
+@given(st.floats(0, 2 * math.pi), st.floats(LEAST, 40), st.floats(LEAST, 40))
 def test_a_turned_box_is_shown_by_the_rectangle_around_it(
     theta: float, width: float, height: float
 ) -> None:
@@ -89,9 +89,9 @@ def test_a_turned_box_is_shown_by_the_rectangle_around_it(
         (Box(15, 10, 10, 4, math.pi / 2), 0.0, Rect(13, 5, 17, 15)),
         (Box(-10, 10, 10, 6), 0.0, OUTSIDE),
         (Box(WIDTH + 5, 10, 10, 6), 0.0, OUTSIDE),
-        (Box(15, 10, 0, 6), 0.1, EMPTY),
-        (Box(15, 10, 10, -6), 0.1, EMPTY),
-        (Box(15.2, 10, 0.2, 6), 0.0, EMPTY),
+        (Box(15, 10, 0, 6), 0.1, TOO_SMALL),
+        (Box(15, 10, 10, -6), 0.1, TOO_SMALL),
+        (Box(0.5, 0.5, 1.0, 1.0), 0.1, TOO_SMALL),  # in shares of the picture
         (Box(math.nan, 10, 10, 6), 0.1, NOT_FINITE),
         (Box(15, 10, math.inf, 6), 0.1, NOT_FINITE),
         (Box(15, 10, 1.7e308, 1.7e308, 0.7), 5.0, NOT_FINITE),
@@ -99,3 +99,19 @@ def test_a_turned_box_is_shown_by_the_rectangle_around_it(
 )
 def test_boxes(box: Box, margin: float, wanted: Rect | str) -> None:
     assert place(box, margin, HEIGHT, WIDTH) == wanted
+
+
+RECTS = st.builds(
+    lambda x, y, width, height: Rect(x, y, x + width, y + height),
+    *[st.integers(0, 20)] * 2,
+    *[st.integers(1, 20)] * 2,
+)
+
+
+@given(RECTS, RECTS)
+def test_the_overlap_is_the_share_of_common_pixels(a: Rect, b: Rect) -> None:
+    def pixels(rect: Rect) -> set[tuple[int, int]]:
+        return {(x, y) for x in range(rect.left, rect.right) for y in range(rect.top, rect.bottom)}
+
+    one, other = pixels(a), pixels(b)
+    assert overlap(a, b) == pytest.approx(len(one & other) / len(one | other))

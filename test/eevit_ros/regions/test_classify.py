@@ -62,7 +62,7 @@ def test_each_region_leaves_at_its_own_exit(engine: Engine) -> None:
 def test_a_box_that_cannot_be_cut_leaves_the_others_their_answers(engine: Engine) -> None:
     boxes = [square(7), square(0, 0.0), square(1, float('nan')), square(1)]
     found = classifier(engine).classify(picture('black', 'white'), boxes)
-    assert [region.why for region in found] == ['outside', 'empty', 'not finite', '']
+    assert [region.why for region in found] == ['outside', 'under 2 pixels', 'not finite', '']
     assert exit_layers(found) == '- - - 1'
 
 
@@ -185,7 +185,7 @@ def test_the_status_tells_of_boxes_and_of_a_detector_that_stopped(engine: Engine
     counts.take(classifier(engine).classify(picture('white', 'white'), boxes))
     found = report(counts, pairing)
     assert (found.level, found.values['regions_unusable']) == (WARN, '1')
-    assert 'empty' in found.message
+    assert 'under 2 pixels' in found.message
     counts.take(classifier(engine).classify(picture('white'), [square(0)]))
     assert report(counts, pairing).message == 'well'
     counts.take([])

@@ -115,7 +115,7 @@ def test_what_does_not_fit_together_is_told(
     assert '2 message(s) of detections fit no frame' in said
     frames = table(tmp_path, 'frames.csv').set_index('index')
     assert list(frames.sort_index()['status']) == ['unasked'] * 5 + ['answered']
-    assert list(table(tmp_path)['notes'])[:3] == ['outside', 'empty', 'not finite']
+    assert list(table(tmp_path)['notes'])[:3] == ['outside', 'under 2 pixels', 'not finite']
 
 
 def test_without_a_box_the_rate_is_held_or_falls(tmp_path: Path, options: list[str]) -> None:

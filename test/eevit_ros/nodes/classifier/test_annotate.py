@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from eevit_ros.nodes.classifier.annotate import BAR, annotate
+from eevit_ros.regions.box import Rect
 from test.eevit_ros.exit_results import exit_result
 
 
@@ -56,3 +57,12 @@ def test_a_read_only_view_with_padded_rows_is_fine() -> None:
 def test_text_shows_whatever_the_class_is_called() -> None:
     image = np.zeros((100, 400, 3), np.uint8)
     assert drawn(image, name='Bär ' + '熊')[100:120].max() > 200
+
+
+def test_boxes_lie_where_they_are_in_the_frame() -> None:
+    image = np.zeros((1080, 1920, 3), np.uint8)
+    data = annotate(image, exit_result(), 0.5, [(Rect(300, 300, 900, 600), 'cat 3')])
+    grey = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)[:-BAR]
+    rows, columns = np.nonzero(np.asarray(grey) > 100)
+    assert (rows.min(), rows.max()) == pytest.approx((100, 200), abs=2)
+    assert (columns.min(), columns.max()) == pytest.approx((100, 300), abs=2)
