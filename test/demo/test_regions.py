@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
-from demo.regions.bag import TRUE_TOPIC, read_region_bag, write_region_bag
+from demo.regions.bag import read_region_bag, write_region_bag
 from demo.regions.scene import HEIGHT, WIDTH, compose
-from eevit_ros.replay.cli import main as replay
 from harness.tiny_model import write_tiny_model
 from test.demo.records_for_tests import grey_frame
 
@@ -35,9 +33,7 @@ def test_boxes_lie_in_the_picture_and_keep_their_class(recording: list, tmp_path
     assert read_region_bag(tmp_path / 'bag') == frames
 
 
-def test_one_command_shows_the_boxes_and_a_replay_gives_the_same_answers(
-    recording: list, tmp_path: Path
-) -> None:
+def test_one_command_shows_the_boxes(recording: list, tmp_path: Path) -> None:
     pytest.importorskip('rclpy')
     messages = pytest.importorskip('vision_msgs.msg')
     if not hasattr(messages, 'Detection2DArray'):
@@ -56,14 +52,5 @@ def test_one_command_shows_the_boxes_and_a_replay_gives_the_same_answers(
     assert (out / 'regions.html').read_text().count('data:image/jpeg') > 1
     pictures = json.loads((out / 'regions.json').read_text())['pictures']
     assert pictures
-    parameters = ['regions:=true', 'region_margin:=0.0', 'regions_budget_ms:=60000.0']
-    options = [word for one in parameters for word in ('-p', one)]
-    bag, folder = out / 'regions_bag', tmp_path / 'replay'
-    options += ['--model', str(model), '--out', str(folder), '--truth', TRUE_TOPIC]
-    assert replay(['run', str(bag), *options]) != 1  # the class of the grey things is unknown to it
-    rows = pd.read_csv(folder / 'regions.csv').set_index(['index', 'region'])
-    for picture in pictures:
-        for place, one in enumerate(picture['regions']):
-            row = rows.loc[picture['index'], place]
-            assert (row['label'], row['exit_layer']) == (one['label'], one['exit_layer'])
-            assert row['confidence'] == pytest.approx(one['confidence'], abs=1e-6)
+    layers = {one['exit_layer'] for picture in pictures for one in picture['regions']}
+    assert {1, 4} <= layers  # white things left at once, black ones at the end

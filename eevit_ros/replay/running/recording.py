@@ -169,6 +169,7 @@ class RecordingReplay:
     def _answer(self, frame: SourceFrame, camera: _Camera, start_ns: int) -> None:
         begin_s = time.perf_counter()
         found: Found | None = None
+        observation: Observation | None = None
         try:
             if camera.regions is None:
                 image = frame.decode(self._engine.input_size)
@@ -176,16 +177,18 @@ class RecordingReplay:
             else:
                 image = frame.decode()
                 found = camera.regions.classify(frame, image)
-                if not found.results:
-                    self._no_region(frame, image, found, start_ns)
-                    return
-                observation = camera.perception.observe_regions(image, found.results)
+                if found.results:
+                    observation = camera.perception.observe_regions(image, found.results)
         except EevitError as err:
             now_ns = self._free_ns = max(self._free_ns, start_ns)
             self._governor.until(now_ns)
             rate = camera.perception.fault(seconds(now_ns))
             percent = self._limit(frame, rate, now_ns)
             self._write(frame, BAD, now_ns, percent, adaptive_rate=rate, notes=str(err))
+            return
+        if observation is None:
+            assert found is not None
+            self._no_region(frame, image, found, start_ns)
             return
         measured_ms = (time.perf_counter() - begin_s) * 1e3
         latency_ms = self._latency(self._source.name, frame.index, measured_ms)
