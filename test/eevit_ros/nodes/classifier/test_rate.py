@@ -64,7 +64,7 @@ def test_mappings_change_while_it_runs(node: ClassifierPeer) -> None:
 @pytest.mark.parametrize(
     ('value', 'reason'),
     [
-        (['depth', 'speed'], 'one or more of depth, confidence, latency, stopping_distance'),
+        (['depth', 'speed'], 'one or more of depth, confidence'),
         ('depth', 'STRING_ARRAY'),
         ([], 'STRING_ARRAY'),
     ],
