@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.encodings import LAYOUTS, Packed, name_of, to_rgb
 from eevit_ros.images.headers import PNG_MAGIC
 from eevit_ros.images.jpeg import JPEG_MAGIC
-from eevit_ros.images.picture_file import decompress, picture_format
+from eevit_ros.images.picture_file import Data, decompress, flat, picture_format
 from eevit_ros.images.pixel_range import PixelRange, Pixels
 from eevit_ros.images.resize import Image, InputSize
-
-if TYPE_CHECKING:
-    from array import array
-
-Data: TypeAlias = 'bytes | bytearray | memoryview | array[int] | npt.NDArray[np.uint8]'
 
 _DEPTH_HEADER = struct.Struct('<i2f')
 _ENCODINGS = {
@@ -105,21 +98,6 @@ def decode_photo(
     """
     pixels, encoding = _encoded(decompress(data, name, size, is_photo=True))
     return to_rgb(pixels, encoding, values)
-
-
-def flat(data: Data) -> npt.NDArray[np.uint8]:
-    """Return bytes as a view.
-
-    Raises:
-        EevitError: They are not contiguous bytes.
-    """
-    try:
-        return np.frombuffer(data, np.uint8)
-    except (TypeError, ValueError, BufferError) as err:
-        raise EevitError(
-            f'image data must be contiguous bytes, for example bytes or an array of uint8. '
-            f'Got {type(data).__name__}: {err}'
-        ) from err
 
 
 def _encoded(pixels: Pixels, encoding: str = '') -> tuple[Pixels, str]:

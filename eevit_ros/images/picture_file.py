@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
@@ -12,6 +12,11 @@ import numpy.typing as npt
 from eevit_ros.errors import EevitError
 from eevit_ros.images import headers, jpeg
 from eevit_ros.images.resize import MAX_PIXELS, InputSize, check_size
+
+if TYPE_CHECKING:
+    from array import array
+
+Data: TypeAlias = 'bytes | bytearray | memoryview | array[int] | npt.NDArray[np.uint8]'
 
 MAX_BYTES = 4 * MAX_PIXELS
 LOST = 128
@@ -85,6 +90,21 @@ def picture_format(raw: bytes) -> str:
     if raw.startswith(b'BM') and headers.read_bmp(raw):
         return 'bmp'
     return 'pnm' if headers.read_pnm(raw) else ''
+
+
+def flat(data: Data) -> npt.NDArray[np.uint8]:
+    """Return bytes as a view.
+
+    Raises:
+        EevitError: They are not contiguous bytes.
+    """
+    try:
+        return np.frombuffer(data, np.uint8)
+    except (TypeError, ValueError, BufferError) as err:
+        raise EevitError(
+            f'image data must be contiguous bytes, for example bytes or an array of uint8. '
+            f'Got {type(data).__name__}: {err}'
+        ) from err
 
 
 def is_picture_file(data: npt.NDArray[np.uint8]) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eevit_ros.errors import EevitError
-from eevit_ros.images.compressed import Data, decode_compressed, flat
+from eevit_ros.images.compressed import decode_compressed
 from eevit_ros.images.encodings import (
     LAYOUTS,
     Packed,
@@ -27,7 +27,7 @@ from eevit_ros.images.encodings import (
     to_rgb,
     unknown,
 )
-from eevit_ros.images.picture_file import is_picture_file
+from eevit_ros.images.picture_file import Data, flat, is_picture_file
 from eevit_ros.images.pixel_range import PixelRange, Pixels
 from eevit_ros.images.resize import Image, InputSize, check_size
 
@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 
 PADDED_ROWS = 64
 """Fewer rows than this may lie between the planes of a planar image: decoders align the height."""
+
+
+class UnknownEncodingError(EevitError):
+    """An encoding that is none of `SUPPORTED_ENCODINGS`; the message says what to do."""
 
 
 def decode_image_message(
@@ -54,20 +58,25 @@ def decode_image_message(
     Raises:
         EevitError: The image is malformed, or its encoding is unknown.
     """
-    encoding = message.encoding
-    if name_of(encoding) or is_no_picture(encoding) or is_picture_file(flat(message.data)):
+    try:
         return decode_image(
             message.data,
             height=message.height,
             width=message.width,
-            encoding=encoding,
+            encoding=message.encoding,
             step=message.step,
             is_bigendian=bool(message.is_bigendian),
             values=values,
             size=size,
         )
+    except UnknownEncodingError as err:
+        if is_no_picture(message.encoding):
+            raise
+        return _decode_by_cv_bridge(message, str(err))
+
+
+def _decode_by_cv_bridge(message: ImageMessage, problem: str) -> Image:
     check_size(message.height, message.width)
-    problem = unknown(encoding)
     try:
         from cv_bridge import CvBridge
     except ImportError as err:
@@ -79,7 +88,7 @@ def decode_image_message(
         ) from err
     try:
         bridge = CvBridge()
-        dtype, channels = bridge.encoding_to_dtype_with_channels(encoding)
+        dtype, channels = bridge.encoding_to_dtype_with_channels(message.encoding)
         if message.step % (np.dtype(dtype).itemsize * channels):  # cv_bridge would shear the image
             raise ValueError(f'step {message.step} is not a whole number of pixels')
         return np.asarray(bridge.imgmsg_to_cv2(message, desired_encoding='rgb8'), np.uint8)
@@ -127,7 +136,7 @@ def decode_image(
                 f'an Image message that says {encoding!r} holds a picture file: {err}'
             ) from err
     if not (name := name_of(encoding)):
-        raise EevitError(unknown(encoding))
+        raise UnknownEncodingError(unknown(encoding))
     layout = LAYOUTS[name]
     check_size(height, width)
     per_height, per_width = layout.multiple_of
