@@ -167,7 +167,7 @@ def test_the_exported_file_of_a_deit_answers_as_torch_does() -> None:
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        ({'kind': 'resnet'}, r"kind must be one of \('vit', 'deit', 'swin', 'timm'\). Got 'resnet'"),
+        ({'kind': 'cnn'}, r"kind must be one of \('vit', 'deit', 'swin', 'timm'\). Got 'cnn'"),
         ({'registers': -1}, 'registers must be at least 0. Got -1'),
         ({'kind': 'deit', 'registers': 1}, 'registers must be 0 for kind deit. Got 1'),
         ({'depths': (2, 2)}, r'depths must be absent for kind vit. Got \(2, 2\)'),
