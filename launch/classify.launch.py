@@ -45,6 +45,13 @@ def generate_launch_description() -> LaunchDescription:
                 'params_file.',
             ),
             DeclareLaunchArgument(
+                'detections',
+                default_value='',
+                description="Topic of a detector's boxes (vision_msgs/Detection2DArray), which are "
+                'classified in place of whole images; of several cameras front=/front/boxes,... '
+                'Empty: as in params_file.',
+            ),
+            DeclareLaunchArgument(
                 'image_transport',
                 default_value='',
                 choices=['', *TRANSPORTS],
@@ -111,14 +118,20 @@ def start_classifier(context: LaunchContext) -> list[Node]:
     }
     if cameras:
         explicit['cameras'] = [camera for camera, _ in cameras]
-    images = [(f'{camera}/image', topic) for camera, topic in cameras if topic]
+    topics = [(f'{camera}/image', topic) for camera, topic in cameras if topic]
+    detections = given['detections']
+    boxes = named_topics(detections) if '=' in detections else [('', detections)]
+    for camera, topic in boxes if detections else ():
+        own = [camera] if camera else []
+        explicit['.'.join([*own, 'regions'])] = True
+        topics.append(('/'.join([*own, 'regions']), topic))
     return [
         Node(
             package='eevit_ros',
             executable='classifier',
             namespace=given['namespace'],
             parameters=[existing_file('params_file', given), explicit],
-            remappings=[('image', given['image']), *images],
+            remappings=[('image', given['image']), *topics],
             ros_arguments=['--log-level', given['log_level']],
             additional_env={**dds_environment(given, DDS_PROFILE), **ends_with_launch()},
             output='screen',

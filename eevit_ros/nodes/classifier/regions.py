@@ -70,6 +70,7 @@ class Regions:
             Detection2DArray, self._topic, self._on_detections, qos
         )
         self._watch = TopicWatch(node, self._topic, topic.types[0], qos)
+        node.get_logger().info(f'classifying the boxes on {self._topic}')
 
     @property
     def settings(self) -> RegionSettings:
