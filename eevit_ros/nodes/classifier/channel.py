@@ -96,7 +96,9 @@ class Channel:
 
     def free(self) -> None:
         """Let go of the model; `answer` must not run again."""
-        del self._perception, self._engine, self._regions
+        if self._regions is not None:
+            self._regions.free()
+        del self._perception, self._engine
 
     def change(self, settings: Settings) -> None:
         """Apply changed live parameters."""

@@ -95,6 +95,10 @@ class Regions:
         """Take no more detections."""
         self._node.destroy_subscription(self._subscription)
 
+    def free(self) -> None:
+        """Let go of the model; `classify` must not run again."""
+        del self._classifier
+
     def classify(self, image: Image, message: Detection2DArray, mounting: Mounting) -> list[Region]:
         """Classify the boxes of an image, see `RegionClassifier.classify`.
 
