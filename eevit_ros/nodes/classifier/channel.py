@@ -221,7 +221,7 @@ class Channel:
                 rate = self._perception.fault(now_s)
             else:
                 hold = self._settings.region.no_regions == HOLD
-                rate = self._perception.no_evidence(now_s, hold=hold)
+                rate = self._perception.no_evidence(contrast, now_s, hold=hold)
             self._publishers.send_rate(rate)
             self._on_rate(now_s)
         self._statistics.no_region(contrast, blind, now_s)

@@ -242,12 +242,12 @@ class RecordingReplay:
         camera = self._cameras[frame.camera]
         now_ns = self._free_ns = max(self._free_ns, start_ns)
         self._governor.until(now_ns)
-        _, blind = camera.perception.look(image)
+        contrast, blind = camera.perception.look(image)
         if blind or camera.health.frozen:
             rate = camera.perception.fault(seconds(now_ns))
         else:
             hold = camera.settings.region.no_regions == HOLD
-            rate = camera.perception.no_evidence(seconds(now_ns), hold=hold)
+            rate = camera.perception.no_evidence(contrast, seconds(now_ns), hold=hold)
         self._picture(frame, image)
         self._regions(frame, image, found, now_ns)
         percent = self._limit(frame, rate, now_ns)

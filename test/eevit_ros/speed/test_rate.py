@@ -399,6 +399,16 @@ def test_frames_that_say_nothing_keep_the_rate_from_going_stale() -> None:
     assert law.hold(now_s + 0.4) == RateSettings().floor
 
 
+def test_a_frame_in_fog_slows_although_it_says_nothing() -> None:
+    """A detector that finds nothing there is no reason to go on as before."""
+    settings = RateSettings(mappings=('depth', 'contrast'), release_per_s=100, easy_frames=1)
+    law = RateLaw(settings)
+    law.update(replace(EASY, contrast=127.0), 0.0)
+    assert law.hold(0.1, 127.0) == 1
+    law.hold(0.2, 1.0)
+    assert law.at(0.3) < 0.9
+
+
 # Settings ----------------------------------------------------------------------------------------
 
 
