@@ -75,6 +75,18 @@ class Robot:
             lambda: self.lowest and self.lowest[-1].data == expected, f'{expected} at last', each
         )
 
+    def until_rates(self, each: Callable[[], None], **expected: Any) -> None:
+        """Wait until cameras have these rates, and the others full ones; then the lowest is out."""
+        wanted = {name: expected.get(name, 1.0) for name in NAMES}
+
+        def are_there() -> bool:
+            rates = {name: camera.rates for name, camera in self.cameras.items()}
+            return all(rates[name] and rates[name][-1].data == wanted[name] for name in NAMES)
+
+        self.node.until(are_there, f'the rates {expected}', each)
+        lowest = pytest.approx(min([1.0, *(one.expected for one in expected.values())]), abs=1e-3)
+        self.until_lowest(lowest, each)
+
     def report_of(self, camera: str, text: str, each: Callable[[], None]) -> Any:
         """Wait for a report of one camera."""
         reports = self.node.reports
@@ -127,10 +139,8 @@ def test_each_answers_under_its_own_name_and_nothing_of_one_comes_without(robot:
 def test_the_lowest_rate_is_that_of_the_camera_with_the_hardest_scene(
     robot: Robot, hard: str, floor: float
 ) -> None:
-    robot.until_lowest(pytest.approx(floor, abs=1e-3), robot.send(**{hard: BLACK}))
-    for name, camera in robot.cameras.items():
-        expected = floor if name == hard else 1.0
-        assert camera.rates[-1].data == pytest.approx(expected, abs=1e-3)
+    expected = {hard: pytest.approx(floor, abs=1e-3)}
+    robot.until_rates(robot.send(**{hard: BLACK}), **expected)
 
 
 FAULTS: dict[str, tuple[str, Callable[[], Any] | None, str]] = {
@@ -177,11 +187,10 @@ def test_what_goes_wrong_at_one_camera_is_its_own_matter_but_for_the_lowest_rate
             if message:
                 camera.camera.publish(message)
 
-    robot.until_lowest(pytest.approx(0.1 if wrong == 'rear' else 0.2, abs=1e-3), send)
+    robot.until_rates(send, **{wrong: pytest.approx(0.1 if wrong == 'rear' else 0.2, abs=1e-3)})
     report = robot.report_of(wrong, text, send)
     assert report.status[0].level == ERROR
-    for name, camera in others.items():
-        assert camera.rates[-1].data == 1.0
+    for name in others:
         assert robot.report_of(name, 'frames answered', send).status[0].level == b'\x00'
     robot.until_lowest(1.0, robot.send())
 
@@ -201,13 +210,11 @@ def test_a_camera_that_floods_starves_no_other(robot: Robot) -> None:
 
 
 def test_a_camera_has_the_common_parameter_until_it_gets_its_own(robot: Robot) -> None:
-    front, left = robot.cameras['front'], robot.cameras['left']
     assert robot.node.set_parameters(rate__floor=0.4) == ''
-    robot.until_lowest(pytest.approx(0.4, abs=1e-3), robot.send(left=BLACK))
+    common, own = (pytest.approx(floor, abs=1e-3) for floor in (0.4, 0.3))
+    robot.until_rates(robot.send(left=BLACK), left=common)
     assert robot.node.set_parameters(left__rate__floor=0.3) == ''
-    robot.until_lowest(pytest.approx(0.3, abs=1e-3), robot.send(left=BLACK, front=BLACK))
-    assert front.rates[-1].data == pytest.approx(0.4, abs=1e-3)
-    assert left.rates[-1].data == pytest.approx(0.3, abs=1e-3)
+    robot.until_rates(robot.send(left=BLACK, front=BLACK), front=common, left=own)
     assert robot.node.set_parameters(rate__floor=0.2, left__rate__floor=0.2) == ''
 
 
