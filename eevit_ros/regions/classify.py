@@ -139,10 +139,11 @@ class RegionClassifier:
         size = (rect.right - rect.left) * (rect.bottom - rect.top)
         if order == SIZE:
             return (-size,)
-        first = (
-            -detections[index].score if order == SCORE else self._memory.last(detections[index].id)
-        )
-        return first, -size
+        one = detections[index]
+        if order == SCORE:
+            return -one.score, -size
+        # Those without an id come last: never known, they would always be first.
+        return self._memory.last(one.id) if one.id else math.inf, -size
 
 
 def answer(

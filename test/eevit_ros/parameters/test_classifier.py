@@ -151,6 +151,8 @@ def test_a_camera_takes_what_it_has_not_from_the_common_parameters() -> None:
     assert {c.image_transport for c in found.values()} == {'compressed'}
     assert [c.images.mounting.image_rotation for c in found.values()] == [0, 180]
     assert list(camera_settings({})) == ['']
+    one = camera_settings({'cameras': ['front', 'rear'], 'front.regions': True})
+    assert [camera.region.regions for camera in one.values()] == [True, False]
 
 
 def test_a_wrong_value_of_a_camera_is_refused_with_its_name() -> None:

@@ -102,7 +102,9 @@ def test_all_tracked_things_have_their_turn_and_keep_their_answer(engine: Engine
         turns += [boxes[i].id for i, region in enumerate(found) if region.result]
     assert turns == list('abcabca')
     assert all(region.probabilities is not None for region in found)
-    assert asked.classify(picture('white'), [square(0, 40, 'new')])[0].result
+    more = [square(0, 40, ''), square(1, 39, 'new'), *boxes]
+    found = asked.classify(picture('white', 'white', 'white'), more)
+    assert [i for i, region in enumerate(found) if region.result] == [1]
 
 
 def test_the_memory_of_an_id_is_the_mean_of_its_last_answers(engine: Engine) -> None:
