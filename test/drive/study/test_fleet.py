@@ -9,7 +9,7 @@ from drive.journey import Answer, Frame, Journey, drive_at_constant_speed
 from drive.robot import FLOOR
 from drive.simulated import drive_in_no_time
 from drive.study.exact import ExactPath, label_of
-from drive.study.fleet import AGE_S, drive
+from drive.study.fleet import AGE_S, Driven, drive
 from drive.study.laws import Law, LawDriver, Smoothing, by_both, by_depth, follow
 from drive.study.plans import SPEEDS_MPS, constant_speeds
 from eevit_ros.model.compute import Compute
@@ -20,8 +20,12 @@ from harness.tiny_model import write_tiny_model
 from test.drive.study.made_up import MODEL, PART, route
 
 ROUTE = route()
-CONSTANT = drive(ROUTE, constant_speeds())
 PATHS = range(4)
+
+
+@pytest.fixture(scope='module')
+def constant() -> Driven:
+    return drive(ROUTE, constant_speeds())
 
 
 @pytest.fixture(scope='module')
@@ -59,7 +63,9 @@ def test_the_fleet_drives_as_perception_and_governor_do(
 
 
 @pytest.mark.parametrize('speed', [1.0, 2.0])
-def test_the_fleet_drives_at_constant_speed_as_the_journey_does(speed: float) -> None:
+def test_the_fleet_drives_at_constant_speed_as_the_journey_does(
+    constant: Driven, speed: float
+) -> None:
     row, missed = SPEEDS_MPS.index(speed), []
     for number in range(len(PART.seeds)):
         path = ExactPath(ROUTE, number, MODEL)
@@ -70,10 +76,10 @@ def test_the_fleet_drives_at_constant_speed_as_the_journey_does(speed: float) ->
             return Answer(seen.class_name, seen.depth, seen.confidence, AGE_S)
 
         drive_at_constant_speed(journey, speed, ask)
-        assert CONSTANT.seconds[row, number] == pytest.approx(journey.time_s, abs=0.1)
+        assert constant.seconds[row, number] == pytest.approx(journey.time_s, abs=0.1)
         missed.append(sum(sign['read_m'] is None for sign in journey.signs()))
     # the frames are not taken at quite the same places
-    assert CONSTANT.missed[row].sum(-1).mean() == pytest.approx(np.mean(missed), abs=1)
+    assert constant.missed[row].sum(-1).mean() == pytest.approx(np.mean(missed), abs=1)
 
 
 def test_the_same_paths_go_the_same_way_again() -> None:
@@ -83,9 +89,9 @@ def test_the_same_paths_go_the_same_way_again() -> None:
     assert (one.missed == other.missed).all()
 
 
-def test_faster_misses_more_and_takes_less_time() -> None:
-    assert (np.diff(CONSTANT.seconds, axis=0) < 0).all()
-    missed = CONSTANT.missed.mean((1, 2))
+def test_faster_misses_more_and_takes_less_time(constant: Driven) -> None:
+    assert (np.diff(constant.seconds, axis=0) < 0).all()
+    missed = constant.missed.mean((1, 2))
     assert missed[0] < missed[-1]
 
 
