@@ -106,24 +106,29 @@ class NodeProcess:
 
 START_IN_TURN = """
 import importlib, json, sys
-main = importlib.import_module(f'eevit_ros.nodes.{sys.argv[1]}.node').main
+main = importlib.import_module(f'eevit_ros.nodes.{sys.argv[1]}').main
 for ros_args in json.loads(sys.argv[2]):
     print('exit code', main(['--ros-args', *ros_args]), flush=True)
 """
 
 
 def refused_starts(
-    domain_id: int, node: str, cases: Sequence[Sequence[str]]
+    domain_id: int, module: str, cases: Sequence[Sequence[str]]
 ) -> list[tuple[int, str]]:
     """Start a node once for each list of ROS arguments, all of which end it.
 
     In turn in one process, because a process spends its time importing.
 
+    Args:
+        domain_id: Domain to start on.
+        module: Module of the node below `eevit_ros.nodes`.
+        cases: ROS arguments of each start.
+
     Returns:
         Exit code and output of each.
     """
     run = subprocess.run(
-        [sys.executable, '-c', START_IN_TURN, node, json.dumps(cases)],
+        [sys.executable, '-c', START_IN_TURN, module, json.dumps(cases)],
         env=node_environment(domain_id),
         cwd=ROOT,
         stdout=subprocess.PIPE,

@@ -35,7 +35,7 @@ from harness.bags import (  # noqa: E402
     stamp_of,
     write_bag,
 )
-from harness.ros_process import SENSOR_DATA, NodeProcess, RosPeer  # noqa: E402
+from harness.ros_process import SENSOR_DATA, NodeProcess, RosPeer, refused_starts  # noqa: E402
 from harness.videos import camera_packets, moving  # noqa: E402
 
 FAST = 'rate:=5.0'
@@ -149,13 +149,6 @@ def test_plays_files_on_the_full_name_of_a_topic(peer, player, tmp_path, rule, t
         node = player(*parameters, remap=[rule])
         assert until_ended(peer, node) == 0, node.output()
         peer.until(lambda: len(received) == 2, 'the last image')
-
-
-def test_explains_a_raw_image_on_the_name_of_compressed_ones(player, tmp_path):
-    bag = record_files(tmp_path / 'bag', ['JPEG'])
-    node = player(f'bag:={bag}', remap=['image:=/front/image_raw/compressed'])
-    assert node.wait() == 2
-    assert "'compressed'" in node.output() and 'Traceback' not in node.output()
 
 
 def test_plays_the_pictures_of_recorded_video(peer, player, tmp_path):
@@ -361,19 +354,20 @@ def test_does_not_wait_for_ever_for_a_subscriber(peer, tmp_path):
         assert 'no subscriber on /image after 0 s: start the classifier' in node.output()
 
 
-@pytest.mark.parametrize(
-    ('parameters', 'code', 'reason'),
-    [
+def test_refuses_what_makes_no_sense(peer, tmp_path):
+    given = ['-p', f'bag:={record_images(tmp_path / "bag", [0])}']
+    files = ['-p', f'bag:={record_files(tmp_path / "files", ["JPEG"])}']
+    cases = [
         ([], 2, "parameter 'bag' must be the path"),
-        (['bag:=/no/such/bag'], 1, '/no/such/bag'),
-        (['bag:={bag}', 'topic:=/nowhere'], 1, '/nowhere'),
-        (['bag:={bag}', 'transport:=theora'], 2, "parameter 'transport' must be one of raw"),
-        (['bag:={bag}', 'rate:=0.0'], 2, "parameter 'rate'"),
-    ],
-)
-def test_refuses_what_makes_no_sense(player, tmp_path, parameters, code, reason):
-    bag = record_images(tmp_path / 'bag', [0])
-    node = player(*(parameter.format(bag=bag) for parameter in parameters))
-    assert node.wait() == code
-    assert reason in node.output()
-    assert 'Traceback' not in node.output()
+        (['-p', 'bag:=/no/such/bag'], 1, '/no/such/bag'),
+        ([*given, '-p', 'topic:=/nowhere'], 1, '/nowhere'),
+        ([*given, '-p', 'transport:=theora'], 2, "parameter 'transport' must be one of raw"),
+        ([*given, '-p', 'rate:=0.0'], 2, "parameter 'rate'"),
+        # Raw images on the name of compressed ones.
+        ([*files, '-r', 'image:=/front/image_raw/compressed'], 2, "'compressed'"),
+    ]
+    starts = refused_starts(peer.domain_id, 'bags.player', [case for case, *_ in cases])
+    for (code, output), (arguments, expected, reason) in zip(starts, cases, strict=True):
+        assert (code, arguments) == (expected, arguments), output
+        assert reason in output
+        assert 'Traceback' not in output

@@ -146,7 +146,7 @@ def test_what_is_wrong_at_the_start_is_named_and_ends_it_with_code_2(
         ([*good, '-p', 'thresholds:=[0.5, 1]'], 'write 1.0'),
         (['--params-file', str(tmp_path / 'missing.yaml')], str(tmp_path / 'missing.yaml')),
     ]
-    starts = refused_starts(peer.domain_id, 'classifier', [case for case, _ in cases])
+    starts = refused_starts(peer.domain_id, 'classifier.node', [case for case, _ in cases])
     for (code, output), (arguments, named) in zip(starts, cases, strict=True):
         assert (code, arguments) == (2, arguments), output
         assert named in output
