@@ -93,7 +93,7 @@ def trace(
     size, exits = form.model.recipe.backbone.image_size, len(form.model.heads)
     example = (torch.zeros(1, size, size, 3, dtype=torch.uint8), torch.ones(exits))
     outputs = [name for index in range(exits) for name in exit_outputs(index)]
-    for chatty in ('torch.onnx', 'onnx_ir'):
+    for chatty in ('torch.onnx', 'onnx_ir', 'onnxscript'):
         logging.getLogger(chatty).setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')

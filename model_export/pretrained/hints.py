@@ -10,9 +10,8 @@ from torch import Tensor
 
 from model_export.recipe.recipe import BackboneRecipe
 
-# A pattern within a name that only this model has.
-_UNSUPPORTED = (
-    (r'\.lora_[AB]\.', 'LoRA adapters, which must be merged into their model first'),
+# A pattern within a name that only this model has; timm has models of the first kinds.
+_TIMM = (
     (r'(^|\.)(pre_layrnorm|ln_pre|norm_pre)\.', 'a CLIP, which has a norm before the first layer'),
     (r'(^|\.)(attn_pool\.|head\.probe$)', 'a SigLIP, whose classifier is attention'),
     (r'(^|\.)(vision_model|text_model)\.', 'a CLIP or SigLIP'),
@@ -26,6 +25,10 @@ _UNSUPPORTED = (
     (r'(^|\.)fc_norm\.', "a ViT whose classifier reads the patches' mean"),
     (r'\.(q_norm|k_norm)\.', 'a ViT with norms of queries and keys'),
     (r'\.mlp\.(w12|w1|fc1_g|weights_in)\.', 'a ViT with a gated MLP (SwiGLU)'),
+)
+_UNSUPPORTED = (
+    (r'\.lora_[AB]\.', 'LoRA adapters, which must be merged into their model first'),
+    *_TIMM,
     (r'(^|\.)(decode_head|roi_head|bbox_head|mask_head)\.', 'a model of segmentation or detection'),
     (r'(^|\.)layer1\.0\.conv1\.', 'a ResNet'),
     (r'(^|\.)(conv_dw|dwconv)\.|features\.1\.0\.block\.', 'a convolutional network'),
@@ -38,7 +41,12 @@ def unsupported(names: Iterable[str]) -> str:
     for pattern, what in _UNSUPPORTED:
         for name in names:
             if re.search(pattern, name):
-                return f'{name} is of {what}; that is not supported'
+                cure = (
+                    'kind: timm may take it, and python -m model_export describe FOLDER says how'
+                    if (pattern, what) in _TIMM
+                    else 'that is not supported'
+                )
+                return f'{name} is of {what}; {cure}'
     return ''
 
 
