@@ -3,8 +3,8 @@
     start_from(model, Path('vit-base'))     # a folder from a model hub, a file, or a run of ours
 
 Each form of weights is a module of `forms/` with a table of names; a file is recognised by its own
-names.
-Nothing is downloaded and no code in a file runs.
+names. Models of timm take theirs by timm's own rules (`timm_model`). Nothing is downloaded and no
+code in a file runs.
 May import: weights, network, recipe, errors.
 """
 
