@@ -60,10 +60,11 @@ def _outcome(engine: Engine) -> str:
     cache = engine.engine_cache
     if cache is None or engine.provider != 'tensorrt':
         return f'nothing to build: only TensorRT builds engines, and this is {engine.provider}'
-    if not cache.folder.is_dir():  # the log has said why
+    if not (engines := cache.engines()):  # the log has said why
         return 'the engines were built and could not be kept'
-    kept = f'{cache.size() / MIB:.1f} MiB of engines in {cache.folder}'
-    return f'nothing to build: there are {kept}' if cache.complete else f'built: {kept}'
+    size = sum(path.stat().st_size for path in engines)
+    kept = f'{size / MIB:.1f} MiB of engines in {cache.path.parent}'
+    return f'built: {kept}' if cache.built else f'nothing to build: there are {kept}'
 
 
 def _parser() -> argparse.ArgumentParser:

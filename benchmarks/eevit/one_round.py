@@ -53,7 +53,7 @@ def open_session(args: argparse.Namespace) -> Any:
     if args.provider == 'tensorrt':
         args.cache_dir.mkdir(parents=True, exist_ok=True)
         compute = Compute(tensorrt_fp16=args.fp16)
-        provider = (provider, tensorrt_options(compute, args.cache_dir, args.side))
+        provider = (provider, tensorrt_options(compute, args.cache_dir / args.side))
     session = ort.InferenceSession(
         str(args.file), options, providers=[provider, 'CPUExecutionProvider']
     )

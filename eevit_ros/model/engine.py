@@ -78,7 +78,7 @@ class Engine:
         execution: 'single' or 'staged'; see `runners`.
         exit_policy: The policy in use: a measure that the file holds, or a policy that the host
             computes, by its name in `host_policy.EXIT_POLICIES`.
-        engine_cache: Folder of TensorRT's engines; None if the model did not start on TensorRT.
+        engine_cache: TensorRT's engines; None if the model did not start on TensorRT.
     """
 
     metadata: ModelMetadata

@@ -41,15 +41,14 @@ def available_providers() -> list[str]:
 
 
 def open_session(
-    graph: bytes, compute: Compute, *, engines: Path | None = None, engine_prefix: str = ''
+    graph: bytes, compute: Compute, engines: Path | None = None
 ) -> ort.InferenceSession:
     """Open a session on one provider; operators it lacks run on those after it.
 
     Args:
         graph: An ONNX file's bytes.
         compute: How to compute it; `provider` names one, not 'auto'.
-        engines: Folder where TensorRT keeps engines and timings; None keeps none.
-        engine_prefix: Name of this graph's engines, as graphs of one model share the folder.
+        engines: As for `tensorrt_options`.
 
     Raises:
         RuntimeError: The provider did not start; ONNX Runtime raises others as well.
@@ -74,9 +73,10 @@ def open_session(
     order: list[Any] = [PROVIDERS[name] for name in names[names.index(compute.provider) :]]
     wanted = order[0]
     if compute.provider == 'tensorrt':
-        order[0] = (wanted, tensorrt_options(compute, engines, engine_prefix))
+        order[0] = (wanted, tensorrt_options(compute, engines))
     session = ort.InferenceSession(graph, settings, providers=order, enable_fallback=0)
-    # Older versions ignore enable_fallback, and only log that a provider's libraries are missing.
+    # No version raises if a provider's libraries are missing: it logs that and goes on without. And
+    # 1.18 still ignores enable_fallback.
     if wanted not in session.get_providers():
         raise RuntimeError(f'ONNX Runtime fell back to {session.get_providers()}; see its log')
     session.disable_fallback()  # a failing run is an error to report, not a silent loss of speed
@@ -85,23 +85,23 @@ def open_session(
     return session
 
 
-def tensorrt_options(compute: Compute, folder: Path | None, prefix: str) -> dict[str, Any]:
+def tensorrt_options(compute: Compute, engines: Path | None) -> dict[str, Any]:
     """Return the options of TensorRT's provider. Python's bindings want bool for switches.
 
     Args:
         compute: How to compute; says whether half precision is allowed.
-        folder: Folder for engines and timings; None keeps none.
-        prefix: Name of this graph's engines.
+        engines: Folder for engines and timings, and first part of the engines' names; None keeps
+            none.
     """
-    fp16 = compute.tensorrt_fp16
-    # Layer normalisation stays in fp32: its squares are what overflows in a transformer.
-    options: dict[str, Any] = {'trt_fp16_enable': fp16, 'trt_layer_norm_fp32_fallback': fp16}
-    if folder is not None:
+    # Layer normalisation stays in fp32 by itself, as files of ours have the operator for it.
+    options: dict[str, Any] = {'trt_fp16_enable': compute.tensorrt_fp16}
+    if engines is not None:
         options |= {
             'trt_engine_cache_enable': True,
-            'trt_engine_cache_path': str(folder),
-            'trt_engine_cache_prefix': prefix,
+            'trt_engine_cache_path': str(engines.parent),
+            'trt_engine_cache_prefix': engines.name,
+            # Timings belong to the GPU: stages and models share them, which saves most of a build.
             'trt_timing_cache_enable': True,
-            'trt_timing_cache_path': str(folder),
+            'trt_timing_cache_path': str(engines.parent),
         }
     return options

@@ -1,15 +1,15 @@
 """Moving a model to the next provider when the one it runs on dies: TensorRT, CUDA, CPU.
 
-A GPU can fail after hours: no memory left, a driver reset. With provider 'auto' the model is then
+A GPU can fail after hours, with no memory left for example. With provider 'auto' the model is then
 opened again on the next provider, and the frame at hand is answered there. It never moves back up,
 so nothing flaps; configuring the node again does. A provider that was asked for by name is kept:
-its failures are reported frame by frame.
+its failures are reported frame by frame. ONNX Runtime's own fallback is no substitute: it knows one
+class of errors, and with CUDA out of memory raises another.
 """
 
 from __future__ import annotations
 
 import hashlib
-import time
 from pathlib import Path
 
 from eevit_ros.errors import EevitError
@@ -17,9 +17,6 @@ from eevit_ros.model.check import read_model
 from eevit_ros.model.compute import AUTO, Compute, Log
 from eevit_ros.model.providers import OpenedModel, in_one_line, open_model, providers_to_try
 from eevit_ros.model.runners import Runner
-
-RETRY_S = 5.0
-"""Seconds between attempts to open a model again after one has failed."""
 
 
 class ProviderFallback:
@@ -40,7 +37,6 @@ class ProviderFallback:
         self._path, self._compute, self._log = path, compute, log
         self._names = providers_to_try(compute)
         self._sha256 = ''
-        self._retry_at_s = 0.0  # steady clock
         self.provider = self.note = ''
 
     def open(self, data: bytes, sha256: str) -> OpenedModel:
@@ -76,7 +72,7 @@ class ProviderFallback:
             raise EevitError(
                 f'{failed}; this frame has no answer. If that persists, configure the node again'
             )
-        self._names, self._retry_at_s = following, 0.0
+        self._names = following
         self.add_note(f'{self.provider} failed in a run: {reason}')
         self._log(f'{failed}: opening the model on {following[0]}')
 
@@ -84,11 +80,8 @@ class ProviderFallback:
         """Open the model from its file on what is left: bytes kept for this would take memory.
 
         Raises:
-            EevitError: It cannot be opened, or could not `RETRY_S` ago.
+            EevitError: It cannot be opened.
         """
-        if time.monotonic() < self._retry_at_s:
-            raise EevitError(f'{self._path}: no provider left: {self.note}')
-        self._retry_at_s = time.monotonic() + RETRY_S
         try:
             data = read_model(self._path)
             if hashlib.sha256(data).hexdigest() != self._sha256:

@@ -15,7 +15,7 @@ from eevit_ros.model.compute import AUTO, MEMORY, Compute, Log
 from eevit_ros.model.ort_session import available_providers, import_onnxruntime, open_session
 from eevit_ros.model.runners import Runner, SingleRunner, StagedRunner
 from eevit_ros.model.stages import cut_stages
-from eevit_ros.model.tensorrt_cache import EngineCache, engine_facts
+from eevit_ros.model.tensorrt_cache import EngineCache
 
 if TYPE_CHECKING:
     import onnxruntime as ort
@@ -98,8 +98,8 @@ def _open_on(
     compute = replace(compute, provider=name)
     if name != 'tensorrt':
         return _start(model, compute, None, log), None
-    cache = EngineCache(compute.engine_folder, engine_facts(model, compute), log)
-    return cache.use(lambda folder: _start(model, compute, folder, log)), cache
+    cache = EngineCache(model, compute, log)
+    return cache.use(lambda engines: _start(model, compute, engines, log)), cache
 
 
 def _start(model: bytes, compute: Compute, engines: Path | None, log: Log) -> Runner:
@@ -113,7 +113,7 @@ def _start(model: bytes, compute: Compute, engines: Path | None, log: Log) -> Ru
         loaded += 1
         if on_tensorrt:
             log(f'TensorRT: graph {loaded} of {total}')
-        return open_session(graph, compute, engines=engines, engine_prefix=f'graph{loaded}')
+        return open_session(graph, compute, engines and Path(f'{engines}_graph{loaded}'))
 
     runner: Runner
     if compute.staged:

@@ -52,10 +52,11 @@ def test_engines_are_built_once_with_progress(
     first = capsys.readouterr().out
     for text in ('building them takes minutes, once', 'TensorRT: graph 3 of 3', '] built: 0.0 MiB'):
         assert text in first
-    (folder,) = (path for path in (tmp_path / 'cache' / 'tensorrt').iterdir() if path.is_dir())
-    assert str(folder) in first
-    engines = sorted(path.name for path in folder.glob('*.engine'))
-    assert engines == [f'graph{number}_sm87.engine' for number in (1, 2, 3)]
+    engines = sorted((tmp_path / 'cache' / 'tensorrt').iterdir())
+    assert str(engines[0].parent) in first
+    for number, engine in enumerate(engines, 1):
+        assert engine.name.endswith(f'_staged_fp16_graph{number}_sm87.engine')
+    assert len(engines) == 3
     assert main(arguments) == 0
     second = capsys.readouterr().out
     assert 'nothing to build: there are 0.0 MiB of engines' in second
@@ -63,26 +64,16 @@ def test_engines_are_built_once_with_progress(
 
 
 @pytest.mark.usefixtures('tensorrt')
-def test_form_and_precision_have_engines_of_their_own(
-    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for more in ([], ['--fp32'], ['--execution', 'staged']):
-        assert main([*arguments, *more]) == 0
-        assert 'built: ' in capsys.readouterr().out
-    root = tmp_path / 'cache' / 'tensorrt'
-    assert len([path for path in root.iterdir() if path.is_dir()]) == 3
-
-
-@pytest.mark.usefixtures('tensorrt')
 def test_an_engine_that_was_spoilt_is_said_and_built_again(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments) == 0
-    (engine,) = (tmp_path / 'cache').glob('tensorrt/*/*.engine')
+    (engine,) = (tmp_path / 'cache').glob('tensorrt/*.engine')
     engine.write_bytes(bytes(len(ENGINE)))
     assert main(arguments) == 0
     out = capsys.readouterr().out
-    assert 'set aside in' in out
+    assert 'does not accept these engines' in out
+    assert '] built: ' in out
     assert engine.read_bytes() == ENGINE
 
 
@@ -98,9 +89,7 @@ def test_a_folder_that_cannot_be_written_is_said_and_the_model_runs(
     out = capsys.readouterr().out
     assert f'cache_dir: {file}' in out
     assert 'the engines were built and could not be kept' in out
-    assert [set(options) for options in seen] == [
-        {'trt_fp16_enable', 'trt_layer_norm_fp32_fallback'}
-    ]
+    assert seen == [{'trt_fp16_enable': True}]
 
 
 @pytest.mark.usefixtures('tensorrt')
@@ -111,8 +100,7 @@ def test_tensorrt_gets_its_options(arguments: list[str], tmp_path: Path) -> None
         assert main([*arguments, *more]) == 0
     half, full = seen
     # `is`: Python's bindings take no other word for a switch than True and False.
-    assert half['trt_fp16_enable'] is half['trt_layer_norm_fp32_fallback'] is True
-    assert full['trt_fp16_enable'] is full['trt_layer_norm_fp32_fallback'] is False
+    assert (half['trt_fp16_enable'], full['trt_fp16_enable']) == (True, False)
     assert half['trt_engine_cache_enable'] is half['trt_timing_cache_enable'] is True
     assert half['trt_engine_cache_path'] == half['trt_timing_cache_path']
     assert half['trt_engine_cache_path'].startswith(str(tmp_path / 'cache'))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import onnxruntime as ort
@@ -11,7 +10,6 @@ import pytest
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.resize import Image
-from eevit_ros.model import provider_fallback
 from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine
 from eevit_ros.model.runners import StagedRunner
@@ -112,24 +110,16 @@ def test_a_provider_that_is_insisted_on_is_kept(model: Path) -> None:
 
 
 @pytest.mark.usefixtures('gpu')
-def test_a_file_that_is_gone_is_looked_for_again_now_and_then(
-    model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now_s = [1000.0]
-    monkeypatch.setattr(provider_fallback, 'time', SimpleNamespace(monotonic=lambda: now_s[0]))
+def test_a_file_that_is_gone_is_looked_for_again(model: Path) -> None:
     engine = Engine(model)
     kill(engine)
     data = model.read_bytes()
     model.unlink()
     with pytest.raises(EevitError, match='out of memory; it cannot be opened again: .*not exist'):
         engine.run(grey(0))
-    with pytest.raises(EevitError, match='no provider left: tensorrt failed in a run'):
-        engine.run(grey(0))
-    now_s[0] += provider_fallback.RETRY_S
     write_tiny_model(model, classes=5)
     with pytest.raises(EevitError, match='the file has changed: configure the node again'):
         engine.run(grey(0))
-    now_s[0] += provider_fallback.RETRY_S
     model.write_bytes(data)
     assert engine.run(grey(255)).exit_layer == 1
     assert engine.provider == 'cuda'
