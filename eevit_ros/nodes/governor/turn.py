@@ -6,7 +6,8 @@ Each looks twenty times a second and tells the other, in a beat, whether it spea
 - Who has heard for `takeover_after_s` that the other is gone or silent speaks, from the floor on.
 - Of two that are silent the first speaks at once.
 - Who speaks and hears the other speak says the floor and falls silent.
-- Who was stopped or starved for `takeover_after_s` falls silent: the other speaks by then.
+- Who was stopped or starved for `takeover_after_s` says the floor and falls silent: the other
+  speaks by then.
 """
 
 from __future__ import annotations
@@ -68,8 +69,9 @@ class Turn:
             Whether the floor must be said now: before all else, or as the last of it.
         """
         if self._stall.update(now_s):
+            spoke = self.speaks
             self._listen()
-            return False
+            return spoke  # it may have been stopped while it sent a limit, and just have sent it
         self._silent += 1
         self._beatless += 1
         if self.speaks:

@@ -101,7 +101,7 @@ def test_the_other_takes_over_in_time_and_keeps_the_word() -> None:
         assert other.floors == floors  # nobody noticed
 
 
-def test_one_that_was_stopped_does_not_speak_when_it_goes_on() -> None:
+def test_one_that_was_stopped_says_the_floor_and_no_more_when_it_goes_on() -> None:
     pair = started()
     speaker, other = pair.until_one_speaks()
     speaker.is_stopped = True
@@ -110,9 +110,11 @@ def test_one_that_was_stopped_does_not_speak_when_it_goes_on() -> None:
     speaker.is_stopped = False
     assert speaker.turn is not None
     assert speaker.turn.speaks
-    assert not speaker.turn.may_speak(pair.now_s)  # before its next look, too
+    assert not speaker.turn.may_speak(pair.now_s + LOOK_S)  # before its next look, too
+    floors = speaker.floors
     assert not any(speaker.spoke for _ in range(DECIDED) if pair.look())
     assert other.spoke
+    assert speaker.floors == floors + 1
 
 
 def test_one_alone_speaks_after_a_while() -> None:
