@@ -1,6 +1,7 @@
 """`python -m drive.study`: the offline study, in a few minutes.
 
-    python -m drive.study [--model FILE] [--json FILE] [--document FILE --picture FILE]
+    python -m drive.study [--model FILE [--cifar FOLDER]] [--json FILE]
+                          [--document FILE --picture FILE]
 
 The committed figures come from
 
@@ -31,6 +32,9 @@ def main() -> int:
     parser.add_argument(
         '--part', choices=(REPORT, DEVELOPMENT), default=REPORT, help='which paths; default: report'
     )
+    parser.add_argument(
+        '--cifar', type=Path, help='folder of CIFAR-100, for answers of a model that are not kept'
+    )
     parser.add_argument('--json', type=Path, help='file for all figures')
     parser.add_argument('--document', type=Path, help='document to put the tables into')
     parser.add_argument('--picture', type=Path, help='file for the curves, PNG')
@@ -38,7 +42,7 @@ def main() -> int:
     try:
         with progress('answers of the model') as show:
             cores = len(os.sched_getaffinity(0))
-            setup = open_setup(args.part, args.model, processes=cores, show=show)
+            setup = open_setup(args.part, args.model, cifar=args.cifar, processes=cores, show=show)
         with progress('all worlds') as show:
             study = run_study(setup, show)
         if args.json:

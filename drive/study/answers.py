@@ -26,9 +26,9 @@ import numpy as np
 import numpy.typing as npt
 
 from drive.errors import DriveError
-from drive.scene.pictures import read_pictures
 from drive.scene.world import SCENERY_M, SIGHT_M
 from drive.study.conditions import CONDITIONS, Condition, photograph
+from drive.study.pictures import read_pixels
 from drive.study.worlds import PARTS, Part
 from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine
@@ -56,13 +56,20 @@ class Answers:
     scenery: Bytes
 
 
-def ask(engine: Engine, part: Part, condition: Condition, seed: int) -> Answers:
-    """Ask a model about all frames of a part in a condition, whose noise has this seed."""
-    perception, pictures = Perception(engine), read_pictures()
+def ask(
+    engine: Engine, part: Part, condition: Condition, seed: int, cifar: Path | None = None
+) -> Answers:
+    """Ask a model about all frames of a part in a condition, whose noise has this seed.
+
+    Raises:
+        DriveError: `cifar`, a folder, is needed for the part's pictures, see `read_pixels`.
+    """
+    perception = Perception(engine)
+    pictures = {**read_pixels(part.signs, cifar), **read_pixels(part.scenery, cifar)}
 
     def answer(picture: int, cell: int, distance_m: float, draw: int) -> list[int]:
         rng = np.random.default_rng((3, picture, seed, cell, draw))
-        image = photograph(pictures[picture].pixels, distance_m, condition, rng)
+        image = photograph(pictures[picture], distance_m, condition, rng)
         return _as_bytes(perception.observe(image), float(image.mean()))
 
     signs = [
@@ -115,6 +122,10 @@ class AnswerFile:
         signs, scenery = data[: sizes[0]], data[sizes[0] :]
         return Answers(signs.reshape(shapes[0]), scenery.reshape(shapes[1]))
 
+    def has(self, part: str) -> bool:
+        """Whether the answers to a part are there in all conditions."""
+        return all(_key(part, condition) in self._entries for condition in CONDITIONS)
+
     def put(self, part: str, condition: str, answers: Answers) -> None:
         """Keep answers, in the file too."""
         data = answers.signs.tobytes() + answers.scenery.tobytes()
@@ -130,6 +141,7 @@ def read_answers(
     part: str,
     *,
     cache: Path,
+    cifar: Path | None,
     processes: int,
     show: Callable[[float], None],
 ) -> Mapping[str, Answers]:
@@ -140,8 +152,12 @@ def read_answers(
         sha256: Its SHA-256 (hexadecimal).
         part: Of `PARTS`.
         cache: File to keep computed answers in.
+        cifar: Folder of CIFAR-100, see `read_pixels`; None if it is not there.
         processes: That compute side by side, each on one core.
         show: Called with the share of conditions that are done, 0..1.
+
+    Raises:
+        DriveError: Pictures are missing, or a file is damaged.
     """
     file = AnswerFile(cache, sha256)
     missing = [name for name in CONDITIONS if file.get(part, name) is None]
@@ -152,7 +168,8 @@ def read_answers(
         with ProcessPoolExecutor(
             processes, multiprocessing.get_context('spawn'), _open, (model,)
         ) as pool:
-            found = pool.map(_ask, [PARTS[part]] * len(missing), conditions, numbers)
+            parts, folders = [PARTS[part]] * len(missing), [cifar] * len(missing)
+            found = pool.map(_ask, parts, conditions, numbers, folders)
             for number, (name, answers) in enumerate(zip(missing, found, strict=True), 1):
                 file.put(part, name, answers)
                 show(number / len(missing))
@@ -169,8 +186,8 @@ def _open(model: Path) -> None:
     _engine = Engine(model, compute=Compute(provider='cpu', threads=1))
 
 
-def _ask(part: Part, condition: Condition, seed: int) -> Answers:
-    return ask(_engine, part, condition, seed)
+def _ask(part: Part, condition: Condition, seed: int, cifar: Path | None) -> Answers:
+    return ask(_engine, part, condition, seed, cifar)
 
 
 def _read(file: Path, sha256: str) -> dict[str, Any]:

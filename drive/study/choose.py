@@ -48,7 +48,9 @@ def _lines(routes: Mapping[str, Route], constants: Mapping[str, Curve], law: Law
     for smoothing in SMOOTHINGS:
         worst, total, knobs = [], [], []
         for name, route in routes.items():
-            curve = _curve(route, LawDriver(replace(law, smoothing=smoothing), route.frames))
+            in_metres = law.smoothing.in_metres
+            follows = replace(law, smoothing=replace(smoothing, in_metres=in_metres))
+            curve = _curve(route, LawDriver(follows, route.frames))
             constant = constants[name]
             settings = range(len(law.knobs))
             gain = np.array([saved(curve.setting(k), constant)[0] for k in settings])

@@ -17,10 +17,10 @@ import numpy.typing as npt
 
 from drive.journey import FRAME_INTERVAL_S, STEP_S
 from drive.robot import ACCELERATION_MPS2, FLOOR, TOP_SPEED_MPS
-from drive.scene.pictures import read_pictures
 from drive.scene.signs import IN_A_ROW
 from drive.scene.world import LENGTH_M, SCENERY_LENGTH_M, SIGHT_M, SIGNS, START_M, ZONE_M
 from drive.study.answers import CELL_M, CELLS, DRAWS, FIELDS, Answers
+from drive.study.pictures import labels
 from drive.study.worlds import Part, Paths
 from eevit_ros.model.metadata import ModelMetadata
 
@@ -116,7 +116,7 @@ class Route:
         self._first_scenery = len(shown[0])
         self.data = np.concatenate([one.reshape(-1, len(FIELDS)) for one in (of_signs, of_scenery)])
         names = {name: number for number, name in enumerate(model.class_names)}
-        truth = np.array([names.get(picture.label, -1) for picture in read_pictures()])
+        truth = np.array([names.get(label, -1) for label in labels()])
         self.frames = _frames(self.data, truth[np.concatenate(shown)], model)
 
     def frame_of(

@@ -15,21 +15,26 @@ import numpy as np
 from drive.journey import FRAME_INTERVAL_S
 from drive.robot import FLOOR
 from drive.study.fleet import Flags, Frames, Places, Values, bounded_mps
-from eevit_ros.perception.perception import PerceptionSettings
 from eevit_ros.speed.rate import RateSettings
 
 DEFAULTS = RateSettings()
-BLIND = PerceptionSettings().blind_below_contrast
 HARD_RISK = 0.7  # probability of a wrong answer that calls for the floor
+MEAN_SHARE, ADAPTS_S = 0.6, 10.0  # of a law that adapts: what it keeps, and how slowly
 
 
 @dataclass(frozen=True)
 class Smoothing:
-    """How targets become a rate in time; the parameters of the same names."""
+    """How targets become a rate in time; the parameters of the same names.
+
+    Attributes:
+        in_metres: Whether the times hold at full speed and grow as the robot slows down, so that
+            the rate follows over a distance.
+    """
 
     attack_s: float = DEFAULTS.attack_s
     release_per_s: float = DEFAULTS.release_per_s
     easy_frames: int = DEFAULTS.easy_frames
+    in_metres: bool = False
 
 
 Share = Callable[[Frames, float], Values]
@@ -46,6 +51,10 @@ class Law:
         smoothing: How the rate follows.
         faults: Whether unsure and blind frames drop the rate to the floor at once.
         disagreeing: What is left of a share where the label is not that of the frame before.
+        least: An answer below this confidence counts as none, as in selective prediction.
+        adapts: Whether shares are moved so that their mean stays at `MEAN_SHARE`, as an exit whose
+            thresholds are adapted online keeps its mean depth (UAT, arXiv 2509.23666). It is not
+            monotone: hard frames now make later ones count as easier. An anchor, never a candidate.
     """
 
     share: Share
@@ -53,6 +62,8 @@ class Law:
     smoothing: Smoothing = Smoothing()
     faults: bool = True
     disagreeing: float = 1.0
+    least: float = DEFAULTS.min_confidence
+    adapts: bool = False
 
 
 class LawDriver:
@@ -65,9 +76,10 @@ class LawDriver:
         self._shares = shares
         self._labels, self._label = frames.label, np.array(-1)
         self._disagreeing = law.disagreeing
-        unsure = frames.confidence < DEFAULTS.min_confidence
+        unsure = frames.confidence < law.least
         self._faults: Flags = (unsure | frames.blind) & law.faults
-        self._smoothing = law.smoothing
+        self._smoothing, self._adapts = law.smoothing, law.adapts
+        self._mean: Values = np.array(MEAN_SHARE)
         self._rate: Values = np.array(FLOOR)
         self._last: list[Values] = [np.array(FLOOR)] * law.smoothing.easy_frames
 
@@ -77,6 +89,9 @@ class LawDriver:
         share, fault = self._shares[rows, frame].astype(np.float64), self._faults[frame]
         before, self._label = self._label, self._labels[frame]
         share *= np.where(self._label == before, 1, self._disagreeing)
+        if self._adapts:
+            self._mean = self._mean + (share - self._mean) * FRAME_INTERVAL_S / ADAPTS_S
+            share = np.clip(share + MEAN_SHARE - self._mean, 0, 1)
         target = FLOOR + (1 - FLOOR) * share
         rate = follow(self._rate, self._last, self._smoothing, FRAME_INTERVAL_S)
         self._last = [*self._last[1:], target]
@@ -97,10 +112,11 @@ def follow(rate: Values, targets: list[Values], smoothing: Smoothing, elapsed_s:
         elapsed_s: Since then.
     """
     target, ceiling = targets[-1], np.minimum.reduce(np.broadcast_arrays(*targets))
+    passes: float | Values = elapsed_s * rate if smoothing.in_metres else elapsed_s
     attack_s = smoothing.attack_s
-    decay = np.exp(-elapsed_s / attack_s) if attack_s > 0 else 0.0
+    decay = np.exp(-passes / attack_s) if attack_s > 0 else 0.0
     fallen = np.minimum(rate, target + (rate - target) * decay)
-    risen = np.minimum(ceiling, rate + smoothing.release_per_s * elapsed_s)
+    risen = np.minimum(ceiling, rate + smoothing.release_per_s * passes)
     found: Values = np.where(rate > target, fallen, np.where(rate < ceiling, risen, rate))
     return found
 
@@ -120,17 +136,14 @@ def by_both(frames: Frames, knob: float) -> Values:
     return np.minimum(by_depth(frames, knob), by_confidence(frames, DEFAULTS.easy_confidence))
 
 
-def by_contrast(easy: float) -> Share:
-    """The mapping `depth`, and as another the contrast; the knob is `easy_depth`.
+def by_contrast(frames: Frames, knob: float) -> Values:
+    """The mapping `contrast`; the knob is `easy_contrast`."""
+    return _ramp(frames.contrast, 0.0, knob)
 
-    Args:
-        easy: Contrast from which on it allows full speed; the floor is where a frame is blind.
-    """
 
-    def share(frames: Frames, knob: float) -> Values:
-        return np.minimum(by_depth(frames, knob), _ramp(frames.contrast, BLIND, easy))
-
-    return share
+def with_contrast(share: Share, easy: float) -> Share:
+    """Another mapping and `contrast`, whose `easy_contrast` is `easy`; the knob is the other's."""
+    return lambda frames, knob: np.minimum(share(frames, knob), by_contrast(frames, easy))
 
 
 def by_brightness(frames: Frames, knob: float) -> Values:
@@ -160,6 +173,7 @@ def _ramp(value: Values, hard: float, easy: float) -> Values:
 
 DEPTHS = (0.25, 0.34, 0.42, 0.5, 0.59, 0.67, 0.84)
 CONFIDENCES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+CONTRASTS = (10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0)
 RISKS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 BRIGHTNESSES = (0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6)
 
@@ -181,9 +195,28 @@ def candidates(risk: Values) -> dict[str, Law]:
         for name, law in laws.items()
         for kind, share in (('agreement', 0.5), ('strict agreement', 0.0))
     }
-    contrast = {f'depth+contrast {easy}': Law(by_contrast(easy), DEPTHS) for easy in (20, 30, 40)}
-    brightness = Law(by_brightness, BRIGHTNESSES, faults=False)
-    return {**laws, **agreeing, **contrast, 'brightness': brightness}
+    contrast = {'contrast': Law(by_contrast, CONTRASTS)} | {
+        f'{name}+contrast {easy}': replace(laws[name], share=with_contrast(laws[name].share, easy))
+        for name in ('depth', 'risk')
+        for easy in (20, 30, 40)
+    }
+    both = contrast['depth+contrast 20']
+    metres = replace(both.smoothing, in_metres=True)
+    variants = {
+        'agreement': replace(both, disagreeing=0.5),
+        'strict agreement': replace(both, disagreeing=0.0),
+        'abstention 0.5': replace(both, least=0.5),
+        'abstention 0.7': replace(both, least=0.7),
+        'metres': replace(both, smoothing=metres),
+    }
+    return {
+        **laws,
+        **agreeing,
+        **contrast,
+        **{f'depth+contrast 20+{name}': law for name, law in variants.items()},
+        'adapting depth': replace(laws['depth'], adapts=True),
+        'brightness': Law(by_brightness, BRIGHTNESSES, faults=False),
+    }
 
 
 def reported(risk: Values) -> dict[str, tuple[Law, int]]:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from drive.scene.pictures import read_pictures
 from drive.study.answers import Answers
 from drive.study.fleet import Values
+from drive.study.pictures import labels
 from drive.study.worlds import Part
 from eevit_ros.model.metadata import ModelMetadata
 
@@ -24,9 +24,8 @@ def risk_table(part: Part, answers: Mapping[str, Answers], model: ModelMetadata)
     Returns:
         float64 (E + 1, BINS).
     """
-    pictures = read_pictures()
     numbers = {name: number for number, name in enumerate(model.class_names)}
-    truth = np.array([numbers.get(pictures[number].label, -1) for number in part.signs])
+    truth = np.array([numbers.get(labels()[number], -1) for number in part.signs])
     wrong, count = (np.ones((len(model.answer_layers), BINS)) * n for n in (1, 2))
     for found in answers.values():
         label, left, confidence = (found.signs[..., field] for field in range(3))

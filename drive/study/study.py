@@ -12,7 +12,7 @@ import numpy as np
 from drive.errors import DriveError
 from drive.scene.world import SIGNS
 from drive.study import laws, plans
-from drive.study.answers import Answers, read_answers
+from drive.study.answers import AnswerFile, Answers, read_answers
 from drive.study.fleet import Driver, Route, Values, drive
 from drive.study.laws import Law, LawDriver
 from drive.study.measures import (
@@ -24,7 +24,7 @@ from drive.study.measures import (
     saved_at,
 )
 from drive.study.risk import risk_table
-from drive.study.worlds import DEVELOPMENT, PARTS, WORLDS, make_paths
+from drive.study.worlds import LEARNED_ON, PARTS, REPORT, SHEET, WORLDS, make_paths
 from eevit_ros.errors import EevitError
 from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine
@@ -40,11 +40,11 @@ class Setup:
     """What the study needs of a model.
 
     Attributes:
-        part: 'development' or 'report'.
+        part: 'development', 'report' or 'sheet'.
         answers: To the part's pictures, by condition.
         model: What the model says of itself.
         sha256: Of its file.
-        risk: Share of wrong answers by exit and confidence, from the development pictures.
+        risk: Share of wrong answers by exit and confidence, from other pictures.
     """
 
     part: str
@@ -63,14 +63,17 @@ def open_setup(
     part: str,
     model: Path | None = None,
     *,
+    cifar: Path | None = None,
     processes: int = 1,
     show: Callable[[float], None] = lambda share: None,
 ) -> Setup:
     """Read the answers of a model, and compute those that are missing.
 
     Args:
-        part: 'development' or 'report'.
+        part: 'development' or 'report'; 'sheet' takes the place of 'report' where answers would
+            have to be computed and CIFAR-100 is not there.
         model: Model file; None for the one that ships.
+        cifar: Folder of CIFAR-100, see `pictures.read_pixels`; None if it is not there.
         processes: That compute side by side.
         show: Called with the share of the missing conditions that are done.
 
@@ -82,11 +85,16 @@ def open_setup(
         engine = Engine(model, compute=Compute(provider='cpu', threads=1))
     except EevitError as err:
         raise DriveError(str(err)) from err
+    if part == REPORT and cifar is None and not AnswerFile(CACHE, engine.sha256).has(part):
+        part = SHEET
     answers = {
-        name: read_answers(model, engine.sha256, name, cache=CACHE, processes=processes, show=show)
-        for name in {DEVELOPMENT, part}
+        name: read_answers(
+            model, engine.sha256, name, cache=CACHE, cifar=cifar, processes=processes, show=show
+        )
+        for name in (LEARNED_ON[part], part)
     }
-    risk = risk_table(PARTS[DEVELOPMENT], answers[DEVELOPMENT], engine.metadata)
+    learned_on = LEARNED_ON[part]
+    risk = risk_table(PARTS[learned_on], answers[learned_on], engine.metadata)
     return Setup(part, answers[part], engine.metadata, engine.sha256, risk)
 
 

@@ -3,8 +3,9 @@
 A path is laid out as in `drive.scene.world`: eight zones of 12 m, in each three signs that are seen
 over their last 2.5 m, scenery between them. What a zone is like is one of `CONDITIONS`.
 
-Laws are chosen on the development paths, and reported on the report paths. Each part has pictures
-of its own, those of `drive.scene.world`.
+Laws are chosen on the development paths, and reported on the report paths. Each part has seeds and
+pictures of its own; those of the first report, which had been seen when laws were chosen anew, are
+the sheet's.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from drive.scene.pictures import COUNT
 from drive.scene.world import (
     HALF,
     LENGTH_M,
@@ -81,12 +83,18 @@ class Part:
     scenery: range
 
 
-_SCENERY = SEEDS_WITHOUT_REPETITION * SIGNS  # where in each half its pictures begin
-DEVELOPMENT, REPORT = 'development', 'report'
+_SCENERY = SEEDS_WITHOUT_REPETITION * SIGNS  # where in each half of the sheet its pictures begin
+FURTHER = 300  # pictures that are not on the sheet, see `pictures`
+_LAST = COUNT + FURTHER
+DEVELOPMENT, SHEET, REPORT = 'development', 'sheet', 'report'
 PARTS = {
     DEVELOPMENT: Part(range(1000, 1100), range(HALF, HALF + 80), range(HALF + _SCENERY, 2 * HALF)),
-    REPORT: Part(range(200), range(64), range(_SCENERY, HALF)),
+    # The first report's: for models whose answers to the further pictures are not kept.
+    SHEET: Part(range(200), range(64), range(_SCENERY, HALF)),
+    REPORT: Part(range(2000, 2300), range(COUNT, _LAST - 60), range(_LAST - 60, _LAST)),
 }
+# What an answer is worth is learned on other pictures than those that are driven past.
+LEARNED_ON = {DEVELOPMENT: SHEET, SHEET: DEVELOPMENT, REPORT: DEVELOPMENT}
 
 
 @dataclass(frozen=True)

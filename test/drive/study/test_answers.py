@@ -29,7 +29,9 @@ def test_a_model_is_asked_once(tmp_path: Path) -> None:
     shares: list[float] = []
 
     def read() -> dict[str, bytes]:
-        found = read_answers(model, SHA256, REPORT, cache=cache, processes=1, show=shares.append)
+        found = read_answers(
+            model, SHA256, REPORT, cache=cache, cifar=None, processes=1, show=shares.append
+        )
         assert {one.signs.shape for one in found.values()} == {(2, CELLS, DRAWS, len(FIELDS))}
         assert {one.scenery.shape for one in found.values()} == {(1, DRAWS, len(FIELDS))}
         return {name: one.signs.tobytes() + one.scenery.tobytes() for name, one in found.items()}
@@ -50,6 +52,7 @@ def test_another_condition_of_the_same_name_is_asked_anew(
     signs = np.zeros((2, CELLS, DRAWS, len(FIELDS)), np.uint8)
     file.put(REPORT, 'dark', Answers(signs, np.zeros((1, DRAWS, len(FIELDS)), np.uint8)))
     assert file.get(REPORT, 'dark') is not None
+    assert not file.has(REPORT)  # not in full light
     monkeypatch.setitem(CONDITIONS, 'dark', CONDITIONS['full light'])
     assert file.get(REPORT, 'dark') is None
 

@@ -1,24 +1,54 @@
 from __future__ import annotations
 
+import json
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drive.errors import DriveError
 from drive.scene.camera import photograph as photograph_in_light
 from drive.scene.pictures import COUNT, read_pictures
 from drive.scene.world import LENGTH_M, SIGHT_M, START_M, ZONE_M, View
 from drive.study.conditions import CONDITIONS, photograph
-from drive.study.worlds import DEVELOPMENT, PARTS, REPORT, WORLDS, make_paths
+from drive.study.pictures import MORE, labels, read_pixels
+from drive.study.worlds import (
+    FURTHER,
+    LEARNED_ON,
+    PARTS,
+    REPORT,
+    SHEET,
+    WORLDS,
+    make_paths,
+)
 
 
-def test_development_and_report_share_neither_seeds_nor_pictures() -> None:
-    one, other = PARTS[DEVELOPMENT], PARTS[REPORT]
+@pytest.mark.parametrize('part', [name for name in PARTS if name != REPORT])
+def test_the_report_has_seeds_and_pictures_of_its_own(part: str) -> None:
+    one, other = PARTS[part], PARTS[REPORT]
     assert not set(one.seeds) & set(other.seeds)
     assert not {*one.signs, *one.scenery} & {*other.signs, *other.scenery}
-    assert {*one.signs, *one.scenery, *other.signs, *other.scenery} <= set(range(COUNT))
+    assert {*one.signs, *one.scenery, *other.signs, *other.scenery} <= set(range(len(labels())))
+
+
+def test_what_an_answer_is_worth_is_learned_on_other_signs() -> None:
+    for part, other in LEARNED_ON.items():
+        assert not set(PARTS[part].signs) & set(PARTS[other].signs)
+
+
+def test_no_picture_is_drawn_twice() -> None:
+    rows = json.loads(MORE.read_text())['rows']
+    assert len(set(rows)) == len(rows) == len(labels()) - COUNT == FURTHER
+
+
+def test_the_sheet_needs_no_other_file(tmp_path: Path) -> None:
+    assert set(read_pixels(PARTS[SHEET].signs, None)) == set(PARTS[SHEET].signs)
+    for folder in (None, tmp_path):
+        with pytest.raises(DriveError, match='--cifar'):
+            read_pixels(PARTS[REPORT].signs, folder)
 
 
 @pytest.mark.parametrize('name', WORLDS)
