@@ -4,6 +4,7 @@
 
 A setting's score is the time that it saves at equal worst-zone risk against a constant speed: mean
 over the worlds, and over those knobs whose risk some constant speed between 0.6 and 1.6 m/s has.
+What an answer is worth (`risk`) is learned on the sheet's other pictures.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from drive.study.fleet import Driver, Route, drive
 from drive.study.laws import Law, LawDriver, Smoothing, candidates
 from drive.study.measures import Curve, Weigher, saved
 from drive.study.plans import SPEEDS_MPS, constant_speeds
+from drive.study.seen.risk import risk_table
 from drive.study.study import open_setup
-from drive.study.worlds import DEVELOPMENT, WORLDS
+from drive.study.worlds import DEVELOPMENT, PARTS, SHEET, WORLDS
 
 SMOOTHINGS = [
     Smoothing(attack_s, release_per_s, easy_frames)
     for attack_s, release_per_s, easy_frames in (
-        (0.15, 0.5, 3), (0.0, 1.0, 1), (0.5, 1.0, 1)
+        (0.15, 0.5, 3), (0.5, 1.0, 1), (0.5, 2.0, 1)
     )
 ]  # fmt: skip
 SLOW, FAST = SPEEDS_MPS.index(0.6), SPEEDS_MPS.index(1.6)
@@ -35,8 +37,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--laws', help='names, with commas between; default: all')
     wanted = parser.parse_args().laws
-    setup = open_setup(DEVELOPMENT)
-    laws = candidates(setup.risk)
+    setup, other = open_setup(DEVELOPMENT), open_setup(SHEET)
+    laws = candidates(risk_table(PARTS[SHEET], other.answers, other.model))
     routes = {name: setup.route(name) for name in WORLDS}
     constants = {name: _curve(route, constant_speeds()) for name, route in routes.items()}
     for name in wanted.split(',') if wanted else laws:

@@ -10,9 +10,9 @@ import numpy as np
 
 from drive.journey import Frame
 from drive.scene.world import LENGTH_M, SCENERY_LENGTH_M, SCENERY_M, SIGHT_M, Sign, View
-from drive.study.answers import CELL_M, CELLS, DRAWS, FIELDS
 from drive.study.fleet import Route
-from drive.study.pictures import labels
+from drive.study.seen.answers import CELL_M, CELLS, DRAWS, FIELDS
+from drive.study.seen.pictures import labels
 from eevit_ros.model.engine import ExitResult
 from eevit_ros.model.metadata import ModelMetadata
 from eevit_ros.perception.perception import Observation

@@ -19,8 +19,8 @@ from drive.journey import FRAME_INTERVAL_S, STEP_S
 from drive.robot import ACCELERATION_MPS2, FLOOR, TOP_SPEED_MPS
 from drive.scene.signs import IN_A_ROW
 from drive.scene.world import LENGTH_M, SCENERY_LENGTH_M, SIGHT_M, SIGNS, START_M, ZONE_M
-from drive.study.answers import CELL_M, CELLS, DRAWS, FIELDS, Answers
-from drive.study.pictures import labels
+from drive.study.seen.answers import CELL_M, CELLS, DRAWS, FIELDS, Answers
+from drive.study.seen.pictures import labels
 from drive.study.worlds import Part, Paths
 from eevit_ros.model.metadata import ModelMetadata
 
@@ -79,10 +79,12 @@ class Driven:
     Attributes:
         seconds: float64 (K, N).
         missed: bool (K, N, S), signs that were not read in time.
+        zone_seconds: float64 (K, N, Z), in each zone, to the frame.
     """
 
     seconds: Values
     missed: Flags
+    zone_seconds: Values
 
 
 class Route:
@@ -178,7 +180,8 @@ def drive(route: Route, driver: Driver) -> Driven:
     sign_m = np.concatenate([paths.sign_m, np.full((shape[1], 1), np.inf)], 1)
     most = ACCELERATION_MPS2 * FRAME_INTERVAL_S
     reaction_s = AGE_S + FRAME_INTERVAL_S
-    number = 0
+    zones = paths.zones.shape[1]
+    zone_seconds, number = np.zeros((*shape, zones)), 0
     while np.isnan(seconds).any():
         taken = np.maximum(0.0, place - speed * LATE_S)
         frame, is_sign = route.frame_of(path[0], taken, sign, number % DRAWS)
@@ -193,6 +196,8 @@ def drive(route: Route, driver: Driver) -> Driven:
         on = (speed + after) / 2 * FRAME_INTERVAL_S
         with np.errstate(divide='ignore', invalid='ignore'):
             arrives = LATE_S + (number + (LENGTH_M - place) / on) * FRAME_INTERVAL_S
+        zone = ((place - START_M) // ZONE_M).astype(int).clip(0, zones - 1)
+        zone_seconds[row, path, zone] += np.where(place < LENGTH_M, FRAME_INTERVAL_S, 0.0)
         arrived = np.isnan(seconds) & (place + on >= LENGTH_M)
         seconds[arrived] = arrives[arrived]
         place, speed = place + on, after
@@ -201,7 +206,7 @@ def drive(route: Route, driver: Driver) -> Driven:
         in_a_row[passed] = 0
         closed &= ~passed
         number += 1
-    return Driven(seconds, missed[..., :SIGNS])
+    return Driven(seconds, missed[..., :SIGNS], zone_seconds)
 
 
 def bounded_mps(rate: Values) -> Values:

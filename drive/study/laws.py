@@ -155,7 +155,7 @@ def by_risk(table: Values) -> Share:
     """The probability of a wrong answer, given exit and confidence; the knob is the easy one.
 
     Args:
-        table: float64 (exits, bins), see `risk.risk_table`.
+        table: float64 (exits, bins), see `seen.risk.risk_table`.
     """
 
     def share(frames: Frames, knob: float) -> Values:
@@ -182,7 +182,7 @@ def candidates(risk: Values) -> dict[str, Law]:
     """Return the laws that were tried, each with all settings of its knob.
 
     Args:
-        risk: See `risk.risk_table`.
+        risk: See `seen.risk.risk_table`.
     """
     laws = {
         'depth': Law(by_depth, DEPTHS),
@@ -205,13 +205,19 @@ def candidates(risk: Values) -> dict[str, Law]:
     variants = {
         'agreement': replace(both, disagreeing=0.5),
         'strict agreement': replace(both, disagreeing=0.0),
-        'abstention 0.5': replace(both, least=0.5),
-        'abstention 0.7': replace(both, least=0.7),
+        **{
+            f'abstention {least}': replace(both, least=least)
+            for least in (0.5, 0.6, 0.65, 0.7, 0.8)
+        },
         'metres': replace(both, smoothing=metres),
+    }
+    unsure = {
+        f'depth+abstention {least}': replace(laws['depth'], least=least) for least in (0.6, 0.7)
     }
     return {
         **laws,
         **agreeing,
+        **unsure,
         **contrast,
         **{f'depth+contrast 20+{name}': law for name, law in variants.items()},
         'adapting depth': replace(laws['depth'], adapts=True),
@@ -219,20 +225,21 @@ def candidates(risk: Values) -> dict[str, Law]:
     }
 
 
-def reported(risk: Values) -> dict[str, tuple[Law, int]]:
-    """Return the laws that are reported, each with the number of its reported setting."""
-    tried = candidates(risk)
+def reported() -> dict[str, tuple[Law, int]]:
+    """Return the laws that are reported, each with the number of its reported setting.
 
-    def chosen(name: str, knob: float, smoothing: Smoothing) -> tuple[Law, int]:
-        law = replace(tried[name], smoothing=smoothing)
-        return law, law.knobs.index(knob)
-
-    default, quick = Smoothing(), Smoothing(attack_s=0.5, release_per_s=1.0, easy_frames=1)
-    return {
-        'node defaults': chosen('depth', 0.5, default),
-        'first drive': chosen('depth', 0.5, Smoothing(attack_s=1.0, easy_frames=1)),
-        'depth+confidence': chosen('depth+confidence', 0.34, default),
-        'depth+contrast': chosen('depth+contrast 20', 0.59, quick),
-        'risk+agreement': chosen('risk+strict agreement', 0.1, quick),
-        'brightness': chosen('brightness', 0.4, quick),
+    The first are the node's defaults; each of the others but the last is a set of the node's
+    parameters.
+    """
+    depth, both = Law(by_depth, DEPTHS), Law(with_contrast(by_depth, 20.0), DEPTHS)
+    quick = Smoothing(attack_s=0.5, release_per_s=1.0, easy_frames=1)
+    quicker = replace(quick, release_per_s=2.0)
+    found = {
+        'node defaults': (depth, 0.5),
+        'first drive': (replace(depth, smoothing=Smoothing(attack_s=1.0, easy_frames=1)), 0.5),
+        'defaults+contrast': (both, 0.5),
+        'depth+contrast': (replace(both, smoothing=quick), 0.59),
+        'contrast+abstention': (replace(both, smoothing=quicker, least=0.65), 0.59),
+        'brightness': (Law(by_brightness, BRIGHTNESSES, quick, faults=False), 0.4),
     }
+    return {name: (law, law.knobs.index(knob)) for name, (law, knob) in found.items()}

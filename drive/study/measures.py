@@ -27,11 +27,13 @@ class Curve:
         seconds: float64 (B, K), mean of the paths.
         rates: float64 (B, K, conditions), share of missed signs in each condition.
         total: float64 (B, K), share of missed signs.
+        zone_seconds: float64 (B, K, conditions), mean time in a zone of each condition.
     """
 
     seconds: Values
     rates: Values
     total: Values
+    zone_seconds: Values
 
     @property
     def worst(self) -> Values:
@@ -42,7 +44,9 @@ class Curve:
     def setting(self, number: int) -> Curve:
         """Return one setting."""
         one = slice(number, number + 1)
-        return Curve(self.seconds[:, one], self.rates[:, one], self.total[:, one])
+        return Curve(
+            self.seconds[:, one], self.rates[:, one], self.total[:, one], self.zone_seconds[:, one]
+        )
 
 
 class Weigher:
@@ -53,6 +57,7 @@ class Weigher:
         rng = np.random.default_rng(0)
         self._kinds = len(route.paths.conditions)
         self._condition = route.condition.ravel()
+        self._zones = route.paths.zones
         pictures = route.paths.sign_picture
         number = np.unique(pictures, return_inverse=True)[1].reshape(pictures.shape)
         paths, count = len(pictures), int(number.max()) + 1
@@ -76,7 +81,13 @@ class Weigher:
             all_signs.append(weights.sum(1, keepdims=True))
         lost_signs, signs = np.stack(lost, -1), np.stack(all_signs, -1)
         total = lost_signs.sum(-1) / signs.sum(-1)
-        return Curve(seconds, (lost_signs / signs).astype(np.float64), total.astype(np.float64))
+        in_zones = []
+        for kind in range(self._kinds):
+            here = self._zones == kind  # (N, Z)
+            spent = self._paths @ (driven.zone_seconds * here).sum(-1).T
+            in_zones.append(spent / (self._paths @ here.sum(1, keepdims=True)))
+        rates = (lost_signs / signs).astype(np.float64)
+        return Curve(seconds, rates, total.astype(np.float64), np.stack(in_zones, -1))
 
 
 def saved(law: Curve, constant: Curve, *, worst: bool = True) -> Values:
@@ -100,6 +111,27 @@ def missed_at_same_time(law: Curve, constant: Curve, signs: int, *, worst: bool 
         for seconds, times, there in zip(law.seconds[:, 0], constant.seconds, risks, strict=True)
     ]
     more: Values = signs * (risk[:, 0] - np.array(found))
+    return more
+
+
+def missed_in_zone(law: Curve, constant: Curve, kind: int, *, zone_time: bool) -> Values:
+    """Return how much higher the miss rate of a condition is than at a constant speed. (B,).
+
+    Args:
+        law: One setting.
+        constant: The curve of constant speeds.
+        kind: Number of the condition.
+        zone_time: Whether the constant speed takes the law's time in such zones; otherwise it takes
+            the law's time for the whole path.
+    """
+    own, times = (
+        curve.zone_seconds[..., kind] if zone_time else curve.seconds for curve in (law, constant)
+    )
+    found = [
+        np.interp(seconds, spent[::-1], there[::-1])
+        for seconds, spent, there in zip(own[:, 0], times, constant.rates[..., kind], strict=True)
+    ]
+    more: Values = law.rates[:, 0, kind] - np.array(found)
     return more
 
 

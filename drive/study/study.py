@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ import numpy as np
 from drive.errors import DriveError
 from drive.scene.world import SIGNS
 from drive.study import laws, plans
-from drive.study.answers import AnswerFile, Answers, read_answers
 from drive.study.fleet import Driver, Route, Values, drive
 from drive.study.laws import Law, LawDriver
 from drive.study.measures import (
@@ -20,11 +19,12 @@ from drive.study.measures import (
     Weigher,
     interval,
     missed_at_same_time,
+    missed_in_zone,
     saved,
     saved_at,
 )
-from drive.study.risk import risk_table
-from drive.study.worlds import LEARNED_ON, PARTS, REPORT, SHEET, WORLDS, make_paths
+from drive.study.seen.answers import AnswerFile, Answers, read_answers
+from drive.study.worlds import PARTS, REPORT, SHEET, WORLDS, make_paths
 from eevit_ros.errors import EevitError
 from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine
@@ -44,14 +44,12 @@ class Setup:
         answers: To the part's pictures, by condition.
         model: What the model says of itself.
         sha256: Of its file.
-        risk: Share of wrong answers by exit and confidence, from other pictures.
     """
 
     part: str
     answers: Mapping[str, Answers]
     model: ModelMetadata
     sha256: str
-    risk: Values
 
     def route(self, world: str) -> Route:
         """Return the paths of a world."""
@@ -73,7 +71,7 @@ def open_setup(
         part: 'development' or 'report'; 'sheet' takes the place of 'report' where answers would
             have to be computed and CIFAR-100 is not there.
         model: Model file; None for the one that ships.
-        cifar: Folder of CIFAR-100, see `pictures.read_pixels`; None if it is not there.
+        cifar: Folder of CIFAR-100, see `seen.pictures.read_pixels`; None if it is not there.
         processes: That compute side by side.
         show: Called with the share of the missing conditions that are done.
 
@@ -87,15 +85,10 @@ def open_setup(
         raise DriveError(str(err)) from err
     if part == REPORT and cifar is None and not AnswerFile(CACHE, engine.sha256).has(part):
         part = SHEET
-    answers = {
-        name: read_answers(
-            model, engine.sha256, name, cache=CACHE, cifar=cifar, processes=processes, show=show
-        )
-        for name in (LEARNED_ON[part], part)
-    }
-    learned_on = LEARNED_ON[part]
-    risk = risk_table(PARTS[learned_on], answers[learned_on], engine.metadata)
-    return Setup(part, answers[part], engine.metadata, engine.sha256, risk)
+    answers = read_answers(
+        model, engine.sha256, part, cache=CACHE, cifar=cifar, processes=processes, show=show
+    )
+    return Setup(part, answers, engine.metadata, engine.sha256)
 
 
 def run_study(setup: Setup, show: Callable[[float], None] = lambda share: None) -> dict[str, Any]:
@@ -107,7 +100,7 @@ def run_study(setup: Setup, show: Callable[[float], None] = lambda share: None) 
     """
     worlds = {}
     for number, name in enumerate(WORLDS, 1):
-        worlds[name] = compare_on(setup.route(name), laws.reported(setup.risk))
+        worlds[name] = compare_on(setup.route(name), laws.reported())
         show(number / len(WORLDS))
     return {
         'model': {'name': setup.model.name, 'sha256': setup.sha256},
@@ -124,7 +117,7 @@ def compare_on(route: Route, of_laws: Mapping[str, tuple[Law, int]]) -> dict[str
 
     Args:
         route: The paths.
-        of_laws: Each law with the number of its reported setting.
+        of_laws: Each law with the number of its reported setting, the node's defaults first.
     """
     weigher = Weigher(route)
 
@@ -149,6 +142,9 @@ def compare_on(route: Route, of_laws: Mapping[str, tuple[Law, int]]) -> dict[str
             curve(plans.by_thing(route, everywhere, needed)),
         ),
     }
+    driven = {name: curve(LawDriver(law, route.frames)) for name, (law, _) in of_laws.items()}
+    at_setting = {name: driven[name].setting(number) for name, (_, number) in of_laws.items()}
+    defaults = saved(next(iter(at_setting.values())), constant)
     return {
         'conditions': list(route.paths.conditions),
         'constant': {'speed_mps': list(plans.SPEEDS_MPS), **_figures(constant)},
@@ -157,8 +153,10 @@ def compare_on(route: Route, of_laws: Mapping[str, tuple[Law, int]]) -> dict[str
             name: {
                 'knobs': list(law.knobs),
                 'setting': setting,
-                **_figures(whole := curve(LawDriver(law, route.frames))),
-                **_compared(whole.setting(setting), constant, oracles),
+                **_figures(driven[name]),
+                **_compared(at_setting[name], constant, oracles),
+                'more_than_defaults': _interval(saved(at_setting[name], constant) - defaults),
+                'zones': _by_zone(at_setting[name], constant, route.paths.conditions),
             }
             for name, (law, setting) in of_laws.items()
         },
@@ -180,6 +178,20 @@ def _compared(
         found[f'saved_in_all_by_{name}'] = _interval(saved_at(for_all, law, constant, worst=False))
         found[f'more_than_{name}'] = _interval(at_worst - saved_at(for_worst, law, constant))
     return found
+
+
+def _by_zone(law: Curve, constant: Curve, conditions: Sequence[str]) -> dict[str, Any]:
+    return {
+        name: {
+            'missed': round(float(law.rates[0, 0, kind]), 4),
+            'seconds': round(float(law.zone_seconds[0, 0, kind]), 2),
+            'more_in_same_time': _interval(missed_in_zone(law, constant, kind, zone_time=False)),
+            'more_in_same_zone_time': _interval(
+                missed_in_zone(law, constant, kind, zone_time=True)
+            ),
+        }
+        for kind, name in enumerate(conditions)
+    }
 
 
 def _figures(curve: Curve) -> dict[str, Any]:

@@ -84,17 +84,15 @@ class Part:
 
 
 _SCENERY = SEEDS_WITHOUT_REPETITION * SIGNS  # where in each half of the sheet its pictures begin
-FURTHER = 300  # pictures that are not on the sheet, see `pictures`
+FURTHER = 300  # pictures that are not on the sheet, see `seen.pictures`
 _LAST = COUNT + FURTHER
 DEVELOPMENT, SHEET, REPORT = 'development', 'sheet', 'report'
 PARTS = {
     DEVELOPMENT: Part(range(1000, 1100), range(HALF, HALF + 80), range(HALF + _SCENERY, 2 * HALF)),
     # The first report's: for models whose answers to the further pictures are not kept.
     SHEET: Part(range(200), range(64), range(_SCENERY, HALF)),
-    REPORT: Part(range(2000, 2300), range(COUNT, _LAST - 60), range(_LAST - 60, _LAST)),
+    REPORT: Part(range(2000, 2200), range(COUNT, _LAST - 60), range(_LAST - 60, _LAST)),
 }
-# What an answer is worth is learned on other pictures than those that are driven past.
-LEARNED_ON = {DEVELOPMENT: SHEET, SHEET: DEVELOPMENT, REPORT: DEVELOPMENT}
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from drive.scene.pictures import read_pictures
-from drive.study.answers import CELLS, DRAWS, FIELDS, Answers
 from drive.study.fleet import Route
+from drive.study.seen.answers import CELLS, DRAWS, FIELDS, Answers
 from drive.study.worlds import Part, World, make_paths
 from eevit_ros.model.metadata import ModelMetadata
 from harness.tiny_model import tiny_metadata
@@ -36,7 +36,7 @@ def answers(condition: str) -> Answers:
         found[..., 1] = np.where(wrong | dark, rng.integers(1, 3, wrong.shape), 0)
         found[..., 2] = np.where(wrong, 120, 230)
         found[..., 3] = 60 if dark else 160
-        found[..., 5] = 60
+        found[..., 5] = 24 if dark else 120  # twice the contrast
         return found
 
     return Answers(ask(PART.signs, CELLS, DRAWS), ask(PART.scenery, DRAWS))

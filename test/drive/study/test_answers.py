@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from drive.errors import DriveError
-from drive.study.answers import CELLS, DRAWS, FIELDS, AnswerFile, Answers, read_answers
-from drive.study.conditions import CONDITIONS
-from drive.study.risk import risk_table
+from drive.study.seen.answers import CELLS, DRAWS, FIELDS, AnswerFile, Answers, read_answers
+from drive.study.seen.conditions import CONDITIONS
+from drive.study.seen.risk import risk_table
 from drive.study.worlds import PARTS, REPORT, Part
 from harness.tiny_model import write_tiny_model
 from test.drive.study.made_up import MODEL, PART, answers

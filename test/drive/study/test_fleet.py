@@ -10,7 +10,7 @@ from drive.robot import FLOOR
 from drive.simulated import drive_in_no_time
 from drive.study.exact import ExactPath, label_of
 from drive.study.fleet import AGE_S, Driven, drive
-from drive.study.laws import Law, LawDriver, Smoothing, by_both, by_depth, follow
+from drive.study.laws import Law, LawDriver, Smoothing, by_both, by_depth, follow, with_contrast
 from drive.study.plans import SPEEDS_MPS, constant_speeds
 from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine
@@ -43,6 +43,15 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
             Law(by_depth, (0.3,), Smoothing(attack_s=1.0, easy_frames=1)),
         ),
         (RateSettings(floor=FLOOR, mappings=('depth', 'confidence')), Law(by_both, (0.5,))),
+        (
+            RateSettings(
+                floor=FLOOR,
+                mappings=('depth', 'contrast'),
+                min_confidence=0.5,
+                release_per_s=2.0,
+            ),
+            Law(with_contrast(by_depth, 20.0), (0.5,), Smoothing(release_per_s=2.0), least=0.5),
+        ),
     ],
 )
 def test_the_fleet_drives_as_perception_and_governor_do(

@@ -13,7 +13,7 @@ from drive.errors import DriveError
 from drive.report import study as report
 from drive.study.fleet import drive
 from drive.study.laws import Law, LawDriver, by_brightness, by_depth
-from drive.study.measures import Weigher, interval, saved
+from drive.study.measures import Weigher, interval, missed_in_zone, saved
 from drive.study.plans import SPEEDS_MPS, by_zone, constant_speeds
 from drive.study.study import compare_on, open_setup
 from drive.study.worlds import REPORT
@@ -83,6 +83,21 @@ def test_one_speed_for_all_zones_is_a_constant_speed() -> None:
     row = SPEEDS_MPS.index(1.0)
     assert (one.seconds[0] == constant.seconds[row]).all()
     assert (one.missed[0] == constant.missed[row]).all()
+
+
+def test_zones_differ_as_the_whole_does(found: dict[str, Any]) -> None:
+    for law in found['laws'].values():
+        assert list(law['zones']) == found['conditions']
+        assert max(zone['missed'] for zone in law['zones'].values()) == pytest.approx(
+            law['worst'][law['setting']]
+        )
+        for zone in law['zones'].values():
+            assert 4.0 < zone['seconds'] < 32.0  # 12 m
+    constant = Weigher(ROUTE, resamples=20).curve(drive(ROUTE, constant_speeds()))
+    for kind in range(len(found['conditions'])):
+        for zone_time in (True, False):
+            more = missed_in_zone(constant.setting(4), constant, kind, zone_time=zone_time)
+            assert more == pytest.approx(np.zeros(21))
 
 
 def test_intervals_hold_the_value_and_shrink_with_certainty(found: dict[str, Any]) -> None:

@@ -13,11 +13,10 @@ from drive.errors import DriveError
 from drive.scene.camera import photograph as photograph_in_light
 from drive.scene.pictures import COUNT, read_pictures
 from drive.scene.world import LENGTH_M, SIGHT_M, START_M, ZONE_M, View
-from drive.study.conditions import CONDITIONS, photograph
-from drive.study.pictures import MORE, labels, read_pixels
+from drive.study.seen.conditions import CONDITIONS, photograph
+from drive.study.seen.pictures import MORE, labels, read_pixels
 from drive.study.worlds import (
     FURTHER,
-    LEARNED_ON,
     PARTS,
     REPORT,
     SHEET,
@@ -32,11 +31,6 @@ def test_the_report_has_seeds_and_pictures_of_its_own(part: str) -> None:
     assert not set(one.seeds) & set(other.seeds)
     assert not {*one.signs, *one.scenery} & {*other.signs, *other.scenery}
     assert {*one.signs, *one.scenery, *other.signs, *other.scenery} <= set(range(len(labels())))
-
-
-def test_what_an_answer_is_worth_is_learned_on_other_signs() -> None:
-    for part, other in LEARNED_ON.items():
-        assert not set(PARTS[part].signs) & set(PARTS[other].signs)
 
 
 def test_no_picture_is_drawn_twice() -> None:

@@ -1,8 +1,8 @@
 """The pictures of the study, by number: those of the shipped sheet, then more from CIFAR-100.
 
-The further ones are test images too, none of them on the sheet or in the training set; `more.json`
-lists their rows in the public file and what they show. Answers to them can be kept, so the study
-needs the public file only for a model that it has not asked yet.
+The further ones are test images too, none of them on the sheet or in the training set;
+`pictures.json` lists their rows in the public file and what they show. Answers to them can be kept,
+so the study needs the public file only for a model that it has not asked yet.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from drive.errors import DriveError
 from drive.scene.pictures import COUNT, SIDE, Image, read_pictures
 
-MORE = Path(__file__).with_name('more.json')
+MORE = Path(__file__).with_name('pictures.json')
 
 
 @cache

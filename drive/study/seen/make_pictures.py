@@ -1,6 +1,6 @@
-"""Draw further pictures for the study: the command that made drive/study/more.json.
+"""Draw further pictures for the study: the command that made drive/study/seen/pictures.json.
 
-    python -m drive.study.make_more CIFAR_FOLDER
+    python -m drive.study.seen.make_pictures CIFAR_FOLDER
 
 CIFAR_FOLDER is that of `drive.scene.make_pictures`. A fixed seed draws from the test images, less
 those that are on the sheet or in the training set; neither class nor answers matter for the draw.
@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from demo.make_bag import read_pictures
 from drive.scene.make_pictures import SEED as SHEET_SEED
 from drive.scene.pictures import COUNT
-from drive.study.pictures import MORE
+from drive.study.seen.pictures import MORE
 from drive.study.worlds import FURTHER
 
 SEED = 4

@@ -27,8 +27,8 @@ import numpy.typing as npt
 
 from drive.errors import DriveError
 from drive.scene.world import SCENERY_M, SIGHT_M
-from drive.study.conditions import CONDITIONS, Condition, photograph
-from drive.study.pictures import read_pixels
+from drive.study.seen.conditions import CONDITIONS, Condition, photograph
+from drive.study.seen.pictures import read_pixels
 from drive.study.worlds import PARTS, Part
 from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from drive.study.answers import Answers
 from drive.study.fleet import Values
-from drive.study.pictures import labels
+from drive.study.seen.answers import Answers
+from drive.study.seen.pictures import labels
 from drive.study.worlds import Part
 from eevit_ros.model.metadata import ModelMetadata
 
