@@ -4,7 +4,7 @@
     fleet, laws, plans             how fast to drive, and many paths driven at once
     measures, study                time against missed signs, and the time saved; all of it
     choose                         settings of the laws, compared on the development paths
-    exact, agreement               held against `Perception`, and against the real nodes
+    exact, agreement, replayed     held against `Perception`, the real nodes, and `replay`
 
 `seen.conditions`, `worlds` and `laws` are declared: they were committed before a report path was
 driven.
