@@ -91,7 +91,7 @@ PARTS = {
     DEVELOPMENT: Part(range(1000, 1100), range(HALF, HALF + 80), range(HALF + _SCENERY, 2 * HALF)),
     # The first report's: for models whose answers to the further pictures are not kept.
     SHEET: Part(range(200), range(64), range(_SCENERY, HALF)),
-    REPORT: Part(range(2000, 2200), range(COUNT, _LAST - 60), range(_LAST - 60, _LAST)),
+    REPORT: Part(range(2000, 2200), range(COUNT, COUNT + 200), range(_LAST - 60, _LAST)),
 }
 
 
