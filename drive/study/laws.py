@@ -52,9 +52,9 @@ class Law:
         faults: Whether unsure and blind frames drop the rate to the floor at once.
         disagreeing: What is left of a share where the label is not that of the frame before.
         least: An answer below this confidence counts as none, as in selective prediction.
-        adapts: Whether shares are moved so that their mean stays at `MEAN_SHARE`, as an exit whose
-            thresholds are adapted online keeps its mean depth (UAT, arXiv 2509.23666). It is not
-            monotone: hard frames now make later ones count as easier. An anchor, never a candidate.
+        adapts: Whether shares are moved so that their mean stays at `MEAN_SHARE`, in the spirit of
+            thresholds that are adapted online (UAT, arXiv 2509.23666). It is not monotone: hard
+            frames now make later ones count as easier. An anchor, never a candidate.
     """
 
     share: Share
