@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
-from drive.study.fleet import Values
 from drive.study.seen.answers import Answers
 from drive.study.seen.pictures import labels
 from drive.study.worlds import Part
 from eevit_ros.model.metadata import ModelMetadata
+
+Values = npt.NDArray[np.float64]
 
 BINS = 10  # of confidence
 
