@@ -26,7 +26,7 @@ import numpy as np
 from benchmarks.exit_runs import Run, exit_runs
 from eevit_ros.model.compute import PROVIDERS, Compute, all_cores
 from eevit_ros.model.engine import Engine
-from eevit_ros.model.ort_session import import_onnxruntime, tensorrt_options
+from eevit_ros.model.ort_session import import_onnxruntime, load_gpu_libraries, tensorrt_options
 
 SURE = 100.0  # logit of a class that nothing outweighs
 
@@ -50,6 +50,8 @@ def open_session(args: argparse.Namespace) -> Any:
     options.intra_op_num_threads = args.threads
     options.log_severity_level = 3
     provider: Any = PROVIDERS[args.provider]
+    if args.provider != 'cpu':
+        load_gpu_libraries()
     if args.provider == 'tensorrt':
         args.cache_dir.mkdir(parents=True, exist_ok=True)
         compute = Compute(tensorrt_fp16=args.fp16)

@@ -40,6 +40,13 @@ def available_providers() -> list[str]:
     return [name for name, full in PROVIDERS.items() if full in available]
 
 
+def load_gpu_libraries() -> None:
+    """Load CUDA and cuDNN from pip's packages, where ONNX Runtime does not look by itself."""
+    ort = import_onnxruntime()
+    if hasattr(ort, 'preload_dlls'):  # since 1.21
+        ort.preload_dlls()
+
+
 def open_session(
     graph: bytes, compute: Compute, engines: Path | None = None
 ) -> ort.InferenceSession:

@@ -12,7 +12,12 @@ import numpy as np
 from eevit_ros.errors import EevitError
 from eevit_ros.images.resize import grey
 from eevit_ros.model.compute import AUTO, MEMORY, Compute, Log
-from eevit_ros.model.ort_session import available_providers, import_onnxruntime, open_session
+from eevit_ros.model.ort_session import (
+    available_providers,
+    import_onnxruntime,
+    load_gpu_libraries,
+    open_session,
+)
 from eevit_ros.model.runners import Runner, SingleRunner, StagedRunner
 from eevit_ros.model.stages import cut_stages
 from eevit_ros.model.tensorrt_cache import EngineCache
@@ -96,6 +101,8 @@ def _open_on(
     name: str, model: bytes, compute: Compute, log: Log
 ) -> tuple[Runner, EngineCache | None]:
     compute = replace(compute, provider=name)
+    if name != 'cpu':
+        load_gpu_libraries()
     if name != 'tensorrt':
         return _start(model, compute, None, log), None
     cache = EngineCache(model, compute, log)

@@ -1,8 +1,8 @@
 """The two ways to run one model file: as a single graph, or in stages.
 
     single   the graph's `If`s decide: one call per frame, only the file's own policy
-    staged   the host decides after each exit: any policy, and on a GPU what a graph with `If` rules
-             out (a TensorRT engine or a CUDA graph per stage). Hidden states stay on the device.
+    staged   the host decides after each exit: any policy, and on a GPU one TensorRT engine a stage,
+             where a graph with `If` may fall into pieces. Hidden states stay on the device.
 
 Both give the same answers, to the last bits of a probability. The staged form has only run on ONNX
 Runtime's CPU provider, through the same IO binding; it is untested on a GPU.

@@ -149,6 +149,18 @@ def test_a_provider_that_answers_no_numbers_does_not_work(model: Path) -> None:
 
 
 @pytest.mark.usefixtures('gpu')
+def test_cuda_s_libraries_are_loaded_for_a_gpu_alone(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[int] = []
+    monkeypatch.setattr(ort, 'preload_dlls', lambda: loaded.append(len(Session.made)))
+    Engine(model, compute=Compute(provider='cpu'))
+    assert loaded == []
+    Engine(model, compute=Compute(provider='cuda'))
+    assert loaded == [1]  # before the second session
+
+
+@pytest.mark.usefixtures('gpu')
 def test_threads_leave_a_core_and_stop_spinning_after_a_frame(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
