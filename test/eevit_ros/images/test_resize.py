@@ -133,23 +133,21 @@ def test_shrinking_by_whole_factors_is_the_mean_of_blocks(height, width, by_h, b
 
 
 @no_deadline
-@given(st.integers(8, 160), st.integers(8, 160), st.floats(1, 15.9), st.floats(1, 15.9))
-def test_shrinking_up_to_sixteen_times_is_the_exact_area_mean(h, w, ratio_h, ratio_w):
+@given(st.integers(8, 160), st.integers(8, 160), st.floats(1, 40), st.floats(1, 40))
+def test_shrinking_is_the_exact_area_mean(h, w, ratio_h, ratio_w):
     image = noise(h, w)
     height, width = max(1, round(h / ratio_h)), max(1, round(w / ratio_w))
-    if h >= 16 * height or w >= 16 * width:  # rounded beyond it
-        return
     expected = area_mean(image, height, width)
-    assert abs(resize(image, height, width, STRETCH) - expected).max() <= 1
+    assert abs(resize(image, height, width, STRETCH) - expected).max() <= 0.51
 
 
-def test_halving_first_stays_close_to_the_area_mean():
-    y, x = np.mgrid[:1350, :1350] / 1350
-    for cycles, allowed in ((4, 0.6), (16, 1), (32, 2)):  # 42 is the most that 84 pixels show
-        waves = 127.5 + 127.5 * np.sin(2 * np.pi * (cycles * y + cycles / 3 * x))
-        image = np.repeat(waves.astype(np.uint8)[..., None], 3, axis=2)
-        difference = resize(image, 84, 84, STRETCH) - area_mean(image, 84, 84)
-        assert abs(difference).max() <= allowed, cycles
+@pytest.mark.parametrize('side', [480, 1080, 1350])
+def test_camera_frames_are_shrunk_as_by_opencv(side):
+    image = noise(side, side)
+    by_opencv = cv2.resize(image, (84, 84), interpolation=cv2.INTER_AREA).astype(int)
+    difference = abs(resize(image, 84, 84, STRETCH) - by_opencv)
+    assert difference.max() <= 1  # what lies exactly between two values may be rounded either way
+    assert np.mean(difference > 0) < 1e-3
 
 
 @no_deadline
@@ -200,7 +198,7 @@ def test_absurd_sizes_are_refused_with_their_value(size):
 @pytest.mark.parametrize(
     ('size', 'rule', 'expected'),
     [
-        ((1080, 1920), ResizeRule(), 1),  # 12.9 times the input: INTER_AREA in one go
+        ((1080, 1920), ResizeRule(), 1),  # 12.9 times the input: too little is left to average
         ((2160, 3840), ResizeRule(), 2),
         ((2160, 3841), ResizeRule(), 1),  # an odd column would be averaged with nothing
         ((4320, 7680), ResizeRule(), 4),
