@@ -14,7 +14,7 @@ from eevit_ros.reporting.table import markdown_table
 Study = Mapping[str, Any]
 
 DEFAULTS, BEST = 'node defaults', 'contrast+abstention'  # the second needs parameters
-SHOWN = {BEST: RATE, DEFAULTS: RIGHT, 'brightness': '#e39b1f'}
+SHOWN = {BEST: RATE, 'depth+contrast': '#8e5bb5', DEFAULTS: RIGHT, 'brightness': '#e39b1f'}
 ORACLES = {'light': "knows each zone's condition", 'thing': 'knows each thing'}
 TARGETS = {'rare hard': 0.35}  # time saved at equal worst-zone risk
 TARGET = 0.25

@@ -20,7 +20,7 @@ import pandas as pd
 
 from eevit_ros.perception.perception import PerceptionSettings
 from eevit_ros.replay.results.correctness import mark_correct
-from eevit_ros.replay.results.frame_table import ANSWERED, BAD
+from eevit_ros.replay.results.frame_table import ANSWERED, BAD, UNASKED
 from eevit_ros.reporting.equal_risk import seconds_at
 from eevit_ros.reporting.interval import Interval, bootstrap
 from eevit_ros.speed.rate import RateInput, RateLaw
@@ -112,6 +112,8 @@ def time_saved(
         for number, name in enumerate(order)
     ]  # fmt: skip
     doubts = _doubts(saved, places, worst, robot, recorded_mps)
+    if unasked := int((frames['status'] == UNASKED).sum()):
+        doubts.append(f'{unasked} frames without a region to ask about are left out')
     return TimeSaved(saved, float(times[0]), float(matching), places, doubts)
 
 

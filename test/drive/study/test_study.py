@@ -24,6 +24,7 @@ from test.drive.study.made_up import route
 ROUTE = route()
 LAWS = {
     'node defaults': (Law(by_depth, (0.25, 0.5, 0.75)), 1),
+    'depth+contrast': (Law(by_depth, (0.4, 0.6)), 0),
     report.BEST: (Law(by_depth, (0.25, 0.5)), 1),
     'brightness': (Law(by_brightness, (0.3, 0.5), faults=False), 0),
 }
