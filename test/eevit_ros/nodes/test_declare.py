@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,12 +34,6 @@ def test_descriptors_say_that_a_parameter_is_read_at_start(name: str) -> None:
     described = descriptor(governor.SPECS[name], read_only=True)
     assert described.read_only
     assert described.description == f'{governor.SPECS[name].description} Read at start.'
-
-
-@pytest.fixture(scope='module')
-def peer() -> Iterator[RosPeer]:
-    with RosPeer() as found:
-        yield found
 
 
 @pytest.fixture(params=['command line', 'file'])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,12 +26,6 @@ from harness.ros_process import RosPeer
 
 QOS = QoSProfile(depth=1)
 FLOAT = 'std_msgs/msg/Float32'
-
-
-@pytest.fixture(scope='module')
-def peer() -> Iterator[RosPeer]:
-    with RosPeer() as found:
-        yield found
 
 
 class Time:

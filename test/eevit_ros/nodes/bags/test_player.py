@@ -35,16 +35,10 @@ from harness.bags import (  # noqa: E402
     stamp_of,
     write_bag,
 )
-from harness.ros_process import SENSOR_DATA, NodeProcess, RosPeer, refused_starts  # noqa: E402
+from harness.ros_process import SENSOR_DATA, NodeProcess, refused_starts  # noqa: E402
 from harness.videos import camera_packets, moving  # noqa: E402
 
 FAST = 'rate:=5.0'
-
-
-@pytest.fixture(scope='module')
-def peer():
-    with RosPeer() as peer:
-        yield peer
 
 
 @pytest.fixture

@@ -24,12 +24,6 @@ FLOOR = pytest.approx(0.2, abs=1e-3)
 NODE = (sys.executable, '-m', 'eevit_ros.nodes.classifier.node')
 
 
-@pytest.fixture(scope='module')
-def peer() -> Iterator[RosPeer]:
-    with RosPeer() as found:
-        yield found
-
-
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     return write_tiny_model(tmp_path / 'tiny.onnx')

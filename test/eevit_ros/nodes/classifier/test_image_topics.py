@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +22,8 @@ from harness.classifier_peer import (  # noqa: E402
     key_values,
 )
 from harness.ros_process import NodeProcess, RosPeer  # noqa: E402
-from harness.tiny_model import write_tiny_model  # noqa: E402
 
 X = '/camera/image_raw'
-
-
-@pytest.fixture(scope='module')
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_model(tmp_path_factory.mktemp('model') / 'tiny.onnx')
-
-
-@pytest.fixture(scope='module')
-def peer() -> Iterator[RosPeer]:
-    with RosPeer() as found:
-        yield found
 
 
 @pytest.mark.parametrize(

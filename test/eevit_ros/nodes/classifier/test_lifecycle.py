@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,17 +13,6 @@ from harness.ros_process import NodeProcess, RosPeer, refused_starts
 from harness.tiny_model import write_tiny_model
 
 WAITING = 'waiting for images on /image'
-
-
-@pytest.fixture(scope='module')
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_model(tmp_path_factory.mktemp('model') / 'tiny.onnx')
-
-
-@pytest.fixture(scope='module')
-def peer() -> Iterator[RosPeer]:
-    with RosPeer() as found:
-        yield found
 
 
 def test_the_whole_life_of_a_node_without_autostart(

@@ -32,11 +32,6 @@ CAMERA = ['-r', 'image:=/camera/image_raw', *PATIENT]
 
 
 @pytest.fixture(scope='module')
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_model(tmp_path_factory.mktemp('model') / 'tiny.onnx')
-
-
-@pytest.fixture(scope='module')
 def raw(model: Path) -> Iterator[ClassifierPeer]:
     log = model.parent / 'raw.log'
     with (

@@ -6,7 +6,6 @@ import itertools
 import math
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,6 @@ from harness.ros_process import SENSOR_DATA, RosPeer
 
 FAST, TURN = 0.8, 0.4
 PATIENT_COMMANDS = ['-p', 'command_timeout_s:=3.0']
-
-
-@pytest.fixture(scope='module')
-def peer() -> Iterator[RosPeer]:
-    with RosPeer() as found:
-        yield found
 
 
 def twist(forward: float = FAST) -> Twist:

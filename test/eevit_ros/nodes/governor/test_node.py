@@ -37,12 +37,6 @@ ZONE = '/filter_speed_limit'
 
 
 @pytest.fixture(scope='module')
-def peer() -> Iterator[RosPeer]:
-    with RosPeer() as found:
-        yield found
-
-
-@pytest.fixture(scope='module')
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GovernorPeer]:
     """A governor on a domain of its own that forgives a busy machine."""
     log = tmp_path_factory.mktemp('governor') / 'node.log'

@@ -28,15 +28,9 @@ from harness.classifier_peer import (
 )
 from harness.paths import ROOT
 from harness.ros_process import NodeProcess, RosPeer
-from harness.tiny_model import write_tiny_model
 from harness.videos import GROUP, camera_packets
 
 CAMERA = ['-r', 'image:=/camera', *PATIENT]
-
-
-@pytest.fixture(scope='module')
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_model(tmp_path_factory.mktemp('model') / 'tiny.onnx')
 
 
 @contextmanager
