@@ -23,6 +23,7 @@ import yaml
 from model_export.errors import UsageError
 from model_export.network.early_exit import EarlyExitViT
 from model_export.network.fold import fold
+from model_export.network.heads.base import sides
 from model_export.network.macs import count_run
 from model_export.recipe.checked import read_yaml
 from model_export.recipe.recipe import BackboneRecipe, ExitRecipe, Recipe, recipe_from_dict
@@ -95,8 +96,8 @@ def head_after(backbone: BackboneRecipe | TimmRecipe, layer: int) -> ExitRecipe:
 
     Where one patch is left, there is nothing to convolve or to attend to: `mean`.
     """
-    _, grid = backbone.exit_shape(layer)
-    if grid == 1:
+    least = min(sides(backbone.exit_shape(layer)[1]))
+    if least == 1:
         return ExitRecipe(layer, 'mean')
     rule = _SWIN_RULE if backbone.hierarchical else _PLAIN_RULE
     depth = layer / backbone.layers
@@ -104,7 +105,7 @@ def head_after(backbone: BackboneRecipe | TimmRecipe, layer: int) -> ExitRecipe:
     if head == 'lph':
         return ExitRecipe(layer, head, {'kernel': size})
     heads = backbone.heads_at(layer)
-    return ExitRecipe(layer, head, {'window': min(size, grid), 'attention_heads': heads})
+    return ExitRecipe(layer, head, {'window': min(size, least), 'attention_heads': heads})
 
 
 @torch.no_grad()

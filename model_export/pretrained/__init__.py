@@ -77,7 +77,8 @@ def start_from(model: EarlyExitViT, source: Path) -> str:
     name, state, remarks, hint = _read(model, source)
     notes = [f'started from {source}: {name}', *remarks]
     if POSITIONS in state:
-        _, grid = backbone.recipe.exit_shape(1)
+        assert isinstance(backbone.recipe, BackboneRecipe)
+        grid = backbone.recipe.grid
         resized = resize_positions(state[POSITIONS], backbone.recipe.class_tokens, grid)
         if resized.shape != state[POSITIONS].shape:
             notes.append(f'positions resized to a grid of {grid}')

@@ -64,8 +64,11 @@ class TimmRecipe:
         """What it is, in words."""
         return f'{self.model} of timm with {self.layers} layers, {self.image_size} pixels'
 
-    def exit_shape(self, layer: int) -> tuple[int, int]:
-        """Return the width, and the patches along one side, of tokens after `layer` (from 1)."""
+    def exit_shape(self, layer: int) -> tuple[int, int | tuple[int, int]]:
+        """Return the width of tokens after `layer` (from 1), and the patches along one side.
+
+        Rows and columns where these differ.
+        """
         return self._shapes.widths[layer - 1], self._shapes.grids[layer - 1]
 
     def heads_at(self, layer: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +108,7 @@ def pixels_of(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
 def _check_patches(model: nn.Module, name: str, image_size: int) -> None:
     """Refuse an image that patches do not fill: timm would leave out the rest without a word."""
     sides = getattr(getattr(model, 'patch_embed', None), 'patch_size', None)
-    side = max(sides) if isinstance(sides, tuple) else sides
+    side = math.lcm(*sides) if isinstance(sides, tuple) else sides
     if isinstance(side, int) and image_size % side:
         least = max(1, image_size // side) * side
         raise ModelExportError(

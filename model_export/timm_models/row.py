@@ -12,6 +12,7 @@ Shapes in comments: B images, T tokens, D width, g patches along one side.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -103,6 +104,19 @@ class Row:
         """Return what stands for the whole image, then the patches row by row (B, 1 + g * g, D)."""
         raise NotImplementedError
 
+    def sides(self, x: Tensor) -> tuple[int, int]:
+        """Return in how many rows and columns the patches in `x` lie.
+
+        Raises:
+            ModelExportError: In none.
+        """
+        count = self.tokens(x).shape[1] - 1
+        known = getattr(getattr(self.model, 'patch_embed', None), 'grid_size', None)
+        rows, columns = known or (math.isqrt(count),) * 2
+        if rows * columns != count:
+            raise ModelExportError(f'its {count} patches lie in no rows and columns')
+        return rows, columns
+
     def features(self, x: Tensor) -> Tensor:
         """Return what the classifier takes (B, F) of what the last layer gives."""
         return self.model.forward_head(self.finish(x))
@@ -163,6 +177,14 @@ class StageRow(Row):
         model.taken_stem = self.stem  # a part of the model still, which it does not run
         setattr(model, stem, nn.Identity())
         setattr(model, stages, nn.Sequential())
+        self._channels_last = getattr(model, 'output_fmt', '') == 'NHWC'
+
+    def sides(self, x: Tensor) -> tuple[int, int]:
+        """Return rows and columns of a map."""
+        if x.ndim != 4:
+            return super().sides(x)
+        rows, columns = x.shape[1:3] if self._channels_last else x.shape[2:]
+        return rows, columns
 
     def embed(self, pixels: Tensor) -> Tensor:
         """Return the first map."""
@@ -175,8 +197,7 @@ class StageRow(Row):
     def tokens(self, x: Tensor) -> Tensor:
         """Return the mean of a map (B, g, g, D), (B, D, g, g) or (B, g * g, D), and the map."""
         if x.ndim == 4:
-            last = getattr(self.model, 'output_fmt', '') == 'NHWC'
-            x = x.flatten(1, 2) if last else x.flatten(2).transpose(1, 2)
+            x = x.flatten(1, 2) if self._channels_last else x.flatten(2).transpose(1, 2)
         return torch.cat([x.mean(dim=1, keepdim=True), x], dim=1)
 
 

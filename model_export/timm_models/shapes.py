@@ -12,9 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from model_export.errors import ModelExportError
 from model_export.timm_models.create import create_model
-from model_export.timm_models.row import row_of
+from model_export.timm_models.row import Row, row_of
 
 _WIDTH = 64  # channels of an attention head, as nearly all have
 
@@ -25,12 +24,12 @@ class Shapes:
 
     Attributes:
         widths: Channels of a token.
-        grids: Patches along one side of the image.
+        grids: Patches along one side of the image, or rows and columns where these differ.
         attention_heads: Of its attention; where it has none, as many as fit its width.
     """
 
     widths: tuple[int, ...]
-    grids: tuple[int, ...]
+    grids: tuple[int | tuple[int, int], ...]
     attention_heads: tuple[int, ...]
 
 
@@ -38,7 +37,7 @@ def shapes_of(name: str, image_size: int, params: Mapping[str, Any]) -> Shapes:
     """Return the shapes of a model.
 
     Raises:
-        ModelExportError: It cannot be made or walked, or its patches lie on no square grid.
+        ModelExportError: It cannot be made or walked, or its patches lie in no rows and columns.
     """
     return _shapes_of(name, image_size, json.dumps(dict(params), sort_keys=True))
 
@@ -51,18 +50,16 @@ def _shapes_of(name: str, image_size: int, params: str) -> Shapes:
         row = row_of(make, name, image_size)
         x = row.embed(torch.zeros(1, 3, image_size, image_size))
     found = []
-    for layer, block in enumerate(row.blocks, start=1):
+    for block in row.blocks:
         x = block(x)
-        found.append(_shape(row.tokens(x), block, f'{name}, layer {layer}'))
+        found.append(_shape(row, x, block))
     widths, grids, heads = zip(*found, strict=True)
     return Shapes(widths, grids, heads)
 
 
-def _shape(tokens: Tensor, block: nn.Module, where: str) -> tuple[int, int, int]:
-    _, count, width = tokens.shape
-    grid = math.isqrt(count - 1)
-    if grid * grid != count - 1:
-        raise ModelExportError(f'{where}: {count - 1} patches lie on no square grid')
+def _shape(row: Row, x: Tensor, block: nn.Module) -> tuple[int, int | tuple[int, int], int]:
+    width = row.tokens(x).shape[2]
+    rows, columns = row.sides(x)
     heads = (getattr(part, 'num_heads', None) for part in block.modules())
     own = next((number for number in heads if isinstance(number, int)), max(1, width // _WIDTH))
-    return width, grid, math.gcd(own, width)
+    return width, rows if rows == columns else (rows, columns), math.gcd(own, width)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import Any, cast
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from model_export.network.early_exit import EarlyExitViT
+from model_export.network.heads.base import sides
 from model_export.training.optimise import make_optimizer, moving_average, set_learning_rate
 from model_export.training.schemes import Features, Scheme, build_scheme, phase_of
 from model_export.training.stage_inputs import StageInputs, seed_of
@@ -32,7 +34,7 @@ class StageRun:
         self.recipe = inputs.recipe
         self.steps = steps
         self.learning_rate = 0.0
-        self._patches = inputs.model.recipe.backbone.exit_shape(1)[1] ** 2
+        self._patches = math.prod(sides(inputs.model.recipe.backbone.exit_shape(1)[1]))
         self.scheme = seeded_scheme(inputs.model, inputs.stage).to(inputs.fabric.device)
         self._fabric = inputs.fabric
         self._optimizer = make_optimizer(self.scheme, self.recipe)

@@ -25,7 +25,8 @@ Either of your own is one class, in a module of yours, and one line of YAML:
       - {layer: 7, head: my_module.MyHead}
 
 The built-in ones have the short names below; `@register_neck('mine')` or `@register_head('mine')`
-gives yours one.
+gives yours one. `grid` is the number of patches along one side, or (rows, columns) where they
+differ, as for a model of timm whose patches are no squares.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from typing import Any, TypeVar
 from torch import nn
 
 from model_export.errors import ModelExportError
-from model_export.network.heads.base import ExitHead, Neck, NeckHead, PatchHead
+from model_export.network.heads.base import ExitHead, Grid, Neck, NeckHead, PatchHead
 from model_export.network.heads.distilled import DistilledHead
 from model_export.network.heads.lgvit import GlobalAggregationNeck, LocalPerceptionNeck
 from model_export.network.heads.multi_exit import (
@@ -154,7 +155,7 @@ def _neck_head(
     params: dict[str, Any],
     class_tokens: int,
     width: int,
-    grid: int,
+    grid: Grid,
     num_classes: int,
 ) -> ExitHead:
     params = dict(params)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from torch import Tensor, nn
 
 from model_export.network.classifier import AveragedClassifier, linear_classifier
+
+# Patches along one side of a square, or rows and columns.
+Grid: TypeAlias = int | tuple[int, int]
 
 
 class ExitHead(nn.Module):
@@ -13,13 +18,14 @@ class ExitHead(nn.Module):
     The last step of every head is the linear layer `classifier`: the export divides the exit's
     temperature into it (`network/fold.py`). On a DeiT `build_head` gives every head two of them,
     for the class token and the distillation token; a head need not know of it. A head of your own
-    takes the arguments of `__init__` here, then parameters of its own by name.
+    takes the arguments of `__init__` here, then parameters of its own by name. One that cannot
+    serve a width or a grid says so by an error when it is made.
     """
 
     classifier: nn.Linear | AveragedClassifier
 
-    def __init__(self, width: int, grid: int, num_classes: int) -> None:
-        """Take the width D, the patches along one side of the image and the classes C."""
+    def __init__(self, width: int, grid: Grid, num_classes: int) -> None:
+        """Take the width D, the patches along the sides of the image and the classes C."""
         super().__init__()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -61,7 +67,7 @@ class NeckHead(ExitHead):
         self,
         neck: Neck,
         width: int,
-        grid: int,
+        grid: Grid,
         num_classes: int,
         *,
         class_tokens: int = 1,
@@ -88,7 +94,7 @@ class NeckHead(ExitHead):
 class PatchHead(ExitHead):
     """LGViT's head on a Swin, which has no class token: classifier(mean(norm(neck(patches))))."""
 
-    def __init__(self, neck: Neck, width: int, grid: int, num_classes: int) -> None:
+    def __init__(self, neck: Neck, width: int, grid: Grid, num_classes: int) -> None:
         """Put `neck` first, then a norm, then a linear classifier."""
         super().__init__(width, grid, num_classes)
         self.neck = neck
@@ -98,6 +104,11 @@ class PatchHead(ExitHead):
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (B, C) of tokens (B, 1 + grid * grid, D)."""
         return self.classifier(self.norm(self.neck(x[:, 1:])).mean(dim=1))
+
+
+def sides(grid: Grid) -> tuple[int, int]:
+    """Return rows and columns."""
+    return (grid, grid) if isinstance(grid, int) else grid
 
 
 def split_tokens(x: Tensor, class_tokens: int) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from model_export.network.classifier import AveragedClassifier, linears
-from model_export.network.heads.base import ExitHead
+from model_export.network.heads.base import ExitHead, Grid
 
 
 class DistilledHead(ExitHead):
@@ -21,7 +21,7 @@ class DistilledHead(ExitHead):
     patches; all but the classifier is shared. A head made of a neck runs once (`NeckHead`).
     """
 
-    def __init__(self, head: ExitHead, width: int, grid: int, num_classes: int) -> None:
+    def __init__(self, head: ExitHead, width: int, grid: Grid, num_classes: int) -> None:
         """Take over all of `head` but its classifier."""
         super().__init__(width, grid, num_classes)
         (linear,) = linears(head.classifier)

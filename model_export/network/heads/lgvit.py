@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model_export.errors import ModelExportError
-from model_export.network.heads.base import Neck
+from model_export.network.heads.base import Grid, Neck, sides
 
 
 class LocalPerceptionNeck(Neck):
@@ -24,14 +24,14 @@ class LocalPerceptionNeck(Neck):
     residual = True
 
     def __init__(
-        self, width: int, grid: int, *, kernel: int = 3, hidden: int | None = None
+        self, width: int, grid: Grid, *, kernel: int = 3, hidden: int | None = None
     ) -> None:
         """Convolve with `hidden` channels (default: the width) and a depthwise `kernel`."""
         super().__init__()
         if kernel not in (1, 3):
             raise ModelExportError(f'kernel must be 1 or 3. Got {kernel!r}')
         hidden = hidden or width
-        self.grid = grid
+        self.sides = sides(grid)
         self.expand = nn.Sequential(nn.Conv2d(width, hidden, 1), nn.GELU())
         self.depthwise = nn.Sequential()
         if kernel == 3:
@@ -46,7 +46,7 @@ class LocalPerceptionNeck(Neck):
         assert isinstance(conv, nn.Conv2d)
         # A 1x1 convolution as a product, which runs in int8 as those of the layers do.
         x = self.expand[1](F.linear(patches, conv.weight.flatten(1), conv.bias))
-        x = x.transpose(1, 2).unflatten(2, (self.grid, self.grid))  # (B, hidden, grid, grid)
+        x = x.transpose(1, 2).unflatten(2, self.sides)  # (B, hidden, grid, grid)
         return self.depthwise(x)
 
     def trunk(self, patches: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ class GlobalAggregationNeck(Neck):
     def __init__(
         self,
         width: int,
-        grid: int,
+        grid: Grid,
         *,
         window: int = 2,
         attention_heads: int = 6,
@@ -86,13 +86,13 @@ class GlobalAggregationNeck(Neck):
     ) -> None:
         """Pool `window` x `window` patches into one, or keep one of them, then attend."""
         super().__init__()
-        if not 1 <= window <= grid:
-            raise ModelExportError(f'window must be in 1 to {grid}. Got {window!r}')
+        if not 1 <= window <= min(sides(grid)):
+            raise ModelExportError(f'window must be in 1 to {min(sides(grid))}. Got {window!r}')
         if width % attention_heads:
             raise ModelExportError(
                 f'attention_heads must divide the width {width}. Got {attention_heads!r}'
             )
-        self.grid = grid
+        self.sides = sides(grid)
         self.heads = attention_heads
         # The last window of a grid that `window` does not divide averages what is there.
         self.pool = (
@@ -105,7 +105,7 @@ class GlobalAggregationNeck(Neck):
 
     def trunk(self, patches: Tensor) -> Tensor:
         """Pool and attend: (B, grid * grid, D) to (B, M, D), M windows."""
-        x = patches.transpose(1, 2).unflatten(2, (self.grid, self.grid))
+        x = patches.transpose(1, 2).unflatten(2, self.sides)
         x = self.pool(x).flatten(2).transpose(1, 2)  # (B, M, D)
         q, k, v = (
             t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in self.qkv(x).chunk(3, -1)

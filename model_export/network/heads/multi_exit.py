@@ -18,6 +18,7 @@ Shapes in comments: B images, N = 1 + grid * grid tokens (class token first), D 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ from torch import Tensor, nn
 from model_export.errors import ModelExportError
 from model_export.network.backbones.vit import Block, LayerScale, Mlp
 from model_export.network.classifier import linear_classifier
-from model_export.network.heads.base import ExitHead, token_norm
+from model_export.network.heads.base import ExitHead, Grid, sides, token_norm
 from model_export.recipe.recipe import BackboneRecipe
 
 RESMLP_GAIN = 0.1  # of a residual branch at the start; ResMLP's value for shallow networks
@@ -39,7 +40,7 @@ class MultiExitHead(ExitHead):
     def __init__(
         self,
         width: int,
-        grid: int,
+        grid: Grid,
         num_classes: int,
         features: int,
         *,
@@ -73,7 +74,7 @@ class MultiExitHead(ExitHead):
 class MlpHead(MultiExitHead):
     """MLP-EE: the class token alone."""
 
-    def __init__(self, width: int, grid: int, num_classes: int, **dense: Any) -> None:
+    def __init__(self, width: int, grid: Grid, num_classes: int, **dense: Any) -> None:
         """Make the dense layers."""
         super().__init__(width, grid, num_classes, width, **dense)
 
@@ -88,7 +89,7 @@ class ViTHead(MultiExitHead):
     def __init__(
         self,
         width: int,
-        grid: int,
+        grid: Grid,
         num_classes: int,
         *,
         attention_heads: int | None = None,
@@ -112,7 +113,7 @@ class CnnIgnoreHead(MultiExitHead):
     def __init__(
         self,
         width: int,
-        grid: int,
+        grid: Grid,
         num_classes: int,
         *,
         channels: int | None = None,
@@ -128,18 +129,15 @@ class CnnIgnoreHead(MultiExitHead):
         """
         channels = max(1, width // 4) if channels is None else channels
         _check_positive(channels=channels, kernel=kernel, pool=pool)
-        if kernel % 2 == 0 or kernel > grid:
-            raise ModelExportError(
-                f'kernel must be odd and at most {grid}, as the image has {grid} x {grid} patches. '
-                f'Got {kernel}'
-            )
-        if pool > grid:
-            raise ModelExportError(
-                f'pool must be in 1 to {grid}, as the image has {grid} x {grid} patches. Got {pool}'
-            )
-        pooled = -(-grid // pool)  # rounded up
-        super().__init__(width, grid, num_classes, channels * pooled**2, **dense)
-        self.grid = grid
+        rows, columns = sides(grid)
+        least, has = min(rows, columns), f'as the image has {rows} x {columns} patches'
+        if kernel % 2 == 0 or kernel > least:
+            raise ModelExportError(f'kernel must be odd and at most {least}, {has}. Got {kernel}')
+        if pool > least:
+            raise ModelExportError(f'pool must be in 1 to {least}, {has}. Got {pool}')
+        pooled = -(-rows // pool) * -(-columns // pool)  # each rounded up
+        super().__init__(width, grid, num_classes, channels * pooled, **dense)
+        self.sides = rows, columns
         self.conv = nn.Conv2d(width, channels, kernel, padding=kernel // 2)
         # The last window of a grid that `pool` does not divide looks at what is there.
         self.pool = nn.MaxPool2d(pool, ceil_mode=True)
@@ -150,7 +148,7 @@ class CnnIgnoreHead(MultiExitHead):
 
     def branch(self, x: Tensor) -> Tensor:
         """Return the pooled channels (B, F) of normalised tokens (B, N, D)."""
-        x = self.read(x).transpose(1, 2).unflatten(2, (self.grid, self.grid))  # (B, D, grid, grid)
+        x = self.read(x).transpose(1, 2).unflatten(2, self.sides)  # (B, D, grid, grid)
         return self.pool(F.gelu(self.conv(x))).flatten(1)
 
 
@@ -168,7 +166,7 @@ class CnnProjectHead(CnnIgnoreHead):
     A linear map and a GELU bring the 2 D channels back to D.
     """
 
-    def __init__(self, width: int, grid: int, num_classes: int, **params: Any) -> None:
+    def __init__(self, width: int, grid: Grid, num_classes: int, **params: Any) -> None:
         """Take the parameters of CNN-Ignore-EE."""
         super().__init__(width, grid, num_classes, **params)
         # The two halves of one (2 D, D) matrix: the class token's is applied once, not per patch.
@@ -189,7 +187,7 @@ class MlpMixerHead(MultiExitHead):
     def __init__(
         self,
         width: int,
-        grid: int,
+        grid: Grid,
         num_classes: int,
         *,
         token_hidden: int | None = None,
@@ -200,7 +198,7 @@ class MlpMixerHead(MultiExitHead):
         super().__init__(width, grid, num_classes, width, **dense)
         token_hidden = max(1, width // 2) if token_hidden is None else token_hidden
         _check_positive(token_hidden=token_hidden)
-        self.token_mlp = Mlp(1 + grid * grid, token_hidden)
+        self.token_mlp = Mlp(1 + math.prod(sides(grid)), token_hidden)
         self.channel_norm = token_norm(width)
         self.channel_mlp = Mlp(width, _mlp_units(width, mlp_ratio))
 
@@ -220,7 +218,7 @@ class ResMlpHead(MultiExitHead):
     def __init__(
         self,
         width: int,
-        grid: int,
+        grid: Grid,
         num_classes: int,
         *,
         mlp_ratio: float = 4.0,
@@ -228,7 +226,8 @@ class ResMlpHead(MultiExitHead):
     ) -> None:
         """Make the block; the gains start at `RESMLP_GAIN`."""
         super().__init__(width, grid, num_classes, width, **dense)
-        self.token_linear = nn.Linear(1 + grid * grid, 1 + grid * grid)
+        tokens = 1 + math.prod(sides(grid))
+        self.token_linear = nn.Linear(tokens, tokens)
         self.token_gain = LayerScale(width, RESMLP_GAIN)
         self.affine_weight = nn.Parameter(torch.ones(width))
         self.affine_bias = nn.Parameter(torch.zeros(width))

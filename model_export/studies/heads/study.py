@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import accumulate
@@ -19,6 +20,7 @@ import torch
 from model_export.network.early_exit import EarlyExitViT
 from model_export.network.fold import fold
 from model_export.network.heads import build_head
+from model_export.network.heads.base import sides
 from model_export.network.macs import count_run
 from model_export.planner import costs
 from model_export.progress import progress
@@ -160,7 +162,8 @@ def _probes(model: EarlyExitViT, cells: dict[tuple[str, int], float]) -> list[Pr
             trained = EarlyExitViT(replace(recipe, exits=exits))
             for layer, head, unfolded in zip(layers, deployed.heads, trained.heads, strict=True):
                 width, grid = recipe.backbone.exit_shape(layer)
-                tokens = torch.zeros(1, recipe.backbone.class_tokens + grid**2, width)
+                patches = math.prod(sides(grid))
+                tokens = torch.zeros(1, recipe.backbone.class_tokens + patches, width)
                 macs = count_run(head, tokens)
                 parameters = sum(p.numel() for p in unfolded.parameters())
                 accuracy = cells[kind, layer]

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from model_export.network.backbones.base import Backbone
 from model_export.network.backbones.vit import Attention, Block
 from model_export.network.early_exit import EarlyExitViT
+from model_export.network.heads.base import sides
 
 
 def has_rollout(backbone: Backbone) -> bool:
@@ -49,13 +50,14 @@ def attention_rollout(backbone: Backbone, image: Tensor) -> Tensor:
     finally:
         for hook in hooks:
             hook.remove()
-    (_, grid), heads = backbone.recipe.exit_shape(1), backbone.recipe.class_tokens
+    rows, columns = sides(backbone.recipe.exit_shape(1)[1])
+    heads = backbone.recipe.class_tokens
     rolled = torch.eye(seen[0].shape[-1]).expand_as(seen[0])
     maps = []
     for attention in seen:
         rolled = (0.5 * attention + 0.5 * torch.eye(attention.shape[-1])) @ rolled
-        patches = rolled[:, :heads, -grid * grid :].mean(dim=1)  # patches come last
-        maps.append(patches.unflatten(-1, (grid, grid)))
+        patches = rolled[:, :heads, -rows * columns :].mean(dim=1)  # patches come last
+        maps.append(patches.unflatten(-1, (rows, columns)))
     return torch.stack(maps)
 
 
@@ -92,8 +94,7 @@ def grad_cam(model: EarlyExitViT, image: Tensor, exit_index: int) -> Tensor:
         for t in (x.detach(), gradient)
     )
     cam = (values * slopes.mean(dim=1, keepdim=True)).sum(dim=-1).relu()
-    grid = round(cam.shape[1] ** 0.5)
-    return cam.unflatten(-1, (grid, grid))
+    return cam.unflatten(-1, sides(backbone.recipe.exit_shape(before)[1]))
 
 
 def _attention(module: Attention, x: Tensor) -> Tensor:

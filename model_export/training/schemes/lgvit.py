@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model_export.errors import ModelExportError
 from model_export.network.early_exit import EarlyExitViT
 from model_export.recipe.checked import in_range
 from model_export.training.schemes.base import Features, HeadScheme, classifier_of, soft_loss
@@ -63,6 +64,8 @@ class LGViT(HeadScheme):
         super().__init__(model, params, label_smoothing)
         backbone = model.recipe.backbone
         self.class_tokens = backbone.class_tokens
+        if not isinstance(backbone.exit_shape(backbone.layers)[1], int):
+            raise ModelExportError('scheme lgvit compares patches of square grids: take another')
         self.kinds: dict[tuple[str, int], list[int]] = {}
         for index, exit in enumerate(model.recipe.exits):
             width, _ = backbone.exit_shape(exit.layer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from model_export.errors import ModelExportError
 from model_export.export.check import check
 from model_export.export.onnx_writer import round_weights_to_half
 from model_export.network.fold import check_fold, fold
+from model_export.network.heads import head_names
 from model_export.network.macs import count_macs
 from model_export.planner import costs
 from model_export.pretrained import start_from
-from model_export.recipe.recipe import StageRecipe, recipe_from_dict
+from model_export.recipe.recipe import ExitRecipe, StageRecipe, recipe_from_dict
 from model_export.training.optimise import parameter_groups
 from test.model_export.backbones.tiny import (
     CLASSES,
@@ -135,3 +137,20 @@ def test_every_layer_learns_slower_than_the_one_above() -> None:
     found = [scale[id(next(level.parameters()))] for level in levels]
     assert found == [0.0625, 0.125, 0.25, 0.5, 1.0]
     assert scale[id(backbone.classifier.weight)] == 1.0
+
+
+def test_patches_that_are_no_squares_lie_in_rows_and_columns() -> None:
+    name = 'deit3_small_patch16_224'
+    recipe = recipe_of(name, params={**TINY[name][1], 'patch_size': [8, 16]})
+    assert recipe.backbone.exit_shape(1) == (32, (8, 4))
+    with torch.no_grad():
+        planned = model_of(recipe)
+        assert planned(images_of(recipe)).shape == (3, 2, CLASSES)
+        for head in head_names():
+            params = {'attention_heads': 2} if head == 'gah' else {}
+            exits = (ExitRecipe(1, head, params),)
+            model = model_of(dataclasses.replace(recipe, exits=exits))
+            assert model(images_of(recipe)).shape == (2, 2, CLASSES)
+    wide = ExitRecipe(1, 'gah', {'window': 5, 'attention_heads': 2})
+    with pytest.raises(ModelExportError, match='window must be in 1 to 4. Got 5'):
+        model_of(dataclasses.replace(recipe, exits=(wide,)))
