@@ -21,7 +21,7 @@ from drive.errors import DriveError
 from drive.report import study as report
 from drive.report.terminal import progress
 from drive.study.study import open_setup, run_study
-from drive.study.worlds import DEVELOPMENT, REPORT
+from drive.study.worlds import PARTS, REPORT
 from eevit_ros.reporting.style import to_png
 
 
@@ -30,7 +30,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--model', type=Path, help='model file; default: the one that ships')
     parser.add_argument(
-        '--part', choices=(REPORT, DEVELOPMENT), default=REPORT, help='which paths; default: report'
+        '--part', choices=PARTS, default=REPORT, help='which paths; default: report'
     )
     parser.add_argument(
         '--cifar', type=Path, help='folder of CIFAR-100, for answers of a model that are not kept'
