@@ -51,21 +51,26 @@ class Publishers:
         top_k: int,
         regions: Sequence[Region] = (),
     ) -> None:
-        """Publish a frame's answer under the image's header; its rate goes out by `send_rate`.
+        """Publish a frame's answer under the image's header, where somebody subscribes.
+
+        Its rate goes out by `send_rate`.
 
         Args:
             header: The image's header.
-            image: The image, uint8 (H, W, 3) RGB, drawn on only where someone subscribes.
+            image: The image, uint8 (H, W, 3) RGB.
             record: The answer.
             class_ids: What `class_id` holds, by class index.
             top_k: How many classes go out.
             regions: Its regions, drawn too.
         """
         result = record.result
-        self._classification.publish(classification(header, result, class_ids, top_k))
-        self._exit_layer.publish(UInt8(data=result.exit_layer))
-        self._frame.publish(frame(header, f'{self._title}frame', record))
-        if self._annotated.get_subscription_count() > 0:
+        if _is_heard(self._classification):
+            self._classification.publish(classification(header, result, class_ids, top_k))
+        if _is_heard(self._exit_layer):
+            self._exit_layer.publish(UInt8(data=result.exit_layer))
+        if _is_heard(self._frame):
+            self._frame.publish(frame(header, f'{self._title}frame', record))
+        if _is_heard(self._annotated):
             boxes = [(one.rect, one.text) for one in regions if one.rect]
             drawn = annotate(image, result, record.adaptive_rate, boxes)
             self._annotated.publish(jpeg(header, drawn))
@@ -120,6 +125,12 @@ def publisher(node: LifecycleNode, topic: topics.Topic) -> Any:
     """Create a lifecycle publisher."""
     kind = message_class(topic.types[0])
     return node.create_lifecycle_publisher(kind, topic.name, qos_profile(topic))
+
+
+def _is_heard(publisher: Any) -> bool:
+    """Return whether the middleware has matched a subscription, before which nothing arrives."""
+    heard: bool = publisher.get_subscription_count() > 0
+    return heard
 
 
 def classification(

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+from typing import Any
+from unittest.mock import Mock
+
+import numpy as np
 import pytest
 from std_msgs.msg import Header
 
@@ -21,6 +25,23 @@ def test_classification_is_the_top_k_best_first() -> None:
 
 def test_top_k_beyond_the_classes_gives_all() -> None:
     assert len(publishers.classification(HEADER, exit_result(), NAMES, top_k=99).results) == 3
+
+
+@pytest.mark.parametrize('heard', ['classification', 'exit_layer', 'frame', 'annotated/compressed'])
+def test_a_message_is_made_for_whoever_subscribes_and_no_other(heard: str) -> None:
+    made: dict[str, Any] = {}
+
+    def publisher(_: type, topic: str, __: object) -> Any:
+        made[topic] = Mock(**{'get_subscription_count.return_value': int(topic == f'~/{heard}')})
+        return made[topic]
+
+    node = Mock(create_lifecycle_publisher=publisher)
+    node.get_fully_qualified_name.return_value = '/classifier'
+    record = FrameRecord(exit_result(), 0.85, None, drops=7, model_hash='ab' * 32)
+    image = np.zeros((24, 32, 3), np.uint8)
+    publishers.Publishers(node).send_answer(HEADER, image, record, NAMES, top_k=2)
+    published = [topic for topic, one in made.items() if one.publish.called]
+    assert published == [f'~/{heard}']
 
 
 @pytest.mark.parametrize(('age_ms', 'text'), [(31.25, '31.250'), (None, 'clock mismatch')])
