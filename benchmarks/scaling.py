@@ -3,15 +3,19 @@
     python -m benchmarks.scaling
 
 Small random models (a ViT of width 192, 6 layers) in the package's engine, changed in one respect
-at a time; then the demo model, forced to leave at each exit, as one graph and in stages. Within a
-table the variants alternate frame by frame.
+at a time; then the demo model, forced to leave at each exit, as one graph and in stages; then
+threads, spinning and form beside none, half and as many busy loops as there are cores. Within a
+table, or beside equally many busy loops, the variants alternate frame by frame.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import subprocess
+import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tqdm import tqdm
@@ -91,6 +95,43 @@ def demo(args: argparse.Namespace) -> Table:
     return Table('Demo model, forced to leave at each exit', columns, rows)
 
 
+@contextlib.contextmanager
+def busy_loops(count: int) -> Iterator[None]:
+    """Let other processes, of the same priority, want a core each."""
+    busy = [subprocess.Popen([sys.executable, '-c', 'while True: pass']) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+
+
+def on_a_busy_computer(args: argparse.Namespace) -> Table:
+    """Full depth of the demo model by threads, spinning and form, beside busy loops."""
+    several = f'{args.threads} threads'
+    ways = {
+        '1 thread, single': Compute(provider='cpu', threads=1),
+        f'{several}, single, spinning': Compute(provider='cpu', threads=args.threads, spin=True),
+        f'{several}, single, sleeping': Compute(provider='cpu', threads=args.threads, spin=False),
+        '1 thread, staged': Compute(provider='cpu', threads=1, execution='staged'),
+        f'{several}, staged': Compute(provider='cpu', threads=args.threads, execution='staged'),
+    }
+    runs = {}
+    for way, compute in ways.items():
+        engine = Engine(DEMO, compute=compute)
+        runs[way] = exit_runs(engine)[engine.metadata.layers]
+    rows: list[list[Cell]] = [[way] for way in ways]
+    columns = ['']
+    for count in sorted({0, max(1, args.threads // 2), args.threads}):
+        columns += [f'{count} busy loops, ms', 'low', 'high']
+        with busy_loops(count):
+            found = alternate(runs, args.rounds)
+        for row, way in zip(rows, ways, strict=True):
+            row += found[way]
+    return Table('Demo model, full depth, beside busy loops', columns, rows)
+
+
 def main() -> None:
     """Measure all tables and report."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
@@ -108,6 +149,7 @@ def main() -> None:
         growth('Exits at 160 x 160, 100 classes', exits, args),
         growth('Classes at 160 x 160, 2 exits', classes, args),
         demo(args),
+        on_a_busy_computer(args),
     ]
     notes = [
         f'{args.rounds} rounds, {args.threads} threads, time in ONNX Runtime. The first three '
