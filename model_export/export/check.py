@@ -28,8 +28,8 @@ ROUNDING = 1e-5  # of a measure, between NumPy and the graph
 FORMS_DIFFER = {FP16: (5e-3, 5e-3), INT8: (0.2, 0.02)}
 """How far a probability of the two forms may differ, at most and on average at an exit.
 
-ONNX Runtime fuses the branches of an `If` otherwise than whole graphs, which rounds otherwise. In
-int8 that seldom tips a value from one of 256 steps to the next, which is seen in the answer:
+ONNX Runtime may fuse the branches of an `If` otherwise than stages, which rounds otherwise. In int8
+that seldom tips a value from one of 256 steps to the next, which is seen in the answer:
 docs/performance.md has figures.
 """
 

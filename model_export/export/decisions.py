@@ -4,10 +4,14 @@ A network is traced at full depth with all of its exits, and its nodes are moved
 between two exits runs in the `else_branch` of an `If`, and through its `then_branch` an image that
 has left passes unchanged. In a row and not nested, because ONNX Runtime packs the weights of an
 `If` in advance only at the first depth.
+
+Weights stay in the graph around the branches, but for those of convolutions: ONNX Runtime blocks
+the channels of a convolution only beside its weights, and it is to round as in a stage.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import onnx
@@ -41,6 +45,7 @@ def decide(graph: onnx.GraphProto, exits: int, answer: str) -> None:
     values = {one.name: one for one in (*graph.value_info, *graph.output)}
     values.update((name, make_tensor_value_info(name, INT32, [1])) for name in indices)
     made = {one.name for one in (*graph.input, *graph.initializer)}
+    readers = Counter(name for node in graph.node for name in set(_reads(node)))
     nodes: list[onnx.NodeProto] = []
 
     def add(*new: onnx.NodeProto) -> None:
@@ -56,6 +61,20 @@ def decide(graph: onnx.GraphProto, exits: int, answer: str) -> None:
                 found.append(onnx.NodeProto.FromString(node.SerializeToString()))
         return found[::-1]
 
+    def take_weights(branch: Nodes) -> list[onnx.TensorProto]:
+        """Remove from the graph what only the convolutions of a branch read, and return it."""
+        names = {name for node in branch if node.op_type == 'Conv' for name in node.input[1:]}
+        taken = []
+        for index, one in reversed([*enumerate(graph.initializer)]):
+            if one.name in names and readers[one.name] == 1:
+                taken.append(onnx.TensorProto.FromString(one.SerializeToString()))
+                del graph.initializer[index]
+        return taken
+
+    def go_on(before: Sequence[str], after: Sequence[str], index: int) -> onnx.NodeProto:
+        branch = missing(*after[:-1])
+        return _go_on(left, before, after, branch, take_weights(branch), index, values)
+
     graph.initializer.append(make_tensor(indices[0], INT32, [1], [0]))
     tokens, answered, left = exit_outputs(0)
     add(*missing(tokens, answered, left))
@@ -63,10 +82,10 @@ def decide(graph: onnx.GraphProto, exits: int, answer: str) -> None:
     for index in range(1, exits):
         tokens, answered, leaves = exit_outputs(index)
         after = [tokens, answered, indices[index]]
-        add(_go_on(left, before, after, missing(tokens, answered), index, values))
+        add(go_on(before, after, index))
         add(*missing(leaves), make_node('Or', [left, leaves], [f'left_{index}'], f'left_{index}'))
         before, left = after, f'left_{index}'
-    add(_go_on(left, before[1:], [answer, EXIT_INDEX], missing(answer), exits, values))
+    add(go_on(before[1:], [answer, EXIT_INDEX], exits))
 
     described = _described(nodes[:-1], values)
     for field, new in (
@@ -83,6 +102,7 @@ def _go_on(
     before: Sequence[str],
     after: Sequence[str],
     nodes: Nodes,
+    weights: Sequence[onnx.TensorProto],
     index: int,
     values: Values,
 ) -> onnx.NodeProto:
@@ -93,6 +113,7 @@ def _go_on(
         before: Tensors at the exit before, the exit index last.
         after: The same at this exit.
         nodes: They compute `after`, but for the exit index.
+        weights: Weights that only they read.
         index: The exit index.
         values: Types and shapes of all of them.
     """
@@ -101,12 +122,12 @@ def _go_on(
     for node in nodes:
         for names in (node.input, node.output):
             names[:] = [inside.get(name, name) for name in names]
-    weights = [make_tensor(inside[after[-1]], INT32, [1], [index])]
+    own = [*weights, make_tensor(inside[after[-1]], INT32, [1], [index])]
     outputs = [_renamed(values[name], inside[name]) for name in after]
-    go_on = make_graph(nodes, f'to_exit_{index}', [], outputs, weights, value_info=described)
+    go_on = make_graph(nodes, f'to_exit_{index}', [], outputs, own, value_info=described)
 
     outputs = [_renamed(values[name], f'{name}_kept') for name in after]
-    kept, weights = [], []
+    kept, shapes = [], []
     for name, output in zip(before, outputs, strict=True):
         tensor = output.type.tensor_type
         if values[name].type == output.type:
@@ -114,12 +135,12 @@ def _go_on(
             continue
         # Both branches must give one shape. Nobody reads the tokens of an image that left.
         sizes = [dimension.dim_value for dimension in tensor.shape.dim]
-        weights.append(make_tensor(f'{output.name}_shape', INT64, [len(sizes)], sizes))
+        shapes.append(make_tensor(f'{output.name}_shape', INT64, [len(sizes)], sizes))
         zero = make_tensor('zero', tensor.elem_type, [1], [0])
         kept.append(
             make_node('ConstantOfShape', [f'{output.name}_shape'], [output.name], value=zero)
         )
-    keep = make_graph(kept, f'left_before_exit_{index}', [], outputs, weights)
+    keep = make_graph(kept, f'left_before_exit_{index}', [], outputs, shapes)
     return make_node('If', [left], after, f'exit_{index}', then_branch=keep, else_branch=go_on)
 
 
