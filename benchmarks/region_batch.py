@@ -92,8 +92,7 @@ def whole(model: Path, threads: int) -> dict[str, float]:
     """Return the CPU milliseconds of a whole region in either form, by exits as `LEFT`."""
     forms = ('single', 'staged')
     engines = {
-        form: Engine(model, compute=Compute(execution=form, threads=threads, spin=False))
-        for form in forms
+        form: Engine(model, compute=Compute(execution=form, threads=threads)) for form in forms
     }
     meta = engines['single'].metadata
     side = (meta.input_height, meta.input_width, 3)

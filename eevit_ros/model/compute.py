@@ -57,9 +57,10 @@ class Compute:
         MOST_THREADS,
     )
     spin: bool = parameter(
-        True,
-        'CPU threads spin while they wait for each other within a frame: faster, for more CPU '
-        'time. Between frames, and with execution staged, they always sleep.',
+        False,
+        'CPU threads spin while they wait for each other within a frame: a little faster where '
+        'no other process wants their cores, much slower where one does. Between frames, and with '
+        'execution staged, they always sleep. See docs/performance.md.',
     )
     # Single is the automatic choice because on the CPU it costs no more and loads sooner, and the
     # staged form has not run on a GPU yet.

@@ -37,7 +37,7 @@ docs/performance.md has figures.
 def open_forms(proto: onnx.ModelProto) -> tuple[SingleRunner, StagedRunner]:
     """Load a file to be in both forms in which the robot runs it, on the CPU."""
     data = proto.SerializeToString()
-    open_graph = partial(open_session, compute=Compute(provider='cpu', spin=False))
+    open_graph = partial(open_session, compute=Compute(provider='cpu'))
     return SingleRunner(data, open_graph), StagedRunner(data, open_graph, 'cpu')
 
 

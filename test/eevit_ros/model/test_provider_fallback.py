@@ -161,7 +161,7 @@ def test_cuda_s_libraries_are_loaded_for_a_gpu_alone(
 
 
 @pytest.mark.usefixtures('gpu')
-def test_threads_leave_a_core_and_stop_spinning_after_a_frame(
+def test_threads_leave_a_core_and_spin_only_if_asked_and_within_a_frame(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr('eevit_ros.model.compute.all_cores', lambda: 4)
@@ -174,6 +174,6 @@ def test_threads_leave_a_core_and_stop_spinning_after_a_frame(
     spinning, stop = 'session.intra_op.allow_spinning', 'session.force_spinning_stop'
     assert made().intra_op_num_threads == 3
     assert made(threads=2).intra_op_num_threads == 2
-    assert made().get_session_config_entry(stop) == '1'
-    assert made(spin=False).get_session_config_entry(spinning) == '0'
-    assert made(execution='staged').get_session_config_entry(spinning) == '0'
+    assert made().get_session_config_entry(spinning) == '0'
+    assert made(spin=True).get_session_config_entry(stop) == '1'
+    assert made(spin=True, execution='staged').get_session_config_entry(spinning) == '0'
