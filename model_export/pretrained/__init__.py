@@ -13,7 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from model_export.errors import ModelExportError
 from model_export.network.backbones import TimmBackbone
@@ -42,7 +42,7 @@ FORMATS = (
     torchvision.SWIN,
     own.FORMAT,
 )
-POSITIONS = 'backbone.pos_embed'
+POSITIONS = ('backbone.pos_embed', 'backbone.model.pos_embed')  # ours, and timm's
 
 
 def start_from(model: EarlyExitViT, source: Path) -> str:
@@ -76,13 +76,15 @@ def start_from(model: EarlyExitViT, source: Path) -> str:
         )
     name, state, remarks, hint = _read(model, source)
     notes = [f'started from {source}: {name}', *remarks]
-    if POSITIONS in state:
-        assert isinstance(backbone.recipe, BackboneRecipe)
-        grid = backbone.recipe.grid
-        resized = resize_positions(state[POSITIONS], backbone.recipe.class_tokens, grid)
-        if resized.shape != state[POSITIONS].shape:
+    _, grid = backbone.recipe.exit_shape(1)
+    for key in POSITIONS:
+        if key not in state or not isinstance(grid, int):
+            continue
+        ours: Tensor = backbone.get_parameter(key.removeprefix('backbone.'))
+        resized = resize_positions(state[key], ours.shape[1] - grid**2, grid)
+        if resized.shape != state[key].shape:
             notes.append(f'positions resized to a grid of {grid}')
-        state[POSITIONS] = resized
+        state[key] = resized
     heads = _take(state, 'heads.')
     notes.append(_note_on_classifier(model, state))
     kept = _drop_classifier(backbone, state, 'backbone.')
@@ -185,7 +187,7 @@ def _would_fit(model: EarlyExitViT, state: State) -> bool:
     _take(found, 'backbone.classifier.')
     wanted = _wanted(model.backbone, with_classifier=False)
     for one in (wanted, found):
-        one.pop(POSITIONS, None)
+        one.pop(POSITIONS[0], None)
     return fits(wanted, found)
 
 

@@ -65,6 +65,11 @@ def describe(folder: Path) -> Words:
     usual, words = KINDS[kind]
     inner = config.get('vision_config')
     sizes = {**usual, **(inner if isinstance(inner, dict) else config)}
+    for name in ('image_size', 'patch_size'):
+        if isinstance(sizes[name], list):  # height and width
+            if len(set(sizes[name])) > 1:
+                raise ModelExportError(f'{folder}: {name} must be square. Got {sizes[name]}')
+            sizes[name] = sizes[name][0]
     return {**words(sizes), **_pixels(read_json(folder, 'preprocessor_config.json'))}
 
 
@@ -141,7 +146,8 @@ def _tower(model: str, sizes: Words, **params: Any) -> Words:
 
 
 def _siglip(sizes: Words) -> Words:
-    return _tower('vit_base_patch16_siglip_224', sizes, act_layer='gelu_tanh')
+    pool = '' if sizes.get('vision_use_head', True) else 'gap_'  # without: the patches' mean
+    return _tower(f'vit_base_patch16_siglip_{pool}224', sizes, act_layer='gelu_tanh')
 
 
 def _clip(sizes: Words) -> Words:

@@ -111,10 +111,10 @@ def _below(keys: str, state: State, forms: Sequence[WeightFormat]) -> Iterator[N
 
 
 def below_prefixes(state: State) -> Iterator[tuple[str, State]]:
-    """Yield each prefix below which most names lie, and what is below, floats as float32."""
+    """Yield each prefix below which many names lie, and what is below, floats as float32."""
     for prefix in _prefixes(state):
         part = _cut(state, prefix)
-        if 2 * len(part) >= len(state):
+        if 4 * len(part) >= len(state):
             yield prefix, {name: _as_float(tensor) for name, tensor in part.items()}
 
 

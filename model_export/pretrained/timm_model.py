@@ -58,8 +58,10 @@ def start_from(backbone: TimmBackbone, num_classes: int, source: Path) -> str:
         0,
     )
     if not theirs:  # timm asks for one
+        state.pop('visual.proj', None)  # of a CLIP, where image and text meet: timm's classifier
+        prefix = 'visual.' if any(key.startswith('visual.') for key in state) else ''
         state |= {
-            f'{name}.{key}': torch.zeros(tensor.shape)
+            f'{prefix}{name}.{key}': torch.zeros(tensor.shape)
             for key, tensor in model.get_classifier().state_dict().items()
         }
     classes = theirs or num_classes
@@ -96,7 +98,7 @@ def _best(content: Any, wanted: set[str], source: Path, recipe: TimmRecipe) -> t
     """
     found = sorted(
         (
-            (-len(wanted & state.keys()), rank(where), where, state)
+            (-_score(state, wanted), rank(where), where, state)
             for where, state in _networks(content)
         ),
         key=lambda one: one[:3],
@@ -106,7 +108,7 @@ def _best(content: Any, wanted: set[str], source: Path, recipe: TimmRecipe) -> t
             f'{source} must hold names and tensors. Got {type(content).__name__}'
         )
     count, _, where, state = found[0]
-    if -2 * count < len(wanted) and not _of_authors(state):
+    if -2 * count < len(wanted):
         names = set().union(*(state.keys() for *_, state in found))
         raise ModelExportError(
             f'{source} holds no weights of {recipe.model}: of its {len(wanted)} names '
@@ -123,9 +125,11 @@ def _networks(content: Any) -> Iterator[tuple[str, State]]:
             yield '.'.join(filter(None, (keys, prefix.rstrip('.')))), to_timm_names(part)
 
 
-def _of_authors(state: Mapping[str, Tensor]) -> bool:
-    """Return whether timm renames such a file itself."""
-    return any(name.startswith(('visual.', 'storage_tokens', 'conv1.')) for name in state)
+def _score(state: Mapping[str, Tensor], wanted: set[str]) -> int:
+    """Return how many of the wanted names are there: enough, where timm renames a file itself."""
+    if any(name.startswith(('visual.', 'storage_tokens')) for name in state):
+        return len(wanted) // 2 + 1
+    return len(wanted & state.keys())
 
 
 def _name_of(model: nn.Module, part: nn.Module) -> str:

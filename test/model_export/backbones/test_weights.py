@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import timm
 import torch
 import transformers
 import yaml
@@ -19,6 +20,7 @@ from model_export.network.early_exit import EarlyExitViT
 from model_export.pretrained import start_from
 from model_export.pretrained.describe import KINDS
 from model_export.recipe.recipe import recipe_from_dict
+from model_export.weights.stored import save_weights
 from test.model_export.backbones.tiny import (
     TINY,
     file_of,
@@ -41,6 +43,9 @@ SIZES = {
 TEXT = {**SIZES, 'vocab_size': 20, 'bos_token_id': 0, 'eos_token_id': 1}
 TOWERS = {
     'SiglipVisionModel': lambda: transformers.SiglipVisionConfig(**SIZES),
+    'SiglipVisionModel without head': lambda: transformers.SiglipVisionConfig(
+        **SIZES, vision_use_head=False
+    ),
     'SiglipModel': lambda: transformers.SiglipConfig(vision_config=SIZES, text_config=TEXT),
     'CLIPVisionModel': lambda: transformers.CLIPVisionConfig(**SIZES),
     'DINOv3ViTModel': lambda: transformers.DINOv3ViTConfig(**SIZES, num_register_tokens=4),
@@ -66,7 +71,7 @@ def described(folder: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any
 def test_a_tower_of_transformers_gets_a_recipe_and_gives_its_own_features(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tower = randomised(getattr(transformers, name)(TOWERS[name]()))
+    tower = randomised(getattr(transformers, name.split()[0])(TOWERS[name]()))
     tower.save_pretrained(tmp_path)
     model = EarlyExitViT(recipe_from_dict(described(tmp_path, capsys))).eval()
     assert 'classifier at random: it has none' in start_from(model, tmp_path)
@@ -78,7 +83,10 @@ def test_a_tower_of_transformers_gets_a_recipe_and_gives_its_own_features(
         found = backbone.row.features(x)
         if name == 'DINOv3ViTModel':  # theirs is the class token, timm's pools as it is told
             found = backbone.row.finish(x)[:, 0]
-        expected = getattr(tower, 'vision_model', tower)(pixel_values=pixels).pooler_output
+        theirs_is = getattr(tower, 'vision_model', tower)(pixel_values=pixels)
+        expected = theirs_is.pooler_output
+        if expected is None:
+            expected = theirs_is.last_hidden_state.mean(dim=1)
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
 
 
@@ -115,6 +123,48 @@ def test_positions_of_another_image_size_are_fitted_and_another_classifier_is_le
     said = start_from(model, path)
     assert 'classifier at random: it has 7 classes, the recipe 5' in said
     assert torch.equal(model.backbone.classifier.weight, before)
+
+
+def test_a_run_on_a_model_of_timm_starts_another_of_a_larger_image(tmp_path: Path) -> None:
+    name = 'deit3_small_patch16_224'
+    first = model_of(recipe_of(name))
+    save_weights(first, tuple('abcde'), 'data', tmp_path)
+    larger = model_of(recipe_of(name, image_size=96))
+    assert 'positions resized to a grid of 6' in start_from(larger, tmp_path)
+    assert larger(images_of(larger.recipe)).shape == (3, 2, 5)
+    with pytest.raises(ModelExportError, match='has another backbone: model'):
+        start_from(model_of(recipe_of('vit_base_patch16_siglip_224')), tmp_path)
+
+
+def test_openais_clip_is_found_below_its_names_and_its_projection_is_left_out(
+    tmp_path: Path,
+) -> None:
+    words = {'embed_dim': 32, 'depth': 3, 'num_heads': 2, 'patch_size': 16}
+    name = 'vit_base_patch32_clip_quickgelu_224'
+    backbone = {'kind': 'timm', 'model': name, 'image_size': 64, 'params': words}
+    exits = [{'layer': 1, 'head': 'mean'}]
+    recipe = recipe_from_dict({'name': 'x', 'num_classes': 3, 'backbone': backbone, 'exits': exits})
+    peer = randomised(timm.create_model(name, num_classes=0, img_size=64, **words))
+    swaps = {
+        'patch_embed.proj': 'conv1', 'pos_embed': 'positional_embedding', 'norm_pre': 'ln_pre',
+        'blocks.': 'transformer.resblocks.', 'norm1': 'ln_1', 'norm2': 'ln_2', 'qkv.': 'in_proj_',
+        'attn.proj': 'attn.out_proj', 'mlp.fc1': 'mlp.c_fc', 'mlp.fc2': 'mlp.c_proj',
+        'cls_token': 'class_embedding', 'norm.': 'ln_post.',
+    }  # fmt: skip
+    state = {'model.logit_scale': torch.ones(1), 'model.visual.proj': torch.ones(32, 16)}
+    for key, tensor in peer.state_dict().items():
+        for ours_is, theirs_is in swaps.items():
+            key = key.replace(ours_is, theirs_is)
+        flat = key in ('class_embedding', 'positional_embedding')
+        state[f'model.visual.{key}'] = tensor.squeeze() if flat else tensor
+    torch.save({'state_dict': state}, tmp_path / 'clip.pt')
+    model, image = model_of(recipe), images_of(recipe)
+    assert 'classifier at random: it has none' in start_from(model, tmp_path / 'clip.pt')
+    backbone_is: Any = model.backbone
+    with torch.no_grad():
+        x = backbone_is.run_layers(backbone_is.embed(image), 0, 3)
+        found, expected = backbone_is.row.features(x), peer(pixels_of(recipe, image))
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
 
 
 def test_what_a_training_script_puts_around_the_names_is_passed_by(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ TINY: dict[str, tuple[int, dict[str, Any]]] = {
 def recipe_of(name: str, exits: int = 2, **backbone: Any) -> Recipe:
     """The recipe of a tiny model, with exits where the planner puts them."""
     size, params = TINY[name]
-    words = {'kind': 'timm', 'model': name, 'image_size': size, 'params': params, **backbone}
+    words = {'kind': 'timm', 'model': name, 'image_size': size, 'params': params} | backbone
     data = {
         'name': name,
         'num_classes': CLASSES,
