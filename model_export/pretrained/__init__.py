@@ -13,7 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from model_export.errors import ModelExportError
 from model_export.network.backbones import TimmBackbone
@@ -77,11 +77,11 @@ def start_from(model: EarlyExitViT, source: Path) -> str:
     name, state, remarks, hint = _read(model, source)
     notes = [f'started from {source}: {name}', *remarks]
     _, grid = backbone.recipe.exit_shape(1)
+    wanted = _wanted(backbone, with_classifier=False)
     for key in POSITIONS:
-        if key not in state or not isinstance(grid, int):
+        if key not in state or key not in wanted or not isinstance(grid, int):
             continue
-        ours: Tensor = backbone.get_parameter(key.removeprefix('backbone.'))
-        resized = resize_positions(state[key], ours.shape[1] - grid**2, grid)
+        resized = resize_positions(state[key], wanted[key].shape[1] - grid**2, grid)
         if resized.shape != state[key].shape:
             notes.append(f'positions resized to a grid of {grid}')
         state[key] = resized
