@@ -90,13 +90,19 @@ def test_a_standby_comes_freezes_goes_on_and_ends_and_nobody_hears_of_it(
                 intruder.destroy_node()
                 node.until_limit(FULL, 1.0)
 
-                # As a launch ends: both are told at once. The floor is the last word.
-                for process in (first, second):
-                    process.process.send_signal(signal.SIGINT)
-                assert (first.wait(), second.wait()) == (0, 0)
+                # The standby takes over the commands, too. Its last words are the floor and a halt.
+                first.process.kill()
+                scaled.clear()
+                peer.until(
+                    lambda: any(one.linear.x % 1 for one in scaled),
+                    'a command at the floor',
+                    each=drive,
+                    node=second,
+                )
+                assert second.stop() == 0
                 peer.until(lambda: node.limits[-1].speed_limit == FLOOR, 'the last word')
+                peer.until(lambda: not scaled[-1].linear.x, 'a halt')
                 assert 'Traceback' not in first.output() + second.output()
-                assert 'startup' not in second.output()
         peer.node.destroy_publisher(commands)
         peer.node.destroy_publisher(zones)
 
