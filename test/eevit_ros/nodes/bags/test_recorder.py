@@ -20,7 +20,13 @@ from std_msgs.msg import Float32, UInt8  # noqa: E402
 from vision_msgs.msg import LabelInfo, VisionClass  # noqa: E402
 
 from harness.bags import CAMERA, DELAY_NS, record_images, stamp_of  # noqa: E402
-from harness.ros_process import LATCHED, SENSOR_DATA, NodeProcess, RosPeer  # noqa: E402
+from harness.ros_process import (  # noqa: E402
+    LATCHED,
+    SENSOR_DATA,
+    NodeProcess,
+    RosPeer,
+    refused_starts,
+)
 from harness.tiny_model import write_tiny_model  # noqa: E402
 
 COMMAND = (sys.executable, '-m', 'eevit_ros.nodes.bags.recorder')
@@ -99,15 +105,21 @@ def test_records_what_was_said_and_closes_the_bag(peer, recorder, tmp_path, numb
     assert offered[0].durability.name == 'TRANSIENT_LOCAL'
 
 
-def test_never_writes_into_what_is_there(peer, recorder, tmp_path):
-    (tmp_path / 'bag').mkdir()
-    (tmp_path / 'bag' / 'precious').write_text('data')
-
-    node = recorder('[rate]')
-
-    assert node.wait() == 2
-    assert f'{tmp_path / "bag"} exists already' in node.output()
-    assert [file.name for file in (tmp_path / 'bag').iterdir()] == ['precious']
+def test_refuses_what_is_there_and_topics_that_are_none(peer, tmp_path):
+    (tmp_path / 'precious').write_text('data')
+    reasons = {
+        '[rate]': f'{tmp_path} exists already',
+        '[]': "parameter 'topics'",
+        "['']": "parameter 'topics'",
+        "['no topic']": "parameter 'topics'",
+    }
+    cases = [['-p', f'output:={tmp_path}', '-p', f'topics:={topics}'] for topics in reasons]
+    starts = refused_starts(peer.domain_id, 'bags.recorder', cases)
+    for (code, output), (topics, reason) in zip(starts, reasons.items(), strict=True):
+        assert (code, topics) == (2, topics), output
+        assert reason in output
+        assert 'Traceback' not in output
+    assert [file.name for file in tmp_path.iterdir()] == ['precious']
 
 
 def test_leaves_no_bag_where_nothing_came(peer, recorder, tmp_path):
@@ -133,15 +145,6 @@ def test_what_cannot_be_recorded_is_named_and_the_rest_recorded(peer, recorder, 
     reason = '/events cannot be recorded: the type service_msgs/msg/ServiceEventInfo'
     assert reason in node.output()
     assert [topic for topic, _, _ in messages(tmp_path / 'bag')] == ['/rate']
-
-
-@pytest.mark.parametrize('topics', ['[]', "['']", "['no topic']"])
-def test_refuses_topics_that_are_none(recorder, topics):
-    node = recorder(topics)
-
-    assert node.wait() == 2
-    assert "parameter 'topics'" in node.output()
-    assert 'Traceback' not in node.output()
 
 
 def test_listens_once_it_has_heard_the_time_and_log_time_is_that(peer, recorder, tmp_path):
