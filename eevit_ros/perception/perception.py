@@ -222,15 +222,21 @@ class Perception:
         """Take a frame that gave no answer; return the adaptive rate, the floor."""
         return self._law.fault(now_s)
 
-    def no_evidence(self, contrast: float, now_s: float, *, hold: bool) -> float:
+    def no_evidence(
+        self, contrast: float, age_ms: float | None, now_s: float, *, hold: bool
+    ) -> float:
         """Take a frame without a region to ask; return the adaptive rate.
 
         Args:
             contrast: Of the frame, see `look`.
+            age_ms: Of the frame, milliseconds; None where stamps do not tell.
             now_s: Steady clock, seconds.
-            hold: Whether the rate stays as it is; else it is as if no frame had come.
+            hold: Whether the rate does not rise, but else follows contrast and age; if not, it is
+                as if no frame had come.
         """
-        return self._law.hold(now_s, contrast) if hold else self._law.at(now_s)
+        if not hold:
+            return self._law.at(now_s)
+        return self._law.hold(now_s, contrast, None if age_ms is None else age_ms * 1e-3)
 
     def rate_at(self, now_s: float) -> float:
         """Return the adaptive rate of this moment."""

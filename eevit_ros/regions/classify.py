@@ -13,7 +13,7 @@ from typing import Any
 from eevit_ros.images.mounting import AS_IT_COMES, Mounting
 from eevit_ros.images.resize import Image
 from eevit_ros.model.engine import Engine, ExitResult, Vector, top
-from eevit_ros.regions.box import Box, Rect, place
+from eevit_ros.regions.box import OUTSIDE, Box, Rect, place
 from eevit_ros.regions.memory import Memory
 from eevit_ros.regions.settings import SCORE, SIZE, RegionSettings
 
@@ -61,6 +61,14 @@ class Region:
 def exit_layers(regions: Sequence[Region]) -> str:
     """Return the layers that ran for each region: '1 - 4', '-' for those that were not asked."""
     return ' '.join(str(one.result.exit_layer) if one.result else '-' for one in regions)
+
+
+def shows_nothing(regions: Sequence[Region]) -> bool:
+    """Return whether the detector saw nothing in the picture.
+
+    A box that cannot be cut out for another reason than its place is of something.
+    """
+    return all(region.why == OUTSIDE for region in regions)
 
 
 def read_detections(message: Any) -> list[Detection]:

@@ -193,14 +193,17 @@ class RateLaw:
         self._targets.extend([self._settings.floor] * self._settings.easy_frames)
         return self._rate
 
-    def hold(self, now_s: float, contrast: float | None = None) -> float:
+    def hold(
+        self, now_s: float, contrast: float | None = None, age_s: float | None = None
+    ) -> float:
         """Take a frame in which there is nothing to ask about; return the rate, which never rises.
 
-        It falls as if that frame had the easiest answer there is; `contrast` as in `RateInput`.
+        It falls as if that frame had the easiest answer there is; `contrast` and `age_s` are those
+        of `RateInput`.
         """
         if not now_s >= self._since_s or self._is_stale(now_s):
             return self.fault(now_s)
-        easiest = self.target(RateInput(0.0, 1.0, 0.0, contrast), now_s - self._since_s)
+        easiest = self.target(RateInput(0.0, 1.0, age_s, contrast), now_s - self._since_s)
         self._rate = self.at(now_s)
         self._since_s = now_s
         self._targets.append(min(self._targets[-1], self._rate, easiest))

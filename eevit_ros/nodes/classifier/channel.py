@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from rclpy.lifecycle import LifecycleNode
@@ -22,8 +22,9 @@ from eevit_ros.nodes.status_log import LOG_PERIOD_S, StatusLog
 from eevit_ros.parameters.classifier import Settings
 from eevit_ros.perception.perception import Perception
 from eevit_ros.perception.process_stall import ProcessStall
+from eevit_ros.perception.stamps import frame_age_ms
 from eevit_ros.perception.statistics import Statistics
-from eevit_ros.regions.classify import exit_layers
+from eevit_ros.regions.classify import Region, exit_layers, shows_nothing
 from eevit_ros.regions.settings import HOLD
 
 
@@ -182,7 +183,7 @@ class Channel:
             self._publishers.send_regions(frame.detections)
             results = [region.result for region in regions if region.result]
             if not results:
-                self._no_region(frame, image)
+                self._no_region(frame, image, regions)
                 return
             observation = self._perception.observe_regions(image, results)
         now_ns = self._node.get_clock().now().nanoseconds
@@ -212,16 +213,18 @@ class Channel:
             regions=regions or (),
         )
 
-    def _no_region(self, frame: Frame, image: Image) -> None:
+    def _no_region(self, frame: Frame, image: Image, regions: Sequence[Region]) -> None:
         """Take a frame whose detector saw nothing that can be asked about."""
         contrast, blind = self._perception.look(image)
+        now_ns = self._node.get_clock().now().nanoseconds
+        age_ms = None if frame.useless_stamps else frame_age_ms(frame.stamp_ns, now_ns)
+        hold = self._settings.region.no_regions == HOLD and shows_nothing(regions)
         with self._lock:
             now_s = time.monotonic()
             if blind or frame.frozen or frame.waited:
                 rate = self._perception.fault(now_s)
             else:
-                hold = self._settings.region.no_regions == HOLD
-                rate = self._perception.no_evidence(contrast, now_s, hold=hold)
+                rate = self._perception.no_evidence(contrast, age_ms, now_s, hold=hold)
             self._publishers.send_rate(rate)
             self._on_rate(now_s)
         self._statistics.no_region(contrast, blind, now_s)

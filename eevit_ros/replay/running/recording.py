@@ -14,10 +14,10 @@ from eevit_ros.model.engine import Engine
 from eevit_ros.parameters.classifier import Settings
 from eevit_ros.perception.camera_health import CameraHealth
 from eevit_ros.perception.perception import FrameRecord, Observation, Perception
-from eevit_ros.perception.stamps import mismatch, useless
+from eevit_ros.perception.stamps import frame_age_ms, mismatch, useless
 from eevit_ros.recordings.source import Source, SourceFrame
 from eevit_ros.recordings.truth import Truth
-from eevit_ros.regions.classify import cut, exit_layers
+from eevit_ros.regions.classify import cut, exit_layers, shows_nothing
 from eevit_ros.regions.settings import HOLD
 from eevit_ros.replay.options import ReplayOptions
 from eevit_ros.replay.results.frame_table import (
@@ -246,8 +246,10 @@ class RecordingReplay:
         if blind or camera.health.frozen:
             rate = camera.perception.fault(seconds(now_ns))
         else:
-            hold = camera.settings.region.no_regions == HOLD
-            rate = camera.perception.no_evidence(contrast, seconds(now_ns), hold=hold)
+            no_age = bool(camera.health.stamps.fault)
+            age_ms = None if no_age else frame_age_ms(frame.stamp_ns, now_ns + frame.clock_set_ns)
+            hold = camera.settings.region.no_regions == HOLD and shows_nothing(found.regions)
+            rate = camera.perception.no_evidence(contrast, age_ms, seconds(now_ns), hold=hold)
         self._picture(frame, image)
         self._regions(frame, image, found, now_ns)
         percent = self._limit(frame, rate, now_ns)

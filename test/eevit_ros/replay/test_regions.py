@@ -120,10 +120,11 @@ def test_what_does_not_fit_together_is_told(
 
 def test_without_a_box_the_rate_is_held_or_falls(tmp_path: Path, options: list[str]) -> None:
     box = [(SIDE / 2, SIDE / 2, SIDE, SIDE, '')]  # white: easy
-    entries = [three_squares(i, 0) for i in range(45)]
-    entries += [found(i, box if i < 35 else []) for i in range(45)]
-    bag = write(tmp_path / 'bag', entries)
-    for choice, last in (('hold', 1.0), ('floor', 0.2)):
+    tiny = [(SIDE / 2, SIDE / 2, 0.5, 0.5, '')]
+    for choice, boxes, last in (('hold', [], 1.0), ('floor', [], 0.2), ('hold', tiny, 0.2)):
+        entries = [three_squares(i, 0) for i in range(45)]
+        entries += [found(i, box if i < 35 else boxes) for i in range(45)]
+        bag = write(tmp_path / f'{choice}{len(boxes)}', entries)
         assert main(['run', str(bag), *options, '-p', f'no_regions:={choice}']) == 0
         assert table(tmp_path, 'limits.csv')['adaptive_rate'].iloc[-1] == last
 

@@ -409,6 +409,15 @@ def test_a_frame_in_fog_slows_although_it_says_nothing() -> None:
     assert law.at(0.3) < 0.9
 
 
+def test_an_old_frame_slows_although_it_says_nothing() -> None:
+    law = RateLaw(RateSettings(mappings=('latency',), release_per_s=100, easy_frames=1))
+    law.update(replace(EASY, age_s=0.0), 0.0)
+    law.update(replace(EASY, age_s=0.0), 0.1)
+    assert law.hold(0.2, age_s=0.05) == 1
+    law.hold(0.3, age_s=2.0)
+    assert law.at(0.4) < 0.9
+
+
 # Settings ----------------------------------------------------------------------------------------
 
 
