@@ -35,25 +35,35 @@ class Activation:
         settings: Mapping[str, CameraSettings],
         publishers: CommonPublishers,
     ) -> None:
-        """Subscribe and start answering; `settings` are by camera."""
+        """Subscribe and start answering; `settings` are by camera.
+
+        Raises:
+            EevitError: A camera's transport needs something that is not installed.
+        """
         self._node = node
         self._publishers = publishers
         # Held while rates are read and published: an older one must not follow a newer one.
         self._lock = threading.Lock()
         self._frames = NewestFrames[Frame]([one.weight for one in settings.values()])
-        self._channels = [
-            Channel(
-                node,
-                camera,
-                engine,
-                own,
-                publishers.cameras[camera],
-                slot,
-                self._lock,
-                self._send_lowest_rate,
-            )
-            for (camera, own), slot in zip(settings.items(), self._frames.slots, strict=True)
-        ]
+        self._channels: list[Channel] = []
+        try:
+            for (camera, own), slot in zip(settings.items(), self._frames.slots, strict=True):
+                channel = Channel(
+                    node,
+                    camera,
+                    engine,
+                    own,
+                    publishers.cameras[camera],
+                    slot,
+                    self._lock,
+                    self._send_lowest_rate,
+                )
+                self._channels.append(channel)
+        except Exception:
+            for channel in self._channels:  # they would go on, and keep the model
+                channel.close()
+                channel.free()
+            raise
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timers = [
             node.create_timer(RATE_PERIOD_S, self._send_rates, clock=steady),

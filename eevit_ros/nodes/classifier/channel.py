@@ -59,6 +59,9 @@ class Channel:
             frames: Where its frames wait.
             lock: Held while rates are read and published.
             on_rate: Called under the lock after a new rate went out, with the steady clock's time.
+
+        Raises:
+            EevitError: The transport needs something that is not installed.
         """
         self._node = node
         self._engine = engine
@@ -73,20 +76,21 @@ class Channel:
         self._statistics = Statistics(now_s, rate)
         self._stall = ProcessStall(rate.stale_after_s, now_s, self._statistics.stalled)
         self._class_ids = settings.ids_of(engine.metadata.class_names)
-        self._regions: Regions | None = None
-        if settings.region.regions:
-            # Here, for an ordinary node does without these messages.
-            from eevit_ros.nodes.classifier.regions import Regions
-
-            self._regions = Regions(node, name, engine, settings.region, self._stall, frames.put)
+        # First, for it may fail, and leaves nothing behind then.
         self.camera = Camera(
             node,
             name,
             settings.image_transport,
             settings.frozen_after_frames,
             self._stall,
-            frames.put if self._regions is None else self._regions.picture,
+            self._came,
         )
+        self._regions: Regions | None = None
+        if settings.region.regions:
+            # Here, for an ordinary node does without these messages.
+            from eevit_ros.nodes.classifier.regions import Regions
+
+            self._regions = Regions(node, name, engine, settings.region, self._stall, frames.put)
         self._log = StatusLog(node.get_logger(), self.camera.topic)
 
     def close(self) -> None:
@@ -168,6 +172,12 @@ class Channel:
             status = self._regions.report(status, stale_after_s, self.camera.health.received_s)
         self._publishers.send_status(status, self.camera.topic)
         self._log.write(status)
+
+    def _came(self, frame: Frame) -> None:
+        if self._regions is None:
+            self._frames.put(frame)
+        else:
+            self._regions.picture(frame)
 
     def _answer(self, frame: Frame) -> None:
         decoder, regions = self._decoder, None
