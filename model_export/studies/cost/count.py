@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections import defaultdict
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ COMPONENTS = {
     'patch merging': r'^backbone\.blocks\.\d+.*(merg|downsample|reduction)',
     'norms and gains': r'^backbone\.(.*\.)?(norm|scale)\d?\b',
     'final classifier': r'^backbone\.classifier',
-    'embedding': r'^backbone\.[a-z_]*(embed|token|norm)',
+    'embedding': r'^backbone\.(model\.)?[a-z_]*(embed|token|norm|stem)',
     'other': '',
 }
 ORDER = (
@@ -57,6 +58,8 @@ def count(model: EarlyExitViT) -> Costs:
     costs: Costs = defaultdict(Cost)
     for name, parameters in _used(model, image).items():
         costs[_place(model, name), _component(name)] += Cost(parameters=parameters)
+    # The counter would hook a gradient into what a module of timm makes of a parameter alone.
+    model = copy.deepcopy(model).requires_grad_(False)
     counter = FlopCounterMode(display=False)
     # A module's own MACs are what it adds less what the modules inside it add.
     inside: list[int] = []

@@ -20,6 +20,7 @@ from model_export.network.macs import count_macs
 from model_export.planner import costs
 from model_export.pretrained import start_from
 from model_export.recipe.recipe import ExitRecipe, StageRecipe, recipe_from_dict
+from model_export.studies.cost.count import count, total
 from model_export.training.optimise import parameter_groups
 from test.model_export.backbones.tiny import (
     CLASSES,
@@ -124,6 +125,13 @@ def test_names_of_the_hub_and_tags_are_the_same_model() -> None:
     tagged = recipe_of_any('timm/vit_small_patch16_dinov3.lvd1689m').backbone
     assert tagged.mean == plain.mean
     assert tagged.exit_shape(12) == (384, 4)
+
+
+def test_the_study_of_costs_counts_what_the_file_counts() -> None:
+    model = fold(model_of(recipe_of('vit_base_patch16_siglip_224')))
+    counted = count(model)
+    assert total(counted).macs == count_macs(model).leaving[-1]
+    assert counted['embedding', 'embedding'].macs == 16 * 16 * 16 * 3 * 32
 
 
 def test_every_layer_learns_slower_than_the_one_above() -> None:
