@@ -13,7 +13,7 @@ def renamed(text: str, node: str, other: str) -> str:
     As text: YAML that is read and written again may mean something else to ROS. A file that has a
     section of `other` is not changed.
     """
-    if _key(other).search(text):
+    if any(_key(other).search(line.partition('#')[0]) for line in text.splitlines()):
         return text
     return _key(node).sub(other, text)
 
@@ -25,8 +25,8 @@ def params_file_for(file: str, node: str, other: str) -> str:
     if changed == text:
         return file
     # Without an end of its own: a node that is restarted reads it again.
-    with tempfile.NamedTemporaryFile('w', prefix=f'{other}_', suffix='.yaml', delete=False) as copy:
-        copy.write(changed)
+    with tempfile.NamedTemporaryFile(prefix=f'{other}_', suffix='.yaml', delete=False) as copy:
+        copy.write(changed.encode())
     return copy.name
 
 

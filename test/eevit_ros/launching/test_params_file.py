@@ -14,7 +14,13 @@ from eevit_ros.launching.params_file import params_file_for
 )
 def test_a_section_of_the_first_becomes_one_of_the_second(tmp_path: Path, key: str) -> None:
     file = tmp_path / 'governor.yaml'
-    for form in ('{key}: {body}', '/**:\n  {key}: {body}', '{{{key}: {body}}}'):
+    forms = (
+        '{key}: {body}',
+        '/**:\n  {key}: {body}',
+        '{{{key}: {body}}}',
+        '# standby:\n{key}: {body}',
+    )
+    for form in forms:
         file.write_text(form.format(key=key, body='{ros__parameters: {floor: 3e-1}}'))
         found = Path(params_file_for(str(file), 'governor', 'standby')).read_text()
         assert found == file.read_text().replace('governor', 'standby')
