@@ -112,10 +112,9 @@ class Counts:
             text = f'{no_time} of {of} regions did not fit into regions_budget_ms'
             status = status.with_problem(text)
         if odd := counts.unusable - before.unusable:
-            text = (
-                f'{odd} box(es) cannot be cut out, the last is {unusable}: they are to be in pixels'
-            )
-            status = status.with_problem(f'{text} of the image')
+            text = f'{odd} box(es) cannot be cut out, the last is {unusable}'
+            cure = 'they are to be in pixels of the whole image, and within image_crop'
+            status = status.with_problem(f'{text}: {cure}')
         if images and images == counts.none - before.none and settings.no_regions == FLOOR:
             text = 'no image had a region: the rate drops to its floor (parameter no_regions)'
             status = status.with_problem(text)

@@ -20,6 +20,8 @@ class Memory:
     def __init__(self) -> None:
         """Start with nothing known."""
         self._image = 0
+        # Both by when an id was answered last. Answers take memory, and go with their window.
+        self._last: OrderedDict[str, int] = OrderedDict()
         self._answers: OrderedDict[str, deque[tuple[int, Vector]]] = OrderedDict()
 
     def next_image(self) -> None:
@@ -28,18 +30,22 @@ class Memory:
 
     def last(self, id: str) -> int:
         """Return the number of the image in which an id was answered last; `NEVER` for none."""
-        answers = self._answers.get(id)
-        return answers[-1][0] if answers else NEVER
+        return self._last.get(id, NEVER)
 
     def add(self, id: str, probabilities: Vector, images: int) -> None:
-        """Take an answer to an id; forget those that are `images` images old."""
+        """Take an answer to an id; forget those of any id that are `images` images old."""
+        self._last[id] = self._image
+        self._last.move_to_end(id)
         answers = self._answers.setdefault(id, deque())
         answers.append((self._image, probabilities))
         while answers[0][0] <= self._image - images:
             answers.popleft()
         self._answers.move_to_end(id)
-        if len(self._answers) > MOST_IDS:
+        while next(iter(self._answers.values()))[-1][0] <= self._image - images:
             self._answers.popitem(last=False)
+        for known in (self._last, self._answers):
+            if len(known) > MOST_IDS:
+                known.popitem(last=False)
 
     def mean(self, id: str, images: int) -> Vector | None:
         """Return the mean answer to an id over the last `images` images; None without any."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import weakref
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,6 +23,7 @@ from eevit_ros.regions.classify import (
     read_detections,
 )
 from eevit_ros.regions.counts import Counts
+from eevit_ros.regions.memory import Memory
 from eevit_ros.regions.pairing import Key, Pairing
 from eevit_ros.regions.settings import HOLD, RegionSettings
 from eevit_ros.speed.rate import RateSettings
@@ -166,6 +168,20 @@ def test_the_hardest_region_sets_the_rate(engine: Engine) -> None:
         engine.thresholds = engine.default_thresholds
     answers = [region.result for region in found if region.result]
     assert perception.observe_regions(image, answers).result.confidence < 0.5
+
+
+def test_answers_are_forgotten_with_their_window_but_not_that_there_were_some() -> None:
+    memory, answer = Memory(), np.zeros(3, np.float32)
+    kept = weakref.ref(answer)
+    memory.next_image()
+    memory.add('a', answer, 2)
+    del answer
+    for _ in range(2):
+        assert kept() is not None
+        memory.next_image()
+        memory.add('b', np.ones(3, np.float32), 2)
+    assert kept() is None
+    assert (memory.mean('a', 2), memory.last('a')) == (None, 1)
 
 
 def report(counts: Counts, pairing: Pairing[Any, Any], now_s: float = 1.0, **more: Any) -> Status:
