@@ -12,19 +12,22 @@ class Turns:
     counts 1 / w, and next is the camera with the fewest. A camera without a frame saves no turns
     up. So none starves, and where all always have a frame their turns are in proportion to the
     weights.
-
-    Attributes:
-        weights: Of each camera, above 0; they may change at any time.
     """
 
     def __init__(self, weights: Sequence[float]) -> None:
-        """Start with no frame; the first camera is the first in doubt."""
-        self.weights = list(weights)
+        """Start with no frame; the first camera is the first in doubt; weights are above 0."""
+        self._weights = list(weights)
         self._waiting: set[int] = set()
-        self._had = [0.0] * len(self.weights)  # turns, each divided by the weight
-        self._last = [0] * len(self.weights)  # number of the last turn
+        self._had = [0.0] * len(self._weights)  # turns, each divided by the weight
+        self._last = [0] * len(self._weights)  # number of the last turn
         self._number = 0
         self._now = 0.0  # what the camera of the last turn had had before it
+
+    def change(self, weights: Sequence[float]) -> None:
+        """Take other weights: what the old ones have counted would hold cameras up for long."""
+        if list(weights) != self._weights:
+            self._weights = list(weights)
+            self._had = [self._now] * len(self._weights)
 
     def came(self, camera: int) -> None:
         """Note that a frame of a camera waits; it may have done so already."""
@@ -41,5 +44,5 @@ class Turns:
         self._number += 1
         self._last[camera] = self._number
         self._now = self._had[camera]
-        self._had[camera] += 1 / self.weights[camera]
+        self._had[camera] += 1 / self._weights[camera]
         return camera

@@ -43,9 +43,10 @@ class Memory:
         self._answers.move_to_end(id)
         while next(iter(self._answers.values()))[-1][0] <= self._image - images:
             self._answers.popitem(last=False)
-        for known in (self._last, self._answers):
-            if len(known) > MOST_IDS:
-                known.popitem(last=False)
+        if len(self._answers) > MOST_IDS:
+            self._answers.popitem(last=False)
+        if len(self._last) > MOST_IDS:
+            self._last.popitem(last=False)
 
     def mean(self, id: str, images: int) -> Vector | None:
         """Return the mean answer to an id over the last `images` images; None without any."""

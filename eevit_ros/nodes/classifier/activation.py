@@ -95,7 +95,7 @@ class Activation:
 
     def change(self, settings: Mapping[str, CameraSettings]) -> None:
         """Apply changed live parameters."""
-        self._frames.turns.weights = [own.weight for own in settings.values()]
+        self._frames.change([own.weight for own in settings.values()])
         for channel, own in zip(self._channels, settings.values(), strict=True):
             channel.change(own)
 

@@ -48,15 +48,14 @@ class NewestFrames(Generic[T]):
 
     Attributes:
         slots: Of each camera.
-        turns: Decides which camera's frame is next.
     """
 
     def __init__(self, weights: Sequence[float]) -> None:
         """Start empty, with a slot for each weight; see `Turns`."""
-        self.turns = Turns(weights)
+        self._turns = Turns(weights)
         self._changed = threading.Condition()
         self.slots: list[Slot[T]] = [
-            Slot(self._changed, partial(self.turns.came, camera)) for camera in range(len(weights))
+            Slot(self._changed, partial(self._turns.came, camera)) for camera in range(len(weights))
         ]
         self._closed = False
 
@@ -64,13 +63,18 @@ class NewestFrames(Generic[T]):
         """Wait for a frame; return the number of its slot and it, or None after `close`."""
         with self._changed:
             while not self._closed:
-                if (camera := self.turns.take()) is not None:
+                if (camera := self._turns.take()) is not None:
                     slot = self.slots[camera]
                     frame, slot.waiting = slot.waiting, None
                     assert frame is not None
                     return camera, frame
                 self._changed.wait()
         return None
+
+    def change(self, weights: Sequence[float]) -> None:
+        """Take other weights."""
+        with self._changed:
+            self._turns.change(weights)
 
     def close(self) -> None:
         """Discard what waits and end the work."""

@@ -51,3 +51,16 @@ def test_turns_are_in_proportion_to_the_weights_whatever_came_before(
         shares[taken] += 1
     for camera, weight in enumerate(weights):
         assert shares[camera] == pytest.approx(200 * weight / sum(weights), abs=n + 1)
+
+
+def test_other_weights_hold_nobody_up_for_what_the_old_ones_counted() -> None:
+    turns = Turns([100.0, 0.01])
+
+    def turn() -> int | None:
+        turns.came(0)
+        turns.came(1)
+        return turns.take()
+
+    assert 1 in [turn() for _ in range(5)]
+    turns.change([1.0, 1.0])
+    assert sorted(str(turn()) for _ in range(4)) == ['0', '0', '1', '1']
