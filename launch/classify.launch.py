@@ -13,6 +13,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from eevit_ros.errors import EevitError
 from eevit_ros.launching.dds_profile import dds_environment, default_profile
 from eevit_ros.launching.shared import (
     BOOLEANS,
@@ -106,6 +107,7 @@ def start_classifier(context: LaunchContext) -> list[Node]:
     """Return the classifier, configured by the arguments.
 
     Raises:
+        EevitError: It is not said of which camera the detections are.
         FileNotFoundError: params_file or dds_profile is no file.
     """
     given = context.launch_configurations
@@ -120,6 +122,8 @@ def start_classifier(context: LaunchContext) -> list[Node]:
         explicit['cameras'] = [camera for camera, _ in cameras]
     topics = [(f'{camera}/image', topic) for camera, topic in cameras if topic]
     detections = given['detections']
+    if cameras and detections and '=' not in detections:
+        raise EevitError(f'detections: of several cameras give CAMERA=TOPIC,... Got {detections!r}')
     boxes = named_topics(detections) if '=' in detections else [('', detections)]
     for camera, topic in boxes if detections else ():
         own = [camera] if camera else []

@@ -83,6 +83,7 @@ class SpeedGovernor(Node):
         partner = partner_name(self, settings.pair)
         rates = resolved(self, 'rate_sources', settings.rate_sources or [RATE_INPUT.name])
         self._limit = LowestLimit(settings.limit, rates, sources)
+        self._stale_after_s = settings.limit.stale_after_s
         self._sent = Limit(FULL_PERCENT, STARTUP, '')
         self._started_s = time.monotonic()
         self._outputs = LimitOutputs(self, settings, share=self._share, may_speak=self._may_speak)
@@ -181,7 +182,12 @@ class SpeedGovernor(Node):
         partner = self._partner
         if partner is not None and not partner.turn.speaks:
             speaks = 'speaks' if partner.turn.does_other_speak() else 'is not heard yet'
-            return Status(OK, f'{STANDBY}: {partner.name} {speaks}', self._values(limit))
+            text = f'{STANDBY}: {partner.name} {speaks}'
+            age_s = self._limit.age_s(time.monotonic())
+            if self._up_s() <= DISCOVERY_S or age_s is not None and age_s < self._stale_after_s:
+                return Status(OK, text, self._values(limit))
+            text += f', but no adaptive rate comes on {self._inputs.rate_topics}'
+            return Status(WARN, text, self._values(limit), ((WARN, text),))
         problems = [(LEVELS[limit.reason], limit.text)]
         if partner is not None and not partner.turn.is_other_there() and self._up_s() > DISCOVERY_S:
             problems.append((WARN, f'{partner.name} is not there to take over'))
