@@ -5,11 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from model_export.errors import ModelExportError
 from model_export.recipe.checked import in_range
 from model_export.timm_models.create import known_name, pixels_of
 
 if TYPE_CHECKING:
     from model_export.timm_models.shapes import Shapes
+
+# What the recipe says elsewhere, changes what a model answers, or lets timm read files itself.
+_NOT_PARAMS = {
+    *('img_size', 'num_classes', 'in_chans', 'features_only', 'device', 'dtype', 'scriptable'),
+    *('pretrained', 'pretrained_cfg', 'pretrained_cfg_overlay', 'checkpoint_path', 'cache_dir'),
+}
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,11 @@ class TimmRecipe:
         """Refuse names that timm has not, and fill in what the model's weights were trained on."""
         in_range(self, 'image_size', lambda value: value > 0, 'positive')
         known_name(self.model)
+        if said := sorted(set(self.params) & _NOT_PARAMS):
+            raise ModelExportError(
+                f'params must be what the class of {self.model} takes beside what a recipe says '
+                f'elsewhere (image_size, num_classes, weights). Got {said}'
+            )
         mean, std = pixels_of(self.model)
         object.__setattr__(self, 'mean', self.mean or mean)
         object.__setattr__(self, 'std', self.std or std)

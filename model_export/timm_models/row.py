@@ -241,8 +241,13 @@ def _tried(model: Any, kind: Callable[[Any, nn.Linear], Row], name: str, image_s
     training = model.training
     model.eval()
     with torch.no_grad(), _gains_of_one(model):
-        # On no device there is nothing to compare.
-        expected = None if where.type == 'meta' else model(pixels)
+        try:
+            # On no device there is nothing to compare.
+            expected = None if where.type == 'meta' else model(pixels)
+        except _REFUSALS as err:
+            raise ModelExportError(
+                f'{name} does not take images of {image_size} pixels: {_first_line(err)}'
+            ) from err
         try:
             row = kind(model, classifier)
             x = row.embed(pixels)
@@ -251,9 +256,9 @@ def _tried(model: Any, kind: Callable[[Any, nn.Linear], Row], name: str, image_s
                 row.tokens(x)
             found = row.features(x)
         except _REFUSALS as err:
-            first = str(err).partition('\n')[0]
             raise ModelExportError(
-                f'{name} {_CANNOT}: its layers take more than what the layer before gives ({first})'
+                f'{name} {_CANNOT}: its layers take more than what the layer before gives '
+                f'({_first_line(err)})'
             ) from err
     for part in (model, row.blocks):
         part.train(training)
@@ -265,6 +270,10 @@ def _tried(model: Any, kind: Callable[[Any, nn.Linear], Row], name: str, image_s
                 f'gives (off by {float(difference):.2g}): they take more than the layer before'
             )
     return row
+
+
+def _first_line(err: BaseException) -> str:
+    return str(err).strip().partition('\n')[0] or type(err).__name__
 
 
 @contextmanager

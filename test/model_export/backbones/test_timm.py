@@ -102,6 +102,7 @@ def recipe_of_any(name: str, image_size: int = 64, **backbone: Any) -> Any:
             "unexpected keyword argument 'widht'",
         ),
         ('deit3_small_patch16_224', {'params': {'num_heads': 7}}, 'timm cannot make'),
+        ('deit3_small_patch16_224', {'params': {'checkpoint_path': 'x.pth'}}, 'params must be'),
         ('resnet18', {}, 'as of a convolutional network. It is made of conv1'),
         ('mvitv2_tiny', {}, "missing 1 required positional argument: 'feat_size'"),
         ('deit_tiny_distilled_patch16_224', {}, 'kind: deit'),
