@@ -5,7 +5,7 @@
 Each form of weights is a module of `forms/` with a table of names; a file is recognised by its own
 names. Models of timm take theirs by timm's own rules (`timm_model`). Nothing is downloaded and no
 code in a file runs.
-May import: weights, network, recipe, errors.
+May import: weights, network, recipe, timm_models, errors.
 """
 
 from __future__ import annotations
