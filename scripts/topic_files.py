@@ -100,8 +100,7 @@ rosbag2_recorder:
         - /odom
         - /tf
         - /tf_static
-      # Several cameras: name their image topics above, and take this in place of the classifier's
-      # topics of one camera.
+      # Several cameras: name their image topics above, and add this.
       # regex: '/classifier/[^/]+/({own})'
       # How often to look for topics that appear later: every 0.1 s; the default is 0.001 s.
       topic_polling_interval: {{sec: 0, nsec: 100000000}}

@@ -125,5 +125,6 @@ def _silence(publishers: PublisherCount) -> str:
     if publishers.unheard:
         return publishers.unheard
     if publishers.count == 0:
-        return "it has no publisher: start the detector, check the remapping of 'regions'"
+        name = f'{publishers.camera}/regions' if publishers.camera else 'regions'
+        return f"it has no publisher: start the detector, check the remapping of '{name}'"
     return f'its {publishers.count} publisher(s) are silent'

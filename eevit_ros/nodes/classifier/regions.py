@@ -63,6 +63,7 @@ class Regions:
         self._pairing: Pairing[Frame, Detection2DArray] = Pairing(
             settings.regions_wait_s, time.monotonic()
         )
+        self._camera = camera
         topic = DETECTIONS.of(camera)
         self._topic: str = node.resolve_topic_name(topic.name)
         qos = qos_profile(topic)
@@ -132,7 +133,9 @@ class Regions:
             status,
             now_s,
             pairing=self._pairing,
-            publishers=PublisherCount(self._topic, self._watch.count(), self._watch.unheard()),
+            publishers=PublisherCount(
+                self._topic, self._watch.count(), self._watch.unheard(), camera=self._camera
+            ),
             settings=self.settings,
             stale_after_s=stale_after_s,
             images_come=now_s - received_s <= stale_after_s,

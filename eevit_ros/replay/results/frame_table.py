@@ -5,7 +5,8 @@ Columns (units in the names; an empty cell, NaN or '', where nothing is known):
     bag                   name of the source
     index                 place of the frame in its source, from 0
     stamp_ns              header stamp
-    received_ns           when it arrived, by the recorder's clock as it was at the start
+    received_ns           when it arrived, with regions it and its detections, by the recorder's
+                          clock as it was at the start
     status                answered, dropped (a newer frame replaced it), bad (could not be read);
                           with regions also unasked: no detections, or no box to ask about
     label                 the answer; with regions this and the next columns are those of the
