@@ -70,9 +70,9 @@ def _of(camera: str, values: Mapping[str, Any]) -> CameraSettings:
         return from_values(CameraSettings, values)
     own = {name: values.get(f'{camera}.{name}') for name in CAMERA_SPECS}
     given = {name: value for name, value in own.items() if value is not None}
-    for name, value in given.items():
-        CAMERA_SPECS[name].setting(f'{camera}.{name}', value)
     try:
+        for name, value in given.items():
+            CAMERA_SPECS[name].setting(f'{camera}.{name}', value)
         return from_values(CameraSettings, {**values, **given})
     except EevitError as err:
         raise EevitError(f'camera {camera}: {err}') from err
