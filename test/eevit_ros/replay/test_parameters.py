@@ -175,7 +175,7 @@ def test_the_governors_values_are_taken(file: Path, name: str) -> None:
         ('recover_per_s: -1.0', "'recover_per_s' must be within .* Got -1.0"),
         ('stale_after_s: .nan', "'stale_after_s' must be within .* Got nan"),
         ('stale_after_s: 60.0', "'stale_after_s' must be within .* Got 60.0"),
-        ('flor: 0.1', "unknown parameter 'flor': one of publish_hz, floor, "),
+        ('flor: 0.1', "unknown parameter 'flor': one of publish_hz, .*floor, "),
         ('unit: mps', "'unit' is mps, which needs 'max_speed_mps' above 0"),
         ('limit_sources: [a, a]', "'limit_sources' names one twice"),
         ('limit_sources: [1]', "'limit_sources' must be a list of topics"),
