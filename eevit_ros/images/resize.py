@@ -29,8 +29,14 @@ LAST_SHRINK = 8
 That shifts pixel edges a little; the more there is left to average, the less it shows.
 """
 
-MANY_ROWS = 8
-"""Where so many rows fall together, averaging them first halves the time of INTER_AREA."""
+MANY_ROWS = 12
+"""Where so many rows fall together, averaging them first is faster than INTER_AREA alone."""
+
+FEW_BLOCKS = 4
+"""With fewer a side, settling one value that lies between two costs as much as INTER_AREA."""
+
+ROUNDING = 1e-4
+"""More than what sums of the same pixels in another order differ by."""
 
 REDUCTIONS = (8, 4, 2)  # factors by which a JPEG decoder can reduce each side
 
@@ -206,10 +212,27 @@ def _scale(image: Image, height: int, width: int, rule: ResizeRule) -> Image:
 
 def _shrink(image: Image, height: int, width: int) -> Image:
     """Average to a size that is not larger in either axis; every pixel counts alike."""
-    if image.shape[0] < MANY_ROWS * height:
+    of = math.gcd(image.shape[0], height), math.gcd(image.shape[1], width)
+    # INTER_AREA is quick by itself where whole pixels fall together.
+    if image.shape[0] < MANY_ROWS * height or min(of) < FEW_BLOCKS or of == (height, width):
         return _area(image, height, width)
     means = _area(_row_means(image, height), height, width)
-    return np.rint(means).astype(np.uint8)
+    small = np.rint(means).astype(np.uint8)
+    # Where a mean lies between two values, the last bits of INTER_AREA's own sums decide. They are
+    # the same in each of the blocks whose edges no pixel crosses.
+    between = (abs(means - small) > 0.5 - ROUNDING).any(axis=2)
+    blocks = np.argwhere(between) * of // (height, width)
+    for row, column in np.unique(blocks, axis=0):
+        block = _block(small, row, column, of)
+        block[:] = _area(_block(image, row, column, of), *block.shape[:2])
+    return small
+
+
+def _block(image: Image, row: int, column: int, of: tuple[int, int]) -> Image:
+    """Return one of `of` equal blocks of an image: a view."""
+    height, width = image.shape[0] // of[0], image.shape[1] // of[1]
+    top, left = row * height, column * width
+    return image[top : top + height, left : left + width]
 
 
 def _row_means(image: Image, height: int) -> npt.NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """The fast ways to shrink a frame, held against INTER_AREA over all of it at once.
 
-Up to 1920x1080 the demo model sees the same pixels. Larger frames are halved first, by `resize` or
-by the JPEG's decoder. `benchmarks/resize_exits.py` counts exits on whole data sets.
+The demo model sees the same pixels, but for large JPEGs, whose decoder reduces them.
+`benchmarks/resize_exits.py` counts exits on whole data sets.
 """
 
 from __future__ import annotations
@@ -79,5 +79,5 @@ def test_of_larger_frames_few_pixels_differ_and_few_leave_elsewhere(
         fast = [small(image, engine) for image in (whole, reduced)]
         differs.append([(f != exact).mean() for f in fast])
         elsewhere.append([engine.run(f).exit_layer != exit_layer for f in fast])
-    assert (np.mean(differs, axis=0) <= (0.01, 0.03)).all()
+    assert (np.mean(differs, axis=0) <= (0.0, 0.03)).all()
     assert (np.sum(elsewhere, axis=0) <= 1).all()
