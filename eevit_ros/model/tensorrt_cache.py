@@ -92,7 +92,11 @@ class EngineCache:
             return None, str(err)
 
     def _without(self, before: list[Path], start: Callable[[Path | None], T]) -> T:
-        aside = [path.rename(f'{path}.refused') for path in before]
+        try:
+            aside = [path.rename(f'{path}.refused') for path in before]
+        except OSError as err:  # somebody else's folder, or another process did it just now
+            self._complain(f'{err.filename} cannot be replaced ({err})')
+            return start(None)
         try:
             started = start(self.path)
         except Exception:

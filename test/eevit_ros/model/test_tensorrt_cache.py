@@ -80,6 +80,19 @@ def test_engines_that_tensorrt_refuses_are_built_again(built: Path, text: str) -
     assert list(engine.parent.iterdir()) == [engine]
 
 
+def test_refused_engines_of_somebody_else_are_left_alone(
+    built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, target: str) -> Path:
+        raise PermissionError(13, 'Permission denied', str(path))
+
+    again = cache(built)
+    again.engines()[0].write_text('an eng')
+    monkeypatch.setattr(Path, 'rename', refuse)
+    assert again.use(build) == 'built'
+    assert 'cannot be replaced' in again.note
+
+
 def test_engines_are_kept_where_building_fails_as_well(built: Path) -> None:
     with pytest.raises(RuntimeError, match='out of memory'):
         cache(built).use(fail)
