@@ -15,7 +15,7 @@ FILES = sorted(INTERFACES.glob('*/msg/*.msg'))
 
 
 def test_every_message_of_the_nodes_has_a_file() -> None:
-    assert len(FILES) == 7
+    assert len(FILES) == 13
 
 
 @pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
