@@ -50,7 +50,14 @@ def frame_row(index: int, **cells: Any) -> FrameRow:
 def unanswered(row: FrameRow, status: str, notes: str = '') -> FrameRow:
     """Return the frame dropped or bad: with the cells that such a one has."""
     return FrameRow(
-        row.bag, row.index, row.stamp_ns, row.received_ns, status, truth=row.truth, notes=notes
+        row.bag,
+        row.index,
+        row.stamp_ns,
+        row.received_ns,
+        status,
+        truth=row.truth,
+        place=row.place,
+        notes=notes,
     )
 
 

@@ -42,7 +42,9 @@ def recording(places: str, *, seed: int = 0, named: bool = True) -> list[FrameRo
 
 
 def table(rows: list[FrameRow]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({'age_ms': float, 'contrast': float})
+    return pd.DataFrame(map(vars, rows), columns=list(COLUMNS)).astype(
+        {'age_ms': float, 'contrast': float}
+    )
 
 
 def measured(rows: list[FrameRow], settings: PerceptionSettings = SETTINGS) -> TimeSaved:
