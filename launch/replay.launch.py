@@ -108,8 +108,9 @@ def prepare(context: LaunchContext) -> None:
         given['transport'] = given['transport'] or 'raw'
     else:
         prepare_rosbag2(bag, given)
-    # navigation.launch.py reads these: a node that crashes ends the replay.
-    given['image_transport'], given['respawn'] = given['transport'], 'false'
+    # navigation.launch.py reads these: a node that crashes ends the replay, and nobody takes over.
+    given['image_transport'] = given['transport']
+    given['respawn'] = given['standby'] = 'false'
     given['use_sim_time'] = 'true'  # whatever the parameter files say
     # Nobody drives: the recorder takes the place of the controller.
     given['controller'] = OWN_RECORDER if given['player'] == 'eevit' else rosbag2.RECORDER_NODE
