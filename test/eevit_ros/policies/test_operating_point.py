@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 
 from eevit_ros.errors import EevitError
 from eevit_ros.policies.operating_point import operating_point
-from eevit_ros.policies.threshold_search import choose_thresholds, choose_within, exits_taken, front
+from eevit_ros.policies.threshold_search import (
+    CANDIDATES,
+    choose_thresholds,
+    choose_within,
+    exits_taken,
+    front,
+)
 
 
 @settings(deadline=None)
@@ -76,7 +82,7 @@ def test_the_most_accurate_within_a_cost_keeps_the_cost(seed: int, limit: float)
     taken = exits_taken(confidence, np.array(thresholds, np.float32))
     assert np.array(MACS)[taken].mean() <= limit
     accuracy = right[taken, np.arange(300)].mean()
-    for value in np.arange(0, 1.01, 0.1):  # no common value within the cost is better
+    for value in (0.0, *CANDIDATES[::10], 1.0):  # no common one within the cost is better
         common = exits_taken(confidence, np.full(3, value, np.float32))
         if np.array(MACS)[common].mean() <= limit:
             assert accuracy >= right[common, np.arange(300)].mean()

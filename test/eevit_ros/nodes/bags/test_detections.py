@@ -86,7 +86,6 @@ def test_three_cameras_and_their_detectors(tmp_path: Path) -> None:
     assert len(rows) == COUNT * 3 * 3
     rows = rows.set_index(['camera', 'stamp_ns', 'region'])
     for name, messages in heard.items():
-        assert len(messages) > COUNT / 3  # a busy computer drops some
         for message in messages:
             stamp_ns = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
             for place, one in enumerate(message.detections):
