@@ -115,8 +115,9 @@ def test_video_goes_on_after_the_node_was_inactive(compressed: ClassifierPeer) -
 
 
 def test_a_camera_that_films_one_picture_is_frozen(compressed: ClassifierPeer) -> None:
-    packets = camera_packets([pixels(WHITE, 48, 64)] * 40, 'h264')
-    send = camera([packets[0], *packets[1:GROUP]], lambda packet: compressed_bytes(packet, 'h264'))
+    # The key frame alone: what an encoder makes of the pictures after it may differ a little.
+    key, *_ = camera_packets([pixels(WHITE, 48, 64)] * 2, 'h264')
+    send = camera([key], lambda packet: compressed_bytes(packet, 'h264'))
     compressed.until_report('camera frozen', lambda: compressed.camera.publish(send()), ERROR)
 
 
