@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import rclpy
 from rclpy.signals import SignalHandlerOptions
 
-from demo import terminal
 from demo.bag import IMAGE_TOPIC
 from demo.errors import DemoError
 from demo.recorder import Recorder
@@ -22,18 +22,28 @@ START_TIMEOUT_S = 60.0
 REPORT_TIMEOUT_S = 30.0
 LAST_ANSWER_TIMEOUT_S = 5.0
 
+Listening = TypeVar('Listening', bound=Recorder[Any, Any])
+
 
 def play_through_node(
-    bag: Path, *, frames: int, seconds: float, compressed: bool, model: Path | None, logs: Path
-) -> Recorder:
-    """Play `bag` once and return what was recorded.
+    record: Callable[[], Listening],
+    *,
+    node: Sequence[str],
+    player: Sequence[str],
+    frames: int,
+    seconds: float,
+    title: str,
+    logs: Path,
+) -> Listening:
+    """Play a recording once and return what was recorded.
 
     Args:
-        bag: The recording, already found good.
-        frames: How many frames it has.
+        record: Returns the recorder, once ROS is there.
+        node: Command that starts the node, see `node_command`.
+        player: Command that plays, see `player_command`.
+        frames: How many frames the recording has.
         seconds: How long it lasts.
-        compressed: Send JPEGs instead of images.
-        model: Model file; None lets the node take the one that ships.
+        title: Printed above the lines of the frames.
         logs: Folder for the logs of node and player.
 
     Raises:
@@ -41,26 +51,27 @@ def play_through_node(
     """
     node_log, player_log = logs / 'node.log', logs / 'player.log'
     print(f'starting the node (its log: {node_log})', flush=True)
-    with _recorder() as recorder, running(node_command(compressed, model), node_log) as node:
+    with _ros(), running(node, node_log) as node_process:
+        recorder = record()
 
         def node_lives() -> None:
-            check_alive('node', node, node_log)
+            check_alive('node', node_process, node_log)
 
         recorder.spin_until(
             lambda: recorder.active, START_TIMEOUT_S, 'activation of the node', node_lives
         )
-        print(terminal.HEADER, flush=True)
-        with running(_player_command(bag, compressed), player_log) as player:
+        print(title, flush=True)
+        with running(player, player_log) as player_process:
             recorder.spin_until(
-                lambda: player.poll() is not None,
+                lambda: player_process.poll() is not None,
                 START_TIMEOUT_S + 2 * seconds,
                 'the end of the player',
                 node_lives,
             )
-        if player.returncode != 0:
+        if player_process.returncode != 0:
             raise DemoError(
-                f'the player exited with code {player.returncode}. The end of {player_log}:\n'
-                f'{tail(player_log)}'
+                f'the player exited with code {player_process.returncode}. The end of '
+                f'{player_log}:\n{tail(player_log)}'
             )
         recorder.spin_until(
             lambda: len(recorder.join.stamps) == frames,
@@ -81,18 +92,7 @@ def play_through_node(
 
 
 @contextlib.contextmanager
-def _recorder() -> Iterator[Recorder]:
-    with talking():
-        recorder = Recorder(
-            lambda record: print(
-                terminal.frame_line(record, first_ns=recorder.join.stamps[0]), flush=True
-            )
-        )
-        yield recorder
-
-
-@contextlib.contextmanager
-def talking() -> Iterator[None]:
+def _ros() -> Iterator[None]:
     """Take part in ROS, on a domain of this run's own."""
     isolate()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
@@ -102,7 +102,7 @@ def talking() -> Iterator[None]:
         rclpy.shutdown()
 
 
-def _wait_for_last_answer(recorder: Recorder, node_lives: Callable[[], None]) -> None:
+def _wait_for_last_answer(recorder: Recorder[Any, Any], node_lives: Callable[[], None]) -> None:
     """Wait for the answer to the last frame; go on without it: it may be lost on the way."""
     last = recorder.join.stamps[-1]
     give_up_s = time.monotonic() + LAST_ANSWER_TIMEOUT_S
@@ -129,6 +129,7 @@ def node_command(compressed: bool, model: Path | None) -> list[str]:
     return command
 
 
-def _player_command(bag: Path, compressed: bool) -> list[str]:
-    command = [sys.executable, '-m', 'demo.player', '--bag', str(bag)]
+def player_command(module: str, bag: Path, compressed: bool) -> list[str]:
+    """Return the command that plays a bag by a module, as JPEGs or as images."""
+    command = [sys.executable, '-m', module, '--bag', str(bag)]
     return [*command, '--compressed'] if compressed else command

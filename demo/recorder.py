@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any, Generic
 
 import rclpy
 from builtin_interfaces.msg import Time
@@ -11,32 +12,55 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import Float32
-from vision_msgs.msg import Classification, LabelInfo
+from vision_msgs.msg import LabelInfo
 
-from demo.bag import TRUTH_TOPIC
 from demo.errors import DemoError
-from demo.records import FrameRecord, Join
+from demo.records import Join, Record, Shown
 
 CLASSIFIER = '/classifier'
 QUEUE = 1000  # holds the whole recording: nothing may be lost on this side
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
-class Listener(Node):
-    """Subscribes to what every report needs.
+class Recorder(Node, Generic[Shown, Record]):
+    """Subscribes to everything a report needs.
 
     Attributes:
+        join: The records so far.
         rates: Adaptive rate as received: seconds on the system clock, rate.
         active: Whether the node is: it says so by publishing its class names.
         facts: Values of the node's last diagnostics: model, provider, ...
     """
 
-    def __init__(self) -> None:
-        """Subscribe."""
+    def __init__(
+        self,
+        kind: type[Any],
+        truths: str,
+        answers: str,
+        *,
+        read: Callable[[Any], Shown],
+        join: Join[Shown, Record],
+        line: Callable[[Record, int], str],
+    ) -> None:
+        """Subscribe.
+
+        Args:
+            kind: Type of the messages of truth and answers.
+            truths: The player's topic.
+            answers: The node's topic, without the node's name.
+            read: Returns what a message says.
+            join: Makes records of what truths and answers say.
+            line: Returns what to print of a record, given the first stamp, nanoseconds.
+        """
         super().__init__('demo_recorder')
+        self.join = join
         self.rates: list[tuple[float, float]] = []
         self.active = False
         self.facts: dict[str, str] = {}
+        self._read, self._line = read, line
+        self.create_subscription(kind, truths, self._on_truth, QUEUE)
+        self.create_subscription(kind, f'{CLASSIFIER}/{answers}', self._on_answer, QUEUE)
+        self.create_subscription(DiagnosticArray, f'{CLASSIFIER}/frame', self._on_frame, QUEUE)
         self.create_subscription(Float32, f'{CLASSIFIER}/adaptive_rate', self._on_rate, QUEUE)
         self.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, QUEUE)
         self.create_subscription(
@@ -58,6 +82,16 @@ class Listener(Node):
                 raise DemoError(f'timed out after {timeout_s:.0f} s waiting for {what}')
             rclpy.spin_once(self, timeout_sec=0.1)
 
+    def _on_truth(self, message: Any) -> None:
+        self._take(self.join.truth(_nanoseconds(message.header.stamp), self._read(message)))
+
+    def _on_answer(self, message: Any) -> None:
+        self._take(self.join.answer(_nanoseconds(message.header.stamp), self._read(message)))
+
+    def _on_frame(self, message: DiagnosticArray) -> None:
+        values = {pair.key: pair.value for pair in message.status[0].values}
+        self._take(self.join.values(_nanoseconds(message.header.stamp), values))
+
     def _on_rate(self, message: Float32) -> None:
         self.rates.append((time.time(), message.data))
 
@@ -69,42 +103,10 @@ class Listener(Node):
     def _on_label_info(self, _: LabelInfo) -> None:
         self.active = True
 
-
-class Recorder(Listener):
-    """Subscribes to all that the report of frames needs.
-
-    Attributes:
-        join: The frame records so far.
-    """
-
-    def __init__(self, on_record: Callable[[FrameRecord], None]) -> None:
-        """Subscribe; `on_record` is called with each frame once all is known about it."""
-        super().__init__()
-        self.join = Join()
-        self._on_record = on_record
-        self.create_subscription(Classification, TRUTH_TOPIC, self._on_truth, QUEUE)
-        self.create_subscription(
-            Classification, f'{CLASSIFIER}/classification', self._on_classification, QUEUE
-        )
-        self.create_subscription(DiagnosticArray, f'{CLASSIFIER}/frame', self._on_frame, QUEUE)
-
-    def _on_truth(self, message: Classification) -> None:
-        stamp_ns = nanoseconds(message.header.stamp)
-        self._take(self.join.truth(stamp_ns, message.results[0].class_id))
-
-    def _on_classification(self, message: Classification) -> None:
-        stamp_ns = nanoseconds(message.header.stamp)
-        self._take(self.join.label(stamp_ns, message.results[0].class_id))
-
-    def _on_frame(self, message: DiagnosticArray) -> None:
-        values = {pair.key: pair.value for pair in message.status[0].values}
-        self._take(self.join.values(nanoseconds(message.header.stamp), values))
-
-    def _take(self, record: FrameRecord | None) -> None:
+    def _take(self, record: Record | None) -> None:
         if record is not None:
-            self._on_record(record)
+            print(self._line(record, self.join.stamps[0]), flush=True)
 
 
-def nanoseconds(stamp: Time) -> int:
-    """Return a stamp as a whole number."""
+def _nanoseconds(stamp: Time) -> int:
     return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)

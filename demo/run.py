@@ -8,11 +8,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from vision_msgs.msg import Classification
+
 from demo import terminal
-from demo.bag import IMAGE_TOPIC, SHIPPED_BAG, BagFrame, read_bag
+from demo.bag import IMAGE_TOPIC, SHIPPED_BAG, TRUTH_TOPIC, BagFrame, read_bag
 from demo.errors import DemoError
-from demo.playback import play_through_node
+from demo.playback import node_command, play_through_node, player_command
 from demo.recorder import Recorder
+from demo.records import FrameRecord, Join, frame_record
 from demo.regions.run import run_regions
 from demo.report.page import Run, write_html, write_json
 from demo.report.summary import summarise
@@ -52,24 +55,32 @@ def _options(args: Sequence[str] | None) -> argparse.Namespace:
 
 def _run(options: argparse.Namespace) -> None:
     bag = read_bag(options.bag)
-    if options.regions:
-        run_regions(bag, options.output, compressed=options.compressed, model=options.model)
-        return
-    machine = describe_machine()
-    seconds = (bag[-1].stamp_ns - bag[0].stamp_ns) * 1e-9
-    print(f'{len(bag)} frames, {seconds:.0f} s, from {options.bag}')
     if (free := shutil.disk_usage(SHARED_MEMORY).free) < SHARED_MEMORY_NEED:
         print(
             f'demo: {SHARED_MEMORY} has {free >> 20} MiB free and {SHARED_MEMORY_NEED >> 20} MiB '
             'are needed, so frames may be lost; in a container use --shm-size=512m or --ipc=host',
             file=sys.stderr,
         )
+    if options.regions:
+        run_regions(bag, options.output, compressed=options.compressed, model=options.model)
+        return
+    machine = describe_machine()
+    seconds = (bag[-1].stamp_ns - bag[0].stamp_ns) * 1e-9
+    print(f'{len(bag)} frames, {seconds:.0f} s, from {options.bag}')
     recorder = play_through_node(
-        options.bag,
+        lambda: Recorder(
+            Classification,
+            TRUTH_TOPIC,
+            'classification',
+            read=lambda message: message.results[0].class_id,
+            join=Join(frame_record),
+            line=terminal.frame_line,
+        ),
+        node=node_command(options.compressed, options.model),
+        player=player_command('demo.player', options.bag, options.compressed),
         frames=len(bag),
         seconds=seconds,
-        compressed=options.compressed,
-        model=options.model,
+        title=terminal.HEADER,
         logs=options.output,
     )
     run = _digest(bag, recorder)
@@ -82,7 +93,7 @@ def _run(options: argparse.Namespace) -> None:
     print(f'\n  {data}\n  {page}\nNext: open {page.absolute().as_uri()} in a browser')
 
 
-def _digest(bag: list[BagFrame], recorder: Recorder) -> Run:
+def _digest(bag: list[BagFrame], recorder: Recorder[str, FrameRecord]) -> Run:
     stamps = recorder.join.stamps
     records = sorted(recorder.join.records.values(), key=lambda record: record.index)
     camera_hz = (len(stamps) - 1) / ((stamps[-1] - stamps[0]) * 1e-9)

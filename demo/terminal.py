@@ -20,7 +20,7 @@ def paint(text: str, colour: str) -> str:
     return f'\033[{_COLOURS[colour]}m{text}\033[0m' if sys.stdout.isatty() else text
 
 
-def frame_line(record: FrameRecord, *, first_ns: int) -> str:
+def frame_line(record: FrameRecord, first_ns: int) -> str:
     """Return one frame's line; `first_ns` is the first frame's stamp."""
     layers = record.layers
     mark = paint('✓', 'green') if record.right else paint('✗', 'red')

@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 
 from demo.bag import COMPRESSED_TOPIC
-from eevit_ros.recordings.bag.messages import deserialize
-from eevit_ros.recordings.bag.source import BagSource
 from eevit_ros.recordings.bag.types import typestore
 from eevit_ros.recordings.bag.writer import RawBag
 
@@ -82,33 +80,6 @@ def write_region_bag(path: Path, frames: Iterable[RegionFrame]) -> None:
             raw = bytes(types.serialize_cdr(message, _DETECTIONS))
             bag.write(connection, frame.stamp_ns + late_ns, raw)
     bag.close()
-
-
-def read_region_bag(path: Path) -> list[RegionFrame]:
-    """Read a bag that `write_region_bag` wrote.
-
-    Raises:
-        EevitError: It cannot be read.
-    """
-    source = BagSource(path, COMPRESSED_TOPIC)
-    truths = source.detections(TRUE_TOPIC)
-    return [
-        RegionFrame(
-            frame.stamp_ns,
-            frame.data,
-            tuple(
-                Thing(
-                    one.id,
-                    one.bbox.center.position.x,
-                    one.bbox.center.position.y,
-                    one.bbox.size_x,
-                    one.results[0].hypothesis.class_id,
-                )
-                for one in deserialize(truths[frame.stamp_ns, frame.frame_id]).detections
-            ),
-        )
-        for frame in source
-    ]
 
 
 def _detection(header: Any, thing: Thing, name: str) -> Any:

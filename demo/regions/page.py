@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from demo.regions.bag import RegionFrame
-from demo.regions.recorder import PictureRecord
+from demo.regions.records import PictureRecord
 from eevit_ros.reporting.page import Table, percent, render
 from eevit_ros.reporting.style import GRID, INK, RATE, RIGHT, WRONG, quiet, to_png
 

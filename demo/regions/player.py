@@ -8,89 +8,72 @@ classes on a topic of their own.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import rclpy
-import rclpy.utilities
 from rclpy.node import Node
-from rclpy.qos import qos_profile_sensor_data
-from sensor_msgs.msg import CompressedImage, Image
-from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
+from rclpy.serialization import deserialize_message
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection2DArray
 
-from demo.bag import COMPRESSED_TOPIC, IMAGE_TOPIC, BagFrame
-from demo.errors import DemoError
-from demo.player import as_recorded, decoded, wait_for_listener
-from demo.regions.bag import (
-    DETECTIONS_TOPIC,
-    FOUND,
-    LATE_NS,
-    TRUE_TOPIC,
-    RegionFrame,
-    read_region_bag,
-)
-from eevit_ros.errors import EevitError
+from demo.bag import COMPRESSED_TOPIC
+from demo.player import play_pictures, run_player
+from demo.regions.bag import DETECTIONS_TOPIC, LATE_NS, TRUE_TOPIC
+from eevit_ros.recordings.bag.messages import cdr_of
+from eevit_ros.recordings.bag.source import BagSource
 
 
-def play(frames: Sequence[RegionFrame], *, compressed: bool) -> None:
-    """Publish all frames with their boxes once they have subscribers."""
+@dataclass(frozen=True)
+class _Boxed:
+    """A picture, what a detector found in it, and what that is."""
+
+    stamp_ns: int
+    jpeg: bytes
+    boxes: Detection2DArray
+    truths: Detection2DArray
+
+
+def play(frames: Sequence[_Boxed], *, compressed: bool) -> None:
+    """Publish all pictures with their boxes once they have subscribers."""
     node = Node('demo_camera')
-    kind, topic = (CompressedImage, COMPRESSED_TOPIC) if compressed else (Image, IMAGE_TOPIC)
-    images = node.create_publisher(kind, topic, qos_profile_sensor_data)
-    boxes = node.create_publisher(Detection2DArray, DETECTIONS_TOPIC, len(frames))
-    truths = node.create_publisher(Detection2DArray, TRUE_TOPIC, len(frames))
-    for publisher in (images, boxes, truths):
-        wait_for_listener(node, publisher)
-    start_s = time.monotonic()
-    for frame in frames:
-        one = BagFrame(frame.stamp_ns, frame.jpeg, '')
-        message: Any = as_recorded(one) if compressed else decoded(one)
-        due_s = start_s + (frame.stamp_ns - frames[0].stamp_ns) * 1e-9
-        time.sleep(max(0.0, due_s - time.monotonic()))
-        message.header.stamp = node.get_clock().now().to_msg()
-        message.header.frame_id = 'camera'
-        images.publish(message)
+    boxes, truths = (
+        node.create_publisher(Detection2DArray, topic, len(frames))
+        for topic in (DETECTIONS_TOPIC, TRUE_TOPIC)
+    )
+
+    def follow(frame: _Boxed, header: Header) -> None:
         time.sleep(LATE_NS * 1e-9)
-        boxes.publish(_detections(message.header, frame, [FOUND] * len(frame.things)))
-        truths.publish(_detections(message.header, frame, [x.truth for x in frame.things]))
-    truths.wait_for_all_acked()
+        for publisher, message in ((boxes, frame.boxes), (truths, frame.truths)):
+            for part in (message, *message.detections):
+                part.header = header
+            publisher.publish(message)
+
+    play_pictures(node, frames, follow, [boxes, truths], compressed=compressed)
 
 
-def _detections(header: Any, frame: RegionFrame, names: Sequence[str]) -> Detection2DArray:
-    message = Detection2DArray(header=header)
-    for thing, name in zip(frame.things, names, strict=True):
-        one = Detection2D(header=header, id=thing.id)
-        one.bbox.center.position.x, one.bbox.center.position.y = thing.x, thing.y
-        one.bbox.size_x = one.bbox.size_y = float(thing.side)
-        result = ObjectHypothesisWithPose()
-        result.hypothesis.class_id, result.hypothesis.score = name, 1.0
-        one.results = [result]
-        message.detections.append(one)
-    return message
-
-
-def main() -> int:
-    """Play and return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--bag', type=Path, required=True)
-    parser.add_argument('--compressed', action='store_true', help='send the JPEGs as they are')
-    args = parser.parse_args()
-    try:
-        rclpy.init()
-        play(read_region_bag(args.bag), compressed=args.compressed)
-    except (DemoError, EevitError) as err:
-        print(f'player: {err}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    finally:
-        rclpy.utilities.try_shutdown()
-    return 0
+def _read(path: Path) -> list[_Boxed]:
+    source = BagSource(path, COMPRESSED_TOPIC)
+    boxes, truths = (source.detections(topic) for topic in (DETECTIONS_TOPIC, TRUE_TOPIC))
+    return [
+        _Boxed(
+            frame.stamp_ns,
+            frame.data,
+            *(
+                deserialize_message(cdr_of(found[frame.stamp_ns, frame.frame_id]), Detection2DArray)
+                for found in (boxes, truths)
+            ),
+        )
+        for frame in source
+    ]
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(
+        run_player(
+            lambda bag, compressed: play(_read(bag), compressed=compressed),
+            __doc__.splitlines()[0],
+        )
+    )

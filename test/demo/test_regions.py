@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from demo.regions.bag import read_region_bag, write_region_bag
+from demo.bag import COMPRESSED_TOPIC
+from demo.regions.bag import TRUE_TOPIC, write_region_bag
 from demo.regions.scene import HEIGHT, WIDTH, compose
+from eevit_ros.recordings.bag.messages import deserialize
+from eevit_ros.recordings.bag.source import BagSource
 from harness.tiny_model import write_tiny_model
 from test.demo.records_for_tests import grey_frame
 
@@ -30,7 +33,14 @@ def test_boxes_lie_in_the_picture_and_keep_their_class(recording: list, tmp_path
             assert half <= thing.x <= WIDTH - half and half <= thing.y <= HEIGHT - half
             assert thing.truth == recording[0].truth
     write_region_bag(tmp_path / 'bag', frames)
-    assert read_region_bag(tmp_path / 'bag') == frames
+    source = BagSource(tmp_path / 'bag', COMPRESSED_TOPIC)
+    truths = source.detections(TRUE_TOPIC)
+    for frame, read in zip(frames, source, strict=True):
+        assert (read.stamp_ns, read.data) == (frame.stamp_ns, frame.jpeg)
+        found = deserialize(truths[read.stamp_ns, read.frame_id]).detections
+        assert [(one.id, one.bbox.center.position.x, one.bbox.size_x) for one in found] == [
+            (thing.id, thing.x, thing.side) for thing in frame.things
+        ]
 
 
 def test_one_command_shows_the_boxes(recording: list, tmp_path: Path) -> None:
