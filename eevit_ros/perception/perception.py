@@ -223,17 +223,27 @@ class Perception:
         return self._law.fault(now_s)
 
     def no_evidence(
-        self, contrast: float, age_ms: float | None, now_s: float, *, hold: bool
+        self,
+        seen: tuple[float, bool],
+        age_ms: float | None,
+        now_s: float,
+        *,
+        doubtful: bool,
+        hold: bool,
     ) -> float:
         """Take a frame without a region to ask; return the adaptive rate.
 
         Args:
-            contrast: Of the frame, see `look`.
+            seen: What `look` says of the frame.
             age_ms: Of the frame, milliseconds; None where stamps do not tell.
             now_s: Steady clock, seconds.
+            doubtful: As for `record`.
             hold: Whether the rate does not rise, but else follows contrast and age; if not, it is
                 as if no frame had come.
         """
+        contrast, blind = seen
+        if doubtful or blind:
+            return self._law.fault(now_s)
         if not hold:
             return self._law.at(now_s)
         return self._law.hold(now_s, contrast, None if age_ms is None else age_ms * 1e-3)

@@ -15,7 +15,7 @@ from eevit_ros.images.resize import Image
 from eevit_ros.model.engine import Engine, ExitResult, Vector, top
 from eevit_ros.regions.box import OUTSIDE, Box, Rect, place
 from eevit_ros.regions.memory import Memory
-from eevit_ros.regions.settings import SCORE, SIZE, RegionSettings
+from eevit_ros.regions.settings import HOLD, SCORE, SIZE, RegionSettings
 
 NO_TIME = 'no time'
 
@@ -63,12 +63,12 @@ def exit_layers(regions: Sequence[Region]) -> str:
     return ' '.join(str(one.result.exit_layer) if one.result else '-' for one in regions)
 
 
-def shows_nothing(regions: Sequence[Region]) -> bool:
-    """Return whether the detector saw nothing in the picture.
+def may_hold(regions: Sequence[Region], settings: RegionSettings) -> bool:
+    """Return whether the rate may stay after a picture in which the detector saw nothing.
 
     A box that cannot be cut out for another reason than its place is of something.
     """
-    return all(region.why == OUTSIDE for region in regions)
+    return settings.no_regions == HOLD and all(region.why == OUTSIDE for region in regions)
 
 
 def read_detections(message: Any) -> list[Detection]:

@@ -24,8 +24,7 @@ from eevit_ros.perception.perception import Perception
 from eevit_ros.perception.process_stall import ProcessStall
 from eevit_ros.perception.stamps import frame_age_ms
 from eevit_ros.perception.statistics import Statistics
-from eevit_ros.regions.classify import Region, exit_layers, shows_nothing
-from eevit_ros.regions.settings import HOLD
+from eevit_ros.regions.classify import Region, exit_layers, may_hold
 
 
 class Channel:
@@ -225,19 +224,16 @@ class Channel:
 
     def _no_region(self, frame: Frame, image: Image, regions: Sequence[Region]) -> None:
         """Take a frame whose detector saw nothing that can be asked about."""
-        contrast, blind = self._perception.look(image)
+        seen = self._perception.look(image)
         now_ns = self._node.get_clock().now().nanoseconds
         age_ms = None if frame.useless_stamps else frame_age_ms(frame.stamp_ns, now_ns)
-        hold = self._settings.region.no_regions == HOLD and shows_nothing(regions)
+        doubtful, hold = frame.frozen or frame.waited, may_hold(regions, self._settings.region)
         with self._lock:
             now_s = time.monotonic()
-            if blind or frame.frozen or frame.waited:
-                rate = self._perception.fault(now_s)
-            else:
-                rate = self._perception.no_evidence(contrast, age_ms, now_s, hold=hold)
+            rate = self._perception.no_evidence(seen, age_ms, now_s, doubtful=doubtful, hold=hold)
             self._publishers.send_rate(rate)
             self._on_rate(now_s)
-        self._statistics.no_region(contrast, blind, now_s)
+        self._statistics.no_region(*seen, now_s)
 
     def _bad_frame(self, error: str) -> None:
         self._statistics.bad_frame(error)

@@ -17,8 +17,7 @@ from eevit_ros.perception.perception import FrameRecord, Observation, Perception
 from eevit_ros.perception.stamps import frame_age_ms, mismatch, useless
 from eevit_ros.recordings.source import Source, SourceFrame
 from eevit_ros.recordings.truth import Truth
-from eevit_ros.regions.classify import cut, exit_layers, shows_nothing
-from eevit_ros.regions.settings import HOLD
+from eevit_ros.regions.classify import cut, exit_layers, may_hold
 from eevit_ros.replay.options import ReplayOptions
 from eevit_ros.replay.results.frame_table import (
     ANSWERED,
@@ -242,18 +241,17 @@ class RecordingReplay:
         camera = self._cameras[frame.camera]
         now_ns = self._free_ns = max(self._free_ns, start_ns)
         self._governor.until(now_ns)
-        contrast, blind = camera.perception.look(image)
-        if blind or camera.health.frozen:
-            rate = camera.perception.fault(seconds(now_ns))
-        else:
-            no_age = bool(camera.health.stamps.fault)
-            age_ms = None if no_age else frame_age_ms(frame.stamp_ns, now_ns + frame.clock_set_ns)
-            hold = camera.settings.region.no_regions == HOLD and shows_nothing(found.regions)
-            rate = camera.perception.no_evidence(contrast, age_ms, seconds(now_ns), hold=hold)
+        seen, frozen = camera.perception.look(image), camera.health.frozen
+        no_age = bool(camera.health.stamps.fault)
+        age_ms = None if no_age else frame_age_ms(frame.stamp_ns, now_ns + frame.clock_set_ns)
+        hold = may_hold(found.regions, camera.settings.region)
+        rate = camera.perception.no_evidence(
+            seen, age_ms, seconds(now_ns), doubtful=frozen, hold=hold
+        )
         self._picture(frame, image)
         self._regions(frame, image, found, now_ns)
         percent = self._limit(frame, rate, now_ns)
-        notes = ' '.join(['blind'] * blind + ['frozen'] * camera.health.frozen)
+        notes = ' '.join(['blind'] * seen[1] + ['frozen'] * frozen)
         self._write(frame, UNASKED, now_ns, percent, adaptive_rate=rate, notes=notes)
 
     def _regions(
