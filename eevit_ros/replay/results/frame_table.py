@@ -30,14 +30,12 @@ Columns (units in the names; an empty cell, NaN or '', where nothing is known):
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import astuple, dataclass, fields
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-import pandas as pd
+from eevit_ros.replay.results.table import Row, RowWriter, read_table, row_writer
 
 ANSWERED, DROPPED, BAD, UNASKED = 'answered', 'dropped', 'bad', 'unasked'
 
@@ -49,8 +47,8 @@ LIMIT_COLUMNS = ('bag', 'time_ns', 'adaptive_rate', 'speed_limit_percent')
 
 
 @dataclass(frozen=True)
-class FrameRow:
-    """One row; None is an empty cell. The columns are described above."""
+class FrameRow(Row):
+    """One row; the columns are described above."""
 
     bag: str
     index: int
@@ -75,48 +73,14 @@ class FrameRow:
 
 
 COLUMNS = tuple(field.name for field in fields(FrameRow))
-# pandas 3 reads numbers exactly without the argument, which it will drop.
-_EXACT: Any = {} if pd.__version__ >= '3' else {'float_precision': 'round_trip'}
 _TEXT = ('bag', 'status', 'label', 'truth', 'reference', 'notes', 'place', 'camera')
 _WHOLE = ('index', 'stamp_ns', 'received_ns')
-_TYPES: dict[str, Any] = {
-    # Not as categories yet: pandas would turn 007 into 7.
-    name: str if name in _TEXT else 'int64' if name in _WHOLE else 'float64'
-    for name in COLUMNS
-}
-_LIMIT_TYPES: dict[str, Any] = {
-    'bag': str,
-    'time_ns': 'int64',
-    'adaptive_rate': 'float64',
-    'speed_limit_percent': 'float64',
-}
-
-
-class FrameWriter:
-    """Writes rows to a CSV file as they come, so that a replay's memory does not grow.
-
-    Attributes:
-        count: Number of rows so far.
-    """
-
-    def __init__(self, file: TextIO, *, cameras: bool = False) -> None:
-        """Write the header; with `cameras` the table has that column."""
-        self.count = 0
-        self._columns = len(COLUMNS) - (not cameras)
-        self._csv = csv.writer(file, lineterminator='\n')
-        self._csv.writerow(COLUMNS[: self._columns])
-
-    def write(self, row: FrameRow) -> None:
-        """Append a row; numbers keep all their digits."""
-        self.count += 1
-        cells = astuple(row)[: self._columns]
-        self._csv.writerow('' if cell is None else cell for cell in cells)
 
 
 class InOrder:
     """Writes rows in the order of their index, whichever is known first."""
 
-    def __init__(self, rows: FrameWriter) -> None:
+    def __init__(self, rows: RowWriter) -> None:
         """Write to `rows`."""
         self._rows = rows
         self._next = 0
@@ -130,22 +94,14 @@ class InOrder:
             self._next += 1
 
 
-@contextmanager
-def frame_writer(path: Path, *, cameras: bool = False) -> Iterator[FrameWriter]:
-    """Open a new file for rows."""
-    with path.open('w', newline='', encoding='utf-8') as file:
-        yield FrameWriter(file, cameras=cameras)
+def frame_writer(path: Path, *, cameras: bool = False) -> AbstractContextManager[RowWriter]:
+    """Open a new file for rows; with `cameras` the table has that column."""
+    return row_writer(path, COLUMNS if cameras else COLUMNS[:-1])
 
 
 def read_frames(path: Path) -> Any:
     """Return the table (a pandas DataFrame): text as categories, all numbers exact."""
-    frames = pd.read_csv(
-        path,
-        dtype=_TYPES,
-        keep_default_na=False,
-        na_values={name: [''] for name in COLUMNS if name not in _TEXT},
-        **_EXACT,
-    )
+    frames = read_table(path, COLUMNS, _TEXT, _WHOLE)
     if 'camera' not in frames:
         frames['camera'] = ''
     return frames[list(COLUMNS)].astype(dict.fromkeys(_TEXT, 'category'))
@@ -153,4 +109,4 @@ def read_frames(path: Path) -> Any:
 
 def read_limits(path: Path) -> Any:
     """Return the table of limits, all numbers exact."""
-    return pd.read_csv(path, dtype=_LIMIT_TYPES, keep_default_na=False, **_EXACT)
+    return read_table(path, LIMIT_COLUMNS, ['bag'], ['time_ns'])

@@ -25,23 +25,19 @@ Columns (units in the names; an empty cell where nothing is known):
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import astuple, dataclass, fields
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-import pandas as pd
-
-from eevit_ros.replay.results.frame_table import ANSWERED
+from eevit_ros.replay.results.table import Row, RowWriter, read_table, row_writer
 
 UNCLASSIFIED, UNUSABLE = 'unclassified', 'unusable'
 
 
 @dataclass(frozen=True)
-class RegionRow:
-    """One row; None is an empty cell. The columns are described above."""
+class RegionRow(Row):
+    """One row; the columns are described above."""
 
     bag: str
     camera: str
@@ -69,72 +65,13 @@ class RegionRow:
 REGION_COLUMNS = tuple(field.name for field in fields(RegionRow))
 _TEXT = ('bag', 'camera', 'id', 'detected', 'status', 'label', 'truth', 'notes')
 _WHOLE = ('index', 'stamp_ns', 'region')
-_TYPES: dict[str, Any] = {
-    name: str if name in _TEXT else 'int64' if name in _WHOLE else 'float64'
-    for name in REGION_COLUMNS
-}
 
 
-class RegionWriter:
-    """Writes rows to a CSV file as they come."""
-
-    def __init__(self, file: TextIO) -> None:
-        """Write the header."""
-        self._csv = csv.writer(file, lineterminator='\n')
-        self._csv.writerow(REGION_COLUMNS)
-
-    def write(self, row: RegionRow) -> None:
-        """Append a row; numbers keep all their digits."""
-        self._csv.writerow('' if cell is None else cell for cell in astuple(row))
-
-
-@contextmanager
-def region_writer(path: Path) -> Iterator[RegionWriter]:
+def region_writer(path: Path) -> AbstractContextManager[RowWriter]:
     """Open a new file for rows."""
-    with path.open('w', newline='', encoding='utf-8') as file:
-        yield RegionWriter(file)
+    return row_writer(path, REGION_COLUMNS)
 
 
 def read_regions(path: Path) -> Any:
-    """Return the table (a pandas DataFrame)."""
-    return pd.read_csv(
-        path,
-        dtype=_TYPES,
-        keep_default_na=False,
-        na_values={name: ['', 'nan'] for name in REGION_COLUMNS if name not in _TEXT},
-    )
-
-
-def summarise_regions(
-    regions: pd.DataFrame, layers: Sequence[int]
-) -> tuple[dict[str, float | int | None], list[dict[str, Any]]]:
-    """Count and average.
-
-    Args:
-        regions: The table.
-        layers: Layers after which a region may leave.
-
-    Returns:
-        Metrics, one number (or None) each, and a row for each of `layers`.
-    """
-    answered = regions[regions['status'] == ANSWERED]
-    right = (answered['label'] == answered['truth'])[answered['truth'] != '']
-    metrics = {
-        'regions': len(regions),
-        'regions_answered': len(answered),
-        'regions_labelled': len(right),
-        'region_accuracy': _mean(right),
-        'region_exit_layer_mean': _mean(answered['exit_layer']),
-    }
-    exits = []
-    for layer in layers:
-        here = answered['exit_layer'] == layer
-        accuracy = _mean(right[here])
-        exits.append(
-            {'layer': layer, 'regions': int(here.sum()), 'share': _mean(here), 'accuracy': accuracy}
-        )
-    return metrics, exits
-
-
-def _mean(values: pd.Series[Any]) -> float | None:
-    return float(values.mean()) if len(values) else None
+    """Return the table (a pandas DataFrame), all numbers exact."""
+    return read_table(path, REGION_COLUMNS, _TEXT, _WHOLE)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from eevit_ros.replay.results.frame_table import ANSWERED, BAD, COLUMNS, DROPPED, LIMIT_COLUMNS
-from eevit_ros.replay.results.region_table import REGION_COLUMNS, summarise_regions
+from eevit_ros.replay.results.region_table import REGION_COLUMNS
 from eevit_ros.replay.results.time_saved import TimeSaved
 
 
@@ -94,8 +94,16 @@ def summarise(
         'time_saved': saved.figures() if saved else None,
     }
     if regions is not None:
-        of_regions, summary['regions'] = summarise_regions(regions, layers)
-        metrics.update(of_regions)
+        asked = regions[regions['status'] == ANSWERED].copy()
+        asked['right'] = _right(asked, 'truth')
+        metrics |= {
+            'regions': len(regions),
+            'regions_answered': len(asked),
+            'regions_labelled': int(asked['right'].notna().sum()),
+            'region_accuracy': _mean(asked['right']),
+            'region_exit_layer_mean': _mean(asked['exit_layer']),
+        }
+        summary['regions'] = [_region_exit(asked, layer) for layer in layers]
     return summary
 
 
@@ -108,6 +116,16 @@ def _exit(answered: pd.DataFrame, layer: int) -> dict[str, Any]:
         'accuracy': _mean(here['right']),
         'latency_p50_ms': _percentile(here['latency_ms'], 50),
         'latency_p99_ms': _percentile(here['latency_ms'], 99),
+    }
+
+
+def _region_exit(asked: pd.DataFrame, layer: int) -> dict[str, Any]:
+    here = asked[asked['exit_layer'] == layer]
+    return {
+        'layer': layer,
+        'regions': len(here),
+        'share': _ratio(len(here), len(asked)),
+        'accuracy': _mean(here['right']),
     }
 
 

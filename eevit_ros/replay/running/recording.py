@@ -25,9 +25,9 @@ from eevit_ros.replay.results.frame_table import (
     DROPPED,
     UNASKED,
     FrameRow,
-    FrameWriter,
     InOrder,
 )
+from eevit_ros.replay.results.table import RowWriter
 from eevit_ros.replay.running.clock import live, unhurried
 from eevit_ros.replay.running.latency import open_latency
 from eevit_ros.replay.running.output_bag import OutputBag
@@ -83,7 +83,7 @@ class RecordingReplay:
         options: ReplayOptions,
         source: Source,
         truth: Truth,
-        rows: FrameWriter,
+        rows: RowWriter,
         on_tick: Tick,
         bag: OutputBag | None = None,
         regions: Mapping[str, RegionReplay] = MappingProxyType({}),
@@ -108,7 +108,7 @@ class RecordingReplay:
         self._truth = truth
         # Of several cameras a frame may wait for long while others have their turns; with regions
         # it waits for its detections.
-        self._rows: FrameWriter | InOrder = InOrder(rows) if options.cameras or regions else rows
+        self._rows: RowWriter | InOrder = InOrder(rows) if options.cameras or regions else rows
         self._bag = bag
         self._cameras = {
             name: _Camera(engine, one.settings, regions.get(name))

@@ -18,19 +18,15 @@ from eevit_ros.regions.classify import Detection, Region, RegionClassifier, read
 from eevit_ros.replay.errors import ReplayError
 from eevit_ros.replay.options import CameraOptions, ReplayOptions
 from eevit_ros.replay.results.frame_table import ANSWERED
-from eevit_ros.replay.results.region_table import (
-    UNCLASSIFIED,
-    UNUSABLE,
-    RegionRow,
-    RegionWriter,
-)
+from eevit_ros.replay.results.region_table import UNCLASSIFIED, UNUSABLE, RegionRow
+from eevit_ros.replay.results.table import RowWriter
 
 SAME = 0.5
 """Boxes that overlap by this share of both together are of one thing."""
 
 
 def regions_of(
-    engine: Engine, options: ReplayOptions, source: Source, rows: RegionWriter
+    engine: Engine, options: ReplayOptions, source: Source, rows: RowWriter
 ) -> dict[str, RegionReplay]:
     """Return the detections of each camera that has `regions`, by its name.
 
@@ -99,7 +95,7 @@ class RegionReplay:
     """Detections of one camera in a bag, and what became of each."""
 
     def __init__(
-        self, engine: Engine, options: CameraOptions, source: Source, name: str, rows: RegionWriter
+        self, engine: Engine, options: CameraOptions, source: Source, name: str, rows: RowWriter
     ) -> None:
         """Read the detections.
 

@@ -18,7 +18,8 @@ from eevit_ros.recordings.source import SourceFrame
 from eevit_ros.recordings.truth import open_truth
 from eevit_ros.replay.options import ReplayOptions
 from eevit_ros.replay.parameters import classifier_settings
-from eevit_ros.replay.results.frame_table import FrameRow, FrameWriter
+from eevit_ros.replay.results.frame_table import COLUMNS, FrameRow
+from eevit_ros.replay.results.table import RowWriter
 from eevit_ros.replay.running.recording import RecordingReplay
 from eevit_ros.speed.limit import LimitSettings
 
@@ -92,9 +93,9 @@ class Outcome(NamedTuple):
     problems: list[str]
 
 
-class _KeepingWriter(FrameWriter):
+class _KeepingWriter(RowWriter):
     def __init__(self, file: io.StringIO) -> None:
-        super().__init__(file)
+        super().__init__(file, COLUMNS[:-1])
         self.rows: list[FrameRow] = []
 
     def write(self, row: FrameRow) -> None:
