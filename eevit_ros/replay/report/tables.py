@@ -68,34 +68,33 @@ def source_tables(sources: Sequence[Row]) -> list[Table]:
     """Return the table of recordings; none where there is only one recording."""
     if len(sources) < 2:
         return []
-    labelled = any(row['accuracy'] is not None for row in sources)
-    head = ['recording', 'frames', 'answered', 'dropped', 'bad', *(['right'] if labelled else [])]
-    rows = []
-    for row in sources[:MOST_SOURCES]:
-        cells = [row[name] for name in ('name', 'frames', 'answered', 'dropped', 'bad')]
-        cells += [percent(row['accuracy'])] if labelled else []
-        rows.append(
-            [*cells, number(row['exit_layer_mean']), number(row['adaptive_rate_mean'], '.2f')]
-        )
-    head += ['mean exit layer', 'mean adaptive rate']
-    return [Table('Recordings', head, rows, _more(len(sources) - MOST_SOURCES))]
+    words = _more(len(sources) - MOST_SOURCES)
+    return [_parts('Recordings', 'recording', sources[:MOST_SOURCES], {}, words)]
 
 
 def camera_tables(cameras: Sequence[Row]) -> list[Table]:
     """Return the table of cameras; none where there is only one."""
     if not cameras:
         return []
-    labelled = any(row['accuracy'] is not None for row in cameras)
-    head = ['camera', 'frames', 'answered', 'dropped', 'bad', *(['right'] if labelled else [])]
+    ages = {'age_p50_ms': 'age p50, ms', 'age_p99_ms': 'age p99, ms'}
+    words = 'The adaptive rate of a camera is its own; the robot gets the lowest of all.'
+    return [_parts('Cameras', 'camera', cameras, ages, [words])]
+
+
+def _parts(
+    title: str, what: str, parts: Sequence[Row], more: Mapping[str, str], words: Sequence[str]
+) -> Table:
+    labelled = any(row['accuracy'] is not None for row in parts)
+    head = [what, 'frames', 'answered', 'dropped', 'bad', *(['right'] if labelled else [])]
     rows = []
-    for row in cameras:
+    for row in parts:
         cells = [row[name] for name in ('name', 'frames', 'answered', 'dropped', 'bad')]
         cells += [percent(row['accuracy'])] if labelled else []
-        cells += [number(row[name]) for name in ('exit_layer_mean', 'age_p50_ms', 'age_p99_ms')]
+        cells += [number(row[name]) for name in ('exit_layer_mean', *more)]
         rows.append([*cells, number(row['adaptive_rate_mean'], '.2f')])
-    head += ['mean exit layer', 'age p50, ms', 'age p99, ms', 'mean adaptive rate']
-    words = 'The adaptive rate of a camera is its own; the robot gets the lowest of all.'
-    return [Table('Cameras', head, rows, [words])]
+    return Table(
+        title, [*head, 'mean exit layer', *more.values(), 'mean adaptive rate'], rows, words
+    )
 
 
 def skipped_tables(frames: pd.DataFrame) -> list[Table]:

@@ -155,14 +155,8 @@ def _source(
 ) -> dict[str, Any]:
     all_here, here = frames[frames['bag'] == name], answered[answered['bag'] == name]
     return {
-        'name': name,
-        'frames': len(all_here),
-        'answered': len(here),
-        'dropped': int((all_here['status'] == DROPPED).sum()),
-        'bad': int((all_here['status'] == BAD).sum()),
-        'accuracy': _mean(here['right']),
+        **_part(name, all_here, here),
         'agreement': _mean(here['agrees']),
-        'exit_layer_mean': _mean(here['exit_layer']),
         'adaptive_rate_mean': _mean(limits.loc[limits['bag'] == name, 'adaptive_rate']),
     }
 
@@ -170,16 +164,22 @@ def _source(
 def _camera(frames: pd.DataFrame, answered: pd.DataFrame, name: str) -> dict[str, Any]:
     all_here, here = frames[frames['camera'] == name], answered[answered['camera'] == name]
     return {
-        'name': name,
-        'frames': len(all_here),
-        'answered': len(here),
-        'dropped': int((all_here['status'] == DROPPED).sum()),
-        'bad': int((all_here['status'] == BAD).sum()),
-        'accuracy': _mean(here['right']),
-        'exit_layer_mean': _mean(here['exit_layer']),
+        **_part(name, all_here, here),
         'age_p50_ms': _percentile(here['age_ms'], 50),
         'age_p99_ms': _percentile(here['age_ms'], 99),
         'adaptive_rate_mean': _mean(all_here['adaptive_rate']),
+    }
+
+
+def _part(name: str, frames: pd.DataFrame, answered: pd.DataFrame) -> dict[str, Any]:
+    return {
+        'name': name,
+        'frames': len(frames),
+        'answered': len(answered),
+        'dropped': int((frames['status'] == DROPPED).sum()),
+        'bad': int((frames['status'] == BAD).sum()),
+        'accuracy': _mean(answered['right']),
+        'exit_layer_mean': _mean(answered['exit_layer']),
     }
 
 
