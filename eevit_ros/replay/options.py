@@ -79,8 +79,8 @@ class ReplayOptions:
         """Whether the boxes of a camera's detector are classified."""
         return any(one.settings.region.regions for one in self.by_camera.values())
 
-    def open(self, path: Path) -> tuple[Source, Truth]:
-        """Open a recording with its labels.
+    def open(self, path: Path, *, labelled: bool = True) -> tuple[Source, Truth]:
+        """Open a recording with its labels, or without.
 
         Raises:
             RecordingError: It cannot be read, or a topic or the labels are missing.
@@ -93,7 +93,7 @@ class ReplayOptions:
         truths = {}
         for name, one in self.by_camera.items():
             # With regions it is about boxes, see `RegionReplay`.
-            spec = None if one.settings.region.regions else one.truth
+            spec = one.truth if labelled and not one.settings.region.regions else None
             if spec not in labels:
                 labels[spec] = open_truth(spec, sources[name])
             truths[name] = labels[spec]

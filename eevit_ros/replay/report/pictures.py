@@ -76,7 +76,7 @@ def reopen(facts: Mapping[str, Any], options: ReplayOptions) -> list[Source]:
     """
     sources = []
     for about in facts['sources']:
-        source, _ = options.open(Path(about['path']))
+        source, _ = options.open(Path(about['path']), labelled=False)
         source.name = about['name']
         sources.append(source)
     return sources
