@@ -31,7 +31,7 @@ def drive_in_no_time(
         nonlocal limit_percent
         limit_percent = percent
 
-    governor = SimulatedGovernor(perception, LimitSettings(floor=FLOOR), on_tick)
+    governor = SimulatedGovernor(perception.rate_at, LimitSettings(floor=FLOOR), on_tick)
     governor.until(0)
     governor.until(AT_REST_NS)
     age_ns, desired_mps = round(age_s * 1e9), 0.0

@@ -59,17 +59,6 @@ class _Camera:
         return ' '.join(note for note, holds in notes.items() if holds)
 
 
-class _Lowest:
-    """The lowest rate of all cameras."""
-
-    def __init__(self, perceptions: Sequence[Perception]) -> None:
-        self._perceptions = perceptions
-
-    def rate_at(self, now_s: float) -> float:
-        """Return the rate that the node publishes on ~/adaptive_rate."""
-        return min(one.rate_at(now_s) for one in self._perceptions)
-
-
 class RecordingReplay:
     """One recording, replayed from the start by a node that has just been activated.
 
@@ -114,9 +103,7 @@ class RecordingReplay:
             name: _Camera(engine, one.settings, regions.get(name))
             for name, one in options.by_camera.items()
         }
-        lowest = _Lowest([camera.perception for camera in self._cameras.values()])
-        self._governor = SimulatedGovernor(lowest, options.governor, on_tick)
-        self._lowest = lowest
+        self._governor = SimulatedGovernor(self._lowest_at, options.governor, on_tick)
         self._free_ns = 0
         self._unwritten = 0
         self._first_unwritten = ''
@@ -267,13 +254,17 @@ class RecordingReplay:
 
     def _limit(self, frame: SourceFrame, rate: float, time_ns: int) -> float:
         """Return the speed limit after a frame, percent; `rate` is that of its camera."""
-        lowest = self._lowest.rate_at(seconds(time_ns))
+        lowest = self._lowest_at(seconds(time_ns))
         percent = self._governor.update(lowest, time_ns)
         if self._bag is not None:
             if frame.camera:
                 self._bag.rate(frame.camera, time_ns, rate)
             self._bag.limit(time_ns, lowest, percent)
         return percent
+
+    def _lowest_at(self, now_s: float) -> float:
+        """Return the rate that the node publishes on ~/adaptive_rate."""
+        return min(camera.perception.rate_at(now_s) for camera in self._cameras.values())
 
     def _count_ageless(self, frame: SourceFrame, camera: _Camera, record: FrameRecord) -> None:
         if floor := without_age(camera.settings.perception.rate):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Protocol
 
 from eevit_ros.parameters.classifier import SPECS
 from eevit_ros.speed.limit import LimitSettings, SpeedLimit
@@ -15,28 +14,23 @@ Tick = Callable[[int, float, float], None]
 """(time in ns, adaptive rate, speed limit in percent)"""
 
 
-class Rate(Protocol):
-    """What a governor follows: a camera's `Perception`, or the lowest of several."""
-
-    def rate_at(self, now_s: float) -> float:
-        """Return the adaptive rate of this moment."""
-
-
 class SimulatedGovernor:
     """The speed limit over time, without speed zones and with the floor already received.
 
     Times are those of the recording, which stands for the steady clock of both nodes.
     """
 
-    def __init__(self, rate: Rate, settings: LimitSettings, on_tick: Tick) -> None:
+    def __init__(
+        self, rate_at: Callable[[float], float], settings: LimitSettings, on_tick: Tick
+    ) -> None:
         """Start at the floor.
 
         Args:
-            rate: What it follows between frames.
+            rate_at: Returns the adaptive rate of a moment, seconds, between frames.
             settings: Settings of the governor.
             on_tick: Called with rate and limit ten times a second.
         """
-        self._rate = rate
+        self._rate_at = rate_at
         self._limit = SpeedLimit(settings)
         self._limit.floor_received = True
         self._on_tick = on_tick
@@ -57,7 +51,7 @@ class SimulatedGovernor:
                 skipped_ns = (time_ns - TICK_NS - self._next_ns) // TICK_NS * TICK_NS
                 self._next_ns += skipped_ns
                 self._skipped_ns += skipped_ns
-            rate = self._rate.rate_at(seconds(self._next_ns))
+            rate = self._rate_at(seconds(self._next_ns))
             self._on_tick(self._next_ns, rate, self.update(rate, self._next_ns))
             self._next_ns += TICK_NS
 

@@ -43,7 +43,7 @@ class Drive:
         settings, _ = classifier_settings(None, [])
         self.perception = Perception(engine, settings.perception)
         self.governor = SimulatedGovernor(
-            self.perception, governor, lambda *tick: self.ticks.append(Tick(*tick))
+            self.perception.rate_at, governor, lambda *tick: self.ticks.append(Tick(*tick))
         )
         self.sure: Observation = self.perception.observe(picture(255, 0))
 
