@@ -26,6 +26,11 @@ def open_topics(path: Path, topics: Mapping[str, str], images: ImageSettings | N
     return CamerasSource(sources, dict.fromkeys(topics, Truth('')))
 
 
+def by_camera(source: Source) -> Mapping[str, Source]:
+    """Return the source of each camera by its name, the only one by ''."""
+    return source.sources if isinstance(source, CamerasSource) else {'': source}
+
+
 class CamerasSource:
     """The images of several cameras, as a `Source`. Each frame brings its camera and its label.
 
@@ -33,7 +38,6 @@ class CamerasSource:
 
     Attributes:
         sources: Source of each camera, by its name.
-        topics: Topic of each camera.
     """
 
     def __init__(self, sources: Mapping[str, Source], truths: Mapping[str, Truth]) -> None:
@@ -47,15 +51,15 @@ class CamerasSource:
             RecordingError: Two cameras have the same topic.
         """
         self.sources, self._truths = sources, truths
-        self.topics = {camera: source.topic for camera, source in sources.items()}
+        topics = {camera: source.topic for camera, source in sources.items()}
         for camera, source in sources.items():
-            if [*self.topics.values()].count(source.topic) > 1:
+            if [*topics.values()].count(source.topic) > 1:
                 raise RecordingError(
                     f'camera {camera} and another have the same topic, {source.topic}: give each '
                     'its own (--topic CAMERA=TOPIC)'
                 )
         self.name = next(iter(sources.values())).name
-        self.topic = ', '.join(f'{camera}={topic}' for camera, topic in self.topics.items())
+        self.topic = ', '.join(f'{camera}={topic}' for camera, topic in topics.items())
         counts = [source.frames for source in sources.values()]
         known = [count for count in counts if count is not None]
         self.frames = sum(known) if len(known) == len(counts) else None

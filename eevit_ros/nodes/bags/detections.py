@@ -49,9 +49,9 @@ class PlayedDetections:
             return
         # The node also starts, and says so, where what reads bags is not installed.
         from eevit_ros.recordings.bag.source import BagSource
-        from eevit_ros.recordings.cameras import CamerasSource
+        from eevit_ros.recordings.cameras import by_camera
 
-        sources = source.sources if isinstance(source, CamerasSource) else {'': source}
+        sources = by_camera(source)
         found = []
         for camera, topic in self._topics.items():
             bag = sources.get(camera)

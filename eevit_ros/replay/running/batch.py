@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from eevit_ros.model.engine import Engine
 from eevit_ros.parameters.classifier import Settings, open_engine
-from eevit_ros.recordings.cameras import CamerasSource
+from eevit_ros.recordings.cameras import by_camera
 from eevit_ros.replay.errors import ReplayError, skipped
 from eevit_ros.replay.options import ReplayOptions
 from eevit_ros.replay.results.frame_table import LIMIT_COLUMNS, frame_writer
@@ -140,7 +140,7 @@ def _replay(job: Job, progress: bool) -> JobResult:
     options, settings = job.options, job.options.settings
     source, truth = options.open(job.path)
     source.name = job.name
-    topics = source.topics if isinstance(source, CamerasSource) else {'': source.topic}
+    topics = {camera: one.topic for camera, one in by_camera(source).items()}
     engine = load_engine(settings)
     if job.folder.exists():
         _clear(job.folder)  # of other settings, or unfinished

@@ -11,7 +11,7 @@ from eevit_ros.images.resize import Image
 from eevit_ros.model.engine import Engine, ExitResult
 from eevit_ros.recordings.bag.messages import Recorded, deserialize
 from eevit_ros.recordings.bag.source import BagSource
-from eevit_ros.recordings.cameras import CamerasSource
+from eevit_ros.recordings.cameras import by_camera
 from eevit_ros.recordings.source import Source, SourceFrame
 from eevit_ros.regions.box import Rect, overlap, place
 from eevit_ros.regions.classify import Detection, Region, RegionClassifier, read_detections
@@ -39,7 +39,7 @@ def regions_of(
     Raises:
         EevitError: The recording has no such detections, or truth is something else.
     """
-    sources = source.sources if isinstance(source, CamerasSource) else {'': source}
+    sources = by_camera(source)
     return {
         name: RegionReplay(engine, one, sources[name], source.name, rows)
         for name, one in options.by_camera.items()
