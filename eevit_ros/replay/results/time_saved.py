@@ -116,10 +116,13 @@ def _saved(drawn: Places, seconds: Values, missed: Values, place: Places, places
     count = len(place)
     weight = np.array([np.bincount(row, minlength=count) for row in rows], np.float64)
     times = weight @ seconds.T  # (B, 1 + K)
-    there = [weight * (place == number) for number in range(places)]
+    there = [place == number for number in range(places)]
     with np.errstate(invalid='ignore'):  # a draw may leave a place out
-        rates = np.stack([one @ missed.T / one.sum(1, keepdims=True) for one in there], -1)
-    worst = np.nanmax(rates, -1)
+        rates = [
+            weight[:, here] @ missed[:, here].T / weight[:, here].sum(1, keepdims=True)
+            for here in there
+        ]
+    worst = np.nanmax(rates, 0)
     found: Values = 1 - times[:, 0] / seconds_at(worst[:, 0], worst[:, 1:], times[:, 1:])
     return found if drawn.ndim > 1 else found[0]
 

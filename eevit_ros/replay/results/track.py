@@ -74,8 +74,7 @@ def _track(
     run = np.cumsum(begins) - 1
     shown = truth[begins] != ''
     numbers = np.where(shown, np.cumsum(shown) - 1, -1)
-    thing = numbers[run]
-    last = [int(np.flatnonzero(thing == number)[-1]) for number in range(int(shown.sum()))]
+    last = np.flatnonzero(np.append(begins[1:], True))[shown]  # frame of each thing
     interval_s = float(np.median(np.diff(time_s)))
     ages = rows['age_ms'].dropna()
     names = [
@@ -86,7 +85,7 @@ def _track(
         place_m=time_s * recorded_mps,
         inputs=_inputs(rows, settings),
         right=correct.right,
-        thing=thing,
+        thing=numbers[run],
         ends_m=time_s[last] * recorded_mps,
         names=names,
         interval_s=max(interval_s, 1e-3),
