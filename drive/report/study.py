@@ -8,6 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from eevit_ros.reporting.interval import Interval
 from eevit_ros.reporting.style import DARK, MUTED, RATE, RIGHT, WRONG, quiet
 from eevit_ros.reporting.table import markdown_table
 
@@ -181,5 +182,4 @@ def _saved(estimate: Mapping[str, float]) -> str:
 
 
 def _interval(estimate: Mapping[str, float], unit: float, form: str) -> str:
-    value, low, high = (f'{unit * estimate[key]:{form}}' for key in ('value', 'low', 'high'))
-    return f'{value} ({low} to {high})'
+    return Interval(*(unit * estimate[end] for end in Interval._fields)).text(form)

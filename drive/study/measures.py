@@ -106,12 +106,7 @@ def saved_at(oracle: Curve, law: Curve, constant: Curve, *, worst: bool = True) 
 def missed_at_same_time(law: Curve, constant: Curve, signs: int, *, worst: bool = False) -> Values:
     """Return how many more of `signs` are missed than at a constant speed of its time. (B,)."""
     risk, risks = (c.worst if worst else c.total for c in (law, constant))
-    found = [
-        np.interp(seconds, times[::-1], there[::-1])
-        for seconds, times, there in zip(law.seconds[:, 0], constant.seconds, risks, strict=True)
-    ]
-    more: Values = signs * (risk[:, 0] - np.array(found))
-    return more
+    return signs * (risk[:, 0] - _risk_at(law.seconds[:, 0], constant.seconds, risks))
 
 
 def missed_in_zone(law: Curve, constant: Curve, kind: int, *, zone_time: bool) -> Values:
@@ -127,12 +122,17 @@ def missed_in_zone(law: Curve, constant: Curve, kind: int, *, zone_time: bool) -
     own, times = (
         curve.zone_seconds[..., kind] if zone_time else curve.seconds for curve in (law, constant)
     )
-    found = [
-        np.interp(seconds, spent[::-1], there[::-1])
-        for seconds, spent, there in zip(own[:, 0], times, constant.rates[..., kind], strict=True)
-    ]
-    more: Values = law.rates[:, 0, kind] - np.array(found)
-    return more
+    return law.rates[:, 0, kind] - _risk_at(own[:, 0], times, constant.rates[..., kind])
+
+
+def _risk_at(seconds: Values, curve_seconds: Values, curve_risk: Values) -> Values:
+    """Return the risk of a curve, whose times fall, for a time in each draw. (B,), (B, K)."""
+    return np.array(
+        [
+            np.interp(wanted, times[::-1], risks[::-1])
+            for wanted, times, risks in zip(seconds, curve_seconds, curve_risk, strict=True)
+        ]
+    )
 
 
 def interval(draws: Values) -> Interval:

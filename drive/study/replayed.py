@@ -48,7 +48,7 @@ def main() -> None:
         route = setup.route(world)
         study = compare_on(route, {name: law})['laws'][name]['saved']
         both = {
-            'the study': Interval(study['value'], study['low'], study['high']),
+            'the study': Interval(**study),
             'replay': replayed(route, setup.model).saved,
         }
         for whose, found in both.items():
