@@ -21,7 +21,7 @@ from model_export.network.early_exit import EarlyExitViT
 from model_export.pretrained import own, timm_model
 from model_export.pretrained.config import check_config, note_on_pixels
 from model_export.pretrained.files import CURE, pickled_objects, read_content
-from model_export.pretrained.fit import check_fit, few, fits
+from model_export.pretrained.fit import check_finite, check_fit, few, fits
 from model_export.pretrained.forms import eevit, hugging_face, lgvit, swin, timm_vit, torchvision
 from model_export.pretrained.forms.weight_format import State, resize_positions
 from model_export.pretrained.hints import backbone_in, recipe_hint, unsupported
@@ -113,11 +113,7 @@ def _read(model: EarlyExitViT, source: Path) -> tuple[str, State, list[str], str
     converted = [network.known.convert(dict(network.state), recipe) for network in networks]
     at = next((i for i, state in enumerate(converted) if _would_fit(model, state)), 0)
     network, state = networks[at], converted[at]
-    if bad := [name for name, tensor in state.items() if not tensor.isfinite().all()]:
-        raise ModelExportError(
-            f'{source}: {len(bad)} of its tensors hold values that are not finite, such as '
-            f'{bad[0]}: the training that wrote it failed'
-        )
+    check_finite(state, source)
     hint = unsupported(network.state) or recipe_hint(backbone_in(network.state, state), recipe)
     return network.known.name, state, _remarks(network, networks), hint
 

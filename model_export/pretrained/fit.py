@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from torch import Tensor
 
@@ -49,6 +50,19 @@ def check_fit(
         f'{source} does not fit the recipe, whose backbone and heads must be those of the file. '
         f'{complaints}' + f'. {hint}' * bool(hint)
     )
+
+
+def check_finite(state: Mapping[str, Tensor], source: Path) -> None:
+    """Refuse weights of a training that failed.
+
+    Raises:
+        ModelExportError: A tensor holds infinity or NaN.
+    """
+    if bad := [name for name, tensor in state.items() if not tensor.isfinite().all()]:
+        raise ModelExportError(
+            f'{source}: {len(bad)} of its tensors hold values that are not finite, such as '
+            f'{bad[0]}: the training that wrote it failed'
+        )
 
 
 def few(keys: Sequence[str], most: int = NAMED) -> str:

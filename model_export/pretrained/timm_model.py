@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from model_export.errors import ModelExportError
 from model_export.network.backbones import TimmBackbone
 from model_export.pretrained.files import read_content
-from model_export.pretrained.fit import few
+from model_export.pretrained.fit import check_finite, few
 from model_export.pretrained.forms.towers import to_timm_names
 from model_export.pretrained.forms.weight_format import State
 from model_export.pretrained.networks import below_prefixes, rank, state_dicts
@@ -44,11 +44,7 @@ def start_from(backbone: TimmBackbone, num_classes: int, source: Path) -> str:
         model = create_model(recipe.model, recipe.image_size, num_classes, recipe.params)
     name = _name_of(model, model.get_classifier())
     where, state = _best(read_content(source), set(model.state_dict()), source, recipe)
-    if bad := [key for key, tensor in state.items() if not tensor.isfinite().all()]:
-        raise ModelExportError(
-            f'{source}: {len(bad)} of its tensors hold values that are not finite, such as '
-            f'{bad[0]}: the training that wrote it failed'
-        )
+    check_finite(state, source)
     theirs = next(
         (
             len(state[f'{one}.weight'])
