@@ -78,17 +78,27 @@ def nearest(
     What it does not know keeps its name. None if no form makes any.
     """
     best, most = None, 0
+    for where, part in parts(content, 1 / 2):
+        for known in forms:
+            converted = known.convert(dict(part), recipe)
+            score = sum(name in converted and name not in part for name in wanted)
+            if score > most:
+                best, most = (known, where, converted), score
+    return best
+
+
+def parts(content: Any, least: float) -> Iterator[tuple[str, State]]:
+    """Yield every prefix below which a network may be, the file's keys in front, and what is there.
+
+    Args:
+        content: What a file holds.
+        least: Share of a mapping's names below the prefix; fewer are a part, such as one layer.
+    """
     for keys, state in state_dicts(content):
         for prefix in _prefixes(state):
             part = _cut(state, prefix)
-            if 2 * len(part) < len(state):
-                continue  # a prefix of a part, such as of one layer
-            for known in forms:
-                converted = known.convert(dict(part), recipe)
-                score = sum(name in converted and name not in part for name in wanted)
-                if score > most:
-                    best, most = (known, _joined(keys, prefix), converted), score
-    return best
+            if len(part) >= least * len(state):
+                yield _joined(keys, prefix), {key: _as_float(t) for key, t in part.items()}
 
 
 def _is_tensor(value: Any) -> bool:
@@ -108,14 +118,6 @@ def _below(keys: str, state: State, forms: Sequence[WeightFormat]) -> Iterator[N
     for prefix, known in found.items():
         part = {name: _as_float(tensor) for name, tensor in _cut(state, prefix).items()}
         yield Network(_joined(keys, prefix), known, part, beside)
-
-
-def below_prefixes(state: State) -> Iterator[tuple[str, State]]:
-    """Yield each prefix below which many names lie, and what is below, floats as float32."""
-    for prefix in _prefixes(state):
-        part = _cut(state, prefix)
-        if 4 * len(part) >= len(state):
-            yield prefix, {name: _as_float(tensor) for name, tensor in part.items()}
 
 
 def _prefixes(state: Mapping[str, Tensor]) -> list[str]:

@@ -7,7 +7,7 @@ another grid, windows of another size.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from model_export.pretrained.files import read_content
 from model_export.pretrained.fit import check_finite, few
 from model_export.pretrained.forms.towers import to_timm_names
 from model_export.pretrained.forms.weight_format import State
-from model_export.pretrained.networks import below_prefixes, rank, state_dicts
+from model_export.pretrained.networks import parts, rank
 from model_export.recipe.timm_backbone import TimmRecipe
 from model_export.timm_models.create import create_model
 from model_export.timm_models.row import row_of
@@ -92,33 +92,21 @@ def _best(content: Any, wanted: set[str], source: Path, recipe: TimmRecipe) -> t
     Raises:
         ModelExportError: None has half of them.
     """
-    found = sorted(
-        (
-            (-_score(state, wanted), rank(where), where, state)
-            for where, state in _networks(content)
-        ),
-        key=lambda one: one[:3],
-    )
+    found = [(where, to_timm_names(part)) for where, part in parts(content, 1 / 4)]
     if not found:
         raise ModelExportError(
             f'{source} must hold names and tensors. Got {type(content).__name__}'
         )
-    count, _, where, state = found[0]
-    if -2 * count < len(wanted):
-        names = set().union(*(state.keys() for *_, state in found))
+    where, state = min(found, key=lambda one: (-_score(one[1], wanted), rank(one[0]), one[0]))
+    count = _score(state, wanted)
+    if 2 * count < len(wanted):
+        names = set().union(*(state.keys() for _, state in found))
         raise ModelExportError(
             f'{source} holds no weights of {recipe.model}: of its {len(wanted)} names '
-            f'{-count} are there. Missing: {few(sorted(wanted - state.keys()))}; there: '
+            f'{count} are there. Missing: {few(sorted(wanted - state.keys()))}; there: '
             f'{few(sorted(names - wanted))}'
         )
     return where, state
-
-
-def _networks(content: Any) -> Iterator[tuple[str, State]]:
-    """Yield every mapping of tensors, and what lies below each prefix in it, under timm's names."""
-    for keys, state in state_dicts(content):
-        for prefix, part in below_prefixes(state):
-            yield '.'.join(filter(None, (keys, prefix.rstrip('.')))), to_timm_names(part)
 
 
 def _score(state: Mapping[str, Tensor], wanted: set[str]) -> int:
