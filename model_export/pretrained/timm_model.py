@@ -24,7 +24,7 @@ from model_export.pretrained.forms.weight_format import State
 from model_export.pretrained.networks import parts, rank
 from model_export.recipe.timm_backbone import TimmRecipe
 from model_export.timm_models.create import create_model
-from model_export.timm_models.row import row_of
+from model_export.timm_models.take_apart import row_of
 
 # What files call the classifier that timm then renames.
 _CLASSIFIERS = ('head', 'head.fc', 'fc', 'classifier')

@@ -28,7 +28,7 @@ def timm() -> Any:
         return importlib.import_module('timm')
     except (ImportError, RuntimeError, OSError) as err:  # torchvision of another torch: the latter
         raise ModelExportError(
-            f'kind: timm needs timm, which cannot be imported ({_first_line(err)}): pip install '
+            f'kind: timm needs timm, which cannot be imported ({first_line(err)}): pip install '
             f"'.[timm]', in an environment where torchvision fits torch"
         ) from err
 
@@ -80,7 +80,7 @@ def create_model(
     except (TypeError, ValueError, RuntimeError, AssertionError, KeyError, AttributeError) as err:
         words = ''.join(f', {key}: {value!r}' for key, value in params.items())
         raise ModelExportError(
-            f'timm cannot make {name} with image_size: {image_size}{words}: {_first_line(err)}'
+            f'timm cannot make {name} with image_size: {image_size}{words}: {first_line(err)}'
         ) from err
     _check_patches(model, name, image_size)
     return model
@@ -117,5 +117,6 @@ def _check_patches(model: nn.Module, name: str, image_size: int) -> None:
         )
 
 
-def _first_line(err: BaseException) -> str:
+def first_line(err: BaseException) -> str:
+    """Return the first line of an error, or its kind where it says nothing."""
     return str(err).strip().partition('\n')[0] or type(err).__name__

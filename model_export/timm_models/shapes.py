@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from model_export.timm_models.create import create_model
-from model_export.timm_models.row import Row, row_of
+from model_export.timm_models.row import Row
+from model_export.timm_models.take_apart import row_of
 
 _WIDTH = 64  # channels of an attention head, as nearly all have
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from model_export.network.backbones.base import Backbone
 from model_export.recipe.timm_backbone import TimmRecipe
 from model_export.timm_models.create import create_model
-from model_export.timm_models.row import row_of
+from model_export.timm_models.take_apart import row_of
 
 
 class TimmBackbone(Backbone):
