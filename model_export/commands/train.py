@@ -91,12 +91,12 @@ def train(
     check_stages(recipe)
     torch.manual_seed(recipe.seed)
     model = EarlyExitViT(recipe)  # before the data, which may take minutes to read
-    if init is None and isinstance(recipe.backbone, TimmRecipe) and recipe.backbone.weights:
-        init = Path(recipe.backbone.weights)
-    if init and (out / 'checkpoint.pt').exists():
-        print(f'{out} is continued; --init {init} is ignored')
-    elif init:
-        print(start_from(model, init))
+    weights = recipe.backbone.weights if isinstance(recipe.backbone, TimmRecipe) else ''
+    if (out / 'checkpoint.pt').exists():
+        if init:
+            print(f'{out} is continued; --init {init} is ignored')
+    elif init or weights:
+        print(start_from(model, init or Path(weights)))
     with only_run(out):
         if recipe.task == 'regression':
             from model_export.data.values import load_halves

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 import timm
 import torch
@@ -111,6 +113,30 @@ def test_a_folder_of_timm_gets_a_recipe_that_trains_from_it(
         torch.testing.assert_close(
             backbone.row.features(x), peer(pixels_of(recipe, image)), atol=1e-4, rtol=0
         )
+
+
+def test_training_starts_from_the_weights_of_a_recipe_and_goes_on_without_a_word(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = 'deit3_small_patch16_224'
+    size, params = TINY[name]
+    weights = str(file_of(theirs(name, classes=0), tmp_path / 'weights.safetensors'))
+    words = {'kind': 'timm', 'model': name, 'image_size': size, 'params': params}
+    recipe = {
+        'name': 'x', 'num_classes': 2, 'held_out': 2, 'backbone': {**words, 'weights': weights},
+        'exits': [{'layer': 1, 'head': 'mean'}],
+        'stages': [{'scheme': 'backbone', 'batch_size': 4}],
+    }  # fmt: skip
+    (tmp_path / 'recipe.yaml').write_text(yaml.safe_dump(recipe))
+    for number, place in enumerate(('train/a', 'train/b', 'test/a', 'test/b')):
+        (folder := tmp_path / 'data' / place).mkdir(parents=True)
+        for shade in range(3):
+            pixels = np.full((size, size, 3), 60 * number + 20 * shade, np.uint8)
+            cv2.imwrite(str(folder / f'{shade}.png'), pixels)
+    data, out = str(tmp_path / 'data'), str(tmp_path / 'run')
+    for said in (f'started from {weights}', 'trained: '):
+        assert main(['train', str(tmp_path / 'recipe.yaml'), '--data', data, '--out', out]) == 0
+        assert capsys.readouterr().out.startswith(said)
 
 
 def test_positions_of_another_image_size_are_fitted_and_another_classifier_is_left(
