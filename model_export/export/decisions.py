@@ -3,7 +3,7 @@
 A network is traced at full depth with all of its exits, and its nodes are moved here: what lies
 between two exits runs in the `else_branch` of an `If`, and through its `then_branch` an image that
 has left passes unchanged. In a row and not nested, because ONNX Runtime packs the weights of an
-`If` in advance only at the first depth.
+`If` in advance only at the first depth. `eevit_ros/model/stages.py` cuts such a row into stages.
 
 Weights stay in the graph around the branches, but for those of convolutions: ONNX Runtime blocks
 the channels of a convolution only beside its weights, and it is to round as in a stage.
