@@ -37,7 +37,7 @@ import onnx
 from tqdm import tqdm
 
 from benchmarks.random_file import random_model, write_plain, write_random
-from benchmarks.report_file import Cell, Report, Table, machine
+from benchmarks.report_file import Cell, Report, Table, add_options, machine
 from eevit_ros.model.compute import PROVIDERS, all_cores
 from eevit_ros.model.ort_session import import_onnxruntime
 from eevit_ros.reporting.interval import median_interval
@@ -213,8 +213,7 @@ def main() -> None:
     parser.add_argument('--provider', choices=PROVIDERS, default='cpu')
     parser.add_argument('--fp16', action='store_true', help='TensorRT in half precision')
     parser.add_argument('--tf32', action='store_true', help='leave TF32 to the libraries')
-    parser.add_argument('--json', type=Path, default=ROOT / 'build/benchmarks/beside_eevit.json')
-    parser.add_argument('--document', type=Path, help='put the tables there, too')
+    add_options(parser, 'beside_eevit')
     args = parser.parse_args()
     if args.fp16 and args.provider != 'tensorrt':
         parser.error('--fp16 needs --provider tensorrt: elsewhere a file is computed as it says')
@@ -239,9 +238,7 @@ def main() -> None:
     if not args.peer:
         notes.append('The peer was not measured: no --peer CHECKOUT was given.')
     report = Report('Beside the EEViT thesis', computer, tables(sides, measure(sides, args)), notes)
-    print(report.write(args.json))
-    if args.document:
-        report.fill(args.document, 'beside_eevit')
+    report.deliver(args, 'beside_eevit')
 
 
 if __name__ == '__main__':

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from benchmarks.report_file import Cell, Report, Table, machine
+from benchmarks.report_file import Cell, Report, Table, add_options, machine
 from eevit_ros.errors import EevitError
 from eevit_ros.model.all_exits import AllExits
 from eevit_ros.recordings.open import open_source
@@ -154,8 +154,7 @@ def main() -> int:
     )
     parser.add_argument('model', type=Path)
     parser.add_argument('recordings', type=Path, nargs='+', metavar='RECORDING')
-    parser.add_argument('--json', type=Path, default=ROOT / 'build/benchmarks/exit_scheduling.json')
-    parser.add_argument('--document', type=Path, help='put the tables there, too')
+    add_options(parser, 'exit_scheduling')
     args = parser.parse_args()
     before = machine()
     try:
@@ -182,9 +181,7 @@ def main() -> int:
         print(f'error: {err}', file=sys.stderr)
         return 1
     report = Report('Exit scheduling', before, tables)
-    print(report.write(args.json))
-    if args.document:
-        report.fill(args.document, 'exit_scheduling')
+    report.deliver(args, 'exit_scheduling')
     return 0
 
 

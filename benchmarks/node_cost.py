@@ -24,13 +24,12 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 
 from benchmarks.camera_feed import FORMATS, SIZES, TOPIC
-from benchmarks.report_file import Cell, Report, Table, machine
+from benchmarks.report_file import Cell, Report, Table, add_options, machine
 from harness.classifier_peer import key_values
-from harness.paths import ROOT
+from harness.paths import MODEL
+from harness.processes import PROFILE
 from harness.ros_process import NodeProcess, RosPeer
 
-MODEL = ROOT / 'models' / 'eevit_s14_cifar100.onnx'
-PROFILE = ROOT / 'config' / 'fastdds_shared_memory.xml'
 NODE = (sys.executable, '-m', 'eevit_ros.nodes.classifier.node')
 WARM_UP = 10  # frames, not counted
 OVERLOAD = 2  # times as many frames as are answered
@@ -150,8 +149,7 @@ def main() -> None:
     parser.add_argument('--frames', type=int, default=300, help='of each kind: %(default)s')
     parser.add_argument('--hz', type=float, default=15.0, help='of the camera: %(default)s')
     parser.add_argument('--seconds', type=float, default=20.0, help='at each rate: %(default)s')
-    parser.add_argument('--json', type=Path, default=Path('build/benchmarks/node_cost.json'))
-    parser.add_argument('--document', type=Path, help='a document to write the tables into')
+    add_options(parser, 'node_cost')
     args = parser.parse_args()
     os.environ.setdefault('FASTRTPS_DEFAULT_PROFILES_FILE', str(PROFILE))
     computer = machine()
@@ -173,9 +171,7 @@ def main() -> None:
         ],
         notes(args.hz, args.seconds),
     )
-    print(report.write(args.json))
-    if args.document:
-        report.fill(args.document, 'node_cost')
+    report.deliver(args, 'node_cost')
 
 
 def notes(hz: float, seconds: float) -> tuple[str, ...]:

@@ -19,13 +19,12 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from benchmarks.report_file import Cell, Report, Table, machine
+from benchmarks.report_file import Cell, Report, Table, add_options, machine
 from eevit_ros.model.compute import SINGLE, STAGED, Compute, all_cores
 from eevit_ros.model.engine import Engine
 from eevit_ros.policies import STATELESS
 from eevit_ros.policies.operating_point import measure_exits
 from eevit_ros.policies.threshold_search import exits_taken
-from harness.paths import ROOT
 from model_export.data import Images, load_split
 from model_export.measuring.answers import Answers, answers
 
@@ -40,8 +39,7 @@ def main() -> None:
     parser.add_argument('--timed', type=int, default=1000, help='of them, timed (default 1000)')
     parser.add_argument('--threads', type=int, default=all_cores(), help='default: all cores')
     parser.add_argument('--cache', type=Path, help='folder that keeps answers for a second call')
-    parser.add_argument('--json', type=Path, default=ROOT / 'build/benchmarks/precision.json')
-    parser.add_argument('--document', type=Path, help='put the tables there, too')
+    add_options(parser, 'precision')
     args = parser.parse_args()
     computer, files = machine('onnx', 'torch'), (args.fp32, args.int8)
     said = [answers(path, args.data, limit=args.images, cache=args.cache) for path in files]
@@ -66,9 +64,7 @@ def main() -> None:
         Table('File and time', ['', 'fp32', 'int8', 'ratio'], [_ratio('file, MB', *sizes), *timed]),
     ]
     report = Report('int8 beside fp32', computer, tables, notes)
-    print(report.write(args.json))
-    if args.document:
-        report.fill(args.document, 'precision')
+    report.deliver(args, 'precision')
 
 
 def _each(said: list[Answers]) -> list[list[Cell]]:

@@ -1,10 +1,10 @@
 """One benchmark's figures: JSON for machines, and the same as Markdown for people.
 
-before = machine()
+add_options(parser, 'name')
+args, before = parser.parse_args(), machine()
 ...
 report = Report('Title', before, [Table('Milliseconds', COLUMNS, rows)], ['what a row is'])
-print(report.write(Path('build/benchmarks/name.json')))
-report.fill(Path('docs/performance.md'), 'name')  # between the document's two comments
+report.deliver(args, 'name')
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from eevit_ros.reporting.host_info import describe_machine
 from eevit_ros.reporting.table import markdown_table
+from harness.paths import ROOT
 
 Cell = str | float | int | None
 
@@ -78,6 +80,12 @@ class Report:
             raise ValueError(f'{document} has no lines {first.strip()!r} and, below, {last!r}')
         document.write_text(f'{before}{first}\n{self.markdown()}\n{last}{after}')
 
+    def deliver(self, args: Namespace, name: str) -> None:
+        """Print and write the report, as the options that `add_options` made for `name` say."""
+        print(self.write(args.json))
+        if args.document:
+            self.fill(args.document, name)
+
     def markdown(self) -> str:
         """Return command, machine, tables and notes, without the title."""
         facts = ', '.join(f'{name} {value}' for name, value in self.machine.items())
@@ -89,6 +97,13 @@ class Report:
             lines += [markdown_table(table.columns, rows, numeric=numeric), '']
         lines += [f'- {note}' for note in self.notes]
         return '\n'.join(lines).rstrip() + '\n'
+
+
+def add_options(parser: ArgumentParser, name: str) -> None:
+    """Add where a benchmark's report goes: a JSON file, and a document with two comments `name`."""
+    file = ROOT / 'build' / 'benchmarks' / f'{name}.json'
+    parser.add_argument('--json', type=Path, default=file, help='default: build/benchmarks')
+    parser.add_argument('--document', type=Path, help=f'put the tables there, at <!-- {name} -->')
 
 
 def read_report(path: Path) -> Report:

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.report_file import Cell, Report, Table, machine
+from benchmarks.report_file import Cell, Report, Table, add_options, machine
 from eevit_ros.images.compressed import decode_compressed
 from eevit_ros.images.resize import Image, resize
 from eevit_ros.model.engine import Engine
@@ -91,8 +91,7 @@ def main() -> None:
     parser.add_argument('--data', type=Path, required=True, help='folder with CIFAR-100')
     parser.add_argument('--video', type=Path, required=True)
     parser.add_argument('--images', type=int, default=10_000, help='test images (default all)')
-    parser.add_argument('--json', type=Path, default=Path('build/benchmarks/resize_exits.json'))
-    parser.add_argument('--document', type=Path, help='a document to write the table into')
+    add_options(parser, 'resize_exits')
     args = parser.parse_args()
     computer = machine()
     engine = Engine(args.model)
@@ -105,9 +104,7 @@ def main() -> None:
         [Table('Against INTER_AREA in one step', COLUMNS, rows)],
         (f'Images enlarged by INTER_CUBIC from the size in the data; JPEG at quality {QUALITY}.',),
     )
-    print(report.write(args.json))
-    if args.document:
-        report.fill(args.document, 'resize_exits')
+    report.deliver(args, 'resize_exits')
 
 
 if __name__ == '__main__':

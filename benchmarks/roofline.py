@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -21,7 +20,7 @@ from tqdm import tqdm
 
 from benchmarks.early_exit_speed import plain_proto
 from benchmarks.random_file import random_model
-from benchmarks.report_file import Cell, Report, Table, machine
+from benchmarks.report_file import Cell, Report, Table, add_options, machine
 from eevit_ros.model.compute import Compute, all_cores
 from eevit_ros.model.engine import Engine
 from eevit_ros.model.ort_session import open_session
@@ -81,8 +80,7 @@ def main() -> None:
     parser.add_argument('--rounds', type=int, default=40)
     parser.add_argument('--threads', type=int, default=all_cores())
     parser.add_argument('--side', type=int, default=2048, help='of the matrices: %(default)s')
-    parser.add_argument('--json', type=Path, default=ROOT / 'build/benchmarks/roofline.json')
-    parser.add_argument('--document', type=Path, help='put the table there, too')
+    add_options(parser, 'roofline')
     args = parser.parse_args()
     computer = machine('onnx', 'torch')
     roof = f'product {args.side} x {args.side}'
@@ -114,9 +112,7 @@ def main() -> None:
         'interval of the median.'
     ]
     report = Report('Roofline', computer, [Table('Work and rate', columns, rows)], notes)
-    print(report.write(args.json))
-    if args.document:
-        report.fill(args.document, 'roofline')
+    report.deliver(args, 'roofline')
 
 
 if __name__ == '__main__':

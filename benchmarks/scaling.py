@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from benchmarks.exit_runs import Run, exit_runs
 from benchmarks.random_file import random_model, write_random
-from benchmarks.report_file import Cell, Report, Table, machine
+from benchmarks.report_file import Cell, Report, Table, add_options, machine
 from eevit_ros.model.compute import Compute, all_cores
 from eevit_ros.model.engine import Engine
 from eevit_ros.reporting.interval import Interval, median_interval
@@ -137,8 +137,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--rounds', type=int, default=50)
     parser.add_argument('--threads', type=int, default=all_cores())
-    parser.add_argument('--json', type=Path, default=ROOT / 'build/benchmarks/scaling.json')
-    parser.add_argument('--document', type=Path, help='put the tables there, too')
+    add_options(parser, 'scaling')
     args = parser.parse_args()
     computer = machine('onnx', 'torch')
     sizes = {f'{size} x {size}': recipe(size=size) for size in SIZES}
@@ -156,9 +155,7 @@ def main() -> None:
         'tables are full depth, all exit heads included. Low and high: 95 % interval of the median.'
     ]
     report = Report('What grows with what', computer, tables, notes)
-    print(report.write(args.json))
-    if args.document:
-        report.fill(args.document, 'scaling')
+    report.deliver(args, 'scaling')
 
 
 if __name__ == '__main__':

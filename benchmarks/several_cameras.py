@@ -22,13 +22,12 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 
 from benchmarks.camera_feed import TOPIC
-from benchmarks.report_file import Cell, Report, Table, machine
+from benchmarks.report_file import Cell, Report, Table, add_options, machine
 from harness.classifier_peer import key_values
-from harness.paths import ROOT
+from harness.paths import MODEL
+from harness.processes import PROFILE
 from harness.ros_process import NodeProcess, RosPeer
 
-MODEL = ROOT / 'models' / 'eevit_s14_cifar100.onnx'
-PROFILE = ROOT / 'config' / 'fastdds_shared_memory.xml'
 CAMERAS = ('front', 'left', 'rear')
 RATES_HZ = (4.0, 15.0)
 WARM_UP = 10  # frames of each camera, not counted
@@ -112,8 +111,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--rounds', type=int, default=3, help='of each: %(default)s')
     parser.add_argument('--seconds', type=float, default=10.0, help='of a run: %(default)s')
-    parser.add_argument('--json', type=Path, default=Path('build/benchmarks/several_cameras.json'))
-    parser.add_argument('--document', type=Path, help='a document to write the table into')
+    add_options(parser, 'several_cameras')
     args = parser.parse_args()
     os.environ.setdefault('FASTRTPS_DEFAULT_PROFILES_FILE', str(PROFILE))
     computer = machine()
@@ -140,9 +138,7 @@ def main() -> None:
             'been busy with other work: compare rows, not with other tables.'
         ],
     )
-    print(report.write(args.json))
-    if args.document:
-        report.fill(args.document, 'several_cameras')
+    report.deliver(args, 'several_cameras')
 
 
 if __name__ == '__main__':

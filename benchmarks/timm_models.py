@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from tqdm import tqdm
 
 from benchmarks.random_file import write_random
-from benchmarks.report_file import Cell, Report, Table, machine
+from benchmarks.report_file import Cell, Report, Table, add_options, machine
 from model_export.export.check import check
 from model_export.export.onnx_writer import round_weights_to_half
 from model_export.network.early_exit import EarlyExitViT
@@ -108,8 +108,7 @@ def row_of(name: str, image_size: int, folder: Path) -> list[Cell]:
 def main() -> None:
     """Try every model, print the table, and put it into a document if asked."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-    parser.add_argument('--document', type=Path, help='Markdown file with the comments timm_models')
-    parser.add_argument('--json', type=Path, default=Path('build/benchmarks/timm_models.json'))
+    add_options(parser, 'timm_models')
     args = parser.parse_args()
     before = machine('timm', 'torch')
     rows = []
@@ -123,9 +122,7 @@ def main() -> None:
         'any exit, as one graph or in stages.',
     ]
     report = Report('Models of timm', before, [Table('Models of timm', COLUMNS, rows)], notes)
-    print(report.write(args.json))
-    if args.document:
-        report.fill(args.document, 'timm_models')
+    report.deliver(args, 'timm_models')
 
 
 if __name__ == '__main__':
