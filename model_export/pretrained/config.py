@@ -39,15 +39,25 @@ def check_config(source: Path, recipe: Recipe) -> None:
         raise ModelExportError(f'{source} has exits after layers {positions}; the recipe {layers}')
 
 
-def note_on_pixels(source: Path, recipe: BackboneRecipe | TimmRecipe) -> list[str]:
-    """Return a sentence if the weights were trained on pixels normalised otherwise."""
+def pixels_in(source: Path) -> dict[str, list[float]]:
+    """Return `mean` and `std` of the pixels as a folder from a hub says them; empty if it does not.
+
+    transformers has a file for them, timm a part of its own.
+    """
     pixels: dict[str, Any] = read_json(source, 'preprocessor_config.json')
     mean, std = pixels.get('image_mean'), pixels.get('image_std')
     if mean is None:
-        timm = read_json(source, 'config.json').get('pretrained_cfg', {})
+        timm = read_json(source, 'config.json').get('pretrained_cfg') or {}
         mean, std = timm.get('mean'), timm.get('std')
-    if not (isinstance(mean, list) and isinstance(std, list)):
+    return {'mean': mean, 'std': std} if isinstance(mean, list) and isinstance(std, list) else {}
+
+
+def note_on_pixels(source: Path, recipe: BackboneRecipe | TimmRecipe) -> list[str]:
+    """Return a sentence if the weights were trained on pixels normalised otherwise."""
+    pixels = pixels_in(source)
+    if not pixels:
         return []
+    mean, std = pixels.values()
     ours = (*recipe.mean, *recipe.std)
     if len(ours) == len(mean + std) and all(map(_close, ours, mean + std)):
         return []

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from model_export.errors import ModelExportError
+from model_export.pretrained.config import pixels_in
 from model_export.pretrained.files import read_json
 from model_export.timm_models.create import known_name, pixels_of
 
@@ -70,7 +71,7 @@ def describe(folder: Path) -> Words:
             if len(set(sizes[name])) > 1:
                 raise ModelExportError(f'{folder}: {name} must be square. Got {sizes[name]}')
             sizes[name] = sizes[name][0]
-    return {**words(sizes), **_pixels(read_json(folder, 'preprocessor_config.json'))}
+    return {**words(sizes), **pixels_in(folder)}
 
 
 def _of_timm(config: Mapping[str, Any], folder: Path) -> Words:
@@ -83,15 +84,8 @@ def _of_timm(config: Mapping[str, Any], folder: Path) -> Words:
     if params:
         words['params'] = params
     words['weights'] = str(folder)
-    mean, std = trained.get('mean'), trained.get('std')
-    if mean and std and (tuple(mean), tuple(std)) != pixels_of(name):
-        words |= {'mean': list(mean), 'std': list(std)}
-    return words
-
-
-def _pixels(preprocessor: Mapping[str, Any]) -> Words:
-    mean, std = preprocessor.get('image_mean'), preprocessor.get('image_std')
-    return {'mean': mean, 'std': std} if mean and std else {}
+    pixels = pixels_in(folder)
+    return words if tuple(map(tuple, pixels.values())) == pixels_of(name) else {**words, **pixels}
 
 
 def _vit(sizes: Words) -> Words:
