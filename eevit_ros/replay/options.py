@@ -24,7 +24,7 @@ class CameraOptions:
         topic: Topic of its images; None takes the only one.
         detections: Topic of its detections, with `regions`; None takes the only one.
         truth: Source of its labels, see `truth.open_truth`.
-        weight: How often it has its turn, see `Turns`.
+        weight: How often it has its turn, see `NewestFrames`.
     """
 
     settings: Settings

@@ -13,9 +13,9 @@ from rclpy.lifecycle import LifecycleNode
 from eevit_ros.model.engine import Engine
 from eevit_ros.nodes.classifier.channel import Channel
 from eevit_ros.nodes.classifier.frame import Frame
-from eevit_ros.nodes.classifier.newest_frames import NewestFrames
 from eevit_ros.nodes.classifier.publishers import CommonPublishers
 from eevit_ros.parameters.cameras import CameraSettings
+from eevit_ros.perception.newest_frames import NewestFrames
 
 RATE_PERIOD_S = 0.1
 STATUS_PERIOD_S = 1.0
@@ -44,23 +44,22 @@ class Activation:
         self._publishers = publishers
         # Held while rates are read and published: an older one must not follow a newer one.
         self._lock = threading.Lock()
-        self._frames = NewestFrames[Frame]([one.weight for one in settings.values()])
-        self._channels: list[Channel] = []
+        self._frames = NewestFrames[Frame](_weights(settings))
+        self._channels: dict[str, Channel] = {}
         try:
-            for (camera, own), slot in zip(settings.items(), self._frames.slots, strict=True):
-                channel = Channel(
+            for camera, own in settings.items():
+                self._channels[camera] = Channel(
                     node,
                     camera,
                     engine,
                     own,
                     publishers.cameras[camera],
-                    slot,
+                    self._frames,
                     self._lock,
                     self._send_lowest_rate,
                 )
-                self._channels.append(channel)
         except Exception:
-            for channel in self._channels:  # they would go on, and keep the model
+            for channel in self._channels.values():  # they would go on, and keep the model
                 channel.close()
                 channel.free()
             raise
@@ -72,7 +71,7 @@ class Activation:
         publishers.send_label_info(engine.metadata.class_names)
         self._worker = threading.Thread(target=self._work, name='inference')
         self._worker.start()
-        topics = Counter(channel.camera.topic for channel in self._channels)
+        topics = Counter(channel.camera.topic for channel in self._channels.values())
         node.get_logger().info(f'active: waiting for images on {", ".join(topics)}')
         for topic, cameras in topics.items():
             if cameras > 1:
@@ -82,7 +81,7 @@ class Activation:
 
     def stop(self) -> None:
         """Stop for good: take no more frames, wait for the one at hand, stop the timers."""
-        for channel in self._channels:
+        for channel in self._channels.values():
             channel.close()
         self._frames.close()
         self._worker.join()
@@ -90,14 +89,14 @@ class Activation:
             self._node.destroy_timer(timer)
         # Timers and subscription refer back to this object: only garbage collection frees it, which
         # runs rarely. The model is too large to wait for it.
-        for channel in self._channels:
+        for channel in self._channels.values():
             channel.free()
 
     def change(self, settings: Mapping[str, CameraSettings]) -> None:
         """Apply changed live parameters."""
-        self._frames.change([own.weight for own in settings.values()])
-        for channel, own in zip(self._channels, settings.values(), strict=True):
-            channel.change(own)
+        self._frames.change(_weights(settings))
+        for camera, own in settings.items():
+            self._channels[camera].change(own)
 
     def _work(self) -> None:
         while (taken := self._frames.get()) is not None:
@@ -105,17 +104,22 @@ class Activation:
             self._channels[camera].answer(frame)
 
     def _send_rates(self) -> None:
-        for channel in self._channels:
+        for channel in self._channels.values():
             channel.watch_stall()
         with self._lock:
             now_s = time.monotonic()
-            for channel in self._channels:
+            for channel in self._channels.values():
                 channel.send_rate(now_s)
             self._send_lowest_rate(now_s)
 
     def _send_lowest_rate(self, now_s: float) -> None:
-        self._publishers.send_lowest_rate(channel.rate_at(now_s) for channel in self._channels)
+        rates = (channel.rate_at(now_s) for channel in self._channels.values())
+        self._publishers.send_lowest_rate(rates)
 
     def _send_status(self) -> None:
-        for channel in self._channels:
+        for channel in self._channels.values():
             channel.send_status()
+
+
+def _weights(settings: Mapping[str, CameraSettings]) -> dict[str, float]:
+    return {camera: own.weight for camera, own in settings.items()}

@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from rclpy.lifecycle import LifecycleNode
 
@@ -16,10 +17,10 @@ from eevit_ros.images.resize import Image
 from eevit_ros.model.engine import Engine
 from eevit_ros.nodes.classifier.camera import Camera
 from eevit_ros.nodes.classifier.frame import Frame
-from eevit_ros.nodes.classifier.newest_frames import Slot
 from eevit_ros.nodes.classifier.publishers import Publishers
 from eevit_ros.nodes.status_log import LOG_PERIOD_S, StatusLog
 from eevit_ros.parameters.classifier import Settings
+from eevit_ros.perception.newest_frames import NewestFrames
 from eevit_ros.perception.perception import Perception
 from eevit_ros.perception.process_stall import ProcessStall
 from eevit_ros.perception.stamps import frame_age_ms
@@ -43,7 +44,7 @@ class Channel:
         engine: Engine,
         settings: Settings,
         publishers: Publishers,
-        frames: Slot[Frame],
+        frames: NewestFrames[Frame],
         lock: threading.Lock,
         on_rate: Callable[[float], object],
     ) -> None:
@@ -55,7 +56,7 @@ class Channel:
             engine: The model, shared with the other cameras.
             settings: Parameters as they hold for this camera.
             publishers: Of this camera.
-            frames: Where its frames wait.
+            frames: Where frames wait.
             lock: Held while rates are read and published.
             on_rate: Called under the lock after a new rate went out, with the steady clock's time.
 
@@ -63,6 +64,7 @@ class Channel:
             EevitError: The transport needs something that is not installed.
         """
         self._node = node
+        self._name = name
         self._engine = engine
         self._settings = settings
         self._publishers = publishers
@@ -89,7 +91,8 @@ class Channel:
             # Here, for an ordinary node does without these messages.
             from eevit_ros.nodes.classifier.regions import Regions
 
-            self._regions = Regions(node, name, engine, settings.region, self._stall, frames.put)
+            show = partial(frames.put, name)
+            self._regions = Regions(node, name, engine, settings.region, self._stall, show)
         self._log = StatusLog(node.get_logger(), self.camera.topic)
 
     def close(self) -> None:
@@ -149,7 +152,7 @@ class Channel:
             time.monotonic(),
             camera=self.camera.health,
             publishers=self.camera.publishers(),
-            drops=self._frames.drops,
+            drops=self._frames.drops[self._name],
             facts={
                 'adaptive_rate': f'{rate:.3f}',
                 'provider': self._engine.provider,
@@ -174,7 +177,7 @@ class Channel:
 
     def _came(self, frame: Frame) -> None:
         if self._regions is None:
-            self._frames.put(frame)
+            self._frames.put(self._name, frame)
         else:
             self._regions.picture(frame)
 
@@ -204,7 +207,7 @@ class Channel:
                 now_ns=now_ns,
                 now_s=now_s,
                 doubtful=frame.frozen or frame.waited,
-                drops=self._frames.drops,
+                drops=self._frames.drops[self._name],
                 useless_stamps=frame.useless_stamps,
                 mounting=decoder.mounting,
             )

@@ -43,7 +43,7 @@ class Regions:
         engine: Engine,
         settings: RegionSettings,
         stall: ProcessStall,
-        show: Callable[[Frame], None],
+        show: Callable[[Frame], object],
     ) -> None:
         """Subscribe.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from eevit_ros.perception.turns import Turns
+from eevit_ros.perception.newest_frames import NewestFrames
 from eevit_ros.recordings.source import SourceFrame
 
 Start = tuple[SourceFrame, int | None]
@@ -32,32 +32,24 @@ def live(
     Args:
         frames: Frames in the order of their arrival.
         free_ns: Returns when the network is, or was, free; called after each frame.
-        weights: Of each camera, see `Turns`.
+        weights: Of each camera, see `NewestFrames`.
         asks: Whether a frame wants an answer; one that does not replaces none.
 
     Yields:
         Frames as they start or are replaced: those of one camera in the order of their arrival.
     """
-    cameras = list(weights)
-    turns = Turns(list(weights.values()))
-    waiting: dict[int, SourceFrame] = {}
+    newest = NewestFrames[SourceFrame](weights)
 
     def starts(until_ns: float) -> Iterator[Start]:
         # A network that becomes free just when a frame comes has taken one before.
-        while waiting and free_ns() <= until_ns:
-            camera = turns.take()
-            assert camera is not None
-            frame = waiting.pop(camera)
+        while free_ns() <= until_ns and (taken := newest.take()):
+            _, frame = taken
             yield frame, max(free_ns(), frame.received_ns)
 
     for frame in frames:
         yield from starts(frame.received_ns)
         if not asks(frame):
             yield frame, None
-            continue
-        camera = cameras.index(frame.camera)
-        if camera in waiting:
-            yield waiting[camera], None
-        waiting[camera] = frame
-        turns.came(camera)
+        elif replaced := newest.put(frame.camera, frame):
+            yield replaced, None
     yield from starts(math.inf)

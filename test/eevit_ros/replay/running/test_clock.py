@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eevit_ros.nodes.classifier.newest_frames import NewestFrames
+from eevit_ros.perception.newest_frames import NewestFrames
 from eevit_ros.recordings.source import SourceFrame
 from eevit_ros.replay.running.clock import live, unhurried
 from test.eevit_ros.replay.made_replays import made_frame
@@ -43,7 +43,7 @@ def worked_through(times: Sequence[int], takes: Sequence[int]) -> Starts:
 
 def simulated(times: Sequence[int], takes: Sequence[int]) -> Starts:
     """Let a worker and the node's queue go through time, nanosecond by nanosecond."""
-    newest: NewestFrames[int] = NewestFrames([1.0])
+    newest = NewestFrames[int]({'': 1.0})
     started: dict[int, int] = {}
     waiting, busy_until = False, 0
 
@@ -60,12 +60,12 @@ def simulated(times: Sequence[int], takes: Sequence[int]) -> Starts:
         work(now)
         for index, time in enumerate(times):
             if time == now:
-                newest.slots[0].put(index)
+                newest.put('', index)
                 waiting = True
                 work(now)
     while waiting:
         work(busy_until)
-    assert len(started) + newest.slots[0].drops == len(times)
+    assert len(started) + newest.drops[''] == len(times)
     return [(index, started.get(index)) for index in range(len(times))]
 
 
@@ -141,14 +141,15 @@ def test_of_several_cameras_a_replay_takes_the_frames_that_the_node_takes(
 ) -> None:
     frames, takes = several(schedule)
     free, starts = [0], {}
-    for frame, start in live(frames, lambda: free[-1], dict(zip(CAMERAS, weights, strict=True))):
+    by_camera = dict(zip(CAMERAS, weights, strict=True))
+    for frame, start in live(frames, lambda: free[-1], by_camera):
         starts[frame.index] = start
         if start is not None:
             free.append(start + takes[frame.index])
 
-    newest: NewestFrames[int] = NewestFrames(weights)
+    newest = NewestFrames[int](by_camera)
     expected: dict[int, int | None] = dict.fromkeys(range(len(frames)))
-    busy_until, waiting = 0, set[int]()
+    busy_until, waiting = 0, set[str]()
 
     def work(now: int) -> None:
         nonlocal busy_until
@@ -161,9 +162,8 @@ def test_of_several_cameras_a_replay_takes_the_frames_that_the_node_takes(
 
     for frame in frames:
         work(frame.received_ns)
-        camera = CAMERAS.index(frame.camera)
-        newest.slots[camera].put(frame.index)
-        waiting.add(camera)
+        newest.put(frame.camera, frame.index)
+        waiting.add(frame.camera)
         work(frame.received_ns)
     while waiting:
         work(busy_until)
