@@ -113,7 +113,7 @@ class Channel:
             self._decoder = Decoder(settings.images)
         self._settings = settings
         if self._regions is not None:
-            self._regions.settings = settings.region
+            self._regions.change(settings.region)
         with self._lock:
             self._perception.change(settings.perception)
         self._statistics.rate = settings.perception.rate
@@ -188,9 +188,8 @@ class Channel:
             observation = self._perception.observe(image)
         else:
             image = frame.decode(decoder, None)
-            regions = self._regions.classify(image, frame.detections, decoder.mounting)
-            self._regions.name_classes(
-                frame.detections, regions, self._class_ids, self._settings.top_k
+            regions = self._regions.classify(
+                image, frame.detections, decoder.mounting, self._class_ids, self._settings.top_k
             )
             self._publishers.send_regions(frame.detections)
             results = [region.result for region in regions if region.result]

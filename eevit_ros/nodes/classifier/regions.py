@@ -31,9 +31,6 @@ class Regions:
     """Subscribes to the detections of a camera and classifies what they box.
 
     `classify` is for the inference thread; images may come from any.
-
-    Attributes:
-        settings: How regions are classified.
     """
 
     def __init__(
@@ -73,13 +70,8 @@ class Regions:
         self._watch = TopicWatch(node, self._topic, topic.types[0], qos)
         node.get_logger().info(f'classifying the boxes on {self._topic}')
 
-    @property
-    def settings(self) -> RegionSettings:
-        """How regions are classified."""
-        return self._classifier.settings
-
-    @settings.setter
-    def settings(self, settings: RegionSettings) -> None:
+    def change(self, settings: RegionSettings) -> None:
+        """Apply changed live parameters."""
         self._classifier.settings = settings
 
     def picture(self, frame: Frame) -> None:
@@ -100,25 +92,25 @@ class Regions:
         """Let go of the model; `classify` must not run again."""
         del self._classifier
 
-    def classify(self, image: Image, message: Detection2DArray, mounting: Mounting) -> list[Region]:
-        """Classify the boxes of an image, see `RegionClassifier.classify`.
+    def classify(
+        self,
+        image: Image,
+        message: Detection2DArray,
+        mounting: Mounting,
+        class_ids: Sequence[str],
+        top_k: int,
+    ) -> list[Region]:
+        """Classify the boxes of an image and put the classes into the detector's message.
+
+        See `RegionClassifier.classify` and `answer`.
 
         Raises:
             EevitError: The model fails.
         """
         regions = self._classifier.classify(image, read_detections(message), mounting)
         self._counts.take(regions)
-        return regions
-
-    def name_classes(
-        self,
-        message: Detection2DArray,
-        regions: Sequence[Region],
-        class_ids: Sequence[str],
-        top_k: int,
-    ) -> None:
-        """Put the classes of its regions into the detector's message, see `answer`."""
         answer(message, regions, class_ids, top_k, _hypothesis)
+        return regions
 
     def report(self, status: Status, stale_after_s: float, received_s: float) -> Status:
         """Return a camera's status with what is to be said of its regions.
@@ -136,7 +128,7 @@ class Regions:
             publishers=PublisherCount(
                 self._topic, self._watch.count(), self._watch.unheard(), camera=self._camera
             ),
-            settings=self.settings,
+            settings=self._classifier.settings,
             stale_after_s=stale_after_s,
             images_come=now_s - received_s <= stale_after_s,
         )
