@@ -158,16 +158,7 @@ CLASSIFIER = (
     ANNOTATED,
     DIAGNOSTICS,
 )
-OF_CAMERA = (
-    IMAGE,
-    DETECTIONS,
-    CLASSIFICATION,
-    EXIT_LAYER,
-    ADAPTIVE_RATE,
-    FRAME,
-    REGIONS,
-    ANNOTATED,
-)
+OF_CAMERA = tuple(topic for topic in CLASSIFIER if topic not in (LABEL_INFO, DIAGNOSTICS))
 """Each of several cameras has its own, see `Topic.of`; the rest is common to all."""
 
 RATE_INPUT = Topic(
@@ -255,11 +246,9 @@ RECORDED = (
 """What the recorders take, each topic once."""
 
 
-def recorded(cameras: Sequence[str]) -> tuple[Topic, ...]:
-    """Return what the recorders take of a classifier with several cameras, and of its governor."""
+def of_cameras(cameras: Sequence[str], topics: Sequence[Topic]) -> list[Topic]:
+    """Return what becomes of topics with several cameras: those of each, and what is common."""
     if not cameras:
-        return RECORDED
-    own = tuple(topic.of(camera) for camera in cameras for topic in RECORDED if topic in OF_CAMERA)
-    return own + tuple(
-        topic for topic in RECORDED if topic is ADAPTIVE_RATE or topic not in OF_CAMERA
-    )
+        return list(topics)
+    own = [topic.of(camera) for camera in cameras for topic in topics if topic in OF_CAMERA]
+    return own + [topic for topic in topics if topic is ADAPTIVE_RATE or topic not in OF_CAMERA]

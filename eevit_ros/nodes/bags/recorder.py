@@ -27,7 +27,7 @@ from eevit_ros.nodes import process as node_process
 from eevit_ros.nodes.declare import read_settings
 from eevit_ros.nodes.process import EXIT_NOT_CONFIGURED, SPIN_S
 from eevit_ros.nodes.ros_topics import message_class, resolved
-from eevit_ros.parameters.topics import RECORDED, recorded
+from eevit_ros.parameters.topics import RECORDED, of_cameras
 from eevit_ros.settings import parameter
 
 if TYPE_CHECKING:
@@ -82,8 +82,9 @@ class BagRecorder(Node):
         settings = read_settings(self, RecorderSettings)
         self.output = Path(settings.output).expanduser()
         names = settings.topics
-        if names == tuple(DEFAULT) and settings.cameras:
-            names = tuple(topic.relative_name for topic in recorded(settings.cameras))
+        if names == tuple(DEFAULT):
+            recorded = of_cameras(settings.cameras, RECORDED)
+            names = tuple(topic.relative_name for topic in recorded)
         self._topics = resolved(self, 'topics', names)
         self._unsubscribed = set(self._topics)
         self.failures: list[str] = []

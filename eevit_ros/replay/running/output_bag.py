@@ -19,7 +19,7 @@ from eevit_ros.images.picture_file import picture_format
 from eevit_ros.images.resize import Image
 from eevit_ros.images.settings import ImageSettings
 from eevit_ros.parameters import topics
-from eevit_ros.parameters.topics import CLASSIFIER_NODE, OF_CAMERA, Topic
+from eevit_ros.parameters.topics import CLASSIFIER_NODE, Topic
 from eevit_ros.perception.perception import FrameRecord
 from eevit_ros.perception.status import OK
 from eevit_ros.recordings.bag.types import typestore
@@ -103,11 +103,7 @@ class OutputBag:
         for name in self._image_topics.values():
             self._connections[name] = self._bag.add(name, kind, latched=False)
         cameras = [camera for camera in self._image_topics if camera]
-        all_of = self._topics
-        own = [topic.of(camera) for camera in cameras for topic in all_of if topic in OF_CAMERA]
-        common = [topic for topic in all_of if not cameras or topic not in OF_CAMERA]
-        lowest = [topics.ADAPTIVE_RATE] if cameras else []
-        for topic in (*own, *lowest, *common):
+        for topic in topics.of_cameras(cameras, self._topics):
             self._connections[topic.full_name] = self._bag.add(
                 topic.full_name, topic.types[0], latched=topic.latched
             )
