@@ -23,7 +23,7 @@ from eevit_ros.launching import rosbag2_cli as rosbag2
 from eevit_ros.launching.dds_profile import dds_environment, default_profile
 from eevit_ros.launching.replay import LaunchedReplay
 from eevit_ros.launching.shared import ends_with_launch
-from eevit_ros.nodes.bags.player import PlayerSettings
+from eevit_ros.parameters.bags import PlayerSettings
 from eevit_ros.parameters.topics import CLASSIFIER_NODE, FRAME, RECORDED, SPEED_LIMIT
 from eevit_ros.recordings.bag.topics import topics_by_camera
 from eevit_ros.replay.errors import ReplayError

@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping
 
 import yaml
 
-from eevit_ros.nodes.bags.player import PlayerSettings
-from eevit_ros.nodes.bags.recorder import RecorderSettings
 from eevit_ros.parameters import cameras, classifier, governor
+from eevit_ros.parameters.bags import PlayerSettings, RecorderSettings
 from eevit_ros.reporting.table import markdown_table
 from eevit_ros.settings import Spec, specs
 

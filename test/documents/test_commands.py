@@ -76,7 +76,6 @@ def test_what_is_wrong_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         parse_replay(['run', 'bag', '--modell', 'x'], monkeypatch)
     with pytest.raises(SystemExit):
         parse_model_export(['train', 'recipe.yaml', '--data', 'data'], monkeypatch)
-    pytest.importorskip('rclpy')
     with pytest.raises(AssertionError):
         check_node('eevit_ros.nodes.bags.player', ['--ros-args', '-p', 'folder:=demo/bag'])
 
@@ -154,10 +153,8 @@ def parse_model_export(words: Sequence[str], monkeypatch: pytest.MonkeyPatch) ->
 
 def check_node(module: str, words: Sequence[str]) -> None:
     """The node of this module has the parameters that the words set."""
-    pytest.importorskip('rclpy', reason='needs ROS 2 or its wheels: `make test` installs them')
-    from eevit_ros.nodes.bags.player import PlayerSettings
-    from eevit_ros.nodes.bags.recorder import RecorderSettings
     from eevit_ros.parameters import classifier
+    from eevit_ros.parameters.bags import PlayerSettings, RecorderSettings
     from eevit_ros.settings import specs
 
     known = {

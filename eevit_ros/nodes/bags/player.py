@@ -12,7 +12,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +39,12 @@ from eevit_ros.nodes.bags.recorded_time import RecordedTime
 from eevit_ros.nodes.dds_profile import take_profile
 from eevit_ros.nodes.declare import read_settings
 from eevit_ros.nodes.process import EXIT_NOT_CONFIGURED
+from eevit_ros.parameters.bags import PlayerSettings
 from eevit_ros.parameters.classifier import SPECS
 from eevit_ros.parameters.topics import FRAME, IMAGE
 from eevit_ros.recordings.bag.topics import topics_by_camera
 from eevit_ros.recordings.source import Source, SourceFrame
 from eevit_ros.recordings.stamps import stamp_text
-from eevit_ros.settings import parameter
 
 EXIT_FAILED = 1
 SUBSCRIBER_TIMEOUT_S = 600.0  # TensorRT may be building an engine
@@ -57,63 +56,6 @@ LONGEST_GAP_S = 60.0  # of recorded time without images; a longer one is played 
 SHORT_GAP_S = 1.0
 # Reliable, which matches reliable and best-effort subscribers.
 QOS = QoSProfile(depth=5)
-
-
-def _topics(value: object) -> tuple[str, ...]:
-    topics = value if isinstance(value, (list, tuple)) else [value] if value else []
-    names = [topic for topic in topics if isinstance(topic, str)]
-    if len(names) < len(topics):
-        raise EevitError(
-            f"parameter 'wait_for' must be a topic, or a list of topics. Got {value!r}"
-        )
-    return tuple(names)
-
-
-@dataclass(frozen=True)
-class PlayerSettings:
-    """The parameters of the node; checks itself."""
-
-    bag: str = parameter(
-        '', 'Path of a bag, a video or a folder of pictures; ~ is the home folder.'
-    )
-    topic: str = parameter(
-        '',
-        "Topic of a bag's images, as recorded, or its base name. Empty: the only one. Several "
-        'cameras: front=/front/image_raw,left=/left/image_raw, each played on its <camera>/image.',
-    )
-    detections: str = parameter(
-        '',
-        "Topic of a bag's detections (vision_msgs/Detection2DArray), played on `regions` for a "
-        'classifier with `regions`; of several cameras front=/front/boxes,..., each on its '
-        '<camera>/regions. Empty: none.',
-    )
-    transport: str = parameter(
-        'raw',
-        'raw: sensor_msgs/Image on `image`. compressed: the recorded JPEG and PNG files, '
-        'unchanged, on `image`/compressed, or on `image` if its name ends so.',
-        choices=('raw', 'compressed'),
-    )
-    rate: float = parameter(1.0, 'Playback speed; 1 is the recorded pace.', 0.01, 100.0)
-    wait_for: tuple[str, ...] = parameter(
-        '',
-        'Topic that also needs a subscriber, such as a recorder, before playing starts; or a list '
-        'of topics.',
-        any_type=True,
-        convert=_topics,
-    )
-    wait_for_nodes: tuple[str, ...] = parameter(
-        [],
-        'Names of nodes, without namespace, such as [classifier, bag_recorder]: only their '
-        'subscriptions to `image` and to `wait_for` count, not those of an echo or a viewer. '
-        'Empty: any.',
-    )
-
-    def __post_init__(self) -> None:
-        """Refuse to play nothing."""
-        if not self.bag:
-            raise EevitError(
-                "parameter 'bag' must be the path of a bag, a video or a folder. Got ''"
-            )
 
 
 class BagPlayer(Node):

@@ -11,7 +11,6 @@ import contextlib
 import sys
 import threading
 import time
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,8 +26,8 @@ from eevit_ros.nodes import process as node_process
 from eevit_ros.nodes.declare import read_settings
 from eevit_ros.nodes.process import EXIT_NOT_CONFIGURED, SPIN_S
 from eevit_ros.nodes.ros_topics import message_class, resolved
+from eevit_ros.parameters.bags import DEFAULT_TOPICS, RecorderSettings
 from eevit_ros.parameters.topics import RECORDED, of_cameras
-from eevit_ros.settings import parameter
 
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
@@ -39,27 +38,6 @@ EXIT_FAILED = 1
 POLL_S = 0.1
 DRAIN_S = 0.3  # at the end, for messages still on their way
 DEPTH = 1000
-DEFAULT = [topic.relative_name for topic in RECORDED]
-
-
-@dataclass(frozen=True)
-class RecorderSettings:
-    """The parameters of the node; checks itself."""
-
-    output: str = parameter('', 'Folder of the bag; it must not exist yet. ~ is the home folder.')
-    topics: tuple[str, ...] = parameter(DEFAULT, 'Topics to record.')
-    cameras: tuple[str, ...] = parameter(
-        [],
-        "The classifier's `cameras`: of each its topics are recorded, in place of those of one "
-        'camera among the default of `topics`.',
-    )
-
-    def __post_init__(self) -> None:
-        """Refuse a recording to nowhere, or of nothing."""
-        if not self.output:
-            raise EevitError("parameter 'output' must be the path of a new folder. Got ''")
-        if not self.topics:
-            raise EevitError("parameter 'topics' must name at least one topic. Got none")
 
 
 class BagRecorder(Node):
@@ -82,7 +60,7 @@ class BagRecorder(Node):
         settings = read_settings(self, RecorderSettings)
         self.output = Path(settings.output).expanduser()
         names = settings.topics
-        if names == tuple(DEFAULT):
+        if names == tuple(DEFAULT_TOPICS):
             recorded = of_cameras(settings.cameras, RECORDED)
             names = tuple(topic.relative_name for topic in recorded)
         self._topics = resolved(self, 'topics', names)
