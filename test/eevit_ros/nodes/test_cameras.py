@@ -26,7 +26,6 @@ from harness.classifier_peer import (
     stamp_now,
 )
 from harness.ros_process import NodeProcess, RosPeer
-from harness.tiny_model import write_tiny_model
 
 NAMES = ('front', 'left', 'rear')
 GIVEN = [
@@ -107,12 +106,11 @@ def image_of(camera: str, grey: int) -> Any:
 
 
 @pytest.fixture(scope='module')
-def robot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robot]:
-    folder = tmp_path_factory.mktemp('cameras')
-    model = write_tiny_model(folder / 'tiny.onnx')
+def robot(peer: RosPeer, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robot]:
     arguments = [*PATIENT, '-p', f'model:={model}', '-r', 'rear/image:=/camera/rear']
     arguments += [word for one in GIVEN for word in ('-p', one)]
-    with RosPeer() as peer, NodeProcess(peer.domain_id, arguments, folder / 'log') as process:
+    log = tmp_path_factory.mktemp('cameras') / 'log'
+    with NodeProcess(peer.domain_id, arguments, log) as process:
         yield Robot(peer, process, model)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,18 +20,18 @@ from harness.classifier_peer import (
     stamp_now,
 )
 from harness.ros_process import NodeProcess, RosPeer
-from harness.tiny_model import write_tiny_model
 
 FLOOR = pytest.approx(0.2)
 RNG = np.random.default_rng(1)
 
 
 @pytest.fixture(scope='module')
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClassifierPeer]:
-    folder = tmp_path_factory.mktemp('blind')
-    model = write_tiny_model(folder / 'tiny.onnx')
+def node(
+    peer: RosPeer, model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ClassifierPeer]:
+    log = tmp_path_factory.mktemp('blind') / 'log'
     arguments = ['-r', 'image:=/camera/image_raw', *PATIENT, '-p', f'model:={model}']
-    with RosPeer() as peer, NodeProcess(peer.domain_id, arguments, folder / 'log') as process:
+    with NodeProcess(peer.domain_id, arguments, log) as process:
         yield ClassifierPeer(peer, process)
 
 

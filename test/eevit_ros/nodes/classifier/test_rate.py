@@ -5,13 +5,13 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sensor_msgs.msg import Image
 
 from harness.classifier_peer import BLACK, PATIENT, WHITE, ClassifierPeer, key_values, raw_image
 from harness.ros_process import NodeProcess, RosPeer
-from harness.tiny_model import write_tiny_model
 
 OLD_S = 8
 """A mapping that wants 1.5 s for a full rate gives 1.5 / 8 at most: less than the floor."""
@@ -28,12 +28,13 @@ def old_image() -> Image:
 
 
 @pytest.fixture(scope='module')
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClassifierPeer]:
-    folder = tmp_path_factory.mktemp('rate')
-    model = write_tiny_model(folder / 'tiny.onnx')
+def node(
+    peer: RosPeer, model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ClassifierPeer]:
+    log = tmp_path_factory.mktemp('rate') / 'log'
     law = [*PATIENT, *BY_AGE, *AT_ONCE]
     arguments = ['-r', 'image:=/camera/image_raw', *law, '-p', f'model:={model}']
-    with RosPeer() as peer, NodeProcess(peer.domain_id, arguments, folder / 'log') as process:
+    with NodeProcess(peer.domain_id, arguments, log) as process:
         yield ClassifierPeer(peer, process)
 
 

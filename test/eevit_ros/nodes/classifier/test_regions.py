@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,6 @@ from harness.classifier_peer import (
     stamp_now,
 )
 from harness.ros_process import NodeProcess, RosPeer
-from harness.tiny_model import write_tiny_model
 
 vision_msgs = pytest.importorskip('vision_msgs.msg')
 if not hasattr(vision_msgs, 'Detection2DArray'):
@@ -39,13 +39,12 @@ ARGUMENTS = [
 
 
 @pytest.fixture(scope='module')
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClassifierPeer]:
-    folder = tmp_path_factory.mktemp('regions')
-    model = ['-p', f'model:={write_tiny_model(folder / "tiny.onnx")}']
-    with (
-        RosPeer() as peer,
-        NodeProcess(peer.domain_id, [*ARGUMENTS, *model], folder / 'node.log') as process,
-    ):
+def node(
+    peer: RosPeer, model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ClassifierPeer]:
+    arguments = [*ARGUMENTS, '-p', f'model:={model}']
+    log = tmp_path_factory.mktemp('regions') / 'log'
+    with NodeProcess(peer.domain_id, arguments, log) as process:
         yield ClassifierPeer(peer, process)
 
 

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from harness.classifier_peer import BLACK, PATIENT, WHITE, ClassifierPeer, key_values, raw_image
 from harness.ros_process import NodeProcess, RosPeer
-from harness.tiny_model import write_tiny_model
 
 WINDOW = 20  # all of one brightness in it: a p-value of some 1e-5
 SHIFT = ['-p', f'shift.window:={WINDOW}', '-p', 'shift.every_s:=0.0']
 
 
 @pytest.fixture(scope='module')
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClassifierPeer]:
-    folder = tmp_path_factory.mktemp('shift')
-    model = write_tiny_model(folder / 'tiny.onnx')
+def node(
+    peer: RosPeer, model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ClassifierPeer]:
+    log = tmp_path_factory.mktemp('shift') / 'log'
     arguments = ['-r', 'image:=/camera/image_raw', *PATIENT, *SHIFT, '-p', f'model:={model}']
-    with RosPeer() as peer, NodeProcess(peer.domain_id, arguments, folder / 'log') as process:
+    with NodeProcess(peer.domain_id, arguments, log) as process:
         yield ClassifierPeer(peer, process)
 
 

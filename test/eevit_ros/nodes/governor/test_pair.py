@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,12 +31,6 @@ from harness.ros_process import SENSOR_DATA, RosPeer
 
 # A busy machine may hold a process up for long: no reason to take it for dead.
 ARGUMENTS = [*PATIENT, *PAIR, '-p', 'takeover_after_s:=5.0', '-p', 'command:=twist']
-
-
-@pytest.fixture
-def peer() -> Iterator[RosPeer]:
-    with RosPeer() as found:
-        yield found
 
 
 def test_a_standby_comes_freezes_goes_on_and_ends_and_nobody_hears_of_it(

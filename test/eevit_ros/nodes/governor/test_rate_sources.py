@@ -11,13 +11,11 @@ from harness.governor_peer import FLOOR, FULL, PATIENT, GovernorPeer, governor
 from harness.ros_process import RosPeer
 
 
-def test_the_lowest_of_several_rates_counts_and_none_may_be_missing(tmp_path: Path) -> None:
+def test_the_lowest_of_several_rates_counts_and_none_may_be_missing(
+    peer: RosPeer, tmp_path: Path
+) -> None:
     given = ['-p', 'rate_sources:=[/front/rate, rear_rate]', *PATIENT]
-    with (
-        RosPeer() as peer,
-        governor(peer, given, tmp_path / 'log') as process,
-        GovernorPeer(peer, process) as node,
-    ):
+    with governor(peer, given, tmp_path / 'log') as process, GovernorPeer(peer, process) as node:
         topics = ('/front/rate', '/rear_rate')
         front, rear = (peer.node.create_publisher(Float32, topic, 10) for topic in topics)
 
