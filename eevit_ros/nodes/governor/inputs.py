@@ -31,7 +31,7 @@ NO_NAV2 = (
 )
 
 
-class RateInput:
+class RateSubscription:
     """One adaptive rate: its subscription, and a watch over who publishes it."""
 
     def __init__(
@@ -119,7 +119,7 @@ class LimitInputs:
         self._output = output
         self._on_message = on_message
         self._rates = {
-            topic: RateInput(node, topic, one, on_message) for topic, one in limit.of.items()
+            topic: RateSubscription(node, topic, one, on_message) for topic, one in limit.of.items()
         }
         for topic in sources:
             on_zone = partial(self._on_zone, topic)
