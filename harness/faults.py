@@ -134,7 +134,7 @@ def governor_killed(chain: SpeedChain) -> Iterator[None]:
     chain.governor.process.wait()
     chain.drain()
     heard = len(chain.limits)
-    chain.governor = chain.start_governor()
+    chain.start_governor()
     yield
     assert chain.limits[heard].is_floor, 'its first message is not the floor'
 
@@ -148,7 +148,7 @@ def governor_ended(chain: SpeedChain) -> Iterator[None]:
     assert process.returncode == 0, chain.governor.output()
     chain.drain()
     assert chain.limits[-1].is_floor, 'its last message is not the floor'
-    chain.governor = chain.start_governor()
+    chain.start_governor()
     yield
 
 
@@ -156,25 +156,23 @@ def governor_ended(chain: SpeedChain) -> Iterator[None]:
 def speaker_ended(chain: SpeedChain, number: signal.Signals) -> Iterator[None]:
     """Of a pair; the other has the word from then on, and this one comes back as its standby."""
     chain.send = None
-    speaker = chain.governor
-    chain.governor, name = chain.standby, chain.speaker
-    speaker.process.send_signal(number)
-    speaker.wait()
+    name, spoke = chain.hand_over()
+    spoke.process.send_signal(number)
+    spoke.wait()
     yield
-    chain.standby = chain.start_governor(name)
+    chain.start_governor(name)
 
 
 @contextlib.contextmanager
 def speaker_frozen(chain: SpeedChain) -> Iterator[None]:
     chain.listen(1)  # stopped while it sends a limit, it would send that when it goes on
     chain.send = None
-    speaker = chain.governor
-    speaker.process.send_signal(signal.SIGSTOP)
+    _, spoke = chain.hand_over()
+    spoke.process.send_signal(signal.SIGSTOP)
     try:
         yield
     finally:
-        chain.governor, chain.standby = chain.standby, speaker
-        speaker.process.send_signal(signal.SIGCONT)
+        spoke.process.send_signal(signal.SIGCONT)
 
 
 @contextlib.contextmanager

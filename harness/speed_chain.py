@@ -81,9 +81,8 @@ class SpeedChain:
         limits: All that was heard of the governor.
         send: What is sent at 20 Hz while the test waits for something; None: nothing.
         source: The test's publisher of images, or of the rate where there is no classifier.
-        governor: The process that speaks.
-        standby: The other of a pair, silent.
-        speaker: Name of the node that speaks, of a pair at full speed.
+        speaker: Name of the governor that speaks; of a pair asked anew at full speed, as the two
+            may change places while the machine keeps them waiting.
     """
 
     def __init__(
@@ -108,16 +107,23 @@ class SpeedChain:
         ]
         self.plug_in()
         self._classifier = None if classifier is None else self.start_classifier()
-        self.governor = self.start_governor()
+        self.speaker = FIRST
+        self._governors: dict[str, NodeProcess] = {}
+        self.start_governor()
         if kind == 'pair':
             self._reports = peer.listen(DiagnosticArray, '/diagnostics')
-            self.standby = self.start_governor(SECOND)
+            self.start_governor(SECOND)
 
     @property
     def classifier(self) -> NodeProcess:
         """The classifier's process, of a chain that has one."""
         assert self._classifier is not None
         return self._classifier
+
+    @property
+    def governor(self) -> NodeProcess:
+        """The process that speaks."""
+        return self._governors[self.speaker]
 
     def close(self) -> None:
         """End the processes."""
@@ -136,13 +142,19 @@ class SpeedChain:
         )
         return self.classifier
 
-    def start_governor(self, name: str = FIRST) -> NodeProcess:
+    def start_governor(self, name: str = FIRST) -> None:
         """Start it; its first limit comes later."""
         topic = '/rate' if self._classifier_args is None else '/classifier/adaptive_rate'
         arguments = ['-r', f'adaptive_rate:={topic}', *FAST_RECOVERY]
         arguments += SIMULATED if self.kind == 'simulation' else []
         arguments += ['-r', f'__node:={name}', *PAIR] if self.kind == 'pair' else []
-        return self._start(arguments, 'governor')
+        self._governors[name] = self._start(arguments, 'governor')
+
+    def hand_over(self) -> tuple[str, NodeProcess]:
+        """Expect the other of a pair to speak from now on; return who spoke, name and process."""
+        name, process = self.speaker, self.governor
+        self.speaker = SECOND if name == FIRST else FIRST
+        return name, process
 
     def plug_in(self, qos: QoSProfile | None = None) -> None:
         """Create the test's publisher, by default with the QoS that fits."""
@@ -261,8 +273,7 @@ class SpeedChain:
         That is what the kernel says each thread was ready to run and had no core, and what the host
         of a virtual machine says it took. Of processes that live, where the kernel tells.
         """
-        processes = [p for p in (self._classifier, self.governor) if p is not None]
-        processes += [self.standby] if self.kind == 'pair' else []
+        processes = [p for p in (self._classifier, *self._governors.values()) if p is not None]
         pids = [os.getpid(), *(p.process.pid for p in processes)]
         waits = {'host': int(Path('/proc/stat').read_text().split()[8]) / os.sysconf('SC_CLK_TCK')}
         for file in itertools.chain(*(Path(f'/proc/{p}/task').glob('*/schedstat') for p in pids)):

@@ -56,7 +56,8 @@ class PlayerSettings:
     wait_for_nodes: tuple[str, ...] = parameter(
         [],
         'Names of nodes, without namespace, such as [classifier, bag_recorder]: only their '
-        'subscriptions to `image` and to `wait_for` count, not those of an echo or a viewer. '
+        'subscriptions to what is played and to `wait_for` count, not those of an echo or a '
+        'viewer. '
         'Empty: any.',
     )
 

@@ -22,7 +22,11 @@ LATEST_NS = 10_000_000_000  # after the last image, a detector has answered by t
 
 
 class PlayedDetections:
-    """Publishes a bag's topics of detections on `regions`, or on `<camera>/regions`."""
+    """Publishes a bag's topics of detections on `regions`, or on `<camera>/regions`.
+
+    Attributes:
+        publishers: By camera.
+    """
 
     def __init__(self, node: Node, topics: Mapping[str, str]) -> None:
         """Create the publishers.
@@ -33,7 +37,7 @@ class PlayedDetections:
         """
         self._topics = topics
         kind = message_class(DETECTIONS.types[0]) if topics else None
-        self._publishers = {
+        self.publishers = {
             camera: node.create_publisher(kind, DETECTIONS.of(camera).name, QOS)
             for camera in topics
         }
@@ -76,4 +80,4 @@ class PlayedDetections:
             camera, one = self._waiting.popleft()
             yield one.log_ns
             # As it is: reading and writing it again would take as long as the node does.
-            self._publishers[camera].publish(cdr_of(one))
+            self.publishers[camera].publish(cdr_of(one))

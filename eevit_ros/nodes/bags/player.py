@@ -103,7 +103,7 @@ class BagPlayer(Node):
         return self.create_publisher(Image, topic, QOS)
 
     def play(self, source: Source, stop: threading.Event) -> None:
-        """Play a recording from start to end, once the images have a subscriber.
+        """Play a recording from start to end, once all that is played has a subscriber.
 
         Raises:
             EevitError: It could not be played to its end; says why.
@@ -118,7 +118,8 @@ class BagPlayer(Node):
         with RecordedTime(first.received_ns, self._rate, self._publish_clock) as clock:
             self._wait_for_subscribers(stop)
             topics = ', '.join(publisher.topic_name for publisher in self._images.values())
-            log.info(f'playing {self.bag} {source.topic} on {topics}')
+            recorded = f'{self.bag} {source.topic}'.rstrip()
+            log.info(f'playing {recorded} on {topics}')
             clock.start()
             published = self._publish(itertools.chain([first], frames), clock, stop, total)
             for problem in source.problems:
@@ -197,7 +198,8 @@ class BagPlayer(Node):
             if time.monotonic() > deadline_s:
                 raise EevitError(
                     f'no subscriber on {topic} after {SUBSCRIBER_TIMEOUT_S:.0f} s: start the '
-                    "classifier, and check the remapping of 'image' and its image_transport"
+                    "classifier, and check the remapping of 'image' and its image_transport, and "
+                    'that `regions` is true where detections are played'
                 )
             if topic != logged:
                 of_whom = f' of {" or ".join(sorted(self._nodes))}' if self._nodes else ''
@@ -209,11 +211,12 @@ class BagPlayer(Node):
 
     def _topic_without_subscriber(self) -> str:
         """Return the first topic that still needs a subscriber, '' if none does."""
-        for publisher in self._images.values():
+        publishers = [*self._images.values(), *self._detections.publishers.values()]
+        for publisher in publishers:
             if not publisher.get_subscription_count():
                 return str(publisher.topic_name)
-        images = (str(publisher.topic_name) for publisher in self._images.values())
-        for topic in (*images, *self._wait_for):
+        played = (str(publisher.topic_name) for publisher in publishers)
+        for topic in (*played, *self._wait_for):
             found = {one.node_name for one in self.get_subscriptions_info_by_topic(topic)}
             if not (found & self._nodes if self._nodes else found - {self.get_name()}):
                 return topic

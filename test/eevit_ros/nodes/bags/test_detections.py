@@ -71,7 +71,14 @@ def test_three_cameras_and_their_detectors(tmp_path: Path) -> None:
     ):
         kind = vision_msgs.Detection2DArray
         heard = {name: peer.listen(kind, f'/classifier/{name}/regions') for name in NAMES}
+        answers = ','.join(f'/classifier/{name}/regions' for name in NAMES)
+        played.append(f'wait_for:=[{answers}]')
         options = [word for one in played for word in ('-p', one)]
+        peer.until(
+            lambda: all(peer.node.count_publishers(topic) for topic in answers.split(',')),
+            'the publishers of the answers',
+            node=node,
+        )
         with NodeProcess(peer.domain_id, options, tmp_path / 'player.log', play) as player:
             peer.until(
                 lambda: player.process.poll() is not None, 'the end of the player', node=node
