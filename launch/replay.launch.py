@@ -24,7 +24,16 @@ from eevit_ros.launching.dds_profile import dds_environment, default_profile
 from eevit_ros.launching.replay import LaunchedReplay
 from eevit_ros.launching.shared import ends_with_launch
 from eevit_ros.parameters.bags import PlayerSettings
-from eevit_ros.parameters.topics import CLASSIFIER_NODE, FRAME, RECORDED, SPEED_LIMIT
+from eevit_ros.parameters.topics import (
+    CLASSIFIER_NODE,
+    DETECTIONS,
+    FRAME,
+    RECORDED,
+    REGIONS,
+    SPEED_LIMIT,
+    Topic,
+    of_cameras,
+)
 from eevit_ros.recordings.bag.topics import topics_by_camera
 from eevit_ros.replay.errors import ReplayError
 from eevit_ros.settings import specs
@@ -48,6 +57,13 @@ def generate_launch_description() -> LaunchDescription:
                 default_value='',
                 description="Topic of the bag's images. Empty: the only one. Several cameras: "
                 'front=/front/image_raw,left=/left/image_raw.',
+            ),
+            DeclareLaunchArgument(
+                'detections',
+                default_value='',
+                description="Topic of the bag's detections (vision_msgs/Detection2DArray), whose "
+                'boxes are classified in place of whole images; of several cameras '
+                'front=/front/boxes,... Empty: none.',
             ),
             DeclareLaunchArgument(
                 'transport',
@@ -97,6 +113,9 @@ def prepare(context: LaunchContext) -> None:
         raise ReplayError(f'output: {given["output"]!r} exists already: remove it, or name another')
     check_rate(given['rate'])
     cameras = cameras_of(given)
+    if boxes_of(given).keys() - set(cameras or ['']):
+        whose = f'CAMERA=TOPIC,... of {", ".join(cameras)}' if cameras else 'one topic'
+        raise ReplayError(f'detections: give {whose}. Got {given["detections"]!r}')
     # navigation.launch.py reads it: each is played on its <camera>/image.
     given['cameras'] = ','.join(cameras)
     if cameras and given['player'] == 'rosbag2':
@@ -125,6 +144,15 @@ def cameras_of(given: dict[str, str]) -> list[str]:
     return [camera for camera in topics_by_camera([given['topic']]) if camera]
 
 
+def boxes_of(given: dict[str, str]) -> dict[str, str]:
+    """Return the topic of each camera's detections, of the only one by ''.
+
+    Raises:
+        RecordingError: The topics make no sense.
+    """
+    return topics_by_camera([given['detections']])
+
+
 def check_rate(text: str) -> None:
     """Check the rate as the player does, but before anything starts.
 
@@ -149,6 +177,8 @@ def prepare_rosbag2(bag: Path, given: dict[str, str]) -> None:
     if not rosbag2.is_installed():
         raise ReplayError('player: rosbag2 is not installed: install it, or use player:=eevit')
     given['topic'], recorded, _ = rosbag2.recorded_images(bag, given['topic'])
+    if given['detections']:
+        given['detections'] = rosbag2.recorded_detections(bag, given['detections'])
     if given['transport'] not in ('', recorded):
         raise ReplayError(
             f'transport: {given["topic"]} was recorded {recorded}, and rosbag2 plays only what was '
@@ -160,22 +190,26 @@ def prepare_rosbag2(bag: Path, given: dict[str, str]) -> None:
 def start(context: LaunchContext, replay: LaunchedReplay) -> list[LaunchDescriptionEntity]:
     """Start recorder and player."""
     given = context.launch_configurations
-    frames = [
-        full_name(FRAME.of(camera).relative_name, given) for camera in cameras_of(given) or ['']
-    ]
+    boxes = boxes_of(given)
+    frames = [FRAME.of(camera) for camera in cameras_of(given) or ['']]
+    answers = [full_name(x.relative_name, given) for x in (*frames, *map(REGIONS.of, boxes))]
     environment = dds_environment(given, default_profile(SHARE))  # of the sender
     if given['player'] == 'eevit':
-        player, recorder = own_player(given, frames, environment), own_recorder(given)
+        player, recorder = own_player(given, answers, environment), own_recorder(given)
         replay.watch(player=player, recorder=recorder)
         return [recorder, player]
     images = full_name(given['image'], given)
     suffix = '' if given['transport'] == 'raw' else f'/{given["transport"]}'
     images = f'{images.removesuffix(suffix)}{suffix}'
-    player, recorder = rosbag2_player(given, images, environment), rosbag2_recorder(given)
-    replay.watch(player=player, recorder=recorder, summary=partial(summary, dict(given), frames[0]))
+    played = {given['topic']: images} | {x: full_name(x, given) for x in boxes.values()}
+    player, recorder = rosbag2_player(given, played, environment), rosbag2_recorder(given)
+    replay.watch(
+        player=player, recorder=recorder, summary=partial(summary, dict(given), answers[0])
+    )
     # Started paused: rosbag2's recorder, too, subscribes only once it has received the time.
     resume = ExecuteProcess(name='rosbag2_resume', cmd=rosbag2.RESUME, output='log')
-    needed = [(CLASSIFIER_NODE, images), (rosbag2.RECORDER_NODE, frames[0])]
+    needed = [(CLASSIFIER_NODE, topic) for topic in played.values()]
+    needed += [(rosbag2.RECORDER_NODE, topic) for topic in answers]
     return [recorder, player, replay.when_subscribed(needed, resume)]
 
 
@@ -188,11 +222,11 @@ def summary(given: dict[str, str], frames: str) -> str:
 
 
 def rosbag2_player(
-    given: dict[str, str], images: str, environment: dict[str, str]
+    given: dict[str, str], played: dict[str, str], environment: dict[str, str]
 ) -> ExecuteProcess:
-    """Return rosbag2's player, paused, which plays the images on a topic."""
+    """Return rosbag2's player, paused, which plays recorded topics on others."""
     bag = Path(given['bag']).expanduser()
-    command = rosbag2.play_command(bag, given['topic'], images, given['rate'])
+    command = rosbag2.play_command(bag, played, given['rate'])
     return ExecuteProcess(
         name='rosbag2_player', cmd=command, additional_env=environment, output='screen'
     )
@@ -202,19 +236,26 @@ def rosbag2_recorder(given: dict[str, str]) -> ExecuteProcess:
     """Return rosbag2's recorder of the answers."""
     topics = [
         full_name(given['speed_limit'] if topic is SPEED_LIMIT else topic.relative_name, given)
-        for topic in RECORDED
+        for topic in to_record(given)
     ]
     command = rosbag2.record_command(Path(given['output']).expanduser(), topics)
     return ExecuteProcess(name='rosbag2_recorder', cmd=command, output='screen')
 
 
-def own_player(given: dict[str, str], frames: list[str], environment: dict[str, str]) -> Node:
+def to_record(given: dict[str, str]) -> list[Topic]:
+    """Return the topics to record."""
+    return [*of_cameras(cameras_of(given), RECORDED), *map(REGIONS.of, boxes_of(given))]
+
+
+def own_player(given: dict[str, str], answers: list[str], environment: dict[str, str]) -> Node:
     """Return the node that plays, once the recorder has subscribed to the answers."""
-    texts = {name: ParameterValue(given[name], value_type=str) for name in ('bag', 'topic')}
+    texts = {
+        name: ParameterValue(given[name], value_type=str) for name in ('bag', 'topic', 'detections')
+    }
     own = {
         'transport': given['transport'],
         'rate': float(given['rate']),
-        'wait_for': [*frames, full_name(given['speed_limit'], given)],
+        'wait_for': [*answers, full_name(given['speed_limit'], given)],
         'wait_for_nodes': [CLASSIFIER_NODE, OWN_RECORDER],
         'use_sim_time': False,
     }
@@ -223,7 +264,10 @@ def own_player(given: dict[str, str], frames: list[str], environment: dict[str, 
         executable='bag_player',
         namespace=given['namespace'],
         parameters=[{**texts, **own}],
-        remappings=[('image', given['image'])],
+        remappings=[
+            ('image', given['image']),
+            *((DETECTIONS.of(camera).name, topic) for camera, topic in boxes_of(given).items()),
+        ],
         ros_arguments=['--log-level', given['log_level']],
         additional_env={**environment, **ends_with_launch()},
         output='screen',
@@ -233,13 +277,12 @@ def own_player(given: dict[str, str], frames: list[str], environment: dict[str, 
 def own_recorder(given: dict[str, str]) -> Node:
     """Return the node that records."""
     output = Path(given['output']).expanduser()
-    names = cameras_of(given)
-    cameras = {'cameras': names} if names else {}
+    topics = [topic.relative_name for topic in to_record(given)]
     return Node(
         package='eevit_ros',
         executable='bag_recorder',
         namespace=given['namespace'],
-        parameters=[{'output': ParameterValue(str(output), value_type=str), **cameras}],
+        parameters=[{'output': ParameterValue(str(output), value_type=str), 'topics': topics}],
         remappings=[('speed_limit', given['speed_limit'])],
         ros_arguments=['--log-level', given['log_level']],
         additional_env=ends_with_launch(),

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
 from eevit_ros.parameters.classifier import TRANSPORTS
-from eevit_ros.parameters.topics import IMAGE
+from eevit_ros.parameters.topics import DETECTIONS, IMAGE
 from eevit_ros.recordings.bag.listing import METADATA, list_parts
-from eevit_ros.recordings.bag.topics import Topic, image_topic
+from eevit_ros.recordings.bag.topics import Topic, image_topic, spelled
 from eevit_ros.recordings.errors import RecordingError
 from eevit_ros.replay.errors import ReplayError
 
@@ -63,6 +63,22 @@ def recorded_images(path: Path, topic: str) -> tuple[str, str, int]:
     return topic, found[topic], topics[topic][1]
 
 
+def recorded_detections(path: Path, topic: str) -> str:
+    """Return a topic of a bag's detections as the bag writes it.
+
+    Raises:
+        ReplayError: The metadata cannot be read, or there is no such topic.
+    """
+    topics = recorded_topics(path)
+    found = [
+        Topic(name, kind, '') for name, (kind, _) in topics.items() if kind in DETECTIONS.types
+    ]
+    if not (name := spelled(topic, found)):
+        named = ', '.join(x.name for x in found) or 'none'
+        raise ReplayError(f'{path} has no detections on {topic}; topics with detections: {named}')
+    return name
+
+
 def recorded_topics(path: Path) -> dict[str, tuple[str, int]]:
     """Return type and number of messages of every topic of a bag, by name.
 
@@ -82,20 +98,21 @@ def recorded_topics(path: Path) -> dict[str, tuple[str, int]]:
     return found
 
 
-def play_command(bag: Path, topic: str, target: str, rate: str) -> list[str]:
-    """Return the command that plays one topic of a bag, paused at first, with /clock.
+def play_command(bag: Path, topics: Mapping[str, str], rate: str) -> list[str]:
+    """Return the command that plays topics of a bag, paused at first, with /clock.
 
     Args:
         bag: Folder of the bag.
-        topic: Recorded topic; nothing else in the bag is played, so no old answers either.
-        target: Topic to play it on.
+        topics: By recorded topic the topic to play it on; nothing else in the bag is played, so no
+            old answers either.
         rate: Playback speed; 1 is the recorded pace.
     """
     command = ['ros2', 'bag', 'play', str(bag), '--start-paused', '--disable-keyboard-controls']
     return [
         *command,
         *('--clock', str(CLOCK_HZ), '--rate', rate),
-        *('--topics', topic, '--remap', f'{topic}:={target}'),
+        *('--topics', *topics),
+        *('--remap', *(f'{recorded}:={played}' for recorded, played in topics.items())),
     ]
 
 

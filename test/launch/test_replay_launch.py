@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,17 @@ from launch.event_handlers import OnProcessExit  # noqa: E402
 from rosbags.highlevel import AnyReader  # noqa: E402
 
 from eevit_ros.launching import rosbag2_cli  # noqa: E402
-from harness.bags import CAMERA, record_files, record_images, stamp_of  # noqa: E402
+from harness.bags import (  # noqa: E402
+    CAMERA,
+    DETECTIONS,
+    IMAGE,
+    detections,
+    image,
+    record_files,
+    record_images,
+    stamp_of,
+    write_bag,
+)
 from harness.ros_process import DEADLINE_S, RosPeer  # noqa: E402
 from harness.tiny_model import write_tiny_model  # noqa: E402
 from launch import LaunchDescription  # noqa: E402
@@ -29,6 +40,11 @@ from test.launch.launched_processes import Processes, processes_with, ros2_launc
 LAUNCH_FILE = 'replay.launch.py'
 WHITE, BLACK = [255, 254, 253, 252], [1, 2, 3, 4]
 LEVELS = WHITE + BLACK + WHITE
+BOX = [(8.0, 6.0, 8.0, 8.0, 'thing')]
+
+needs_rosbag2 = pytest.mark.skipif(
+    not rosbag2_cli.is_installed(), reason='rosbag2 is not installed'
+)
 
 
 @pytest.fixture
@@ -148,6 +164,47 @@ def test_an_interruption_leaves_a_good_recording(peer, ended, answers, arguments
     assert recorded_exit_layers(Path(arguments['output']))
 
 
+def bag_with_boxes(path: Path, cameras: list[str]) -> Path:
+    """Write images and one box on each, on /<camera>/image and /<camera>/boxes."""
+    entries = []
+    for index, level in enumerate(LEVELS):
+        stamp = stamp_of(index)
+        for camera in cameras:
+            entries += [
+                (f'/{camera}/image', IMAGE, stamp + 1_000_000, image(stamp, level)),
+                (f'/{camera}/boxes', DETECTIONS, stamp + 9_000_000, detections(stamp, BOX)),
+            ]
+    return write_bag(path, entries)
+
+
+@pytest.mark.parametrize(
+    ('player', 'topics', 'boxes', 'answer'),
+    [
+        ('eevit', 'front=/front/image,rear=/rear/image', 'front=/front/boxes', 'front/regions'),
+        ('eevit', '/rear/image', '/rear/boxes', 'regions'),
+        pytest.param('rosbag2', '/rear/image', '/rear/boxes', 'regions', marks=needs_rosbag2),
+    ],
+)
+def test_plays_boxes_and_records_what_is_in_them(
+    peer, arguments, tmp_path, player, topics, boxes, answer
+):
+    bag = bag_with_boxes(tmp_path / 'boxes', ['front', 'rear'])
+    changes = {'bag': str(bag), 'player': player, 'topic': topics, 'detections': boxes}
+
+    code, output = ros2_launch(LAUNCH_FILE, {**arguments, **changes})
+
+    assert code == 0, output
+    with AnyReader([Path(arguments['output'])]) as reader:
+        heard = defaultdict(list)
+        for connection, _, raw in reader.messages():
+            if connection.msgtype == DETECTIONS:
+                heard[connection.topic] += reader.deserialize(raw, DETECTIONS).detections
+    ((topic, found),) = heard.items()
+    assert topic == f'/robot1/classifier/{answer}'
+    assert len(found) > len(LEVELS) // 2
+    assert all(box.results[0].hypothesis.class_id != 'thing' for box in found)
+
+
 def test_plays_files_as_they_are(peer, arguments, tmp_path):
     arguments['bag'] = str(record_files(tmp_path / 'files', ['JPEG', 'PNG'] * 3))
 
@@ -185,6 +242,11 @@ def test_what_goes_wrong_ends_everything(peer, arguments, changes, reason, failu
         ({'bag': '/no/such/bag'}, "bag: there is no '/no/such/bag'"),
         ({'output': '/tmp'}, "output: '/tmp' exists already"),
         ({'rate': 'fast'}, "rate: must be a number from 0.01 to 100.0. Got 'fast'"),
+        ({'detections': 'front=/boxes'}, "detections: give one topic. Got 'front=/boxes'"),
+        (
+            {'topic': 'front=/image', 'detections': '/boxes'},
+            "detections: give CAMERA=TOPIC,... of front. Got '/boxes'",
+        ),
         ({'rate': '0'}, "rate: must be a number from 0.01 to 100.0. Got '0'"),
         ({'params_file': '/no/such/file'}, "params_file: there is no file '/no/such/file'"),
     ],
@@ -206,7 +268,7 @@ def test_says_that_rosbag2_is_missing(peer, arguments):
     assert 'player: rosbag2 is not installed: install it, or use player:=eevit' in output
 
 
-@pytest.mark.skipif(not rosbag2_cli.is_installed(), reason='rosbag2 is not installed')
+@needs_rosbag2
 def test_rosbag2_plays_and_records(peer, arguments):
     code, output = ros2_launch(LAUNCH_FILE, {**arguments, 'player': 'auto', 'topic': CAMERA})
 
@@ -216,7 +278,7 @@ def test_rosbag2_plays_and_records(peer, arguments):
     assert len(answers) > len(LEVELS) // 2
 
 
-@pytest.mark.skipif(not rosbag2_cli.is_installed(), reason='rosbag2 is not installed')
+@needs_rosbag2
 def test_rosbag2_plays_no_other_transport_than_was_recorded(peer, arguments):
     code, output = ros2_launch(
         LAUNCH_FILE, {**arguments, 'player': 'rosbag2', 'transport': 'compressed'}

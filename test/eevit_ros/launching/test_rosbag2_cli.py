@@ -72,6 +72,14 @@ def test_names_the_topics_that_there_are(tmp_path, topics, topic, named):
         rosbag2.recorded_images(bag(tmp_path, **topics), topic)
 
 
+def test_plays_the_boxes_that_are_named_and_names_those_that_there_are(tmp_path):
+    boxes = 'vision_msgs/msg/Detection2DArray'
+    folder = bag(tmp_path, **{REAR: RAW, '/front/boxes': boxes})
+    assert rosbag2.recorded_detections(folder, 'front/boxes') == '/front/boxes'
+    with pytest.raises(ReplayError, match=': /front/boxes$'):
+        rosbag2.recorded_detections(folder, REAR)
+
+
 @pytest.mark.parametrize(
     'content',
     [
