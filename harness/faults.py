@@ -22,7 +22,7 @@ from std_msgs.msg import Float32, Float64
 
 from harness.classifier_peer import WHITE
 from harness.ros_process import SENSOR_DATA
-from harness.speed_chain import FOREIGN, HELD, SpeedChain
+from harness.speed_chain import FOREIGN, HELD, Kind, SpeedChain
 
 STATED_S = 0.5
 """From any fault to the floor, on a machine that does not keep the processes waiting."""
@@ -44,7 +44,7 @@ class Fault:
     """
 
     name: str
-    kind: str
+    kind: Kind
     happens: Callable[[SpeedChain], AbstractContextManager[None]]
     is_promised: bool = True
 
@@ -260,24 +260,29 @@ def second_publisher(chain: SpeedChain, kind: Any, topic: str, message: Any) -> 
 
 RATE_TOPIC = '/classifier/adaptive_rate'
 
-FAULTS = [
-    Fault('classifier killed (SIGKILL)', 'camera', classifier_killed),
-    Fault('classifier frozen (SIGSTOP), continued', 'camera', classifier_frozen),
-    Fault('camera stopped', 'camera', silence),
+CAMERA = Kind('camera')
+CAMERAS = Kind('cameras', has_standby=True)
+SIMULATION = Kind('simulation', has_standby=True)
+RATE = Kind('rate', has_standby=True)
+
+OF_ONE_CAMERA = [
+    Fault('classifier killed (SIGKILL)', CAMERA, classifier_killed),
+    Fault('classifier frozen (SIGSTOP), continued', CAMERA, classifier_frozen),
+    Fault('camera stopped', CAMERA, silence),
     Fault(
         'images of an unknown encoding',
-        'camera',
+        CAMERA,
         partial(broken, damage=partial(set_field, name='encoding', value='rgb565')),
     ),
-    Fault('truncated images', 'camera', partial(broken, damage=cut)),
+    Fault('truncated images', CAMERA, partial(broken, damage=cut)),
     Fault(
         'two publishers of the rate',
-        'camera',
+        CAMERA,
         partial(second_publisher, kind=Float32, topic=RATE_TOPIC, message=Float32(data=1.0)),
     ),
     Fault(
         'another publisher of the limit',
-        'camera',
+        CAMERA,
         partial(
             second_publisher,
             kind=SpeedLimit,
@@ -285,52 +290,59 @@ FAULTS = [
             message=SpeedLimit(percentage=True, speed_limit=FOREIGN),
         ),
     ),
-    Fault('governor frozen (SIGSTOP), continued', 'camera', governor_frozen, is_promised=False),
-    Fault('governor ended (SIGTERM), restarted', 'camera', governor_ended),
-    Fault('governor killed (SIGKILL), restarted', 'camera', governor_killed, is_promised=False),
-    Fault('camera of the wrong QoS', 'simulation', source_of_wrong_quality),
-    Fault('camera and simulated clock stopped', 'simulation', silence_while_clock_stands),
+]
+OF_A_SIMULATION = [
+    Fault('camera of the wrong QoS', SIMULATION, source_of_wrong_quality),
+    Fault('camera and simulated clock stopped', SIMULATION, silence_while_clock_stands),
     Fault(
         'camera stopped, clock an hour ahead',
-        'simulation',
+        SIMULATION,
         partial(silence_while_clock_jumps, seconds=HOUR_S),
     ),
     Fault(
         'camera stopped, clock an hour back',
-        'simulation',
+        SIMULATION,
         partial(silence_while_clock_jumps, seconds=-HOUR_S),
     ),
-    Fault('truncated JPEGs', 'simulation', partial(broken, damage=cut)),
+    Fault('truncated JPEGs', SIMULATION, partial(broken, damage=cut)),
     Fault(
         'JPEGs that are none',
-        'simulation',
+        SIMULATION,
         partial(broken, damage=partial(set_field, name='data', value=b'no JPEG at all')),
     ),
+]
+OF_THE_RATE = [
     *(
         Fault(
             f'adaptive rate {value}',
-            'rate',
+            RATE,
             partial(broken, damage=partial(set_field, name='data', value=value)),
         )
         for value in (float('nan'), 0.0, -0.5, 2.0)
     ),
-    Fault('rate publisher silent', 'rate', silence),
-    Fault('rate publisher of another type', 'rate', source_of_wrong_type),
+    Fault('rate publisher silent', RATE, silence),
+    Fault('rate publisher of another type', RATE, source_of_wrong_type),
+]
+OF_ONE_GOVERNOR = [
+    Fault('governor frozen (SIGSTOP), continued', CAMERA, governor_frozen, is_promised=False),
+    Fault('governor ended (SIGTERM), restarted', CAMERA, governor_ended),
+    Fault('governor killed (SIGKILL), restarted', CAMERA, governor_killed, is_promised=False),
+]
+OF_A_PAIR = [
     Fault(
-        'governor killed (SIGKILL), standby',
-        'pair',
-        partial(speaker_ended, number=signal.SIGKILL),
+        'governor killed (SIGKILL), standby', CAMERAS, partial(speaker_ended, number=signal.SIGKILL)
     ),
     Fault(
-        'governor ended (SIGTERM), standby',
-        'pair',
-        partial(speaker_ended, number=signal.SIGTERM),
+        'governor ended (SIGTERM), standby', CAMERAS, partial(speaker_ended, number=signal.SIGTERM)
     ),
-    Fault('governor frozen (SIGSTOP), standby', 'pair', speaker_frozen),
-    Fault('rate publisher silent, standby', 'pair', silence),
+    Fault('governor frozen (SIGSTOP), standby', CAMERAS, speaker_frozen),
 ]
-FAULTS += [
-    replace(fault, name=f'{fault.name}, three cameras', kind='cameras')
-    for fault in FAULTS
-    if fault.kind == 'camera' and 'governor' not in fault.name and 'publisher' not in fault.name
+FAULTS = [
+    *OF_ONE_CAMERA,
+    *OF_ONE_GOVERNOR,
+    *(replace(fault, name=f'{fault.name}, three cameras', kind=CAMERAS) for fault in OF_ONE_CAMERA),
+    *OF_A_PAIR,
+    *OF_A_SIMULATION,
+    *OF_THE_RATE,
 ]
+"""Those of one kind beside each other, so that they can share a chain."""

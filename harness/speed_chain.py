@@ -1,13 +1,13 @@
 """Camera, real classifier, real governor, and Nav2's ear: the way from an image to a speed limit.
 
-with open_chain('camera', tmp_path) as chain:
+with open_chain(Kind('camera'), tmp_path) as chain:
     chain.until_full()
     chain.classifier.process.kill()
     chain.until_floor(since_s=time.monotonic())
 
-Five kinds: 'camera' (raw images), 'cameras' (the same of one of three), 'simulation' (JPEGs, and a
-clock that the test makes), 'rate' (no classifier: the test itself says the rate) and 'pair' (the
-same with a warm standby). Easy and hard mean the same in all of them.
+Kinds: 'camera' (raw images), 'cameras' (the same of one of three), 'simulation' (JPEGs, and a clock
+that the test makes) and 'rate' (no classifier: the test itself says the rate). Easy and hard mean
+the same in all of them. Each with one governor, or with that and its standby.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from diagnostic_msgs.msg import DiagnosticArray
 from nav2_msgs.msg import SpeedLimit
@@ -56,6 +56,13 @@ SIMULATED = ['-p', 'use_sim_time:=true']
 RELIABLE_CAMERA = ['-p', 'qos_overrides./image/compressed.subscription.reliability:=reliable']
 
 
+class Kind(NamedTuple):
+    """Of what a chain consists."""
+
+    source: str
+    has_standby: bool = False
+
+
 @dataclass(frozen=True)
 class Heard:
     """A speed limit, when the governor sent it, and when it was received (steady clock).
@@ -86,7 +93,7 @@ class SpeedChain:
     """
 
     def __init__(
-        self, peer: RosPeer, folder: Path, kind: str, *, classifier: Sequence[str] | None
+        self, peer: RosPeer, folder: Path, kind: Kind, *, classifier: Sequence[str] | None
     ) -> None:
         """Start the processes; `classifier` has its arguments, None means that there is none."""
         self.peer, self.kind = peer, kind
@@ -95,7 +102,7 @@ class SpeedChain:
         self._folder, self._serial = folder, itertools.count()
         self._classifier_args = classifier
         self._processes = contextlib.ExitStack()
-        self._simulated = time.time_ns() if kind == 'simulation' else None
+        self._simulated = time.time_ns() if kind.source == 'simulation' else None
         self._ticked_s = time.monotonic()
         if self._simulated is not None:
             self._clock = peer.node.create_publisher(Clock, '/clock', 10)
@@ -103,14 +110,14 @@ class SpeedChain:
         peer.node.create_subscription(SpeedLimit, '/speed_limit', on_limit, EAR)
         self._others = [
             peer.node.create_publisher(Image, f'/{name}/image', SENSOR_DATA)
-            for name in (OTHER_CAMERAS if kind == 'cameras' else ())
+            for name in (OTHER_CAMERAS if kind.source == 'cameras' else ())
         ]
         self.plug_in()
         self._classifier = None if classifier is None else self.start_classifier()
         self.speaker = FIRST
         self._governors: dict[str, NodeProcess] = {}
         self.start_governor()
-        if kind == 'pair':
+        if kind.has_standby:
             self._reports = peer.listen(DiagnosticArray, '/diagnostics')
             self.start_governor(SECOND)
 
@@ -146,8 +153,8 @@ class SpeedChain:
         """Start it; its first limit comes later."""
         topic = '/rate' if self._classifier_args is None else '/classifier/adaptive_rate'
         arguments = ['-r', f'adaptive_rate:={topic}', *FAST_RECOVERY]
-        arguments += SIMULATED if self.kind == 'simulation' else []
-        arguments += ['-r', f'__node:={name}', *PAIR] if self.kind == 'pair' else []
+        arguments += SIMULATED if self.kind.source == 'simulation' else []
+        arguments += ['-r', f'__node:={name}', *PAIR] if self.kind.has_standby else []
         self._governors[name] = self._start(arguments, 'governor')
 
     def hand_over(self) -> tuple[str, NodeProcess]:
@@ -163,8 +170,7 @@ class SpeedChain:
             'cameras': (Image, '/rear/image', SENSOR_DATA),
             'simulation': (CompressedImage, '/image/compressed', RELIABLE),
             'rate': (Float32, '/rate', SENSOR_DATA),
-            'pair': (Float32, '/rate', SENSOR_DATA),
-        }[self.kind]
+        }[self.kind.source]
         self.source = self.peer.node.create_publisher(kind, topic, qos or fitting)
 
     def unplug(self) -> None:
@@ -183,7 +189,7 @@ class SpeedChain:
         """Return what this chain begins with: an image of this brightness, or this rate."""
         if self._classifier_args is None:
             return Float32(data=rate)
-        if self.kind in ('camera', 'cameras'):
+        if self.kind.source in ('camera', 'cameras'):
             return raw_image(grey)
         message = compressed_image(grey)
         message.header.stamp = self.clock_message().clock
@@ -217,7 +223,7 @@ class SpeedChain:
         self.send = self.easy
         heard = len(self.limits)
         self.until(lambda: any(h.percent == FULL for h in self.limits[heard:]), 'full speed')
-        if self.kind == 'pair':
+        if self.kind.has_standby:
             self._reports.clear()
             self.until(self._standby_names, 'a standby that hears who speaks')
             self.speaker = self._standby_names()
@@ -311,7 +317,7 @@ class SpeedChain:
 
 
 @contextlib.contextmanager
-def open_chain(kind: str, folder: Path) -> Iterator[SpeedChain]:
+def open_chain(kind: Kind, folder: Path) -> Iterator[SpeedChain]:
     """Start a chain of this kind, its logs in `folder`, and end it on leaving."""
     model = ['-p', f'model:={write_tiny_model(folder / "tiny.onnx")}', *FAST_RISE]
     arguments = {
@@ -319,10 +325,9 @@ def open_chain(kind: str, folder: Path) -> Iterator[SpeedChain]:
         'cameras': [*model, '-p', f'cameras:=[{",".join(OTHER_CAMERAS)},rear]'],
         'simulation': [*model, *SIMULATED, *RELIABLE_CAMERA, '-p', 'image_transport:=compressed'],
         'rate': None,
-        'pair': None,
     }
     with RosPeer() as peer:
-        chain = SpeedChain(peer, folder, kind, classifier=arguments[kind])
+        chain = SpeedChain(peer, folder, kind, classifier=arguments[kind.source])
         try:
             yield chain
         finally:

@@ -22,7 +22,7 @@ import pytest
 from std_msgs.msg import Float32
 
 from harness.faults import FAULTS, STATED_S, Fault, measure, second_publisher
-from harness.speed_chain import FLOOR, FULL, HELD, ROUNDING, SpeedChain, open_chain
+from harness.speed_chain import FLOOR, FULL, HELD, ROUNDING, Kind, SpeedChain, open_chain
 
 
 class Chains:
@@ -34,7 +34,7 @@ class Chains:
         self._chain: SpeedChain | None = None
 
     @contextlib.contextmanager
-    def of_kind(self, kind: str) -> Iterator[SpeedChain]:
+    def of_kind(self, kind: Kind) -> Iterator[SpeedChain]:
         if self._chain is None or self._chain.kind != kind:
             self.close()
             folder = self._folder / f'{next(self._serial)}'
@@ -73,7 +73,7 @@ def test_the_floor_comes_in_time_and_stays_until_easy_frames_return(
 
 
 def test_a_second_publisher_that_promises_full_speed_is_never_believed(chains: Chains) -> None:
-    with chains.of_kind('rate') as chain:
+    with chains.of_kind(Kind('rate', has_standby=True)) as chain:
         chain.send = chain.hard
         chain.until_floor(time.monotonic())
         heard = len(chain.limits)
