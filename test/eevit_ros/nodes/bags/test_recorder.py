@@ -69,6 +69,15 @@ def messages(bag: Path) -> list[tuple[str, int, Any]]:
         ]
 
 
+@pytest.fixture
+def hangup():
+    """SIGHUP ends what a test starts, also where `nohup` started the tests."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures('hangup')
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_records_what_was_said_and_closes_the_bag(peer, recorder, tmp_path, number):
     rates = peer.node.create_publisher(Float32, '/classifier/adaptive_rate', 10)
