@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from eevit_ros.parameters import topics
@@ -17,8 +18,12 @@ CAMERA = '/camera/image_raw'
 REMAPPED = {
     topics.IMAGE: (CAMERA, f'{CAMERA}/compressed'),
     topics.RATE_INPUT: (topics.ADAPTIVE_RATE.full_name,),
+    # Of both governors of a pair.
+    topics.SPEED_SCALE: (topics.SPEED_SCALE.full_name,),
 }
 """Names on the robot of topics that are remapped there."""
+
+PAIR = (topics.GOVERNOR_NODE, 'speed_governor_standby')  # as navigation.launch.py names them
 
 OF_ROS = ('/parameter_events', '/rosout')
 SERVICES = (
@@ -43,13 +48,13 @@ POLICY = """\
 <!--
   Written by `python -m scripts.generate` from eevit_ros/parameters/topics.py.
 
-  Least permissions of the two nodes, for SROS2. An example: copy it, replace the camera topic and
-  the namespaces by your own, and add the enclaves of the camera driver, of Nav2 and of whoever
-  manages the nodes. SECURITY.md says how. What is not listed is not allowed. Omitted on purpose:
-  /clock (only for use_sim_time; whoever publishes it sets the time), what rate_sources names,
-  other speed limits than filter_speed_limit; cmd_vel_in and cmd_vel_out (parameter `command` of the
-  governor); its standby and ~/heartbeat of both (parameter `pair`); regions and ~/regions
-  (parameter `regions` of the classifier).
+  Least permissions of classifier, governor and its standby, for SROS2. An example: copy it, replace
+  the camera topic and the namespaces by your own, and add the enclaves of the camera driver, of
+  Nav2 and of whoever manages the nodes. SECURITY.md says how. What is not listed is not allowed.
+  Omitted on purpose: /clock (only for use_sim_time; whoever publishes it sets the time), what
+  rate_sources names, other speed limits than filter_speed_limit; cmd_vel_in and cmd_vel_out
+  (parameter `command` of the governor); regions and ~/regions (parameter `regions` of the
+  classifier). Without a standby leave out its enclave and the topics heartbeat.
 
   With the classifier's `cameras`, repeat the lines of one camera for each: its image topics, and
   {own} as ~/front/... too.
@@ -128,21 +133,43 @@ def policy() -> str:
         topics.CLASSIFIER,
         ('~/transition_event', *OF_ROS),
         (*SERVICES, *LIFECYCLE_SERVICES),
+        node=topics.CLASSIFIER_NODE,
     )
-    enclaves = classifier + enclave(topics.GOVERNOR, OF_ROS, SERVICES)
+    enclaves = classifier + ''.join(
+        enclave(
+            (*topics.GOVERNOR, replace(topics.HEARTBEAT, optional=False), beat_of(other)),
+            OF_ROS,
+            SERVICES,
+            node=name,
+        )
+        for name, other in (PAIR, reversed(PAIR))
+    )
     own = ', '.join(topic.name for topic in topics.OF_CAMERA if not topic.subscribed)
     return POLICY.format(enclaves=textwrap.indent(enclaves, '    '), own=own)
 
 
-def enclave(of_node: Iterable[Topic], of_ros: Iterable[str], services: Iterable[str]) -> str:
+def beat_of(other: str) -> Topic:
+    """Return what one governor of a pair hears of the other."""
+    name = topics.HEARTBEAT.name.replace('~', f'/{other}')
+    return replace(topics.HEARTBEAT, name=name, subscribed=True, optional=False)
+
+
+def enclave(
+    of_node: Iterable[Topic], of_ros: Iterable[str], services: Iterable[str], *, node: str
+) -> str:
     """Return what one node may do: its own topics, and those and the services of every node."""
     default = [topic for topic in of_node if not topic.optional]
-    subscribed = [
-        name for topic in default if topic.subscribed for name in REMAPPED.get(topic, (topic.name,))
-    ]
-    published = [topic.name for topic in default if not topic.subscribed]
+    subscribed, published = (
+        [
+            name
+            for topic in default
+            if topic.subscribed == is_subscribed
+            for name in REMAPPED.get(topic, (topic.name,))
+        ]
+        for is_subscribed in (True, False)
+    )
     return ENCLAVE.format(
-        node=default[0].node,
+        node=node,
         subscribed=_elements('topic', subscribed),
         published=_elements('topic', (*published, *of_ros)),
         services=_elements('service', (f'~/{name}' for name in services)),

@@ -215,8 +215,8 @@ HEARTBEAT = Topic(
     GOVERNOR_NODE,
     '~/heartbeat',
     ('std_msgs/msg/Float32MultiArray',),
-    'with `pair`, at 20 Hz, for the other: 1 if this one speaks, else 0; then the limit of each of '
-    '`limit_sources`, percent, NaN if unknown',
+    'with `pair`, at 20 Hz, for the other: 1 if this one speaks, else 0; a number that stands for '
+    'its parameters; then the limit of each of `limit_sources`, percent, NaN if unknown',
     depth=1,
     best_effort=True,  # a frozen partner must not hold this one up
     optional=True,

@@ -109,7 +109,7 @@ class SpeedGovernor(Node):
                 now_s=time.monotonic(),
             )
             self._partner = Partner(
-                self, partner, turn, self._limit, clock=steady, on_turn=self._on_turn
+                self, partner, turn, self._limit, settings, clock=steady, on_turn=self._on_turn
             )
         self._tick()
         self._publish(self._status())
@@ -189,6 +189,9 @@ class SpeedGovernor(Node):
             text += f', but no adaptive rate comes on {self._inputs.rate_topics}'
             return Status(WARN, text, self._values(limit), ((WARN, text),))
         problems = [(LEVELS[limit.reason], limit.text)]
+        if partner is not None and partner.turn.is_other_there() and partner.differs:
+            text = f'{partner.name} has other parameters, so the robot would drive otherwise with'
+            problems.append((WARN, f'{text} it: give both the same'))
         if partner is not None and not partner.turn.is_other_there() and self._up_s() > DISCOVERY_S:
             problems.append((WARN, f'{partner.name} is not there to take over'))
         if missing := self._inputs.missing_publisher():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Callable, Sequence
 
 from rclpy.clock import Clock
@@ -12,6 +13,7 @@ from std_msgs.msg import Float32MultiArray
 from eevit_ros.errors import EevitError
 from eevit_ros.nodes.governor.turn import LOOK_S, Turn
 from eevit_ros.nodes.ros_topics import qos_profile, resolved
+from eevit_ros.parameters.governor import GovernorSettings
 from eevit_ros.parameters.topics import HEARTBEAT
 from eevit_ros.speed.lowest_limit import LowestLimit
 
@@ -37,7 +39,10 @@ class Partner:
     Attributes:
         name: Full name of the other's node.
         turn: Decides.
+        differs: Whether it said at its last beat that it has other parameters.
     """
+
+    differs = False
 
     def __init__(
         self,
@@ -45,6 +50,7 @@ class Partner:
         name: str,
         turn: Turn,
         limit: LowestLimit,
+        settings: GovernorSettings,
         *,
         clock: Clock,
         on_turn: Callable[[bool], None],
@@ -56,12 +62,14 @@ class Partner:
             name: Full name of the other's node.
             turn: What decides.
             limit: Limit whose zones both shall know.
+            settings: Which both shall have.
             clock: Steady clock of the looks.
             on_turn: Called when it was decided anew, with whether the floor must be said now.
         """
         self.name = name
         self.turn = turn
         self._limit = limit
+        self._mark = _mark(settings)
         self._on_turn = on_turn
         qos = qos_profile(HEARTBEAT)
         self._beats = node.create_publisher(Float32MultiArray, HEARTBEAT.name, qos)
@@ -75,10 +83,11 @@ class Partner:
         return {'speaks': str(self.turn.speaks).lower(), 'partner': f'{self.name}, {there}'}
 
     def _on_beat(self, message: Float32MultiArray) -> None:
-        if not message.data:
+        if len(message.data) < 2:
             return  # of somebody else
-        speaks, *zones = message.data
+        speaks, mark, *zones = message.data
         self.turn.hear(bool(speaks), time.monotonic())
+        self.differs = mark != self._mark
         fits = len(zones) == len(self._limit.zones)
         if fits:
             self._limit.learn_zones(zones)
@@ -91,5 +100,12 @@ class Partner:
         if self.turn.speaks != spoke:
             self._on_turn(say_floor)
         self._beats.publish(
-            Float32MultiArray(data=[float(self.turn.speaks), *self._limit.known_zones()])
+            Float32MultiArray(
+                data=[float(self.turn.speaks), self._mark, *self._limit.known_zones()]
+            )
         )
+
+
+def _mark(settings: GovernorSettings) -> float:
+    """Return a number that other parameters would hardly have, exact in a float32."""
+    return float(zlib.crc32(repr(settings).encode()) % 2**24)

@@ -11,6 +11,7 @@ from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
 from eevit_ros.parameters.topics import CLASSIFIER, GOVERNOR, Topic
 from harness.governor_peer import COMMAND as GOVERNOR_COMMAND
+from harness.governor_peer import FIRST, PAIR, SECOND
 from harness.paths import ROOT
 from harness.ros_process import NodeProcess, RosPeer
 from harness.tiny_model import write_tiny_model
@@ -20,8 +21,12 @@ POLICY = ROOT / 'config' / 'sros2' / 'policy.xml'
 SOMETIMES = {
     'subscribe': {'/camera/image_raw/compressed'},
     'publish': set(),
-    'reply': {'/classifier/get_type_description', '/speed_governor/get_type_description'},
+    'reply': {
+        f'/{node}/get_type_description'
+        for node in ('classifier', 'speed_governor', 'speed_governor_standby')
+    },
 }
+RATE = ['-r', 'adaptive_rate:=/classifier/adaptive_rate']
 # Element, where it may stand, and the attributes that it must have: of sros2's policy.xsd.
 SCHEMA: dict[str, tuple[str, set[str]]] = {
     'enclaves': ('policy', set()),
@@ -79,12 +84,13 @@ def offered(peer: RosPeer, topic: Topic) -> tuple[str, bool, bool]:
     )
 
 
-@pytest.mark.parametrize('node', ['classifier', 'speed_governor'])
+@pytest.mark.parametrize('node', ['classifier', FIRST, SECOND])
 def test_policy_and_table_say_what_the_running_node_has(node: str, tmp_path: Path) -> None:
     model = write_tiny_model(tmp_path / 'tiny.onnx')
     starts = {
         'classifier': (['-r', 'image:=/camera/image_raw', '-p', f'model:={model}'], ()),
-        'speed_governor': (['-r', 'adaptive_rate:=/classifier/adaptive_rate'], (GOVERNOR_COMMAND,)),
+        FIRST: ([*PAIR, *RATE], (GOVERNOR_COMMAND,)),
+        SECOND: ([*PAIR, *RATE, '-r', f'__node:={SECOND}'], (GOVERNOR_COMMAND,)),
     }
     arguments, command = starts[node]
     policy = allowed(node)
@@ -99,7 +105,8 @@ def test_policy_and_table_say_what_the_running_node_has(node: str, tmp_path: Pat
 
         peer.until(is_complete, 'all that the policy allows', node=p)
         graph = in_the_graph(peer, node)
-        topics = {'classifier': CLASSIFIER, 'speed_governor': GOVERNOR}[node]
+        # The standby publishes one of them by the first's name.
+        topics = {'classifier': CLASSIFIER, FIRST: GOVERNOR}.get(node, ())
         for topic in topics:
             if not (topic.subscribed or topic.optional):
                 assert offered(peer, topic) == (topic.types[0], topic.best_effort, topic.latched)

@@ -6,6 +6,7 @@ What a takeover takes is in test_faults.py, who of two speaks in test_turn.py.
 from __future__ import annotations
 
 import itertools
+import math
 import signal
 from pathlib import Path
 
@@ -56,10 +57,21 @@ def test_a_standby_comes_freezes_goes_on_and_ends_and_nobody_hears_of_it(
             peer.until(zones.get_subscription_count, 'the governor', node=first)
             zones.publish(SpeedLimit(percentage=True, speed_limit=60.0))
             node.until_limit(60.0, 1.0)
+            # A standby that was given another file.
+            heartbeat = f'/{SECOND}/heartbeat'
+            beat = peer.node.create_publisher(Float32MultiArray, heartbeat, SENSOR_DATA)
+            other = Float32MultiArray(data=[0.0, 1.0, math.nan])
+
+            def send_beat() -> None:
+                node.send(1.0)
+                beat.publish(other)
+
+            node.until_report(f'/{SECOND} has other parameters', each=send_beat)
+            peer.node.destroy_publisher(beat)
             second_log = tmp_path / SECOND
             arguments = [*ARGUMENTS, '-r', f'__node:={SECOND}']
             with governor(peer, arguments, second_log) as second:
-                beats = peer.listen(Float32MultiArray, f'/{SECOND}/heartbeat', SENSOR_DATA)
+                beats = peer.listen(Float32MultiArray, heartbeat, SENSOR_DATA)
                 values = node.until_report(f'standby: /{FIRST} speaks', each=1.0)
                 assert values['source /filter_speed_limit'] == '60'  # told by the first
                 zones.publish(SpeedLimit(percentage=True, speed_limit=0.0))
@@ -73,6 +85,7 @@ def test_a_standby_comes_freezes_goes_on_and_ends_and_nobody_hears_of_it(
                 beats.clear()
                 peer.until(lambda: len(beats) >= 10, 'ten beats', each=drive, node=second)
                 assert not any(beat.data[0] for beat in beats)
+                node.until_report('fresh: adaptive rate 1', each=drive)  # and no complaint
                 # One voice at full speed all the time: no command came twice or scaled.
                 assert {limit.speed_limit for limit in node.limits} == {FULL}
                 speeds = [one.linear.x for one in scaled if one.linear.x]  # 0: commands paused
