@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.resize import Image, resize
-from eevit_ros.model.check import read_model
+from eevit_ros.model.check import ModelFile
 from eevit_ros.model.compute import STAGED, Compute, all_cores
 from eevit_ros.model.ort_session import open_session
 from eevit_ros.model.runners import StagedRunner
@@ -54,9 +54,13 @@ class AllExits:
             EevitError: It is not one of ours, or cannot be cut into stages.
         """
         compute = Compute(provider='cpu', threads=threads or all_cores(), execution=STAGED)
-        data = read_model(model)
+        file = ModelFile(model)
+        outline = file.outline()
+        weights = file.path.parent if outline else None
+        make_session = partial(open_session, compute=compute, weights=weights)
         try:
-            self._runner = StagedRunner(data, partial(open_session, compute=compute), 'cpu')
+            self._runner = StagedRunner(outline or file.read(), make_session, 'cpu')
+            file.check_unchanged()
         except EevitError as err:
             raise EevitError(f'{model}: {err}') from err
         self.metadata = self._runner.metadata

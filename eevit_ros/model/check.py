@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import mmap
+import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from eevit_ros.errors import EevitError
 from eevit_ros.model.metadata import ModelMetadata
-from eevit_ros.model.onnx_file import is_self_contained
+from eevit_ros.model.onnx_file import is_self_contained, leave_weights_in
+from eevit_ros.model.ort_session import finds_weights_in_files
 
 if TYPE_CHECKING:
     import onnxruntime as ort
@@ -17,44 +21,103 @@ if TYPE_CHECKING:
 MAX_BYTES = 2**31 - 1  # protobuf's limit, and so ONNX Runtime's
 
 
-def read_model(path: Path) -> bytes:
-    """Read a whole model file, so that what is hashed is what is loaded.
+class ModelFile:
+    """A whole ONNX model on disk, that has to stay as it is while sessions are opened.
 
-    Raises:
-        EevitError: The file is missing, no regular file, unreadable, empty, too large, truncated,
-            or keeps weights in other files.
+    Its bytes are mapped into memory, not copied, and only while they are looked at.
+
+    Attributes:
+        path: The file, without symbolic links.
+        sha256: SHA-256 of the file (hexadecimal).
+        utf8: Whether its path is UTF-8: ONNX Runtime takes no other.
     """
-    try:
-        # Checked before opening: a pipe would block, and a device be read for ever.
-        facts = path.stat()
-        if not stat.S_ISREG(facts.st_mode) and not stat.S_ISDIR(facts.st_mode):
-            raise EevitError(f'{path}: not a regular file; give the .onnx file itself')
-        if facts.st_size > MAX_BYTES:
+
+    def __init__(self, path: Path) -> None:
+        """Look through a file.
+
+        Raises:
+            EevitError: The file is missing, no regular file, unreadable, empty, too large,
+                truncated, or keeps weights in other files.
+        """
+        try:
+            # Checked before opening: a pipe would block, and a device be read for ever.
+            facts = path.stat()
+            if not stat.S_ISREG(facts.st_mode) and not stat.S_ISDIR(facts.st_mode):
+                raise EevitError(f'{path}: not a regular file; give the .onnx file itself')
+            if facts.st_size > MAX_BYTES:
+                raise EevitError(
+                    f'{path}: the model file has {facts.st_size} bytes, more than {MAX_BYTES}, '
+                    'which ONNX Runtime cannot load; give the .onnx file itself'
+                )
+            self.path = path.resolve()
+            self._found = _identity(self.path)
+            data = self._map()
+        except FileNotFoundError as err:
+            raise EevitError(f'{path}: the model file does not exist; check the path') from err
+        except IsADirectoryError as err:
+            raise EevitError(f'{path}: is a directory; give the .onnx file itself') from err
+        except OSError as err:
+            raise EevitError(f'{path}: the model file cannot be read: {err}') from err
+        if not data:
+            raise EevitError(f'{path}: the model file is empty; copy or export it again')
+        try:
+            alone = is_self_contained(data)
+        except EevitError as err:
             raise EevitError(
-                f'{path}: the model file has {facts.st_size} bytes, more than {MAX_BYTES}, which '
-                'ONNX Runtime cannot load; give the .onnx file itself'
+                f'{path}: truncated or no ONNX model: {err}; copy or export it again'
+            ) from err
+        if not alone:
+            raise EevitError(
+                f'{path}: keeps weights in other files (ONNX external data); export it as one '
+                'self-contained file'
             )
-        data = path.read_bytes()
-    except FileNotFoundError as err:
-        raise EevitError(f'{path}: the model file does not exist; check the path') from err
-    except IsADirectoryError as err:
-        raise EevitError(f'{path}: is a directory; give the .onnx file itself') from err
-    except OSError as err:
-        raise EevitError(f'{path}: the model file cannot be read: {err}') from err
-    if not data:
-        raise EevitError(f'{path}: the model file is empty; copy or export it again')
-    try:
-        alone = is_self_contained(data)
-    except EevitError as err:
-        raise EevitError(
-            f'{path}: truncated or no ONNX model: {err}; copy or export it again'
-        ) from err
-    if not alone:
-        raise EevitError(
-            f'{path}: keeps weights in other files (ONNX external data); export it as one '
-            'self-contained file'
-        )
-    return data
+        self.sha256 = hashlib.sha256(data).hexdigest()
+        self.utf8 = str(self.path).isprintable()  # bytes that are no UTF-8 are not
+
+    def read(self) -> bytes:
+        """Return the whole file.
+
+        Raises:
+            EevitError: It has changed.
+        """
+        try:
+            return self.path.read_bytes()
+        finally:
+            self.check_unchanged()
+
+    def outline(self) -> bytes:
+        """Return the model with most of its weights left in the file, or b'' where they cannot be.
+
+        Call `check_unchanged` once a session has been opened from it.
+        """
+        if not self.utf8 or not finds_weights_in_files():
+            return b''
+        return leave_weights_in(self.path.name.encode(), self._map())
+
+    def check_unchanged(self) -> None:
+        """Make sure that what was looked through is what was read since.
+
+        Raises:
+            EevitError: The file has changed.
+        """
+        try:
+            found: tuple[int, ...] | None = _identity(self.path)
+        except OSError:
+            found = None
+        if found != self._found:
+            raise EevitError('the file changed while it was read: try again once it is complete')
+
+    def _map(self) -> memoryview:
+        with self.path.open('rb') as file:
+            if os.fstat(file.fileno()).st_size == 0:  # what cannot be mapped
+                return memoryview(b'')
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    """Return what changes when a file is written to, or another takes its place."""
+    facts = path.stat()
+    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
 
 
 def check_model(session: ort.InferenceSession) -> ModelMetadata:

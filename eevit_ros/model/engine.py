@@ -7,7 +7,6 @@ The same class serves the node, the replay of recordings, calibration checks and
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ import numpy.typing as npt
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.resize import Image, InputSize, grey, resize
-from eevit_ros.model.check import read_model
+from eevit_ros.model.check import ModelFile
 from eevit_ros.model.compute import AUTO, SINGLE, STAGED, Compute, Log
 from eevit_ros.model.host_policy import OWN, check_choice, file_thresholds, policy_of
 from eevit_ros.model.metadata import ModelMetadata
@@ -118,8 +117,8 @@ class Engine:
         if exit_policy != OWN and compute.execution == AUTO:
             compute = replace(compute, execution=STAGED)
         self.execution = STAGED if compute.staged else SINGLE
-        data = read_model(model)
-        self.sha256 = hashlib.sha256(data).hexdigest()
+        file = ModelFile(model)
+        self.sha256 = file.sha256
         if sha256 and sha256.lower() != self.sha256:
             raise EevitError(
                 f'{model}: is not the model that model_sha256 names: SHA-256 is {self.sha256}, not '
@@ -127,7 +126,7 @@ class Engine:
             )
         try:
             self._providers = ProviderFallback(model, compute, log)
-            opened = self._providers.open(data, self.sha256)
+            opened = self._providers.open(file)
             self._policy_options = exit_policy, budget_ms
             self._policy = policy_of(opened.runner, exit_policy, budget_ms)
             self._runner: Runner | None = opened.runner

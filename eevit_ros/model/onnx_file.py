@@ -38,6 +38,9 @@ LEADS_TO = {
 }
 EXTERNAL = {13, 14}  # of a tensor: external_data, data_location
 HERE = b'\x70\x00'  # data_location DEFAULT, which some tools write out
+ELSEWHERE = b'\x70\x01'  # data_location EXTERNAL
+HALF = b'\x10\x0a'  # data_type FLOAT16
+LEAST_OUTSIDE = 4096  # bytes; a smaller weight is not worth looking up
 
 # TensorProto.DataType by ONNX Runtime's name, of those that tensors between stages may have.
 ELEMENT_TYPES = {
@@ -57,11 +60,13 @@ class Field(NamedTuple):
         number: The field's number in the message's definition.
         whole: The encoded field.
         content: The bytes of a string, of bytes or of a nested message; empty for a number.
+        start: Position of `content` in the message.
     """
 
     number: int
     whole: memoryview
     content: memoryview
+    start: int
 
 
 class Node:
@@ -160,7 +165,7 @@ class Model:
         return b''.join((*self.rest, _head(7, sum(map(len, graph))), *graph))  # copied once
 
 
-def is_self_contained(data: bytes) -> bool:
+def is_self_contained(data: Bytes) -> bool:
     """Return whether no tensor of a file points outside: to another file or a memory address.
 
     ONNX Runtime cannot be relied on to refuse: even for a model given as bytes, several versions
@@ -180,6 +185,44 @@ def is_self_contained(data: bytes) -> bool:
             if field.number in leads_to:
                 todo.append((leads_to[field.number], field.content))
     return True
+
+
+def leave_weights_in(file_name: bytes, data: Bytes) -> bytes:
+    """Return a model that says where in a file its weights lie, in place of these weights.
+
+    Only those in half precision that the graph unpacks: ONNX Runtime maps one after the other into
+    memory, unpacks it and lets go of it, where it would have copied all of them first. It might
+    compute with any other weight where it lies, and the file may change later.
+
+    Args:
+        file_name: The file's name, without its folder.
+        data: Its bytes. If most of them are no such weights, b'' is returned.
+    """
+    parts: list[Bytes] = []
+    for field in _read_fields(data):
+        parts += _without_weights(field, file_name) if field.number == 7 else [field.whole]
+    return b''.join(parts) if 2 * sum(map(len, parts)) < len(data) else b''
+
+
+def _without_weights(graph: Field, file_name: bytes) -> list[Bytes]:
+    """Return a model's field `graph` in parts, see `leave_weights_in`."""
+    fields = [*_read_fields(graph.content)]
+    nodes = [_by_number(field.content) for field in fields if field.number == 1]
+    unpacked = {name for node in nodes if _text(node[4]) == 'Cast' for name in _texts(node[1])}
+    parts: list[Bytes] = []
+    for field in fields:
+        tensor = _by_number(field.content) if field.number == 5 else _by_number()
+        size = len(tensor[9][0].content) if len(tensor[9]) == 1 else 0
+        half = [kind.whole for kind in tensor[2]] == [HALF]
+        if half and size >= LEAST_OUTSIDE and _text(tensor[8]) in unpacked:
+            start = graph.start + field.start + tensor[9][0].start
+            where = {b'location': file_name, b'offset': b'%d' % start, b'length': b'%d' % size}
+            entries = (_field(13, _field(1, key) + _field(2, where[key])) for key in where)
+            kept = (one.whole for number in (1, 2, 8) for one in tensor[number])
+            parts.append(_field(5, b''.join((*kept, *entries, ELSEWHERE))))
+        else:
+            parts.append(field.whole)
+    return [_head(7, sum(map(len, parts))), *parts]
 
 
 def describe_input(name: str, kind: str, shape: Sequence[int | str | None]) -> bytes:
@@ -207,21 +250,21 @@ def _read_fields(message: Bytes) -> Iterator[Field]:
     while position < len(data):
         start = position
         tag, position = _read_varint(data, position)
-        content = data[:0]
+        content, inside = data[:0], position
         wire = tag & 7
         if wire == VARINT:
             _, position = _read_varint(data, position)
         elif wire == BYTES:
-            size, position = _read_varint(data, position)
-            content = data[position : position + size]
-            position += size
+            size, inside = _read_varint(data, position)
+            position = inside + size
+            content = data[inside:position]
         elif wire in (FIXED64, FIXED32):
             position += 8 if wire == FIXED64 else 4
         else:
             raise EevitError(f'the file is no ONNX model: wire type {wire} at byte {start}')
         if position > len(data):
             raise EevitError(f'the file is truncated: a field goes on to byte {position}')
-        yield Field(tag >> 3, data[start:position], content)
+        yield Field(tag >> 3, data[start:position], content, inside)
 
 
 def _read_varint(data: memoryview, position: int) -> tuple[int, int]:

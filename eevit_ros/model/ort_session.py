@@ -40,6 +40,12 @@ def available_providers() -> list[str]:
     return [name for name, full in PROVIDERS.items() if full in available]
 
 
+def finds_weights_in_files() -> bool:
+    """Return whether this ONNX Runtime finds weights in files for a graph given as bytes."""
+    version: str = import_onnxruntime().__version__
+    return tuple(map(int, version.split('.')[:2])) >= (1, 22)  # 1.20 looks in the working directory
+
+
 def load_gpu_libraries() -> None:
     """Load CUDA and cuDNN from pip's packages, where ONNX Runtime does not look by itself."""
     ort = import_onnxruntime()
@@ -48,14 +54,18 @@ def load_gpu_libraries() -> None:
 
 
 def open_session(
-    graph: bytes, compute: Compute, engines: Path | None = None
+    graph: bytes | str,
+    compute: Compute,
+    engines: Path | None = None,
+    weights: Path | None = None,
 ) -> ort.InferenceSession:
     """Open a session on one provider; operators it lacks run on those after it.
 
     Args:
-        graph: An ONNX file's bytes.
+        graph: An ONNX file's bytes, or its path.
         compute: How to compute it; `provider` names one, not 'auto'.
         engines: As for `tensorrt_options`.
+        weights: Folder of the file in which `graph` says that weights lie.
 
     Raises:
         RuntimeError: The provider did not start; ONNX Runtime raises others as well.
@@ -75,6 +85,9 @@ def open_session(
         settings.add_session_config_entry('session.force_spinning_stop', '1')
     else:
         settings.add_session_config_entry('session.intra_op.allow_spinning', '0')
+    if weights is not None:
+        key = 'session.model_external_initializers_file_folder_path'
+        settings.add_session_config_entry(key, str(weights))
     settings.log_severity_level = 3  # errors; its warnings are about graph details
     names = available_providers()
     order: list[Any] = [PROVIDERS[name] for name in names[names.index(compute.provider) :]]

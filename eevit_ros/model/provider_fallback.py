@@ -9,11 +9,10 @@ class of errors, and with CUDA out of memory raises another.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from eevit_ros.errors import EevitError
-from eevit_ros.model.check import read_model
+from eevit_ros.model.check import ModelFile
 from eevit_ros.model.compute import AUTO, Compute, Log
 from eevit_ros.model.providers import OpenedModel, in_one_line, open_model, providers_to_try
 from eevit_ros.model.runners import Runner
@@ -39,18 +38,14 @@ class ProviderFallback:
         self._sha256 = ''
         self.provider = self.note = ''
 
-    def open(self, data: bytes, sha256: str) -> OpenedModel:
+    def open(self, file: ModelFile) -> OpenedModel:
         """Open the model and run it once.
 
-        Args:
-            data: The whole file.
-            sha256: SHA-256 of `data`, hexadecimal.
-
         Raises:
-            EevitError: It runs on no provider, or is not one of ours.
+            EevitError: It runs on no provider, is not one of ours, or changes meanwhile.
         """
-        self._sha256 = sha256
-        opened = open_model(data, self._compute, self._names, self._log)
+        self._sha256 = file.sha256
+        opened = open_model(file, self._compute, self._names, self._log)
         self.provider = opened.provider
         self.add_note(opened.note)
         return opened
@@ -77,16 +72,16 @@ class ProviderFallback:
         self._log(f'{failed}: opening the model on {following[0]}')
 
     def open_again(self) -> Runner:
-        """Open the model from its file on what is left: bytes kept for this would take memory.
+        """Open the model from its file on what is left.
 
         Raises:
             EevitError: It cannot be opened.
         """
         try:
-            data = read_model(self._path)
-            if hashlib.sha256(data).hexdigest() != self._sha256:
+            file = ModelFile(self._path)
+            if file.sha256 != self._sha256:
                 raise EevitError('the file has changed: configure the node again')
-            return self.open(data, self._sha256).runner
+            return self.open(file).runner
         except Exception as err:  # of whatever kind: the next frame may find it gone
             raise EevitError(
                 f'{self._path}: {self.note}; it cannot be opened again: {in_one_line(err)}'

@@ -11,6 +11,7 @@ import numpy as np
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.resize import grey
+from eevit_ros.model.check import ModelFile
 from eevit_ros.model.compute import AUTO, MEMORY, Compute, Log
 from eevit_ros.model.ort_session import (
     available_providers,
@@ -61,22 +62,23 @@ def providers_to_try(compute: Compute) -> list[str]:
     return [compute.provider]
 
 
-def open_model(model: bytes, compute: Compute, names: Sequence[str], log: Log) -> OpenedModel:
-    """Open a model file's bytes, check it and run it once at full depth.
+def open_model(file: ModelFile, compute: Compute, names: Sequence[str], log: Log) -> OpenedModel:
+    """Open a model file, check it and run it once at full depth.
 
     Args:
-        model: The whole file.
+        file: The file.
         compute: How to compute it.
         names: Providers to try, keys of `compute.PROVIDERS`, best first.
         log: Told what takes long.
 
     Raises:
-        EevitError: No provider works, or the model is not one of ours or cannot be cut into stages.
+        EevitError: No provider works, the model is not one of ours or cannot be cut into stages, or
+            the file changes meanwhile.
     """
     failures: list[str] = []
     for name in names:
         try:
-            runner, cache = _open_on(name, model, compute, log)
+            runner, cache = _open_on(name, file, compute, log)
         except EevitError:  # the model is to blame, whatever the provider
             raise
         except Exception as err:  # ONNX Runtime's exceptions have no common base class
@@ -98,38 +100,48 @@ def in_one_line(err: Exception) -> str:
 
 
 def _open_on(
-    name: str, model: bytes, compute: Compute, log: Log
+    name: str, file: ModelFile, compute: Compute, log: Log
 ) -> tuple[Runner, EngineCache | None]:
     compute = replace(compute, provider=name)
     if name != 'cpu':
         load_gpu_libraries()
     if name != 'tensorrt':
-        return _start(model, compute, None, log), None
-    cache = EngineCache(model, compute, log)
-    return cache.use(lambda engines: _start(model, compute, engines, log)), cache
+        return _start(file, compute, None, log), None
+    cache = EngineCache(file.sha256, compute, log)
+    return cache.use(lambda engines: _start(file, compute, engines, log)), cache
 
 
-def _start(model: bytes, compute: Compute, engines: Path | None, log: Log) -> Runner:
+def _start(file: ModelFile, compute: Compute, engines: Path | None, log: Log) -> Runner:
     """Load a model and run it: some providers load well and fail at their first computation."""
-    on_tensorrt = compute.provider == 'tensorrt'
-    total = len(cut_stages(model).stages) if compute.staged and on_tensorrt else 1
-    loaded = 0
+    on_cpu, on_tensorrt = compute.provider == 'cpu', compute.provider == 'tensorrt'
+    loaded, total = 0, 1
+    # A GPU gets the whole file: where weights lie elsewhere is untried there, and TensorRT would
+    # name its engines after a path.
+    outline = file.outline() if on_cpu else b''
+    weights = file.path.parent if outline else None
 
-    def make_session(graph: bytes) -> ort.InferenceSession:
+    def make_session(graph: bytes | str) -> ort.InferenceSession:
         nonlocal loaded
         loaded += 1
         if on_tensorrt:
             log(f'TensorRT: graph {loaded} of {total}')
-        return open_session(graph, compute, engines and Path(f'{engines}_graph{loaded}'))
+        return open_session(graph, compute, engines and Path(f'{engines}_graph{loaded}'), weights)
 
     runner: Runner
-    if compute.staged:
-        runner = StagedRunner(model, make_session, MEMORY.get(compute.provider, 'cpu'))
-    else:
-        runner = SingleRunner(model, make_session)
-    meta = runner.metadata
-    image = grey(meta.input_height, meta.input_width)
-    probabilities, _ = runner.run(image, (1.0,) * len(meta.exit_layers))
+    try:
+        if compute.staged:
+            model = outline or file.read()
+            total = len(cut_stages(model).stages) if on_tensorrt else 1
+            runner = StagedRunner(model, make_session, MEMORY.get(compute.provider, 'cpu'))
+        else:
+            whole = str(file.path) if on_cpu and file.utf8 else b''
+            runner = SingleRunner(outline or whole or file.read(), make_session)
+        meta = runner.metadata
+        image = grey(meta.input_height, meta.input_width)
+        probabilities, _ = runner.run(image, (1.0,) * len(meta.exit_layers))
+    finally:
+        if on_cpu:
+            file.check_unchanged()
     if not np.isfinite(probabilities).all():  # such as an overflow in half precision
         raise RuntimeError(f'it answers a grey picture with {probabilities.ravel()[:3]}')
     return runner

@@ -28,7 +28,7 @@ from eevit_ros.policies.base import Probabilities
 if TYPE_CHECKING:
     import onnxruntime as ort
 
-MakeSession = Callable[[bytes], 'ort.InferenceSession']
+MakeSession = Callable[[bytes | str], 'ort.InferenceSession']
 
 TIMING_ROUNDS = 7
 # Softmax in half precision may exceed 1 by rounding; more than this is no probability.
@@ -69,8 +69,8 @@ class Runner(Protocol):
 class SingleRunner:
     """Runs the file as one graph, which decides by itself."""
 
-    def __init__(self, model: bytes, make_session: MakeSession) -> None:
-        """Load a model file's bytes.
+    def __init__(self, model: bytes | str, make_session: MakeSession) -> None:
+        """Load a model file's bytes, or a file by its path.
 
         Raises:
             EevitError: It is not one of ours.

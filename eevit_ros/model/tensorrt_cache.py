@@ -8,7 +8,6 @@ hash. TensorRT refuses an engine that is cut off or from another version; then i
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -29,17 +28,17 @@ class EngineCache:
         note: Problems with the folder, for a warning; '' if there are none.
     """
 
-    def __init__(self, model: bytes, compute: Compute, log: Log) -> None:
+    def __init__(self, sha256: str, compute: Compute, log: Log) -> None:
         """Name the files; nothing on disk is touched yet.
 
         Args:
-            model: The whole model file.
+            sha256: SHA-256 of the model file (hexadecimal).
             compute: How to compute it.
             log: Told what takes long.
         """
         form = STAGED if compute.staged else SINGLE
         precision = 'fp16' if compute.tensorrt_fp16 else 'fp32'
-        name = f'{hashlib.sha256(model).hexdigest()[:16]}_{form}_{precision}'
+        name = f'{sha256[:16]}_{form}_{precision}'
         self.path = compute.engine_folder / name
         self.built = False
         self.note = ''

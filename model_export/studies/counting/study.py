@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from eevit_ros.images.resize import Image
-from eevit_ros.model.check import read_model
+from eevit_ros.model.check import ModelFile
 from model_export.data import evaluation_batch
 from model_export.data.values import load_values
 from model_export.errors import ModelExportError, UsageError
@@ -54,7 +54,7 @@ def study(inputs: StudyInputs) -> Study:
     assert inputs.model is not None and inputs.data is not None
     if inputs.limit is not None and inputs.limit < 1:
         raise UsageError(f'--limit must be at least 1. Got {inputs.limit}')
-    model = read_model(inputs.model)
+    model = ModelFile(inputs.model).read()
     try:
         session = RegressionSession(model)
     except ModelExportError as err:

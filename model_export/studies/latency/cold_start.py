@@ -82,12 +82,15 @@ def _measure(model: Path, runs: int) -> list[dict[str, Any]]:
     import numpy as np
     import onnxruntime  # noqa: F401
 
-    from eevit_ros.model.check import check_model, read_model
+    from eevit_ros.model.check import ModelFile, check_model
     from eevit_ros.model.compute import Compute
     from eevit_ros.model.ort_session import open_session
 
     stamps.append(_now())
-    session = open_session(read_model(model), Compute(provider='cpu', threads=THREADS))
+    file = ModelFile(model)
+    compute = Compute(provider='cpu', threads=THREADS)
+    # As the node opens it.
+    session = open_session(file.outline() or str(file.path), compute, weights=file.path.parent)
     stamps.append(_now())
     metadata = check_model(session)
     stamps.append(_now())

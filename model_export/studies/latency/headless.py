@@ -14,7 +14,7 @@ import onnx
 import onnx.numpy_helper
 from google.protobuf.message import DecodeError
 
-from eevit_ros.model.check import read_model
+from eevit_ros.model.check import ModelFile
 from model_export.errors import ModelExportError
 
 CONSTANT = 'no_head'
@@ -35,7 +35,7 @@ def write_headless(model: Path, out: Path) -> None:
         EevitError: The file cannot be read.
     """
     try:
-        proto = onnx.load_from_string(read_model(model))
+        proto = onnx.load_from_string(ModelFile(model).read())
     except DecodeError as err:
         raise ModelExportError(f'{model} is not an ONNX model: export it again ({err})') from err
     graph = proto.graph

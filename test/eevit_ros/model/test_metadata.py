@@ -23,7 +23,7 @@ from onnx import TensorProto, helper, numpy_helper
 from eevit_ros.errors import EevitError
 from eevit_ros.images.resize import ResizeRule
 from eevit_ros.model import check as model_check
-from eevit_ros.model.check import read_model
+from eevit_ros.model.check import ModelFile
 from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine
 from eevit_ros.model.metadata import CONFIDENCE_BINS, ModelMetadata
@@ -278,7 +278,7 @@ def test_what_protobuf_does_not_take_is_refused(tmp_path: Path, data: bytes) -> 
     path = tmp_path / 'odd.onnx'
     path.write_bytes(data)
     with pytest.raises(EevitError, match='odd.onnx: truncated or no ONNX model'):
-        read_model(path)
+        ModelFile(path)
 
 
 @pytest.mark.parametrize('execution', ['single', 'staged'])
@@ -341,7 +341,7 @@ def test_external_weights_inside_an_if_are_found(tmp_path: Path) -> None:
     branch.initializer.append(other_model(external=True).graph.initializer[0])
     path.write_bytes(model.SerializeToString())
     with pytest.raises(EevitError, match='keeps weights in other files'):
-        read_model(path)
+        ModelFile(path)
 
 
 def hostile(kind: str) -> bytes:
@@ -397,7 +397,7 @@ def test_external_weights_are_found_wherever_they_hide(tmp_path: Path, kind: str
     path = tmp_path / 'hostile.onnx'
     path.write_bytes(hostile(kind))
     with pytest.raises(EevitError, match='keeps weights in other files'):
-        read_model(path)
+        ModelFile(path)
 
 
 @pytest.mark.parametrize('make', [os.mkfifo, lambda path: path.symlink_to('/dev/zero')])
@@ -407,7 +407,7 @@ def test_a_pipe_or_device_is_neither_waited_for_nor_read(
     path = tmp_path / 'endless.onnx'
     make(path)
     with pytest.raises(EevitError, match='endless.onnx: not a regular file'):
-        read_model(path)
+        ModelFile(path)
 
 
 def test_a_file_larger_than_any_model_is_refused(
@@ -415,10 +415,10 @@ def test_a_file_larger_than_any_model_is_refused(
 ) -> None:
     path = write_tiny_model(tmp_path / 'tiny.onnx')
     monkeypatch.setattr(model_check, 'MAX_BYTES', path.stat().st_size)
-    assert read_model(path)
+    assert ModelFile(path)
     monkeypatch.setattr(model_check, 'MAX_BYTES', path.stat().st_size - 1)
     with pytest.raises(EevitError, match='tiny.onnx: the model file has [0-9]+ bytes, more than'):
-        read_model(path)
+        ModelFile(path)
 
 
 def test_only_the_file_of_the_given_hash_is_opened(tmp_path: Path) -> None:
@@ -435,12 +435,12 @@ def test_a_tensor_that_says_it_lies_here_is_no_external_data(tmp_path: Path) -> 
     for tensor in model.graph.initializer:
         tensor.data_location = TensorProto.DEFAULT
     path.write_bytes(model.SerializeToString())
-    assert read_model(path) == path.read_bytes()
+    assert ModelFile(path).read() == path.read_bytes()
 
 
 def test_a_metadata_entry_called_location_is_no_external_data(tmp_path: Path) -> None:
     path = write_tiny_model(tmp_path / 'tiny.onnx', props={'location': 'Lund'})
-    assert read_model(path) == path.read_bytes()
+    assert ModelFile(path).read() == path.read_bytes()
 
 
 # Metadata against the graph ----------------------------------------------------------------------

@@ -13,7 +13,7 @@ from eevit_ros.errors import EevitError
 from eevit_ros.model.compute import Compute
 from eevit_ros.model.tensorrt_cache import EngineCache
 
-MODEL = b'a model'
+MODEL = '0f' * 32
 
 
 def build(path: Path | None) -> str:
@@ -33,9 +33,9 @@ def fail(path: Path | None) -> str:
     raise RuntimeError('out of memory')
 
 
-def cache(root: Path, model: bytes = MODEL, **options: bool | str) -> EngineCache:
+def cache(root: Path, sha256: str = MODEL, **options: bool | str) -> EngineCache:
     compute = Compute(cache_dir=str(root), **options)  # type: ignore[arg-type]
-    return EngineCache(model, compute, lambda text: None)
+    return EngineCache(sha256, compute, lambda text: None)
 
 
 @pytest.fixture
@@ -54,17 +54,17 @@ def test_engines_are_built_once_and_found_again(built: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ('model', 'options'),
+    ('sha256', 'options'),
     [
-        (b'the same names, other weights', {}),
+        ('a0' * 32, {}),
         (MODEL, {'execution': 'staged'}),
         (MODEL, {'tensorrt_fp16': False}),
     ],
 )
 def test_another_model_form_or_precision_has_engines_of_its_own(
-    built: Path, model: bytes, options: dict[str, bool | str]
+    built: Path, sha256: str, options: dict[str, bool | str]
 ) -> None:
-    other = cache(built, model, **options)
+    other = cache(built, sha256, **options)
     assert other.use(build) == 'built'
     assert other.built
     assert cache(built).use(build) == 'loaded'

@@ -1,0 +1,56 @@
+"""A model file is what it was when it was looked through, or it is refused."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import onnxruntime as ort
+import pytest
+
+from eevit_ros.errors import EevitError
+from eevit_ros.model.compute import Compute
+from eevit_ros.model.engine import Engine
+from harness.tiny_model import write_tiny_model
+
+
+def write_again(path: Path) -> None:
+    path.write_bytes(path.read_bytes())
+
+
+def replace(path: Path) -> None:
+    other = path.with_suffix('.new')
+    other.write_bytes(path.read_bytes())
+    os.utime(other, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
+    other.replace(path)
+
+
+@pytest.mark.parametrize('execution', ['single', 'staged'])
+@pytest.mark.parametrize('change', [write_again, replace, Path.unlink])
+def test_a_file_that_changes_while_it_is_read_is_refused(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[Path], None],
+    execution: str,
+) -> None:
+    path = write_tiny_model(tmp_path / 'tiny.onnx')
+    made = ort.InferenceSession
+
+    def slow_session(*arguments: Any, **options: Any) -> ort.InferenceSession:
+        if path.exists():
+            change(path)
+        return made(*arguments, **options)
+
+    monkeypatch.setattr(ort, 'InferenceSession', slow_session)
+    with pytest.raises(EevitError, match='tiny.onnx: the file changed while it was read'):
+        Engine(path, compute=Compute(provider='cpu', execution=execution))
+
+
+@pytest.mark.parametrize('execution', ['single', 'staged'])
+def test_a_name_that_is_no_text_is_opened(tmp_path: Path, execution: str) -> None:
+    path = write_tiny_model(tmp_path / 'tiny.onnx')
+    odd = path.rename(tmp_path / os.fsdecode(b'\xff.onnx'))
+    engine = Engine(odd, compute=Compute(provider='cpu', execution=execution))
+    assert engine.metadata.name == 'tiny'
