@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from eevit_ros.images.settings import ImageSettings
 from eevit_ros.recordings.errors import RecordingError
 from eevit_ros.recordings.source import SourceFrame, natural_key
 from eevit_ros.recordings.stamps import SECOND_NS
+from eevit_ros.recordings.video import VIDEO_SUFFIXES
 
 PICTURE_SUFFIXES = (
     '.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.webp', '.tif', '.tiff', '.bmp', '.ppm', '.pgm',
@@ -24,18 +26,22 @@ OTHER_PICTURES = ('.avif', '.gif', '.heic', '.heif', '.jp2')
 """Pictures that OpenCV does not read, at least not everywhere."""
 RATE_HZ = 15
 
-# What people and tools put beside pictures; phones keep a short video of each.
+# What people and tools put beside pictures. Videos are recordings of their own.
 _BESIDE = {
-    '.aae', '.csv', '.db', '.html', '.ini', '.json', '.lnk', '.log', '.md', '.mov', '.mp4', '.txt',
-    '.xml', '.xmp', '.yaml', '.yml',
+    '.aae', '.csv', '.db', '.html', '.ini', '.json', '.lnk', '.log', '.md', '.txt', '.xml', '.xmp',
+    '.yaml', '.yml', *VIDEO_SUFFIXES,
 }  # fmt: skip
 _HEAD_BYTES = 4096
 OF_SYSTEMS = {'__MACOSX', '@eaDir', '$RECYCLE.BIN', 'System Volume Information', 'lost+found'}
 """Folders that systems and programs leave."""
+TEST_LIST = 'test_images.txt'
+"""What `python -m model_export train` has set aside in a folder of classes."""
 
 
 class FolderSource:
     """The pictures of a folder, as a `Source`: at 15 Hz, from 1 s on, sorted by name.
+
+    Of a folder that was trained on, those that were set aside for tests.
 
     Not from 0: a stamp of 0 means that there is no clock.
 
@@ -72,7 +78,7 @@ class FolderSource:
                 f'({nested[0].parent.name}/{nested[0].name}, ...): is the name of a folder a '
                 f'class? Then move all of them into folders, else all out of them'
             )
-        self._files = flat or nested
+        self._files = flat or _for_tests(path, nested)
         if not self._files:
             raise RecordingError(
                 f'{path} holds no {", ".join(PICTURE_SUFFIXES)} file, and none of its sub-folders'
@@ -151,6 +157,30 @@ def _visible(folder: Path) -> list[Path]:
 
 def _pictures(entries: list[Path]) -> list[Path]:
     return [x for x in entries if is_picture(x) and x.is_file()]
+
+
+def _for_tests(path: Path, pictures: list[Path]) -> list[Path]:
+    """Return the pictures that a folder of classes sets aside for tests; without a list all.
+
+    Raises:
+        RecordingError: The list cannot be read, or none of the pictures is on it.
+    """
+    listed = path / TEST_LIST
+    if not pictures or not listed.is_file():
+        return pictures
+    try:
+        text = listed.read_bytes().decode(errors='surrogateescape')
+    except OSError as err:
+        raise RecordingError(f'{listed} cannot be read: {err.strerror}') from err
+    names = {_one_name(line.rstrip('\r')) for line in text.split('\n')}
+    chosen = [x for x in pictures if _one_name(x.relative_to(path).as_posix()) in names]
+    if not chosen:
+        raise RecordingError(f'{listed} names no picture that is there: delete it to replay all')
+    return chosen
+
+
+def _one_name(name: str) -> str:
+    return unicodedata.normalize('NFC', name)  # an accent is written in two ways
 
 
 def _decode(

@@ -100,6 +100,17 @@ def test_a_sub_folder_is_a_class(tmp_path):
     assert source.problems == []
 
 
+def test_of_classes_that_were_trained_on_the_test_images_are_played(tmp_path):
+    put(tmp_path, 'caf\u00e9/1.png', 'caf\u00e9/2.png', 'dog/1.png')
+    listed = tmp_path / 'test_images.txt'
+    listed.write_text('# Images for tests\r\ncafe\u0301/2.png\r\ncat/7.png\r\n', newline='')
+    source = open_source(tmp_path, None)
+    assert source.frames == len(list(source)) == 1 and not source.problems
+    listed.write_text('cat/7.png')
+    with pytest.raises(RecordingError, match='names no picture that is there'):
+        open_source(tmp_path, None)
+
+
 def test_pictures_are_read_one_by_one(tmp_path):
     put(tmp_path, 'a.png', 'b.png')
     frames = iter(open_source(tmp_path, None))

@@ -79,6 +79,23 @@ def test_a_folder_of_recordings_stands_for_all_of_them(tmp_path: Path) -> None:
     assert names == ['film.mp4', 'run_9', 'run_10', 'single.bag']
 
 
+@pytest.mark.parametrize(
+    ('names', 'found'),
+    [
+        ('a.mp4 b.jpg', 'a.mp4 .'),
+        ('a.mp4 a.jpg', 'a.mp4'),  # what a camera shows of its video
+        ('a.MOV a.jpg b.jpg', '.'),  # a Live Photo
+        ('a.mov a.HEIC', '.'),  # told as a picture that is not read
+        ('a.mov b.jpg', 'a.mov .'),
+        ('run.bag b.jpg', 'run.bag'),
+    ],
+)
+def test_videos_and_pictures_in_one_folder(tmp_path: Path, names: str, found: str) -> None:
+    for name in names.split():
+        (tmp_path / name).touch()
+    assert find_recordings(tmp_path) == [tmp_path / name for name in found.split()]
+
+
 def test_anything_else_stands_for_itself(tmp_path: Path) -> None:
     bag, pictures = write_bag(tmp_path / 'bag', images(1)), tmp_path / 'pictures'
     pictures.mkdir()
