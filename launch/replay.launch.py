@@ -16,13 +16,16 @@ from launch.actions import (
     OpaqueFunction,
 )
 from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.logging import get_logger
 from launch_ros.actions import Node, SetParameter
 from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.ros_adapters import get_ros_node
 
 from eevit_ros.launching import rosbag2_cli as rosbag2
 from eevit_ros.launching.dds_profile import dds_environment, default_profile
 from eevit_ros.launching.replay import LaunchedReplay
 from eevit_ros.launching.shared import ends_with_launch
+from eevit_ros.nodes.bags.answers import Answers
 from eevit_ros.parameters.bags import PlayerSettings
 from eevit_ros.parameters.topics import (
     CLASSIFIER_NODE,
@@ -203,9 +206,8 @@ def start(context: LaunchContext, replay: LaunchedReplay) -> list[LaunchDescript
     images = f'{images.removesuffix(suffix)}{suffix}'
     played = {given['topic']: images} | {x: full_name(x, given) for x in boxes.values()}
     player, recorder = rosbag2_player(given, played, environment), rosbag2_recorder(given)
-    replay.watch(
-        player=player, recorder=recorder, summary=partial(summary, dict(given), answers[0])
-    )
+    heard = Answers(get_ros_node(context), answers[0])
+    replay.watch(player=player, recorder=recorder, summary=partial(summary, dict(given), heard))
     # Started paused: rosbag2's recorder, too, subscribes only once it has received the time.
     resume = ExecuteProcess(name='rosbag2_resume', cmd=rosbag2.RESUME, output='log')
     needed = [(CLASSIFIER_NODE, topic) for topic in played.values()]
@@ -213,12 +215,16 @@ def start(context: LaunchContext, replay: LaunchedReplay) -> list[LaunchDescript
     return [recorder, player, replay.when_subscribed(needed, resume)]
 
 
-def summary(given: dict[str, str], frames: str) -> str:
-    """Return how many images rosbag2 has played, and how many answers it has recorded."""
+def summary(given: dict[str, str], heard: Answers) -> str:
+    """Return how many images rosbag2 has played, what became of them, and what it has recorded."""
     bag, output = (Path(given[name]).expanduser() for name in ('bag', 'output'))
     _, _, played = rosbag2.recorded_images(bag, given['topic'])
-    _, recorded = rosbag2.recorded_topics(output).get(frames, ('', 0))
-    return f'{played} images of {given["topic"]} were played; {recorded} answers are in {output}'
+    told, warning = heard.outcome_of(played, min(played, heard.stamps.total()))
+    if warning:
+        get_logger('eevit_ros.launch').warning(warning)
+    _, recorded = rosbag2.recorded_topics(output).get(heard.topic, ('', 0))
+    played_of = f'played {played} images of {given["topic"]}'
+    return '; '.join(filter(None, [played_of, told, f'{recorded} answers in {output}']))
 
 
 def rosbag2_player(

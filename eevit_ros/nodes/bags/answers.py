@@ -35,7 +35,10 @@ class Answers:
 
         Both are '' where nobody is there to answer.
         """
-        images, answered = played.total(), (self.stamps & played).total()
+        return self.outcome_of(played.total(), (self.stamps & played).total())
+
+    def outcome_of(self, images: int, answered: int) -> tuple[str, str]:
+        """Return the same as `outcome`, of a number of images of which so many were answered."""
         if not answered and not self._node.count_publishers(self.topic):
             return '', ''
         first, last = (self._drops[0], self._drops[-1]) if self._drops else (0, 0)
