@@ -276,6 +276,8 @@ def test_rosbag2_plays_and_records(peer, arguments):
     assert 'bag_player' not in output
     answers = recorded_exit_layers(Path(arguments['output']))
     assert len(answers) > len(LEVELS) // 2
+    assert f'played {len(LEVELS)} images of {CAMERA}; {len(answers)} answered' in output
+    assert f'{len(answers)} answers in {arguments["output"]}' in output
 
 
 @needs_rosbag2

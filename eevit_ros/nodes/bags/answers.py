@@ -35,12 +35,13 @@ class Answers:
 
         Both are '' where nobody is there to answer.
         """
-        return self.outcome_of(played.total(), (self.stamps & played).total())
-
-    def outcome_of(self, images: int, answered: int) -> tuple[str, str]:
-        """Return the same as `outcome`, of a number of images of which so many were answered."""
+        answered = (self.stamps & played).total()
         if not answered and not self._node.count_publishers(self.topic):
             return '', ''
+        return self.outcome_of(played.total(), answered)
+
+    def outcome_of(self, images: int, answered: int) -> tuple[str, str]:
+        """Return what became of so many images of which so many were answered, and a warning."""
         first, last = (self._drops[0], self._drops[-1]) if self._drops else (0, 0)
         # A classifier that runs for longer has dropped others before.
         dropped = min(last - first if first > images else last, images - answered)

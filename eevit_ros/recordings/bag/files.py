@@ -25,7 +25,7 @@ from eevit_ros.recordings.bag.listing import (
 from eevit_ros.recordings.bag.mcap_salvage import McapStream, mcap_has_index
 from eevit_ros.recordings.bag.messages import BagFile, Loss, Recorded
 from eevit_ros.recordings.bag.scratch import scratch_copy
-from eevit_ros.recordings.bag.sqlite import SqliteRows, sqlite_is_whole
+from eevit_ros.recordings.bag.sqlite import SqliteRows, sqlite_is_whole, unmerged_log
 from eevit_ros.recordings.bag.topics import Topic
 from eevit_ros.recordings.errors import RecordingError
 
@@ -75,15 +75,23 @@ def open_bag(path: Path) -> tuple[dict[Path, BagFile], list[str]]:
 
 
 def _open_part(part: Sequence[Path], files: dict[Path, BagFile]) -> list[str]:
-    """Open the first file of a part that can be read; return why those before it cannot."""
+    """Open the file of a part that holds most; return why others of it cannot be read.
+
+    A player that is interrupted while it unpacks leaves half a file beside the packed one.
+    """
     refused = []
+    readable: dict[Path, BagFile] = {}
     for path in part:
         try:
-            files[path] = _open_file(path)
+            readable[path] = _open_file(path)
         except RecordingError as err:
             refused.append(str(err))
         else:
-            break
+            if isinstance(readable[path], IndexedFile):
+                break  # it is whole
+    if readable:
+        most = max(readable, key=lambda path: readable[path].topics.total())
+        files[most] = readable[most]
     return refused
 
 
@@ -104,12 +112,11 @@ def _first(file: BagFile, topic: str) -> Recorded | None:
 
 def _unmerged(paths: Iterable[Path]) -> list[str]:
     """Return what SQLite has left beside files."""
-    logs = ((path, path.with_name(f'{path.name}-wal')) for path in paths)
     return [
-        f'{wal} holds messages that are not in {path.name} yet: they are skipped; merge them with: '
+        f'{log} holds messages that are not in {path.name} yet: they are skipped; merge them with: '
         f"sqlite3 {path} 'PRAGMA wal_checkpoint'"
-        for path, wal in logs
-        if wal.is_file() and wal.stat().st_size
+        for path in paths
+        if (log := unmerged_log(path))
     ]
 
 

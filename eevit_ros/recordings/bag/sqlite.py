@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from eevit_ros.recordings.bag.messages import Loss, Recorded, count_messages
 from eevit_ros.recordings.bag.scratch import scratch_copy
@@ -27,6 +27,8 @@ _STRAY_ROWS = """SELECT count(*) FROM messages NOT INDEXED WHERE timestamp IS NU
                  OR topic_id IS NULL OR topic_id NOT IN (SELECT id FROM topics)"""
 _TIMES = 'SELECT topic_id, timestamp FROM messages NOT INDEXED ORDER BY rowid'
 _HEADER = struct.Struct('>16xH10xI')  # bytes of a page, pages
+_LOG_HEADER = struct.Struct('>8sI4x8s8x')  # kind, bytes of a page, mark of the run
+_LOG_FRAME = struct.Struct('>II8s8x')  # number of a page, pages after a commit, mark of the run
 
 
 def sqlite_is_whole(path: Path) -> bool:
@@ -40,6 +42,43 @@ def sqlite_is_whole(path: Path) -> bool:
             return has_all and not goes_back(database.execute(_TIMES))
     except (*_DAMAGE, TypeError):  # a time that is no number
         return False
+
+
+def unmerged_log(path: Path) -> Path | None:
+    """Return the log beside a SQLite file, if it holds what the file does not.
+
+    A killed recorder leaves its log in any case, and most of it is merged by then.
+    """
+    log = path.with_name(f'{path.name}-wal')
+    try:
+        with log.open('rb') as pages, path.open('rb') as file:
+            for number, page in _logged_pages(pages):
+                file.seek((number - 1) * len(page))
+                if file.read(len(page)) != page:
+                    return log
+    except OSError:  # there is no log, or what cannot be read is told with the messages
+        pass
+    return None
+
+
+def _logged_pages(log: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Yield number and newest content of each page in a log."""
+    _, page_bytes, run = _LOG_HEADER.unpack(log.read(_LOG_HEADER.size).ljust(_LOG_HEADER.size))
+    step = _LOG_FRAME.size + page_bytes
+    newest: dict[int, int] = {}
+    uncommitted: dict[int, int] = {}
+    for at in range(_LOG_HEADER.size, log.seek(0, os.SEEK_END) - step + 1, step):
+        log.seek(at)
+        number, pages_after, of_run = _LOG_FRAME.unpack(log.read(_LOG_FRAME.size))
+        if of_run != run:  # left from before the log was begun anew
+            break
+        uncommitted[number] = at + _LOG_FRAME.size
+        if pages_after:
+            newest |= uncommitted
+            uncommitted.clear()
+    for number, at in newest.items():
+        log.seek(at)
+        yield number, log.read(page_bytes)
 
 
 class SqliteRows:

@@ -49,7 +49,9 @@ def choose_topic(path: Path, wanted: str | None, topics: Mapping[Topic, int]) ->
     present = (
         f'its image topics are {listed(images)}'
         if images
-        else f'it holds no images, only {listed(topics) or "nothing"}'
+        else f'it holds no images, only {listed(topics)}'
+        if topics
+        else 'it holds no messages (a snapshot that nobody took?)'
     )
     if wanted is None:
         names = sorted({x.name for x, count in images.items() if count})

@@ -408,7 +408,7 @@ def test_a_file_that_is_packed_and_plain_counts_once(tmp_path):
 
 def test_what_sqlite_had_not_merged_is_named(tmp_path):
     bag = write_bag(tmp_path / 'b', images(3), 'sqlite3')
-    left = tmp_path / 'left'
+    left, merged = tmp_path / 'left', tmp_path / 'merged'
     with closing(sqlite3.connect(storage_file(bag))) as database:
         database.execute('PRAGMA journal_mode = WAL')
         database.execute(
@@ -416,6 +416,11 @@ def test_what_sqlite_had_not_merged_is_named(tmp_path):
         )
         database.commit()
         shutil.copytree(bag, left)  # what a killed process leaves behind
+        database.execute('PRAGMA wal_checkpoint')
+        shutil.copytree(bag, merged)
+    assert (merged / 'b.db3-wal').stat().st_size
+    source = open_source(merged, None)
+    assert len(list(source)) == 6 and not source.problems
     source = open_source(left, None)
     assert read(source) == [0, 1, 2]
     (problem,) = source.problems

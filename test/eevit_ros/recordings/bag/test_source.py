@@ -297,9 +297,7 @@ def test_a_bag_without_images_names_what_it_holds(tmp_path):
 
 
 def test_a_bag_without_anything(tmp_path):
-    with pytest.raises(
-        RecordingError, match='has no images to replay: it holds no images, only noth'
-    ):
+    with pytest.raises(RecordingError, match='has no images to replay: it holds no messages'):
         open_source(write_bag(tmp_path / 'b', []), None)
 
 
