@@ -10,7 +10,7 @@ WORKERS ?= $(shell expr $$(nproc) + 4)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo drive soak test test-oldest test-backbones lint docs pictures bench clean prove-build
+.PHONY: help demo drive soak test test-oldest test-backbones rehearse lint docs pictures bench clean prove-build
 
 help:
 	@echo 'make demo         play a bag of camera images through the real node; report in build/demo/'
@@ -22,6 +22,7 @@ help:
 	@echo 'make test         run lint, type checks and tests (ARGS="test/eevit_ros -k rate" runs a part of the tests)'
 	@echo 'make test-oldest  test the robot side, without its ROS nodes, and replay with the oldest supported packages'
 	@echo 'make test-backbones  test models of timm, torchvision and transformers against ours (an environment of 6 GB)'
+	@echo 'make rehearse     go through the calls of benchmarks/gpu on the CPU, with tiny models'
 	@echo 'make lint         run ruff, mypy and import-linter only'
 	@echo 'make docs         build the documents as a site in build/site/ and check its links'
 	@echo 'make prove-build  build with colcon and pip, with the setuptools of Ubuntu 22.04 and 24.04'
@@ -84,6 +85,14 @@ test-backbones:
 	@$(PYTHON) scripts/setup_env.py --level backbones --venv $(VENV_BACKBONES)
 	@echo '== pytest with $(VENV_BACKBONES)'
 	@$(VENV_BACKBONES)/bin/python -m pytest -n 2 test/model_export/backbones $(ARGS)
+
+rehearse:
+	@$(PYTHON) scripts/setup_env.py --level test --venv $(VENV)
+	@mkdir -p build/gpu
+	@for name in train_demo check; do \
+		echo "== benchmarks/gpu/$$name.sh --rehearse"; \
+		PYTHON=$(RUN) benchmarks/gpu/$$name.sh --rehearse > build/gpu/$$name.log 2>&1 || { \
+			cat build/gpu/$$name.log; exit 1; }; done
 
 # The site uses the documents in place, beside the files that they link to.
 docs: build/docs_venv/bin/mkdocs

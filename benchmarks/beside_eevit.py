@@ -43,7 +43,7 @@ from eevit_ros.model.ort_session import import_onnxruntime
 from eevit_ros.reporting.interval import median_interval
 from harness.paths import ROOT
 from model_export.export.onnx_writer import INT8
-from model_export.recipe.recipe import load_recipe
+from model_export.recipe.recipe import Recipe, load_recipe
 
 FILES = ROOT / 'build' / 'benchmarks' / 'eevit'
 RECIPE = ROOT / 'config' / 'recipes' / 'lgvit_vit_b16.yaml'
@@ -80,11 +80,10 @@ def forced_by_input(exported: Path, out: Path) -> None:
     onnx.save(proto, str(out))
 
 
-def export_peer(checkout: Path, python: Path) -> Path:
+def export_peer(checkout: Path, python: Path, out: Path) -> Path:
     """Return the peer's file, exported by its code if it is not there from an earlier run."""
-    out = FILES / 'peer.onnx'
     if not out.exists():
-        exported = FILES / 'peer_exported.onnx'
+        exported = out.with_name('peer_exported.onnx')
         script = ROOT / 'benchmarks' / 'eevit' / 'export_peer.py'
         print('exporting the peer (about a minute)')
         run([str(python), str(script), str(checkout.resolve()), str(exported)], dict(os.environ))
@@ -93,21 +92,36 @@ def export_peer(checkout: Path, python: Path) -> Path:
     return out
 
 
-def make_sides(args: argparse.Namespace) -> list[Side]:
-    """Export what is compared."""
-    FILES.mkdir(parents=True, exist_ok=True)
+def make_sides(
+    recipe: Recipe,
+    folder: Path = FILES,
+    *,
+    peer: Path | None = None,
+    peer_python: Path = Path(sys.executable),
+    int8: bool = False,
+) -> list[Side]:
+    """Export what is compared.
+
+    Args:
+        recipe: The model of ours.
+        folder: Folder for the files; the peer's is kept from an earlier run.
+        peer: A checkout of the peer, if that is compared.
+        peer_python: Its Python.
+        int8: Whether ours is compared in int8 too.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     sides = []
-    if args.peer:
-        sides.append(Side(PEER, PEER, export_peer(args.peer, args.peer_python)))
+    if peer:
+        sides.append(Side(PEER, PEER, export_peer(peer, peer_python, folder / 'peer.onnx')))
     print('exporting ours (about a minute)')
-    model = random_model(load_recipe(RECIPE))
-    ours, int8, plain = (FILES / f'{name}.onnx' for name in ('ours', 'int8', PLAIN))
+    model = random_model(recipe)
+    ours, plain = folder / 'ours.onnx', folder / 'plain.onnx'
     write_random(model, ours)
     write_plain(model, plain)
     sides += [Side('single', 'single', ours), Side('staged', 'staged', ours)]
-    if args.provider == 'cpu':
-        write_random(model, int8, INT8)
-        sides.append(Side(INT8, 'single', int8))
+    if int8:
+        sides.append(Side(INT8, 'single', folder / 'int8.onnx'))
+        write_random(model, sides[-1].file, INT8)
     return [*sides, Side(PLAIN, PLAIN, plain)]
 
 
@@ -149,28 +163,23 @@ def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[Cell]:
     return [*median_interval(np.divide(ours, theirs))]
 
 
-def tables(sides: Sequence[Side], found: Mapping[str, Sequence[Round]]) -> list[Table]:
-    """Milliseconds at every exit, ratios to the peer, and what loading costs."""
-    names = [side.name for side in sides]
-    early = [name for name in names if name != PLAIN]
+def time_tables(found: Mapping[str, Sequence[Round]]) -> list[Table]:
+    """Milliseconds at every exit, and ratios to the peer and to the plain ViT."""
+    early = [name for name in found if name != PLAIN]
 
     def at(name: str, layer: int) -> list[float]:
         return [figures['ms'][layer] for figures in found[name]]
 
-    def median(values: Sequence[float]) -> float:
-        return float(np.median(values))
-
     rows: list[list[Cell]] = []
     for layer, share in SHARES.items():
-        rows.append([f'{layer}', share, *(median(at(name, layer)) for name in early)])
-    rows.append(['weighted', 1.0, *(median([*map(weighted, found[name])]) for name in early)])
-    rows.append([PLAIN, None, median(at(PLAIN, LAYERS)), *[None] * (len(early) - 1)])
+        rows.append([f'{layer}', share, *(_median(at(name, layer)) for name in early)])
+    rows.append(['weighted', 1.0, *(_median([*map(weighted, found[name])]) for name in early)])
+    rows.append([PLAIN, None, _median(at(PLAIN, LAYERS)), *[None] * (len(early) - 1)])
     made = [Table('Milliseconds by layers that ran', ['layers', 'share', *early], rows)]
 
-    base = PEER if PEER in names else PLAIN
     others = [name for name in early if name != PEER]
     ends = [column for name in others for column in (name, 'low', 'high')]
-    if base == PEER:
+    if PEER in found:
         rows = [
             [f'{layer}', *(c for n in others for c in ratios(at(n, layer), at(PEER, layer)))]
             for layer in SHARES
@@ -181,9 +190,13 @@ def tables(sides: Sequence[Side], found: Mapping[str, Sequence[Round]]) -> list[
         made.append(Table('Time as a ratio to the peer', ['layers', *ends], rows))
     full = (ratios(at(name, LAYERS), at(PLAIN, LAYERS)) for name in others)
     rows = [['full depth', *(cell for cells in full for cell in cells)]]
-    made.append(Table('Time as a ratio to the plain ViT', ['', *ends], rows))
+    return [*made, Table('Time as a ratio to the plain ViT', ['', *ends], rows)]
 
-    rows = []
+
+def tables(sides: Sequence[Side], found: Mapping[str, Sequence[Round]]) -> list[Table]:
+    """Return the times, and what loading costs."""
+    base = PEER if PEER in found else PLAIN
+    rows: list[list[Cell]] = []
     for side in sides:
         values = {
             key: [f[key] for f in found[side.name]] for key in ('rss_mb', 'peak_mb', 'load_s')
@@ -192,14 +205,18 @@ def tables(sides: Sequence[Side], found: Mapping[str, Sequence[Round]]) -> list[
             [
                 side.name,
                 side.file.stat().st_size / 1e6,
-                *map(median, values.values()),
+                *map(_median, values.values()),
                 *ratios(values['rss_mb'], [figures['rss_mb'] for figures in found[base]]),
                 *ratios(values['load_s'], [figures['load_s'] for figures in found[base]]),
             ]
         )
     columns = ['', 'file, MB', 'resident, MB', 'peak, MB', 'load, s']
     columns += [f'resident / {base}', 'low', 'high', f'load / {base}', 'low', 'high']
-    return [*made, Table('One process: memory and time to load', columns, rows)]
+    return [*time_tables(found), Table('One process: memory and time to load', columns, rows)]
+
+
+def _median(values: Sequence[float]) -> float:
+    return float(np.median(values))
 
 
 def main() -> None:
@@ -225,7 +242,12 @@ def main() -> None:
     if args.peer and not (args.peer / 'eevit' / 'eevit.py').exists():
         parser.error(f'--peer must be a checkout of early_exit_vit. Got {args.peer}')
     computer = machine('onnx', 'torch')
-    sides = make_sides(args)
+    sides = make_sides(
+        load_recipe(RECIPE),
+        peer=args.peer,
+        peer_python=args.peer_python,
+        int8=args.provider == 'cpu',
+    )
     notes = [
         f'{args.rounds} rounds, one process for each side and round; {args.threads} threads; '
         f'{args.provider}{", fp16" * args.fp16}. Low and high: 95 % interval of the median ratio '

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,11 @@ from eevit_ros.policies import STATELESS
 from eevit_ros.policies.operating_point import measure_exits
 from eevit_ros.policies.threshold_search import exits_taken
 from model_export.data import Images, load_split
-from model_export.measuring.answers import Answers, answers
+from model_export.measuring.answers import answers
+
+Labels = npt.NDArray[np.int64]
+Pair = Sequence[npt.NDArray[np.float32]]
+Thresholds = Sequence[Sequence[float]]
 
 
 def main() -> None:
@@ -46,9 +51,12 @@ def main() -> None:
     size = said[0].metadata.input_height
     images = load_split(args.data, 'test', size).spread(args.timed).images
     own = [one.metadata.default_thresholds for one in said]
-    decided = [
-        *_decided('own thresholds', said, own),
-        *_decided("fp32's thresholds on both", said, [own[0]] * 2),
+    layers, policy = said[0].metadata.answer_layers, said[0].metadata.policy
+    answered, truth = [one.probabilities for one in said], said[0].labels
+    decisions = [
+        row
+        for at, chosen in (('own thresholds', own), ("fp32's thresholds on both", [own[0]] * 2))
+        for row in decided(at, layers, answered, truth, policy, chosen)
     ]
     timed = [row for form in (SINGLE, STAGED) for row in _timed(files, form, args.threads, images)]
     sizes = [path.stat().st_size / 1e6 for path in files]
@@ -59,40 +67,60 @@ def main() -> None:
         'Times are means; the two files run each image in turn.',
     ]
     tables = [
-        Table('Decisions', ['', 'fp32', 'int8', 'the same %'], decided),
-        Table('Accuracy of each exit, %', ['layer', 'fp32', 'int8', 'the same label'], _each(said)),
+        Table('Decisions', ['', 'fp32', 'int8', 'the same %'], decisions),
+        Table(
+            'Accuracy of each exit, %',
+            ['layer', 'fp32', 'int8', 'the same label'],
+            each_exit(layers, answered, truth),
+        ),
         Table('File and time', ['', 'fp32', 'int8', 'ratio'], [_ratio('file, MB', *sizes), *timed]),
     ]
     report = Report('int8 beside fp32', computer, tables, notes)
     report.deliver(args, 'precision')
 
 
-def _each(said: list[Answers]) -> list[list[Cell]]:
-    right = [one.right.mean(axis=1) for one in said]
-    same = _same([one.probabilities.argmax(-1) for one in said])
-    layers = said[0].metadata.answer_layers
-    percent = (100 * np.stack([*right, same], axis=1)).tolist()
+def each_exit(layers: Sequence[int], answered: Pair, truth: Labels) -> list[list[Cell]]:
+    """Rows of each exit's accuracy in two forms of a model, and how many labels are the same.
+
+    Args:
+        layers: Layers that run to each exit.
+        answered: What both forms say, float32 (E + 1, N, C).
+        truth: int64 (N,).
+    """
+    labels = [probabilities.argmax(-1) for probabilities in answered]
+    right = [(found == truth).mean(axis=1) for found in labels]
+    percent = (100 * np.stack([*right, _same(labels)], axis=1)).tolist()
     return [[layer, *row] for layer, row in zip(layers, percent, strict=True)]
 
 
-def _decided(at: str, said: list[Answers], thresholds: list[tuple[float, ...]]) -> list[list[Cell]]:
-    """Where images leave at these thresholds, one vector a file, and what they are told."""
+def decided(
+    at: str, layers: Sequence[int], answered: Pair, truth: Labels, policy: str, chosen: Thresholds
+) -> list[list[Cell]]:
+    """Rows of where images leave in two forms at these thresholds, and what they are told.
+
+    Args:
+        at: The thresholds, in words.
+        layers: Layers that run to each exit.
+        answered: What both forms say, float32 (E + 1, N, C).
+        truth: int64 (N,).
+        policy: The exits' measure, one of `STATELESS`.
+        chosen: E thresholds of each form.
+    """
     taken, labels = [], []
-    for one, values in zip(said, thresholds, strict=True):
-        measure = measure_exits(STATELESS[one.metadata.policy](), one.probabilities).measure
-        left = exits_taken(measure, np.array(values, np.float32))
+    for probabilities, thresholds in zip(answered, chosen, strict=True):
+        measure = measure_exits(STATELESS[policy](), probabilities).measure
+        left = exits_taken(measure, np.array(thresholds, np.float32))
         taken.append(left)
-        labels.append(one.probabilities.argmax(-1)[left, np.arange(len(left))])
-    layers = np.array(said[0].metadata.answer_layers)
-    accuracy = [100 * float((found == said[0].labels).mean()) for found in labels]
-    ran = [float(layers[left].mean()) for left in taken]
+        labels.append(probabilities.argmax(-1)[left, np.arange(len(left))])
+    accuracy = [100 * float((found == truth).mean()) for found in labels]
+    ran = [float(np.array(layers)[left].mean()) for left in taken]
     return [
         [f'accuracy %, {at}', *accuracy, 100 * float(_same(labels))],
         [f'layers that ran, {at}', *ran, 100 * float(_same(taken))],
     ]
 
 
-def _same(pair: list[npt.NDArray[np.int64]]) -> Any:
+def _same(pair: Sequence[Labels]) -> Any:
     return (pair[0] == pair[1]).mean(axis=-1)
 
 

@@ -38,9 +38,10 @@ class Table:
 
 def _command() -> str:
     script = Path(sys.argv[0])
+    inside = script.relative_to(ROOT) if script.is_relative_to(ROOT) else Path(script.name)
     # Where this computer keeps its data is nobody else's business.
     arguments = [Path(text).name if Path(text).is_absolute() else text for text in sys.argv[1:]]
-    return shlex.join(['python', '-m', f'{script.parent.name}.{script.stem}', *arguments])
+    return shlex.join(['python', '-m', '.'.join(inside.with_suffix('').parts), *arguments])
 
 
 @dataclass(frozen=True)

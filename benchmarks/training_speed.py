@@ -25,16 +25,13 @@ import torch.nn.functional as F
 from tqdm import tqdm
 
 from benchmarks.report_file import Report, Table, machine
+from benchmarks.training_steps import training_steps
 from eevit_ros.reporting.interval import median_interval
 from model_export.data import load_split, split_held_out
 from model_export.data.crop_loader import worker_count
 from model_export.network.early_exit import EarlyExitViT
 from model_export.network.predict import has_bfloat16
 from model_export.recipe.recipe import Recipe, recipe_from_dict
-from model_export.training.batch_sources import batch_source_of
-from model_export.training.fabric import launch_fabric
-from model_export.training.stage_inputs import StageInputs
-from model_export.training.stage_run import StageRun
 
 PHOTO = (480, 640)
 CLASSES = ('one', 'two')
@@ -71,15 +68,7 @@ def ours(recipe: Recipe, data: Path, steps: int) -> Iterator[int]:
     """Train step by step, as `model_export train` does; yield the images of each step."""
     dataset = load_split(data, 'train', recipe.backbone.image_size)
     training, held_out = split_held_out(dataset, recipe.held_out, 0)
-    fabric = launch_fabric()
-    model = EarlyExitViT(recipe).to(fabric.device)
-    inputs = StageInputs(model, training, held_out, 1, fabric)
-    run = StageRun(inputs, steps, None)
-    batches = batch_source_of(inputs, run.scheme).batches(range(steps))
-    for step, (batch, target) in enumerate(batches):
-        run.gradients(step, batch, target)
-        run.update()
-        yield len(target)
+    return training_steps(EarlyExitViT(recipe), training, held_out, 1, steps)
 
 
 def plain(recipe: Recipe, data: Path, workers: int) -> Iterator[int]:

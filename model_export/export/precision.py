@@ -14,6 +14,7 @@ import copy
 import logging
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -75,19 +76,19 @@ def to_int8(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 
 @torch.no_grad()
-def to_half(model: EarlyExitViT) -> EarlyExitViT:
-    """Copy a deployed model with float16 weights; it takes uint8 images and gives float16 logits.
+def to_half(model: EarlyExitViT, dtype: torch.dtype = torch.float16) -> EarlyExitViT:
+    """Copy a deployed model with weights of 16 bits; it takes uint8 images and gives such logits.
 
     The squares in a layer norm are what overflows in a transformer. What pixels are normalised with
     stays in float32 as well, and `ExportForm` takes the softmax of float32 logits.
     """
-    half = copy.deepcopy(model).half()
+    half = copy.deepcopy(model).to(dtype)
     for name, buffer in model.backbone.named_buffers(recurse=False):
         setattr(half.backbone, name, buffer.clone())
     for module in half.modules():
         if isinstance(module, nn.LayerNorm):
             module.float().register_forward_pre_hook(_take_float)
-            module.register_forward_hook(_give_half)
+            module.register_forward_hook(partial(_give, dtype))
     return half
 
 
@@ -95,8 +96,10 @@ def _take_float(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, 
     return tuple(x.float() for x in inputs)
 
 
-def _give_half(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-    return output.half()
+def _give(
+    dtype: torch.dtype, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor
+) -> Tensor:
+    return output.to(dtype)
 
 
 def answer_all(proto: onnx.ModelProto, images: Image) -> npt.NDArray[np.float32]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.report_file import Report, Table, machine, read_report
+from harness.paths import ROOT
 
 TABLE = Table('Milliseconds', ['frame', 'p50', 'p99'], [['small', 0.5, 1], ['large', 2.345, None]])
 REPORT = Report('Cost', {'cpu': 'a CPU', 'cores': 2}, [TABLE], ['a note'], 'python b/cost.py')
@@ -42,13 +43,14 @@ def test_a_document_is_filled_between_its_comments_and_nowhere_else(tmp_path: Pa
         assert document.read_text() == expected
 
 
+@pytest.mark.parametrize('inside', ['benchmarks/cost', 'benchmarks/gpu/cost'])
 def test_the_command_does_not_say_where_this_computer_keeps_its_data(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, inside: str
 ) -> None:
-    monkeypatch.setattr(
-        sys, 'argv', ['/here/benchmarks/cost.py', '--data', '/there/set', '-n', '3']
-    )
-    assert Report('Cost', {}, []).command == 'python -m benchmarks.cost --data set -n 3'
+    script = str(ROOT / f'{inside}.py')
+    monkeypatch.setattr(sys, 'argv', [script, '--data', '/there/set', '-n', '3'])
+    module = inside.replace('/', '.')
+    assert Report('Cost', {}, []).command == f'python -m {module} --data set -n 3'
 
 
 @pytest.mark.parametrize('text', ['', '<!-- cost -->\n', '<!-- /cost -->\n<!-- cost -->\n'])

@@ -1,0 +1,82 @@
+"""What half precision answers and how fast stages are on a GPU, within a call of 8 minutes.
+
+    benchmarks/gpu/check.sh --peer CHECKOUT
+
+Compares the float16 and bfloat16 forms with float32, in torch and, where ONNX Runtime has CUDA or
+TensorRT, as files; times our stages as CUDA graphs beside the EEViT thesis' eager code and a ViT
+without exits at the thesis' mix of exits, and the same files in ONNX Runtime as
+`benchmarks.beside_eevit` does. What this machine lacks costs one line, and only its own step.
+
+Without a GPU, or with --rehearse, all is done on the CPU with a tiny model and a stand-in for the
+thesis' code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.gpu.transfer.carried import FOLDER, Carried, reports_to
+from benchmarks.gpu.transfer.pieces import DamagedError
+from harness.paths import ROOT
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Check and report; returns the exit status."""
+    began = time.monotonic()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--weights', type=Path, help='trained weights; default: the demo model')
+    parser.add_argument('--data', type=Path, help='their data set; default: what was carried')
+    parser.add_argument('--peer', type=Path, help='a checkout of early_exit_vit')
+    parser.add_argument('--out', type=Path, help='default: $OUT or build/gpu/out')
+    parser.add_argument('--minutes', type=float, default=8.0, help='of this call (default 8)')
+    parser.add_argument('--rehearse', action='store_true', help='on the CPU, with a tiny model')
+    args = parser.parse_args(arguments)
+    os.environ['NVIDIA_TF32_OVERRIDE'] = '0'  # before a library of CUDA is loaded
+    try:
+        carried = Carried()
+        from benchmarks.gpu.checks import Check, run_check
+        from benchmarks.gpu.steps import Steps
+    except (DamagedError, ImportError) as err:
+        print(f'nothing was checked: {err}', file=sys.stderr)
+        return 1
+    if args.rehearse or no_gpu():
+        from benchmarks.gpu.rehearsal import rehearse_check
+
+        print('rehearsal on the CPU' + ': torch sees no GPU' * (not args.rehearse), flush=True)
+        return rehearse_check(began)
+    out = args.out or reports_to()
+    peer = args.peer or carried.find('peer', ROOT / 'build' / 'early_exit_vit')
+    check = Check(
+        weights=args.weights or carried.find('weights', ROOT / 'models' / 'weights'),
+        data=args.data or carried.find('data', ROOT.parent / 'shared' / 'data' / 'cifar100'),
+        recipe=ROOT / 'config' / 'recipes' / 'lgvit_vit_b16.yaml',
+        peer=peer if peer.exists() else None,
+        files=FOLDER / 'files',
+        device='cuda',
+        providers=(('cuda', False), ('tensorrt', False), ('tensorrt', True)),
+        rounds=10,
+        runs=10,
+    )
+    steps = Steps('On a GPU', out / 'check', minutes=args.minutes, began=began)
+    run_check(check, steps)
+    return int(steps.failed)
+
+
+def no_gpu() -> bool:
+    """Return whether torch sees no GPU; without torch ONNX Runtime may see one all the same."""
+    try:
+        import torch
+    except ImportError:
+        return False
+    return not torch.cuda.is_available()
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""The steps of `check`; each imports what it needs, as a machine may lack it."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from benchmarks.gpu.steps import MissingError, Outcome, Steps
+
+IMAGES = 2000  # held-out ones that the forms answer
+ASKED = 'name,driver_version,memory.total,clocks.sm,power.limit'
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """One call.
+
+    Attributes:
+        weights: Trained weights, whose answers are compared.
+        data: Data set that they were trained on.
+        recipe: Recipe of the model that is timed, with the thesis' exits.
+        peer: A checkout of the thesis' code.
+        files: Folder for exported files.
+        device: Where torch computes.
+        providers: ONNX Runtime's to try: a key of `compute.PROVIDERS`, and whether in fp16.
+        rounds: How often the sides of a comparison take turns.
+        runs: Frames of each exit in a round.
+    """
+
+    weights: Path
+    data: Path
+    recipe: Path
+    peer: Path | None
+    files: Path
+    device: str
+    providers: Sequence[tuple[str, bool]]
+    rounds: int
+    runs: int
+
+    def machine(self) -> Outcome:
+        """Say what card and which libraries this is."""
+        notes = []
+        try:
+            command = ['nvidia-smi', f'--query-gpu={ASKED}', '--format=csv,noheader']
+            said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            notes.append(f'nvidia-smi ({ASKED}): {said.strip()}.')
+        except (OSError, subprocess.CalledProcessError) as err:
+            notes.append(f'nvidia-smi says nothing here: {err}.')
+        try:
+            import torch
+
+            notes.append(f'CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}.')
+        except ImportError as err:
+            notes.append(f'Without torch: {err}.')
+        from eevit_ros.model.ort_session import available_providers
+
+        notes.append(f'ONNX Runtime offers {", ".join(available_providers())}.')
+        return Outcome([], notes)
+
+    def forms(self) -> Outcome:
+        """Compare float16 and bfloat16 with float32 in torch."""
+        import torch
+
+        from benchmarks.gpu.forms import check_forms
+        from model_export.data import evaluation_batch
+        from model_export.network.fold import fold
+        from model_export.weights.stored import load_model, load_training_data
+
+        for what, path in (('weights', self.weights), ('data set', self.data)):
+            if not path.exists():
+                raise MissingError(f'there is no {what} in {path.name}')
+        model, _ = load_model(self.weights)
+        _, held_out = load_training_data(self.weights, model.recipe, self.data)
+        held_out = held_out.spread(IMAGES)
+        images = evaluation_batch(held_out.images, model.recipe.backbone.image_size)
+        device = torch.device(self.device)
+        return check_forms(fold(model), torch.from_numpy(images), held_out.labels, device)
+
+    def graphs(self) -> Outcome:
+        """Time stages as CUDA graphs beside the thesis' code and a plain ViT."""
+        import torch
+
+        from benchmarks.gpu.graphs import compare
+        from model_export.recipe.recipe import load_recipe
+
+        recipe, device = load_recipe(self.recipe), torch.device(self.device)
+        return compare(recipe, self.peer, device, rounds=self.rounds, runs=self.runs)
+
+    def answers_on(self, provider: str) -> Outcome:
+        """Compare exported files on a provider of ONNX Runtime with torch."""
+        from benchmarks.gpu.files import answers_on
+
+        return answers_on(provider, self.weights, self.files, self.device)
+
+    def times_on(self, provider: str, fp16: bool) -> Outcome:
+        """Time exported files on a provider of ONNX Runtime."""
+        from benchmarks.gpu.files import times_on
+
+        return times_on(
+            provider,
+            fp16,
+            recipe=self.recipe,
+            peer=self.peer,
+            folder=self.files,
+            rounds=min(3, self.rounds),
+            runs=self.runs,
+        )
+
+
+def run_check(check: Check, steps: Steps) -> None:
+    """Take the steps of a call, what matters most first."""
+    steps.run('machine', check.machine)
+    steps.run('forms', check.forms)
+    steps.run('graphs', check.graphs)
+    for provider, fp16 in check.providers:
+        if not fp16:
+            steps.run(f'answers on {provider}', partial(check.answers_on, provider))
+        words = f'times on {provider}' + ', fp16' * fp16
+        steps.run(words, partial(check.times_on, provider, fp16))

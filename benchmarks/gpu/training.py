@@ -1,0 +1,225 @@
+"""The training of a GPU call: plan it, train, send the weights home."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import functools
+import math
+import signal
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import yaml
+
+from benchmarks.gpu.steps import MissingError, Outcome, Steps, after
+from benchmarks.gpu.transfer.pieces import cut, join
+from benchmarks.report_file import Cell, Table
+from benchmarks.training_steps import training_steps
+from model_export.data import Dataset, fingerprint, load_split, split_held_out
+from model_export.network.early_exit import EarlyExitViT
+from model_export.network.predict import score_per_exit
+from model_export.pretrained import start_from
+from model_export.recipe.recipe import Recipe, load_recipe, recipe_from_dict, recipe_to_dict
+from model_export.training.optimise import steps_of
+from model_export.training.trainer import Trainer
+from model_export.weights.checkpoint import load_checkpoint, load_state
+from model_export.weights.stored import save_weights
+
+GOAL_PERCENT = 86.0  # of the final exit, on held-out images
+RESERVE_S = 40.0  # after the training: the weights, their pieces, the report
+USED = 0.93  # of the time for training is planned
+WARM_UP, TIMED = 20, 20  # steps of a stage, to plan with; the first were cropped in advance
+RECIPE = 'recipe.yaml'
+LOG = 'log.csv'
+_NOTED_BY_NOBODY = (signal.default_int_handler, signal.SIG_IGN, signal.SIG_DFL)
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One call.
+
+    Attributes:
+        recipe: The whole recipe.
+        data: Data set, of which the training split is read.
+        init: Weights that the first call starts from.
+        run: Folder of the run, kept from call to call.
+        out: Folder for what goes home.
+        calls: Calls that the training may take.
+        steps: The call's steps and its time.
+    """
+
+    recipe: Recipe
+    data: Path
+    init: Path
+    run: Path
+    out: Path
+    calls: int
+    steps: Steps
+
+    @functools.cached_property
+    def halves(self) -> tuple[str, Dataset, Dataset]:
+        """Fingerprint of the training split, its images to train on, and those held out."""
+        dataset = load_split(self.data, 'train', self.recipe.backbone.image_size)
+        count, seed = self.recipe.held_out, self.recipe.held_out_seed
+        return fingerprint(dataset), *split_held_out(dataset, count, seed)
+
+    def begin(self, recipe: Recipe) -> EarlyExitViT:
+        """Return the model as the training starts with it."""
+        torch.manual_seed(recipe.seed)
+        model = EarlyExitViT(recipe)
+        print(start_from(model, self.init))
+        return model
+
+    def training_s(self) -> float:
+        """Return the seconds of this call that are left for training."""
+        return self.steps.left_s() - RESERVE_S
+
+    def plan(self) -> Outcome:
+        """Fit the recipe into the calls, by the time of a step; a run that is there has its own."""
+        if (self.run / RECIPE).exists():
+            return Outcome([], [f'The run in {self.run.name} goes on, with its own recipe.'])
+        _, training, _ = self.halves
+        score_s, step_s = self._measure()
+        available_s = USED * self.calls * self.training_s()
+        recipe = fitted(self.recipe, len(training), step_s, score_s, available_s)
+        self.run.mkdir(parents=True, exist_ok=True)
+        (self.run / RECIPE).write_text(yaml.safe_dump(recipe_to_dict(recipe), sort_keys=False))
+        rows: list[list[Cell]] = [
+            [
+                stage.scheme,
+                whole.epochs,
+                stage.epochs,
+                steps_of(stage, len(training)),
+                1e3 * each,
+                stage.batch_size / each,
+            ]
+            for stage, whole, each in zip(recipe.stages, self.recipe.stages, step_s, strict=True)
+        ]
+        columns = ['stage', 'epochs in the recipe', 'epochs', 'steps', 'ms a step', 'images a s']
+        note = f'Measuring all exits on the held-out images takes {score_s:.1f} s, once an epoch.'
+        return Outcome([Table('Plan', columns, rows)], [note])
+
+    def _measure(self) -> tuple[float, list[float]]:
+        """Return the seconds that the held-out images take, and a step of each stage."""
+        _, training, held_out = self.halves
+        step_s = []
+        for stage in range(1, len(self.recipe.stages) + 1):
+            model = self.begin(self.recipe)
+            began: list[float] = []
+            for _ in training_steps(model, training, held_out, stage, WARM_UP + TIMED):
+                began.append(time.perf_counter())
+            step_s.append((began[-1] - began[WARM_UP - 1]) / TIMED)
+        began_s = time.perf_counter()
+        score_per_exit(model, held_out)
+        return time.perf_counter() - began_s, step_s
+
+    def train(self) -> Outcome:
+        """Train until the end or until the time is up, whatever comes first."""
+        if not (self.run / RECIPE).exists():
+            raise MissingError('there is no plan: see the step before')
+        known, training, held_out = self.halves
+        recipe = load_recipe(self.run / RECIPE)
+        if (self.run / 'checkpoint.pt').exists():
+            model = EarlyExitViT(recipe)
+        else:
+            model = self.begin(recipe)
+        trainer = Trainer(model, training, held_out, self.run, data=known)
+        said = 'The training is finished.'
+        try:
+            with after(self.training_s(), _interrupt):
+                trainer.run()
+        except KeyboardInterrupt:
+            said = 'The training is not finished: the same call goes on with it.'
+        return Outcome([], [said])
+
+    def weights(self) -> Outcome:
+        """Send the weights home, and say what they reach."""
+        if not (self.run / 'checkpoint.pt').exists():
+            raise MissingError('the training has written no checkpoint')
+        done = load_checkpoint(self.run)
+        model = EarlyExitViT(recipe_from_dict(done['recipe']))
+        load_state(model, done.get('ema') or done['model'], self.run)
+        with tempfile.TemporaryDirectory(dir=self.run) as folder:
+            whole = Path(folder) / 'weights'
+            save_weights(model, tuple(done['class_names']), done['data'], whole)
+            about = [path for path in (self.run / LOG, self.run / RECIPE) if path.exists()]
+            files = {path.name: path for path in (*sorted(whole.iterdir()), *about)}
+            home = self.out / 'weights'
+            for earlier in home.glob('*'):
+                earlier.unlink()
+            pieces = cut(files, home)
+            back = join([home], Path(folder) / 'joined')
+            if any(not torch.isfinite(one).all() for one in model.state_dict().values()):
+                raise ValueError('the weights are not finite')
+        accuracy = last_accuracy(self.run / LOG)
+        rows: list[list[Cell]] = [[exit, 100 * share] for exit, share in accuracy.items()]
+        final = 100 * accuracy.get('final', math.nan)
+        met = 'met' if final >= GOAL_PERCENT else 'not met'
+        notes = [
+            f'Stage {done["stage"]} of {len(model.recipe.stages)}, step {done["step"]} of '
+            f'{done["steps"]}. Final exit on {model.recipe.held_out} held-out images: '
+            f'{final:.2f} %; goal {GOAL_PERCENT:.0f} %: {met}.',
+            f'{len(pieces)} pieces of at most {max(p.stat().st_size for p in pieces) / 2**20:.1f} '
+            f'MiB hold {", ".join(path.name for path in back)}: '
+            f'python -m benchmarks.gpu.transfer.pieces OUT/weights FOLDER joins them.',
+        ]
+        return Outcome([Table('Held-out accuracy', ['exit', '%'], rows)], notes)
+
+
+def _interrupt() -> None:
+    """Stop the training after the step at hand; before its first step a little later."""
+    if signal.getsignal(signal.SIGINT) in _NOTED_BY_NOBODY:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+    else:
+        signal.raise_signal(signal.SIGINT)
+
+
+def fitted(
+    recipe: Recipe, images: int, step_s: Sequence[float], score_s: float, available_s: float
+) -> Recipe:
+    """Return a recipe whose stages are shortened alike, if need be, to fit the time.
+
+    Args:
+        recipe: The whole one.
+        images: Number of training images.
+        step_s: Seconds of a step of each stage.
+        score_s: Seconds of measuring the held-out images, after each epoch and stage.
+        available_s: Seconds for all stages together.
+    """
+    wanted_s = sum(
+        stage.epochs * (images // stage.batch_size * each + score_s)
+        for stage, each in zip(recipe.stages, step_s, strict=True)
+    )
+    left_s = available_s - len(recipe.stages) * score_s
+    share = min(1.0, left_s / wanted_s)
+    if share <= 0:
+        raise MissingError(f'{available_s:.0f} s are too few to train anything: give --calls 2')
+    stages = tuple(
+        dataclasses.replace(stage, epochs=round(share * stage.epochs, 3)) for stage in recipe.stages
+    )
+    return dataclasses.replace(recipe, stages=stages)
+
+
+def last_accuracy(log: Path) -> dict[str, float]:
+    """Return the accuracy of each exit that a run's log gives last, by the name there."""
+    if not log.exists():
+        return {}  # stopped before the first epoch was over
+    with log.open(newline='') as file:
+        rows = [row for row in csv.DictReader(file) if row['held_out_final']]
+    last = rows[-1] if rows else {}
+    prefix = 'held_out_'
+    return {
+        name.removeprefix(prefix).replace('_', ' '): float(value)
+        for name, value in last.items()
+        if name.startswith(prefix)
+    }
+
+
+def run_job(job: Job) -> None:
+    """Take the steps of a call."""
+    for step in (job.plan, job.train, job.weights):
+        job.steps.run(step.__name__, step)

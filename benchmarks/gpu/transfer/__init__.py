@@ -1,0 +1,1 @@
+"""What travels to a GPU computer without a network, and back: packed, cut, joined, checked."""
