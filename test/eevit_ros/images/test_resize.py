@@ -141,7 +141,9 @@ def test_shrinking_is_the_exact_area_mean(h, w, ratio_h, ratio_w):
     assert abs(resize(image, height, width, STRETCH) - expected).max() <= 0.51
 
 
-@pytest.mark.parametrize('size', [(1080, 1920), (1081, 1080), (1350, 1350), (1344, 1600)])
+@pytest.mark.parametrize(
+    'size', [(480, 480), (720, 1280), (1080, 1920), (1081, 1080), (1350, 1350), (1344, 1600)]
+)
 @pytest.mark.parametrize('values', [(0, 256), (0, 2)])
 def test_large_frames_are_shrunk_as_by_opencv(size, values):
     image = np.random.default_rng(0).integers(*values, (*size, 3), np.uint8)
