@@ -33,6 +33,7 @@ from harness.ros_process import NodeProcess, RosPeer
 NODE = (sys.executable, '-m', 'eevit_ros.nodes.classifier.node')
 WARM_UP = 10  # frames, not counted
 OVERLOAD = 2  # times as many frames as are answered
+DEEP = ('-p', f'qos_overrides.{TOPIC}.subscription.depth:=5')  # raw images have depth 1
 TARGET_MS = {'640x480': 1.0, '1920x1080': 3.0}
 PARTS = ('waiting', 'decoding', 'resizing', 'rest')
 COST = ('frame', 'answers', 'own p50', 'target', 'own p99', *PARTS, 'inference p50')
@@ -84,11 +85,11 @@ def _number(text: str) -> float:
 
 @contextlib.contextmanager
 def running(
-    size: str, kind: str, hz: float, folder: Path, node: Sequence[str]
+    size: str, kind: str, hz: float, folder: Path, node: Sequence[str], *more: str
 ) -> Iterator[tuple[Listener, NodeProcess]]:
-    """Start a node and a camera."""
+    """Start a node, with `more` ROS arguments, and a camera."""
     transport = 'raw' if kind == 'bgr8' else 'compressed'
-    ros_args = ['-r', f'image:={TOPIC}', '-p', f'model:={MODEL}']
+    ros_args = ['-r', f'image:={TOPIC}', '-p', f'model:={MODEL}', *more]
     ros_args += ['-p', f'image_transport:={transport}']
     feed = (sys.executable, '-m', 'benchmarks.camera_feed', size, kind, f'{hz:g}')
     with (
@@ -121,15 +122,15 @@ def cost(size: str, kind: str, frames: int, hz: float, folder: Path) -> tuple[li
     return row, 1e3 / (p50['own'] + p50['inference'])
 
 
-def age(size: str, kind: str, seconds: float, hz: float, folder: Path) -> list[Cell]:
+def age(size: str, kind: str, seconds: float, hz: float, folder: Path, *more: str) -> list[Cell]:
     """Give a node another number of frames; return a row of `AGE`."""
-    with running(size, kind, hz, folder, NODE) as (listener, _):
+    with running(size, kind, hz, folder, NODE, *more) as (listener, _):
         listener.hear_for(seconds)
         ages, inference = listener.values('age_ms'), listener.values('inference_ms')
         received_hz = listener.received_hz()
     third, looks = len(ages) // 3, len(listener.memory_mb) // 3
     return [
-        f'{size} {kind}',
+        f'{size} {kind}' + (', depth 5' if more else ''),
         hz,
         received_hz,
         len(ages) / seconds,
@@ -162,6 +163,8 @@ def main() -> None:
             costs.append(row)
             for hz in (args.hz, OVERLOAD * answered_hz):
                 ages.append(age(size, kind, args.seconds, hz, folder))
+            if kind == 'bgr8':
+                ages.append(age(size, kind, args.seconds, hz, folder, *DEEP))
     report = Report(
         "The node's own cost",
         computer,
@@ -185,7 +188,8 @@ def notes(hz: float, seconds: float) -> tuple[str, ...]:
         'age: from the stamp that the camera process sets to the answer, transport between the '
         f'processes included; {seconds:g} s at {hz:g} Hz, and at {OVERLOAD} times the rate that '
         'the node can answer by the first table. allowed: p99 of the inference plus one period of '
-        'the camera. received: frames that arrived, as counted by the node.',
+        'the camera. received: frames that the node took, as it counts them. depth 5: with a queue '
+        'that raw images do not have by default.',
         'The entropy code of a JPEG must be read in full, however small the decoded picture.',
         'decoding of h264: of its packet, in the thread for video, and of its picture to RGB.',
         'Pictures of the demo bag; 1920x1080 enlarged from them, with simulated sensor noise; JPEG '

@@ -23,6 +23,10 @@ LAUNCH_PID = 'EEVIT_ROS_LAUNCH_PID'
 
 PR_SET_PDEATHSIG = 1  # of Linux' sys/prctl.h
 
+# Of glibc's malloc.h. Larger pieces than 32 MiB cannot be kept.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+KEPT_BYTES, LARGEST_KEPT_BYTES = 2**26, 2**25
+
 
 def run(name: str, body: Callable[[threading.Event], int], args: list[str] | None) -> int:
     """Run the node of a process.
@@ -52,6 +56,17 @@ def run(name: str, body: Callable[[threading.Event], int], args: list[str] | Non
         return body(stop)
     finally:
         rclpy.shutdown()
+
+
+def keep_freed_memory() -> None:
+    """Have the C library keep freed memory for the next image, where it is glibc.
+
+    It would give pieces of that size back, and the kernel clear every page of the next one, which
+    may take longer than all else that it takes to receive the image.
+    """
+    if mallopt := getattr(ctypes.CDLL(None), 'mallopt', None):
+        mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+        mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT_BYTES)
 
 
 def _end_with_launch(stop: threading.Event) -> None:

@@ -69,12 +69,15 @@ IMAGE = Topic(
         'ffmpeg_image_transport_msgs/msg/FFMPEGPacket',
         'foxglove_msgs/msg/CompressedVideo',
     ),
-    'the camera, by `image_transport`',
+    'the camera, by `image_transport`; depth 1 for `raw` images, of which only the newest counts',
     subscribed=True,
     depth=5,
     best_effort=True,
     overridable=True,
 )
+RAW_IMAGE_DEPTH = 1
+"""A queue of large images would only hand on old ones; of video every packet counts."""
+
 DETECTIONS = Topic(
     CLASSIFIER_NODE,
     'regions',

@@ -105,7 +105,7 @@ class Activation:
 
     def _send_rates(self) -> None:
         for channel in self._channels.values():
-            channel.watch_stall()
+            channel.watch()
         with self._lock:
             now_s = time.monotonic()
             for channel in self._channels.values():

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSPolicyKind
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from std_msgs.msg import Header
 
@@ -14,12 +15,13 @@ from eevit_ros.errors import EevitError
 from eevit_ros.images.h26x import codec_named, codec_of, video_codec
 from eevit_ros.images.video import load_av
 from eevit_ros.nodes.classifier.frame import Frame
-from eevit_ros.nodes.classifier.image_topics import candidates, other_images, publishes
+from eevit_ros.nodes.classifier.image_thread import EventsOnly, ImageThread
+from eevit_ros.nodes.classifier.image_topics import RAW, candidates, other_images, publishes
 from eevit_ros.nodes.classifier.stream import Stream
 from eevit_ros.nodes.ros_topics import message_class, qos_profile
 from eevit_ros.nodes.topic_watch import TopicWatch
 from eevit_ros.parameters.classifier import TRANSPORTS
-from eevit_ros.parameters.topics import IMAGE
+from eevit_ros.parameters.topics import IMAGE, RAW_IMAGE_DEPTH
 from eevit_ros.perception.camera_health import CameraHealth
 from eevit_ros.perception.process_stall import ProcessStall
 from eevit_ros.perception.statistics import PublisherCount
@@ -54,7 +56,7 @@ class Camera:
 
     Attributes:
         topic: Full name of the image topic.
-        health: What the frames say of the camera. Read it in the executor's thread.
+        health: What the frames say of the camera.
     """
 
     topic: str
@@ -68,15 +70,15 @@ class Camera:
         stall: ProcessStall,
         show: Callable[[Frame], None],
     ) -> None:
-        """Subscribe now.
+        """Subscribe; images come after `start`.
 
         Args:
-            node: Its executor calls back.
+            node: Node that subscribes.
             name: Name of the camera; '' of the only one.
             transport: One of `TRANSPORTS`.
             frozen_after: Repetitions in a row that mean a frozen camera.
             stall: Tells whether frames had to wait for this process.
-            show: Takes each frame, from video in a thread of its own.
+            show: Takes each frame, in the thread of the images or in that of a video.
 
         Raises:
             EevitError: The transport needs something that is not installed.
@@ -90,6 +92,8 @@ class Camera:
         self._codec_of = CODECS[transport]
         self._codec = ''  # of the last packet of video
         self._stream: Stream | None = None
+        self._thread: ImageThread | None = None
+        self._is_video = False  # found out later, where raw images hold packets
         self._name = name
         self._image: str = node.resolve_topic_name(IMAGE.of(name).name)
         # Resolved again: a rule may be for the name with the transport.
@@ -97,15 +101,26 @@ class Camera:
         self._names = names
         self._open(next((name for name in names if self._is_published(name)), names[0]))
 
+    def start(self) -> None:
+        """Take images from now on."""
+        self._thread = ImageThread(self._subscription, self._node.context)
+
+    def check(self) -> None:
+        """Raise what taking an image has raised, which is a mistake in this program."""
+        if self._thread is not None and self._thread.error is not None:
+            raise self._thread.error
+
     def publishers(self) -> PublisherCount:
         """Return who publishes on the topic now; turn to another one where nobody does."""
         count = self._watch.count()
         others = [name for name in self._names if name != self.topic]
         if count == 0 and (found := next(filter(self._is_published, others), None)):
             self._node.get_logger().info(f'images are on {found}, not on {self.topic}')
-            self._node.destroy_subscription(self._subscription)
-            self._open(found)
+            self._reopen(found)
             count = self._watch.count()
+        elif self._codec and self._subscription.qos_profile.depth < IMAGE.depth:
+            self._is_video = True
+            self._reopen(self.topic)
         unheard = self._watch.unheard()
         elsewhere = ''
         if count == 0 or unheard:
@@ -121,7 +136,7 @@ class Camera:
 
     def close(self) -> None:
         """Take no more frames."""
-        self._node.destroy_subscription(self._subscription)
+        self._unsubscribe()
         if self._stream is not None:
             self._stream.close()
 
@@ -137,14 +152,30 @@ class Camera:
         qos = self._subscription.qos_profile
         self._watch = TopicWatch(self._node, topic, self._type_name, qos)
 
+    def _reopen(self, topic: str) -> None:
+        self._unsubscribe()
+        self._open(topic)
+        self.start()
+
+    def _unsubscribe(self) -> None:
+        if self._thread is not None:
+            self._thread.close()
+        self._node.destroy_subscription(self._subscription)
+
     def _subscribe(self, **events: Any) -> Any:
+        qos, options = qos_profile(IMAGE), QoSOverridingOptions.with_default_policies()
+        if self._is_video:
+            options = QoSOverridingOptions((QoSPolicyKind.HISTORY, QoSPolicyKind.RELIABILITY))
+        elif self._transport == RAW:
+            qos.depth = RAW_IMAGE_DEPTH
         return self._node.create_subscription(
             message_class(self._type_name),
             self.topic,
             self._on_image,
-            qos_profile(IMAGE),
+            qos,
+            callback_group=EventsOnly(),
             event_callbacks=SubscriptionEventCallbacks(**events),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            qos_overriding_options=options,
         )
 
     def _on_image(self, message: Any) -> None:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import pytest
 
 pytest.importorskip('rclpy')
 
+from builtin_interfaces.msg import Time  # noqa: E402
 from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
+from std_msgs.msg import Header  # noqa: E402
 
-from eevit_ros.nodes.classifier.camera import TYPES  # noqa: E402
+from eevit_ros.nodes.classifier.camera import TYPES, Camera  # noqa: E402
+from eevit_ros.nodes.classifier.frame import Frame  # noqa: E402
 from eevit_ros.nodes.classifier.image_topics import candidates, other_images  # noqa: E402
+from eevit_ros.parameters.topics import IMAGE  # noqa: E402
+from eevit_ros.perception.process_stall import ProcessStall  # noqa: E402
 from harness.classifier_peer import (  # noqa: E402
     ERROR,
     PATIENT,
@@ -143,3 +149,42 @@ def test_the_wrong_transport_is_told_after_time_for_discovery(
         line = next(x for x in process.output().splitlines() if 'give image_transport' in x)
         assert line.replace(f'{X}/compressed', '').count(X) == 1
         peer.node.destroy_publisher(node.camera)
+
+
+@pytest.mark.parametrize(('transport', 'taken'), [('raw', [4]), ('compressed', [0, 1, 2, 3, 4])])
+def test_only_the_newest_of_the_raw_images_that_waited_is_taken(
+    peer: RosPeer, transport: str, taken: list[int]
+) -> None:
+    """Of the others each may be a packet of video."""
+    shown: Queue[Frame] = Queue()
+    camera = Camera(peer.node, '', transport, 10, ProcessStall(60.0, 0.0), shown.put)
+    kind = Image if transport == 'raw' else CompressedImage
+    publisher = peer.node.create_publisher(kind, camera.topic, 10)
+    peer.until(lambda: publisher.get_subscription_count() == 1, 'the camera')
+    for second in range(5):
+        publisher.publish(kind(header=Header(stamp=Time(sec=second))))
+    camera.start()
+    try:
+        assert [shown.get(timeout=30).header.stamp.sec for _ in taken] == taken
+        camera.check()
+    finally:
+        camera.close()
+        peer.node.destroy_publisher(publisher)
+
+
+def test_video_in_raw_images_may_wait(peer: RosPeer) -> None:
+    camera = Camera(peer.node, '', 'raw', 10, ProcessStall(60.0, 0.0), print)
+    publisher = peer.node.create_publisher(Image, camera.topic, 10)
+    camera.start()
+    try:
+        peer.until(
+            lambda: camera.publishers() and camera.health.received > 0,
+            'a packet',
+            each=lambda: publisher.publish(Image(encoding='h264')),
+        )
+        camera.publishers()
+        (found,) = (x for x in peer.node.subscriptions if x.topic_name == camera.topic)
+        assert found.qos_profile.depth == IMAGE.depth
+    finally:
+        camera.close()
+        peer.node.destroy_publisher(publisher)
