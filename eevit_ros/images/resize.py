@@ -235,7 +235,7 @@ def _rows_first(image: Image, height: int, width: int, of: tuple[int, int]) -> b
     """Return whether it is faster to average rows first, and settle what lies between."""
     if image.shape[0] < MANY_ROWS * height or of == (height, width):
         return False  # INTER_AREA is quick by itself where whole pixels fall together
-    pixels = image.shape[0] * image.shape[1]
+    pixels: int = image.shape[0] * image.shape[1]
     block = pixels // (of[0] * of[1])
     # Of the sums of so many pixels one in `block` lies in the middle, others almost.
     between = 3 * height * width * (1 / block + 2 * ROUNDING)
