@@ -7,6 +7,12 @@ TensorRT, as files; times our stages as CUDA graphs beside the EEViT thesis' eag
 without exits at the thesis' mix of exits, and the same files in ONNX Runtime as
 `benchmarks.beside_eevit` does. What this machine lacks costs one line, and only its own step.
 
+On a Jetson, without torch: fix the clocks with jetson_clocks, and run it with sudo, which nvpmodel
+and jetson_clocks want, on files that were exported on a workstation. tegrastats tells the energy.
+
+    python -m benchmarks.beside_eevit --peer CHECKOUT --rounds 1    # writes build/benchmarks/eevit
+    benchmarks/gpu/check.sh --files FOLDER --minutes 60             # with a copy of it
+
 Without a GPU, or with --rehearse, all is done on the CPU with a tiny model and a stand-in for the
 thesis' code.
 """
@@ -24,6 +30,9 @@ from benchmarks.gpu.transfer.carried import FOLDER, Carried, reports_to
 from benchmarks.gpu.transfer.pieces import DamagedError
 from harness.paths import ROOT
 
+PROVIDERS = (('cuda', False), ('tensorrt', False), ('tensorrt', True), ('cpu', False))
+"""ONNX Runtime's, and whether in half precision."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check and report; returns the exit status."""
@@ -34,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('--weights', type=Path, help='trained weights; default: the demo model')
     parser.add_argument('--data', type=Path, help='their data set; default: what was carried')
     parser.add_argument('--peer', type=Path, help='a checkout of early_exit_vit')
+    parser.add_argument('--files', type=Path, help='ours.onnx, peer.onnx, plain.onnx to be timed')
     parser.add_argument('--out', type=Path, help='default: $OUT or build/gpu/out')
     parser.add_argument('--minutes', type=float, default=8.0, help='of this call (default 8)')
     parser.add_argument('--rehearse', action='store_true', help='on the CPU, with a tiny model')
@@ -46,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (DamagedError, ImportError) as err:
         print(f'nothing was checked: {err}', file=sys.stderr)
         return 1
-    if args.rehearse or no_gpu():
+    if args.rehearse or (not args.files and no_gpu()):
         from benchmarks.gpu.rehearsal import rehearse_check
 
         print('rehearsal on the CPU' + ': torch sees no GPU' * (not args.rehearse), flush=True)
@@ -58,9 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         data=args.data or carried.find('data', ROOT.parent / 'shared' / 'data' / 'cifar100'),
         recipe=ROOT / 'config' / 'recipes' / 'lgvit_vit_b16.yaml',
         peer=peer if peer.exists() else None,
+        exported=args.files,
         files=FOLDER / 'files',
         device='cuda',
-        providers=(('cuda', False), ('tensorrt', False), ('tensorrt', True)),
+        providers=PROVIDERS,
         rounds=10,
         runs=10,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import subprocess
 from collections.abc import Sequence
 from functools import partial
@@ -12,6 +13,11 @@ from benchmarks.gpu.steps import MissingError, Outcome, Steps
 
 IMAGES = 2000  # held-out ones that the forms answer
 ASKED = 'name,driver_version,memory.total,clocks.sm,power.limit'
+TOLD_BY = (
+    ('nvidia-smi', f'--query-gpu={ASKED}', '--format=csv,noheader'),
+    ('nvpmodel', '-q'),  # a Jetson's power mode and clocks
+    ('jetson_clocks', '--show'),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +29,7 @@ class Check:
         data: Data set that they were trained on.
         recipe: Recipe of the model that is timed, with the thesis' exits.
         peer: A checkout of the thesis' code.
+        exported: A folder of files that are timed in place of what would be exported here.
         files: Folder for exported files.
         device: Where torch computes.
         providers: ONNX Runtime's to try: a key of `compute.PROVIDERS`, and whether in fp16.
@@ -34,6 +41,7 @@ class Check:
     data: Path
     recipe: Path
     peer: Path | None
+    exported: Path | None
     files: Path
     device: str
     providers: Sequence[tuple[str, bool]]
@@ -42,13 +50,10 @@ class Check:
 
     def machine(self) -> Outcome:
         """Say what card and which libraries this is."""
-        notes = []
-        try:
-            command = ['nvidia-smi', f'--query-gpu={ASKED}', '--format=csv,noheader']
-            said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-            notes.append(f'nvidia-smi ({ASKED}): {said.strip()}.')
-        except (OSError, subprocess.CalledProcessError) as err:
-            notes.append(f'nvidia-smi says nothing here: {err}.')
+        there = [command for command in TOLD_BY if shutil.which(command[0])]
+        notes = [f'{" ".join(command)} says: {_said(command)}.' for command in there]
+        if not there:
+            notes.append(f'Clocks are unknown: no {", ".join(tool for tool, *_ in TOLD_BY)} here.')
         try:
             import torch
 
@@ -91,9 +96,14 @@ class Check:
 
     def answers_on(self, provider: str) -> Outcome:
         """Compare exported files on a provider of ONNX Runtime with torch."""
-        from benchmarks.gpu.files import answers_on
+        import torch
 
-        return answers_on(provider, self.weights, self.files, self.device)
+        from benchmarks.gpu.forms import check_files
+        from model_export.network.fold import fold
+        from model_export.weights.stored import load_model
+
+        model = fold(load_model(self.weights)[0])
+        return check_files(model, provider, self.files, torch.device(self.device))
 
     def times_on(self, provider: str, fp16: bool) -> Outcome:
         """Time exported files on a provider of ONNX Runtime."""
@@ -104,6 +114,7 @@ class Check:
             fp16,
             recipe=self.recipe,
             peer=self.peer,
+            exported=self.exported,
             folder=self.files,
             rounds=min(3, self.rounds),
             runs=self.runs,
@@ -120,3 +131,12 @@ def run_check(check: Check, steps: Steps) -> None:
             steps.run(f'answers on {provider}', partial(check.answers_on, provider))
         words = f'times on {provider}' + ', fp16' * fp16
         steps.run(words, partial(check.times_on, provider, fp16))
+
+
+def _said(command: Sequence[str]) -> str:
+    """Return what a tool says, in one line."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
+    except (OSError, subprocess.SubprocessError) as err:
+        return f'nothing ({err})'
+    return '; '.join((done.stdout + done.stderr).split('\n')).strip('; ')

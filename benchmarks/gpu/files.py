@@ -1,41 +1,23 @@
-"""Exported files on ONNX Runtime's providers: their answers, and their times."""
+"""Exported files in ONNX Runtime, timed as `benchmarks.beside_eevit` does; on a Jetson with energy.
+
+Needs no torch where the files are there already.
+"""
 
 from __future__ import annotations
 
-import argparse
 import functools
+import shutil
 from pathlib import Path
 
-import numpy as np
-import torch
-
-from benchmarks.beside_eevit import Side, make_sides, measure, tables
-from benchmarks.gpu.forms import check_files
+from benchmarks.eevit.rounds import PEER, PLAIN, RoundError, Side, measure, tables
 from benchmarks.gpu.steps import MissingError, Outcome
 from benchmarks.report_file import Table
-from eevit_ros.errors import EevitError
 from eevit_ros.model.compute import PROVIDERS, all_cores
 from eevit_ros.model.ort_session import available_providers, load_gpu_libraries
-from model_export.network.fold import fold
-from model_export.recipe.recipe import load_recipe
-from model_export.weights.stored import load_model
 
-
-def answers_on(provider: str, weights: Path, folder: Path, device: str) -> Outcome:
-    """Compare files of trained weights, float32 and float16, with torch, on noise.
-
-    Raises:
-        MissingError: This ONNX Runtime has not the provider, or it does not start.
-    """
-    _need(provider)
-    model = fold(load_model(weights)[0])
-    size = model.recipe.backbone.image_size
-    noise = np.random.default_rng(0).integers(0, 256, (16, size, size, 3), np.uint8)
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        return check_files(model, torch.from_numpy(noise), provider, folder, torch.device(device))
-    except EevitError as err:
-        raise MissingError(str(err)) from err
+METER = 'tegrastats'
+METERED_RUNS = 100  # frames at least, as it prints a line every 100 ms
+SIDES = {'single': 'ours', 'staged': 'ours', PEER: PEER, PLAIN: PLAIN}  # and their files
 
 
 def times_on(
@@ -44,54 +26,97 @@ def times_on(
     *,
     recipe: Path,
     peer: Path | None,
+    exported: Path | None,
     folder: Path,
     rounds: int,
     runs: int,
 ) -> Outcome:
-    """Time the files of `beside_eevit` as it does.
+    """Time files at every exit.
 
     Args:
         provider: A key of `compute.PROVIDERS`.
         fp16: Whether TensorRT may use half precision.
-        recipe: The model of ours.
+        recipe: The model of ours, if it is exported here.
         peer: A checkout of the thesis' code, exported with this Python.
-        folder: For the files, kept from step to step.
+        exported: A folder with what there is of ours.onnx, peer.onnx and plain.onnx, in place of
+            exporting them.
+        folder: For the files that are exported, kept from step to step.
         rounds: Processes of each side.
         runs: Frames of each exit in a process.
 
     Raises:
-        MissingError: This ONNX Runtime has not the provider.
+        MissingError: This ONNX Runtime has not the provider, or there is no file.
+        RoundError: No side gave figures.
     """
-    _need(provider)
-    sides, notes = _sides(recipe, folder, peer)
-    options = argparse.Namespace(
-        provider=provider, fp16=fp16, tf32=False, threads=all_cores(), rounds=rounds, runs=runs
+    need(provider)
+    sides, notes = sides_in(exported) if exported else _exported(recipe, folder, peer)
+    meter = f'{METER} --interval 100' if shutil.which(METER) else ''
+    used = max(runs, METERED_RUNS) if meter else runs
+    found, lost = measure(
+        sides,
+        provider=provider,
+        rounds=rounds,
+        runs=used,
+        threads=all_cores(),
+        fp16=fp16,
+        power=meter,
     )
+    if not found:
+        raise RoundError(' '.join(lost.values()))
     title = f'ONNX Runtime, {provider}' + ', fp16' * fp16
-    made = tables(sides, measure(sides, options))
     return Outcome(
-        [Table(f'{title}: {one.title}', one.columns, one.rows) for one in made],
-        [f'{title}: {rounds} rounds of {runs} frames at each exit, a process a side.', *notes],
+        [Table(f'{title}: {one.title}', one.columns, one.rows) for one in tables(sides, found)],
+        [
+            f'{title}: {rounds} rounds of {used} frames at each exit, a process a side.',
+            *notes,
+            *(f'{title}: no figures of {name}: {_last_line(why)}' for name, why in lost.items()),
+        ],
     )
+
+
+def sides_in(folder: Path) -> tuple[list[Side], list[str]]:
+    """Return the sides whose files a folder holds, and what is missing.
+
+    Raises:
+        MissingError: There is none.
+    """
+    files = {name: folder / f'{file}.onnx' for name, file in SIDES.items()}
+    sides = [Side(name, name, path) for name, path in files.items() if path.exists()]
+    if not sides:
+        names = ', '.join(sorted({path.name for path in files.values()}))
+        raise MissingError(f'there is none of {names} in {folder.name}')
+    lost = [name for name, path in files.items() if not path.exists()]
+    return sides, [f'No {name}: there is no {files[name].name}.' for name in lost]
 
 
 @functools.cache
-def _sides(recipe: Path, folder: Path, peer: Path | None) -> tuple[list[Side], list[str]]:
+def _exported(recipe: Path, folder: Path, peer: Path | None) -> tuple[list[Side], list[str]]:
     """Export the files once, the peer's if its code runs here; return them and what is missing."""
+    from benchmarks.beside_eevit import make_sides
+    from model_export.recipe.recipe import load_recipe
+
     load = functools.partial(make_sides, load_recipe(recipe), folder)
     if not peer:
         return load(), ['No file of the peer: there is no checkout of early_exit_vit (--peer).']
     try:
         return load(peer=peer), []
-    except SystemExit as err:
-        why = str(err).strip().splitlines()[-1]
-        return load(), [f'No file of the peer: its export ended with {why}']
+    except RoundError as err:
+        return load(), [f'No file of the peer: its export ended with {_last_line(str(err))}']
 
 
-def _need(provider: str) -> None:
+def need(provider: str) -> None:
+    """Refuse a provider that is not here; load what it needs.
+
+    Raises:
+        MissingError: This ONNX Runtime has not the provider.
+    """
     if provider not in available_providers():
         raise MissingError(
             f'this ONNX Runtime has no {PROVIDERS[provider]}: it takes a wheel of onnxruntime-gpu'
         )
     if provider != 'cpu':
         load_gpu_libraries()
+
+
+def _last_line(words: str) -> str:
+    return words.strip().splitlines()[-1]

@@ -9,11 +9,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from benchmarks.gpu.files import need
 from benchmarks.gpu.staged import StagedForm
-from benchmarks.gpu.steps import Outcome
+from benchmarks.gpu.steps import MissingError, Outcome
 from benchmarks.precision import decided, each_exit
 from benchmarks.random_file import write_random
 from benchmarks.report_file import Cell, Table
+from eevit_ros.errors import EevitError
 from eevit_ros.model.compute import PROVIDERS, STAGED, Compute
 from eevit_ros.model.engine import Engine, forcing
 from model_export.export.check import FORMS_DIFFER
@@ -110,22 +112,24 @@ def _staged(model: EarlyExitViT, images: Tensor) -> Answers:
     return np.stack(found).reshape(exits + 1, len(images), -1)
 
 
-def check_files(
-    model: EarlyExitViT, images: Tensor, provider: str, folder: Path, device: torch.device
-) -> Outcome:
-    """Compare exported files in stages on a provider of ONNX Runtime with torch in float32.
+def check_files(model: EarlyExitViT, provider: str, folder: Path, device: torch.device) -> Outcome:
+    """Compare exported files in stages on a provider of ONNX Runtime with torch, on noise.
 
     Args:
         model: Deployed, with trained weights.
-        images: uint8 (N, H, W, 3), N at least `FORCED`.
         provider: A key of `compute.PROVIDERS`.
         folder: For the files and TensorRT's engines.
-        device: Where torch computes.
+        device: Where torch computes, in float32.
 
     Raises:
         WrongAnswersError: A file is further off than it may be.
+        MissingError: The provider does not start.
     """
-    images = images[:FORCED]
+    need(provider)
+    size = model.recipe.backbone.image_size
+    noise = np.random.default_rng(0).integers(0, 256, (FORCED, size, size, 3), np.uint8)
+    images = torch.from_numpy(noise)
+    folder.mkdir(parents=True, exist_ok=True)
     exact = answers_of(model.to(device), images, device)
     rows: list[list[Cell]] = []
     wrong = []
@@ -139,7 +143,10 @@ def check_files(
             tensorrt_fp16=precision == FP16,
             cache_dir=str(folder.absolute()),
         )
-        engine, exits = Engine(path, compute=compute), len(model.heads)
+        try:
+            engine, exits = Engine(path, compute=compute), len(model.heads)
+        except EevitError as err:
+            raise MissingError(str(err)) from err
         found = []
         for index in range(exits + 1):
             engine.thresholds = forcing(index, exits)

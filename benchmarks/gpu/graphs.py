@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.beside_eevit import LAYERS, PEER, PLAIN, SHARES, ratios, time_tables, weighted
+from benchmarks.eevit.rounds import LAYERS, PEER, PLAIN, SHARES, ratios, time_tables, weighted
 from benchmarks.gpu.forms import BF16, models_of
 from benchmarks.gpu.staged import Answered, StagedForm, answered, captured
 from benchmarks.gpu.steps import Outcome

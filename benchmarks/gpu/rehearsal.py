@@ -102,6 +102,7 @@ def rehearse_check(began: float) -> int:
             data=carried.find('data', Path()),
             recipe=folder / 'thesis.yaml',
             peer=carried.find('peer', Path()),
+            exported=None,
             files=folder / 'files',
             device='cpu',
             providers=(('cpu', False),),

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.beside_eevit import LAYERS, SHARES
+from benchmarks.eevit.rounds import LAYERS, SHARES
 
 WIDTH, CLASSES, SIZE = 8, 4, 16
 SURE = 0.9

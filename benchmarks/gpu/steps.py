@@ -78,9 +78,7 @@ class Steps:
         self._write()
         began = time.monotonic()
         said = DONE
-        faulthandler.dump_traceback_later(
-            max(self.left_s(), 0) + GRACE_S, exit=True, file=sys.__stderr__
-        )
+        faulthandler.dump_traceback_later(max(self.left_s(), 0) + GRACE_S, exit=True, file=2)
         try:
             if self.left_s() <= 0:
                 _out_of_time()

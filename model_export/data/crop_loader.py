@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterable
@@ -65,4 +66,5 @@ class _Crops(Dataset[Image]):
 
 def _begin_worker(_: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C: the training ends its workers
+    gc.freeze()  # what was dropped before the fork may lie on a GPU, and cannot be freed from here
     cv2.setNumThreads(0)  # the threads of OpenCV do not outlive the fork

@@ -9,8 +9,9 @@ import onnx
 import onnxruntime
 import pytest
 
-from benchmarks.beside_eevit import LAYERS, PERCENT, Side, forced_by_input, tables
+from benchmarks.beside_eevit import forced_by_input
 from benchmarks.eevit.one_round import milliwatts
+from benchmarks.eevit.rounds import LAYERS, PERCENT, Side, tables
 from test.documents.pages import ROOT
 
 
