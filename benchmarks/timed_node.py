@@ -13,11 +13,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from eevit_ros.images.decoder import Decoder
 from eevit_ros.images.resize import Image, InputSize
 from eevit_ros.images.stream import StreamDecoder
-from eevit_ros.nodes.classifier import camera, channel, frame, publishers, stream
+from eevit_ros.nodes.classifier import activation, camera, channel, publishers, stream
 from eevit_ros.nodes.classifier import node as classifier_node
+from eevit_ros.nodes.classifier.frame import Frame
 
 ROWS: list[dict[str, float]] = []
 CAME: dict[int, float] = {}  # by stamp; seconds
@@ -34,12 +34,10 @@ class TimedCamera(camera.Camera):
         super()._on_image(message)
 
 
-class TimedDecoder(StreamDecoder[frame.Frame]):
+class TimedDecoder(StreamDecoder[Frame]):
     """Notes how long a packet of video takes."""
 
-    def decode(
-        self, packet: bytes, codec: str, about: frame.Frame
-    ) -> list[tuple[frame.Frame, Any]]:
+    def decode(self, packet: bytes, codec: str, about: Frame) -> list[tuple[Frame, Any]]:
         """See `StreamDecoder`."""
         began = time.perf_counter()
         pictures = super().decode(packet, codec, about)
@@ -47,13 +45,12 @@ class TimedDecoder(StreamDecoder[frame.Frame]):
         return pictures
 
 
-class TimedFrame(frame.Frame):
-    """Notes how long it takes to decode."""
+class TimedChannel(channel.Channel):
+    """Notes how long a frame takes to decode."""
 
-    def decode(self, decoder: Decoder, size: InputSize) -> Image:
-        """See `Frame`."""
+    def _decode(self, frame: Frame, size: InputSize | None) -> Image:
         began = time.perf_counter()
-        image = super().decode(decoder, size)
+        image = super()._decode(frame, size)
         TAKEN[0] = (began, time.perf_counter())
         return image
 
@@ -87,7 +84,7 @@ class TimedPublishers(publishers.Publishers):
 def main() -> int:
     """Run the node, then write the rows; returns the node's exit code."""
     out = Path(sys.argv[1])
-    camera.Frame = TimedFrame  # type: ignore[misc]
+    activation.Channel = TimedChannel  # type: ignore[attr-defined]
     stream.StreamDecoder = TimedDecoder  # type: ignore[attr-defined]
     channel.Camera = TimedCamera  # type: ignore[attr-defined]
     publishers.Publishers = TimedPublishers  # type: ignore[misc]

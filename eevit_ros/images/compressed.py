@@ -7,10 +7,10 @@ import struct
 import numpy as np
 
 from eevit_ros.errors import EevitError
-from eevit_ros.images.encodings import LAYOUTS, Packed, name_of, to_rgb
+from eevit_ros.images.encodings import LAYOUTS, Data, Packed, flat, name_of, to_rgb
 from eevit_ros.images.headers import PNG_MAGIC
 from eevit_ros.images.jpeg import JPEG_MAGIC
-from eevit_ros.images.picture_file import Data, decompress, flat, picture_format
+from eevit_ros.images.picture_file import decompress, picture_format
 from eevit_ros.images.pixel_range import PixelRange, Pixels
 from eevit_ros.images.resize import Image, InputSize
 

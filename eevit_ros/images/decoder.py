@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from eevit_ros.images import jpeg
 from eevit_ros.images.compressed import decode_compressed, decode_photo
-from eevit_ros.images.picture_file import Data
+from eevit_ros.images.encodings import Data
 from eevit_ros.images.pixel_range import PixelRange
 from eevit_ros.images.raw import decode_image_message
 from eevit_ros.images.resize import Image, InputSize

@@ -18,16 +18,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from eevit_ros.errors import EevitError
 from eevit_ros.images.pixel_range import PixelRange, Pixels, to_8_bit
 from eevit_ros.images.resize import Image
 from eevit_ros.images.settings import Range
 
+if TYPE_CHECKING:
+    from array import array
+
+Data: TypeAlias = 'bytes | bytearray | memoryview | array[int] | npt.NDArray[np.uint8]'
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 PlanesToRgb: TypeAlias = Callable[[Bytes, Bytes, int, int], Pixels]
 
@@ -204,6 +209,21 @@ _NAMES = {
 SUPPORTED_ENCODINGS = tuple(LAYOUTS)
 
 _USUAL = 'rgb8, bgr8, rgba8, bgra8, mono8, mono16, bayer_rggb8, yuyv, uyvy, nv12, 16UC1, 32FC1'
+
+
+def flat(data: Data) -> npt.NDArray[np.uint8]:
+    """Return bytes as a view.
+
+    Raises:
+        EevitError: They are not contiguous bytes.
+    """
+    try:
+        return np.frombuffer(data, np.uint8)
+    except (TypeError, ValueError, BufferError) as err:
+        raise EevitError(
+            f'image data must be contiguous bytes, for example bytes or an array of uint8. '
+            f'Got {type(data).__name__}: {err}'
+        ) from err
 
 
 def to_rgb(pixels: Pixels, encoding: str, values: PixelRange | None) -> Image:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -12,11 +12,6 @@ import numpy.typing as npt
 from eevit_ros.errors import EevitError
 from eevit_ros.images import headers, jpeg
 from eevit_ros.images.resize import MAX_PIXELS, InputSize, check_size
-
-if TYPE_CHECKING:
-    from array import array
-
-Data: TypeAlias = 'bytes | bytearray | memoryview | array[int] | npt.NDArray[np.uint8]'
 
 MAX_BYTES = 4 * MAX_PIXELS
 LOST = 128
@@ -40,7 +35,6 @@ _HEADERS: dict[str, Callable[[bytes], headers.Header | None]] = {
     'bmp': headers.read_bmp,
     'pnm': headers.read_pnm,
 }
-_FIRST_BYTES = {jpeg.JPEG_MAGIC[0], headers.PNG_MAGIC[0], ord('R')}
 _EXIF = {'jpeg': jpeg.exif, 'png': headers.png_exif, 'webp': headers.webp_exif}
 
 # By EXIF orientation: mirrored left to right, then turned clockwise.
@@ -90,31 +84,6 @@ def picture_format(raw: bytes) -> str:
     if raw.startswith(b'BM') and headers.read_bmp(raw):
         return 'bmp'
     return 'pnm' if headers.read_pnm(raw) else ''
-
-
-def flat(data: Data) -> npt.NDArray[np.uint8]:
-    """Return bytes as a view.
-
-    Raises:
-        EevitError: They are not contiguous bytes.
-    """
-    try:
-        return np.frombuffer(data, np.uint8)
-    except (TypeError, ValueError, BufferError) as err:
-        raise EevitError(
-            f'image data must be contiguous bytes, for example bytes or an array of uint8. '
-            f'Got {type(data).__name__}: {err}'
-        ) from err
-
-
-def is_picture_file(data: npt.NDArray[np.uint8]) -> bool:
-    """Return whether bytes are a JPEG, PNG or WebP file, and cannot be pixels."""
-    if not data.size or data.item(0) not in _FIRST_BYTES:
-        return False
-    head = data[:16].tobytes()
-    if head.startswith(jpeg.JPEG_MAGIC):
-        return jpeg.begins_as_jpeg(data.data)
-    return head.startswith(headers.PNG_MAGIC) or headers.is_webp(head)
 
 
 def orientation(raw: bytes) -> int:

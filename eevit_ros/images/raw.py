@@ -10,6 +10,7 @@ those are decoded whatever encoding, size and step say.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import cv2
@@ -17,22 +18,26 @@ import numpy as np
 import numpy.typing as npt
 
 from eevit_ros.errors import EevitError
+from eevit_ros.images import headers, jpeg
 from eevit_ros.images.compressed import decode_compressed
 from eevit_ros.images.encodings import (
     LAYOUTS,
+    Data,
     Packed,
     Planar,
+    flat,
     is_no_picture,
     name_of,
     to_rgb,
     unknown,
 )
-from eevit_ros.images.picture_file import Data, flat, is_picture_file
 from eevit_ros.images.pixel_range import PixelRange, Pixels
 from eevit_ros.images.resize import Image, InputSize, check_size
 
 if TYPE_CHECKING:
     from sensor_msgs.msg import Image as ImageMessage
+
+_FIRST_BYTES = {jpeg.JPEG_MAGIC[0], headers.PNG_MAGIC[0], ord('R')}
 
 PADDED_ROWS = 64
 """Fewer rows than this may lie between the planes of a planar image: decoders align the height."""
@@ -128,13 +133,42 @@ def decode_image(
         EevitError: The encoding is unknown, or the sizes contradict it, each other or the data.
     """
     found = flat(data)
-    if is_picture_file(found):
+    if _is_picture_file(found):
         try:
             return decode_compressed(found, encoding, size, values)
         except EevitError as err:
             raise EevitError(
                 f'an Image message that says {encoding!r} holds a picture file: {err}'
             ) from err
+    name, step = _checked(encoding, height, width, step, found.size)
+    layout = LAYOUTS[name]
+    try:
+        if isinstance(layout, Planar):
+            return _planar(found, height, width, step, layout)
+        pixels = _packed(found, height, width, step, layout, is_bigendian)
+        return to_rgb(pixels, name, values)
+    except cv2.error as err:  # such as an image of one pixel with OpenCV 4.5.4
+        raise EevitError(
+            f'OpenCV {cv2.__version__} cannot read {width}x{height} {encoding}: {err}'
+        ) from err
+
+
+@lru_cache
+def _checked(encoding: str, height: int, width: int, step: int, size: int) -> tuple[str, int]:
+    """Return the name of an encoding and the true step of its rows.
+
+    A camera's images are alike, so this is found once.
+
+    Args:
+        encoding: As in `decode_image`.
+        height: As in `decode_image`.
+        width: As in `decode_image`.
+        step: As in `decode_image`.
+        size: Bytes of data.
+
+    Raises:
+        EevitError: As in `decode_image`.
+    """
     if not (name := name_of(encoding)):
         raise UnknownEncodingError(unknown(encoding))
     layout = LAYOUTS[name]
@@ -154,9 +188,9 @@ def decode_image(
         rows, half_steps = height * layout.half_rows // 2, layout.half_steps
     else:
         row_bytes = width * layout.channels * layout.item.itemsize
-    if step == 0 and found.size % rows == 0:
-        step = found.size // rows
-    elif found.size == rows * row_bytes and (isinstance(layout, Planar) or step < row_bytes):
+    if step == 0 and size % rows == 0:
+        step = size // rows
+    elif size == rows * row_bytes and (isinstance(layout, Planar) or step < row_bytes):
         # Some drivers count pixels, others count the other planes in, as 1.5 or 2 bytes a pixel.
         step = row_bytes
     if step < row_bytes:
@@ -167,20 +201,22 @@ def decode_image(
     if half_steps == 1 and step % 2:
         raise EevitError(f'step of {encoding} must be even. Got {step}: fix the driver')
     needed = step * rows - (step - row_bytes) * half_steps // 2
-    if found.size < needed:
+    if size < needed:
         raise EevitError(
-            f'image data is truncated: {found.size} bytes, but {width}x{height} {encoding} with '
+            f'image data is truncated: {size} bytes, but {width}x{height} {encoding} with '
             f'step {step} needs {needed}: fix the driver, or check the link to the camera'
         )
-    try:
-        if isinstance(layout, Planar):
-            return _planar(found, height, width, step, layout)
-        pixels = _packed(found, height, width, step, layout, is_bigendian)
-        return to_rgb(pixels, name, values)
-    except cv2.error as err:  # such as an image of one pixel with OpenCV 4.5.4
-        raise EevitError(
-            f'OpenCV {cv2.__version__} cannot read {width}x{height} {encoding}: {err}'
-        ) from err
+    return name, step
+
+
+def _is_picture_file(data: npt.NDArray[np.uint8]) -> bool:
+    """Return whether bytes are a JPEG, PNG or WebP file, and cannot be pixels."""
+    if not data.size or data.item(0) not in _FIRST_BYTES:
+        return False
+    head = data[:16].tobytes()
+    if head.startswith(jpeg.JPEG_MAGIC):
+        return jpeg.begins_as_jpeg(data.data)
+    return head.startswith(headers.PNG_MAGIC) or headers.is_webp(head)
 
 
 def _packed(

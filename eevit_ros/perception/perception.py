@@ -9,14 +9,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import cv2
+import numpy as np
+
 from eevit_ros.images.mounting import AS_IT_COMES, Mounting
 from eevit_ros.images.resize import Image
 from eevit_ros.model.engine import Engine, ExitResult
-from eevit_ros.perception.camera_health import contrast
+from eevit_ros.perception.camera_health import MISMATCH, USELESS, frame_age_ms
 from eevit_ros.perception.shift import ShiftMonitor, ShiftSettings
-from eevit_ros.perception.stamps import MISMATCH, USELESS, frame_age_ms
 from eevit_ros.settings import group, parameter
 from eevit_ros.speed.rate import MOST_CONTRAST, RateInput, RateLaw, RateSettings
+
+CELLS = 8
+"""Cells a side, each of which is averaged, so that the sensor's noise is no contrast."""
+
+SAMPLES = 8
+"""Least pixels a side of a cell that are averaged; all pixels of a large image take too long."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +200,7 @@ class Perception:
             doubtful: Whether the frame may be an old one (frozen camera, stalled process): its
                 answer must not make the robot faster.
             drops: Frames replaced by newer ones so far.
-            useless_stamps: Whether the camera's stamps tell no age, see `stamps.StampWatch`.
+            useless_stamps: Whether the camera's stamps tell no age, see `StampWatch`.
             mounting: What was done to the frame before the model's resize rule.
         """
         result = observation.result
@@ -261,3 +269,18 @@ class Perception:
         self.shift = ShiftMonitor(
             self._settings.shift, engine.metadata, self._thresholds, engine.exit_policy
         )
+
+
+def contrast(image: Image) -> float:
+    """Return the standard deviation of an RGB frame's brightness, coarsely: 0 (even) to 127.5."""
+    height, width = image.shape[:2]
+    step = max(1, min(height, width) // (CELLS * SAMPLES))
+    few = image[::step, ::step]
+    pixels = np.empty(few.shape, np.uint8)
+    for channel in range(3):  # NumPy copies rows faster than pixels of three bytes
+        pixels[:, :, channel] = few[:, :, channel]
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    # In floating point: rounded to whole numbers, an even grey between two of them has contrast.
+    cells = min(CELLS, grey.shape[1]), min(CELLS, grey.shape[0])
+    mean = cv2.resize(grey.astype(np.float32), cells, interpolation=cv2.INTER_AREA)
+    return float(cv2.meanStdDev(mean)[1][0, 0])

@@ -24,8 +24,8 @@ STATUS_PERIOD_S = 1.0
 class Activation:
     """Answers frames in a thread of its own, so that inference blocks no callback.
 
-    The executor's thread receives images, publishes the rates and the diagnostics, and serves
-    parameters.
+    Images are taken in threads of their own, too; the executor's thread publishes the rates and the
+    diagnostics, and serves parameters.
     """
 
     def __init__(
@@ -46,6 +46,8 @@ class Activation:
         self._lock = threading.Lock()
         self._frames = NewestFrames[Frame](_weights(settings))
         self._channels: dict[str, Channel] = {}
+        # The only camera has no name, and its rate is the lowest already.
+        self._on_rate = None if '' in settings else self._send_lowest_rate
         try:
             for camera, own in settings.items():
                 self._channels[camera] = Channel(
@@ -56,7 +58,7 @@ class Activation:
                     publishers.cameras[camera],
                     self._frames,
                     self._lock,
-                    self._send_lowest_rate,
+                    self._on_rate,
                 )
         except Exception:
             for channel in self._channels.values():  # they would go on, and keep the model
@@ -110,7 +112,8 @@ class Activation:
             now_s = time.monotonic()
             for channel in self._channels.values():
                 channel.send_rate(now_s)
-            self._send_lowest_rate(now_s)
+            if self._on_rate is not None:
+                self._on_rate(now_s)
 
     def _send_lowest_rate(self, now_s: float) -> None:
         rates = (channel.rate_at(now_s) for channel in self._channels.values())

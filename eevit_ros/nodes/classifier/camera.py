@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.guard_condition import GuardCondition
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSPolicyKind
 from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
 from std_msgs.msg import Header
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.h26x import codec_named, codec_of, video_codec
 from eevit_ros.images.video import load_av
 from eevit_ros.nodes.classifier.frame import Frame
-from eevit_ros.nodes.classifier.image_thread import EventsOnly, ImageThread
 from eevit_ros.nodes.classifier.image_topics import RAW, candidates, other_images, publishes
 from eevit_ros.nodes.classifier.stream import Stream
 from eevit_ros.nodes.ros_topics import message_class, qos_profile
@@ -30,6 +34,8 @@ try:
     from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
+
+FOR_EVER_NS = -1
 
 TYPES = dict(zip(TRANSPORTS, IMAGE.types, strict=True))
 
@@ -68,7 +74,6 @@ class Camera:
         transport: str,
         frozen_after: int,
         stall: ProcessStall,
-        show: Callable[[Frame], None],
     ) -> None:
         """Subscribe; images come after `start`.
 
@@ -78,7 +83,6 @@ class Camera:
             transport: One of `TRANSPORTS`.
             frozen_after: Repetitions in a row that mean a frozen camera.
             stall: Tells whether frames had to wait for this process.
-            show: Takes each frame, in the thread of the images or in that of a video.
 
         Raises:
             EevitError: The transport needs something that is not installed.
@@ -88,7 +92,6 @@ class Camera:
         self._transport = transport
         self._type_name = _installed(transport)
         self._stall = stall
-        self._show = show
         self._codec_of = CODECS[transport]
         self._codec = ''  # of the last packet of video
         self._stream: Stream | None = None
@@ -101,8 +104,9 @@ class Camera:
         self._names = names
         self._open(next((name for name in names if self._is_published(name)), names[0]))
 
-    def start(self) -> None:
-        """Take images from now on."""
+    def start(self, show: Callable[[Frame], object]) -> None:
+        """Take images from now on; `show` gets each frame, in the thread of images or of video."""
+        self._show = show
         self._thread = ImageThread(self._subscription, self._node.context)
 
     def check(self) -> None:
@@ -155,7 +159,7 @@ class Camera:
     def _reopen(self, topic: str) -> None:
         self._unsubscribe()
         self._open(topic)
-        self.start()
+        self.start(self._show)
 
     def _unsubscribe(self) -> None:
         if self._thread is not None:
@@ -199,6 +203,64 @@ class Camera:
 
     def _on_lost(self, event: Any) -> None:
         self.health.lost += event.total_count_change
+
+
+class EventsOnly(ReentrantCallbackGroup):
+    """Leaves a subscription's events to the executor, and its messages to an `ImageThread`."""
+
+    def can_execute(self, entity: Any) -> bool:
+        """Tell the executor whether it may wait for this."""
+        return not isinstance(entity, Subscription)
+
+
+class ImageThread:
+    """Calls a subscription's callback with each message, in a thread beside the executor.
+
+    For every callback rclpy's executor builds twice what it waits for, anew, of all that the node
+    has: services, timers, the events of each publisher. That costs more than most images do, and
+    makes them wait for timers and services. This waits for one subscription, as
+    `rclpy.wait_for_message` does.
+
+    Attributes:
+        error: What the callback raised, which ended the thread; None as long as it runs.
+    """
+
+    def __init__(self, subscription: Subscription, context: Any) -> None:
+        """Start; the subscription's callback group is an `EventsOnly`."""
+        self.error: Exception | None = None
+        self._subscription = subscription
+        self._closed = False
+        self._wake = GuardCondition(None, None, context)
+        # For a subscription and a guard condition.
+        self._wait_set = rclpy_implementation.WaitSet(1, 1, 0, 0, 0, 0, context.handle)
+        self._thread = threading.Thread(target=self._run, name='images')
+        self._thread.start()
+
+    def close(self) -> None:
+        """Call back no more; the subscription may be destroyed then."""
+        self._closed = True
+        self._wake.trigger()
+        self._thread.join()
+        self._wake.destroy()
+
+    def _run(self) -> None:
+        subscription = self._subscription
+        try:
+            while self._is_message_there():
+                # None where the middleware woke for less than a whole message.
+                if taken := subscription.handle.take_message(subscription.msg_type, False):
+                    subscription.callback(taken[0])
+                    del taken  # or it would stay in memory until the next one
+        except Exception as err:  # a mistake in the callback
+            self.error = err
+
+    def _is_message_there(self) -> bool:
+        """Wait for a message; return False after `close`."""
+        self._wait_set.clear_entities()
+        self._wait_set.add_subscription(self._subscription.handle)
+        self._wait_set.add_guard_condition(self._wake.handle)
+        self._wait_set.wait(FOR_EVER_NS)
+        return not self._closed
 
 
 def _installed(transport: str) -> str:

@@ -10,20 +10,21 @@ from dataclasses import replace
 from functools import partial
 
 from rclpy.lifecycle import LifecycleNode
+from sensor_msgs.msg import CompressedImage
 
 from eevit_ros.errors import EevitError
 from eevit_ros.images.decoder import Decoder
-from eevit_ros.images.resize import Image
+from eevit_ros.images.resize import Image, InputSize
 from eevit_ros.model.engine import Engine
 from eevit_ros.nodes.classifier.camera import Camera
 from eevit_ros.nodes.classifier.frame import Frame
 from eevit_ros.nodes.classifier.publishers import Publishers
 from eevit_ros.nodes.status_log import LOG_PERIOD_S, StatusLog
 from eevit_ros.parameters.classifier import Settings
+from eevit_ros.perception.camera_health import frame_age_ms
 from eevit_ros.perception.newest_frames import NewestFrames
 from eevit_ros.perception.perception import Perception
 from eevit_ros.perception.process_stall import ProcessStall
-from eevit_ros.perception.stamps import frame_age_ms
 from eevit_ros.perception.statistics import Statistics
 from eevit_ros.regions.classify import Region, exit_layers, may_hold
 
@@ -46,7 +47,7 @@ class Channel:
         publishers: Publishers,
         frames: NewestFrames[Frame],
         lock: threading.Lock,
-        on_rate: Callable[[float], object],
+        on_rate: Callable[[float], object] | None,
     ) -> None:
         """Subscribe.
 
@@ -58,7 +59,8 @@ class Channel:
             publishers: Of this camera.
             frames: Where frames wait.
             lock: Held while rates are read and published.
-            on_rate: Called under the lock after a new rate went out, with the steady clock's time.
+            on_rate: Called under the lock after a new rate went out, with the steady clock's time;
+                None for the only camera.
 
         Raises:
             EevitError: The transport needs something that is not installed.
@@ -84,17 +86,17 @@ class Channel:
             settings.image_transport,
             settings.frozen_after_frames,
             self._stall,
-            self._came,
         )
+        show: Callable[[Frame], object] = partial(frames.put, name)
         self._regions: Regions | None = None
         if settings.region.regions:
             # Here, for an ordinary node does without these messages.
             from eevit_ros.nodes.classifier.regions import Regions
 
-            show = partial(frames.put, name)
             self._regions = Regions(node, name, engine, settings.region, self._stall, show)
+            show = self._regions.picture
         self._log = StatusLog(node.get_logger(), self.camera.topic)
-        self.camera.start()  # last, for images come at once
+        self.camera.start(show)  # last, for images come at once
 
     def close(self) -> None:
         """Take no more frames."""
@@ -181,19 +183,13 @@ class Channel:
         self._publishers.send_status(status, self.camera.topic)
         self._log.write(status)
 
-    def _came(self, frame: Frame) -> None:
-        if self._regions is None:
-            self._frames.put(self._name, frame)
-        else:
-            self._regions.picture(frame)
-
     def _answer(self, frame: Frame) -> None:
         decoder, regions = self._decoder, None
         if self._regions is None:
-            image = frame.decode(decoder, self._engine.input_size)
+            image = self._decode(frame, self._engine.input_size)
             observation = self._perception.observe(image)
         else:
-            image = frame.decode(decoder, None)
+            image = self._decode(frame, None)
             regions = self._regions.classify(
                 image, frame.detections, decoder.mounting, self._class_ids, self._settings.top_k
             )
@@ -218,8 +214,7 @@ class Channel:
             )
             if regions is not None:
                 record = replace(record, region_exit_layers=exit_layers(regions))
-            self._publishers.send_rate(record.adaptive_rate)
-            self._on_rate(now_s)
+            self._send_new_rate(record.adaptive_rate, now_s)
         self._statistics.answered(observation, record, now_s, waited=frame.waited)
         self._publishers.send_answer(
             frame.header,
@@ -230,6 +225,17 @@ class Channel:
             regions=regions or (),
         )
 
+    def _decode(self, frame: Frame, size: InputSize | None) -> Image:
+        """Return a frame as RGB; a JPEG much larger than `size` at a reduced size."""
+        if frame.error:
+            raise EevitError(frame.error)
+        if frame.picture is not None:
+            return self._decoder.picture(frame.picture)
+        message = frame.message
+        if isinstance(message, CompressedImage):
+            return self._decoder.compressed(message.data, message.format, size)
+        return self._decoder.image(message, size)
+
     def _no_region(self, frame: Frame, image: Image, regions: Sequence[Region]) -> None:
         """Take a frame whose detector saw nothing that can be asked about."""
         seen = self._perception.look(image)
@@ -239,13 +245,16 @@ class Channel:
         with self._lock:
             now_s = time.monotonic()
             rate = self._perception.no_evidence(seen, age_ms, now_s, doubtful=doubtful, hold=hold)
-            self._publishers.send_rate(rate)
-            self._on_rate(now_s)
+            self._send_new_rate(rate, now_s)
         self._statistics.no_region(*seen, now_s)
 
     def _bad_frame(self, error: str) -> None:
         self._statistics.bad_frame(error)
         with self._lock:
             now_s = time.monotonic()
-            self._publishers.send_rate(self._perception.fault(now_s))
+            self._send_new_rate(self._perception.fault(now_s), now_s)
+
+    def _send_new_rate(self, rate: float, now_s: float) -> None:
+        self._publishers.send_rate(rate)
+        if self._on_rate is not None:
             self._on_rate(now_s)

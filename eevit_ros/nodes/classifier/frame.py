@@ -5,13 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
-
-from eevit_ros.errors import EevitError
-from eevit_ros.images.decoder import Decoder
-from eevit_ros.images.resize import Image as Pixels
-from eevit_ros.images.resize import InputSize
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -42,17 +36,3 @@ class Frame:
     picture: VideoFrame | None = None
     error: str = ''
     detections: Any = None
-
-    def decode(self, decoder: Decoder, size: InputSize | None) -> Pixels:
-        """Return it as uint8 (H, W, 3) RGB; a JPEG much larger than `size` at a reduced size.
-
-        Raises:
-            EevitError: It cannot be read.
-        """
-        if self.error:
-            raise EevitError(self.error)
-        if self.picture is not None:
-            return decoder.picture(self.picture)
-        if isinstance(self.message, CompressedImage):
-            return decoder.compressed(self.message.data, self.message.format, size)
-        return decoder.image(self.message, size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Float32, Header, UInt8
@@ -18,7 +18,7 @@ from eevit_ros.nodes.ros_topics import message_class, qos_profile
 from eevit_ros.nodes.status_log import status_message
 from eevit_ros.parameters import topics
 from eevit_ros.perception.perception import FrameRecord
-from eevit_ros.perception.status import OK, Status
+from eevit_ros.perception.status import Status
 from eevit_ros.regions.classify import Region
 
 
@@ -106,8 +106,7 @@ class CommonPublishers:
         """Create the publishers; `cameras` names several, or none for the only one."""
         self._node = node
         self._label_info = publisher(node, topics.LABEL_INFO)
-        # The only camera's rate is the lowest already.
-        self._rate = publisher(node, topics.ADAPTIVE_RATE) if cameras else None
+        self._rate: Any = publisher(node, topics.ADAPTIVE_RATE) if cameras else None
         self.cameras = {camera: Publishers(node, camera) for camera in cameras or ('',)}
 
     def send_label_info(self, names: Sequence[str]) -> None:
@@ -116,9 +115,8 @@ class CommonPublishers:
         self._label_info.publish(label_info(header, names))
 
     def send_lowest_rate(self, rates: Iterable[float]) -> None:
-        """Publish the lowest of several cameras' rates."""
-        if self._rate is not None:
-            self._rate.publish(Float32(data=min(rates)))
+        """Publish the lowest of the cameras' rates; the only one publishes its own there."""
+        self._rate.publish(Float32(data=min(rates)))
 
 
 def publisher(node: LifecycleNode, topic: topics.Topic) -> Any:
@@ -146,9 +144,14 @@ def classification(
 
 def frame(header: Header, title: str, record: FrameRecord) -> DiagnosticArray:
     """Return the stamped record of one frame; `title` is the name of its status."""
-    status = Status(OK, record.result.class_name, record.values())
-    message = status_message(title, status, header.frame_id)
-    return DiagnosticArray(header=header, status=[message])
+    status = DiagnosticStatus(
+        level=DiagnosticStatus.OK,
+        name=title,
+        message=record.result.class_name,
+        hardware_id=header.frame_id,
+        values=[KeyValue(key=name, value=text) for name, text in record.values().items()],
+    )
+    return DiagnosticArray(header=header, status=[status])
 
 
 def label_info(header: Header, names: Sequence[str]) -> LabelInfo:

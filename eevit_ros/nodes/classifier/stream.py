@@ -44,7 +44,7 @@ class Stream:
     In a thread of its own, the newest picture is ready when the network is free.
     """
 
-    def __init__(self, health: CameraHealth, show: Callable[[Frame], None]) -> None:
+    def __init__(self, health: CameraHealth, show: Callable[[Frame], object]) -> None:
         """Start.
 
         Args:

@@ -9,7 +9,7 @@ from eevit_ros.errors import EevitError
 from eevit_ros.images.pixel_range import LOOKS, WATCHED, PixelRange
 from eevit_ros.images.raw import decode_image
 from eevit_ros.images.settings import AUTO, ImageSettings
-from eevit_ros.perception.camera_health import contrast
+from eevit_ros.perception.perception import contrast
 from eevit_ros.settings import from_values
 
 BLIND_BELOW = 2.0

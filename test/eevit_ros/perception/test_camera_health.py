@@ -15,9 +15,8 @@ from eevit_ros.perception.camera_health import (
     CameraHealth,
     CameraRate,
     FrozenCamera,
-    contrast,
 )
-from eevit_ros.perception.perception import PerceptionSettings
+from eevit_ros.perception.perception import PerceptionSettings, contrast
 
 LIMIT = PerceptionSettings().blind_below_contrast
 COLOURS = [(0, 0, 0), (40, 40, 40), (60, 5, 5), (255, 255, 255)]

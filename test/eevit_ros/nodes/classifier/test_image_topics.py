@@ -157,13 +157,13 @@ def test_only_the_newest_of_the_raw_images_that_waited_is_taken(
 ) -> None:
     """Of the others each may be a packet of video."""
     shown: Queue[Frame] = Queue()
-    camera = Camera(peer.node, '', transport, 10, ProcessStall(60.0, 0.0), shown.put)
+    camera = Camera(peer.node, '', transport, 10, ProcessStall(60.0, 0.0))
     kind = Image if transport == 'raw' else CompressedImage
     publisher = peer.node.create_publisher(kind, camera.topic, 10)
     peer.until(lambda: publisher.get_subscription_count() == 1, 'the camera')
     for second in range(5):
         publisher.publish(kind(header=Header(stamp=Time(sec=second))))
-    camera.start()
+    camera.start(shown.put)
     try:
         assert [shown.get(timeout=30).header.stamp.sec for _ in taken] == taken
         camera.check()
@@ -173,9 +173,9 @@ def test_only_the_newest_of_the_raw_images_that_waited_is_taken(
 
 
 def test_video_in_raw_images_may_wait(peer: RosPeer) -> None:
-    camera = Camera(peer.node, '', 'raw', 10, ProcessStall(60.0, 0.0), print)
+    camera = Camera(peer.node, '', 'raw', 10, ProcessStall(60.0, 0.0))
     publisher = peer.node.create_publisher(Image, camera.topic, 10)
-    camera.start()
+    camera.start(print)
     try:
         peer.until(
             lambda: camera.publishers() and camera.health.received > 0,
