@@ -221,7 +221,9 @@ def summary(given: dict[str, str], heard: Answers) -> str:
     _, _, played = rosbag2.recorded_images(bag, given['topic'])
     told, warning = heard.outcome_of(played, min(played, heard.stamps.total()))
     if warning:
-        get_logger('eevit_ros.launch').warning(f'{warning}; player:=eevit reads more than rosbag2')
+        get_logger('eevit_ros.launch').warning(
+            f'{warning}, or the bag is damaged (player:=eevit tells, and reads more than rosbag2)'
+        )
     _, recorded = rosbag2.recorded_topics(output).get(heard.topic, ('', 0))
     return f'played {played} images of {given["topic"]}; {told}; {recorded} answers in {output}'
 
