@@ -11,7 +11,7 @@ import yaml
 from eevit_ros.parameters.classifier import TRANSPORTS
 from eevit_ros.parameters.topics import DETECTIONS, IMAGE
 from eevit_ros.recordings.bag.listing import METADATA, list_parts
-from eevit_ros.recordings.bag.topics import Topic, image_topic, spelled
+from eevit_ros.recordings.bag.topics import Topic, cameras, image_topic, spelled
 from eevit_ros.recordings.errors import RecordingError
 from eevit_ros.replay.errors import ReplayError
 
@@ -55,7 +55,7 @@ def recorded_images(path: Path, topic: str) -> tuple[str, str, int]:
             raise ReplayError(f'{path} has no images on {topic}; topics with images: {named}')
     else:
         # Recorded with -a, a bag also has the transports that nobody published.
-        spoken = [name for name in found if topics[name][1]] or list(found)
+        spoken = cameras([name for name in found if topics[name][1]] or list(found))
         if len(spoken) != 1:
             named = ', '.join(spoken) or 'none'
             raise ReplayError(f"name the topic of the images by 'topic'; {path} has these: {named}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,8 @@ CLASSIFICATION = 'vision_msgs/msg/Classification'
 DETECTIONS = 'vision_msgs/msg/Detection2DArray'
 
 ROS_1 = 'ros1'
+
+_DRAWN = '/annotated/compressed'
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def choose_topic(path: Path, wanted: str | None, topics: Mapping[Topic, int]) ->
         else 'it holds no messages (a snapshot that nobody took?)'
     )
     if wanted is None:
-        names = sorted({x.name for x, count in images.items() if count})
+        names = cameras(sorted({x.name for x, count in images.items() if count}))
         if len(names) > 1:
             raise RecordingError(
                 f'{path} has several image topics, name one, or several cameras '
@@ -72,6 +74,14 @@ def choose_topic(path: Path, wanted: str | None, topics: Mapping[Topic, int]) ->
     if not any(images.get(x) for x in kinds):
         raise RecordingError(f'topic {wanted} of {path} is empty: {present}')
     return wanted
+
+
+def cameras(names: Sequence[str]) -> list[str]:
+    """Return the topics of images without those that a classifier drew, unless there is no other.
+
+    Recorded with -a, a bag has them, too.
+    """
+    return [name for name in names if not name.endswith(_DRAWN)] or list(names)
 
 
 def topics_by_camera(given: Iterable[str]) -> dict[str, str]:

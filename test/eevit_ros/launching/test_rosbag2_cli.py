@@ -45,6 +45,12 @@ def test_topics_on_which_nothing_was_recorded_do_not_count(tmp_path):
     assert rosbag2.recorded_images(both, '') == (FRONT, 'compressed', 3)
 
 
+def test_what_a_classifier_drew_is_no_camera(tmp_path):
+    both = bag(tmp_path, **{REAR: RAW, '/classifier/annotated/compressed': COMPRESSED})
+
+    assert rosbag2.recorded_images(both, '') == (REAR, 'raw', 3)
+
+
 def test_takes_the_topic_that_is_named(tmp_path):
     both = bag(tmp_path, **{FRONT: COMPRESSED, REAR: RAW})
 

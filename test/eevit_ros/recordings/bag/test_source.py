@@ -249,6 +249,16 @@ def test_several_image_topics_are_named_to_choose_from(tmp_path):
     assert source.frames == 2
 
 
+def test_what_a_classifier_drew_needs_no_choice(tmp_path):
+    """Recorded with -a."""
+    drawn = '/robot1/classifier/annotated/compressed'
+    entry = (drawn, COMPRESSED, stamp_of(1), compressed(stamp_of(1), 1))
+    both = write_bag(tmp_path / 'b', [*images(2), entry])
+    assert open_source(both, None).topic == CAMERA
+    assert open_source(both, drawn).topic == drawn
+    assert open_source(write_bag(tmp_path / 'c', [entry]), None).topic == drawn
+
+
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
 def test_an_image_topic_on_which_nothing_came_needs_no_choice(tmp_path, storage):
     bag = write_bag(tmp_path / 'b', images(2), storage, silent='/second')
