@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import functools
 import math
+import os
 import signal
 import tempfile
 import time
@@ -83,9 +84,9 @@ class Job:
         if (self.run / RECIPE).exists():
             return Outcome([], [f'The run in {self.run.name} goes on, with its own recipe.'])
         _, training, _ = self.halves
-        score_s, step_s = self._measure()
+        epoch_s, step_s = self._measure()
         available_s = USED * self.calls * self.training_s()
-        recipe = fitted(self.recipe, len(training), step_s, score_s, available_s)
+        recipe = fitted(self.recipe, len(training), step_s, epoch_s, available_s)
         self.run.mkdir(parents=True, exist_ok=True)
         (self.run / RECIPE).write_text(yaml.safe_dump(recipe_to_dict(recipe), sort_keys=False))
         rows: list[list[Cell]] = [
@@ -100,11 +101,11 @@ class Job:
             for stage, whole, each in zip(recipe.stages, self.recipe.stages, step_s, strict=True)
         ]
         columns = ['stage', 'epochs in the recipe', 'epochs', 'steps', 'ms a step', 'images a s']
-        note = f'Measuring all exits on the held-out images takes {score_s:.1f} s, once an epoch.'
+        note = f'Held-out images and a checkpoint take {epoch_s:.1f} s after each epoch.'
         return Outcome([Table('Plan', columns, rows)], [note])
 
     def _measure(self) -> tuple[float, list[float]]:
-        """Return the seconds that the held-out images take, and a step of each stage."""
+        """Return the seconds that the end of an epoch takes, and a step of each stage."""
         _, training, held_out = self.halves
         step_s = []
         for stage in range(1, len(self.recipe.stages) + 1):
@@ -113,9 +114,10 @@ class Job:
             for _ in training_steps(model, training, held_out, stage, WARM_UP + TIMED):
                 began.append(time.perf_counter())
             step_s.append((began[-1] - began[WARM_UP - 1]) / TIMED)
-        began_s = time.perf_counter()
+        start = time.perf_counter()
         score_per_exit(model, held_out)
-        return time.perf_counter() - began_s, step_s
+        _write_as_much_as_a_checkpoint(model, self.run)
+        return time.perf_counter() - start, step_s
 
     def train(self) -> Outcome:
         """Train until the end or until the time is up, whatever comes first."""
@@ -128,6 +130,8 @@ class Job:
         else:
             model = self.begin(recipe)
         trainer = Trainer(model, training, held_out, self.run, data=known)
+        # A GPU takes them in seconds, and a checkpoint another.
+        trainer.checkpoint_every_steps = max(steps_of(one, len(training)) for one in recipe.stages)
         said = 'The training is finished.'
         try:
             with after(self.training_s(), _interrupt):
@@ -170,6 +174,16 @@ class Job:
         return Outcome([Table('Held-out accuracy', ['exit', '%'], rows)], notes)
 
 
+def _write_as_much_as_a_checkpoint(model: EarlyExitViT, folder: Path) -> None:
+    """Write the weights four times: a checkpoint has their average and AdamW's two moments too."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for _ in range(4):
+            torch.save(model.state_dict(), file)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def _interrupt() -> None:
     """Stop the training after the step at hand; before its first step a little later."""
     if signal.getsignal(signal.SIGINT) in _NOTED_BY_NOBODY:
@@ -179,7 +193,7 @@ def _interrupt() -> None:
 
 
 def fitted(
-    recipe: Recipe, images: int, step_s: Sequence[float], score_s: float, available_s: float
+    recipe: Recipe, images: int, step_s: Sequence[float], epoch_s: float, available_s: float
 ) -> Recipe:
     """Return a recipe whose stages are shortened alike, if need be, to fit the time.
 
@@ -187,14 +201,14 @@ def fitted(
         recipe: The whole one.
         images: Number of training images.
         step_s: Seconds of a step of each stage.
-        score_s: Seconds of measuring the held-out images, after each epoch and stage.
+        epoch_s: Seconds after each epoch and stage: held-out images and a checkpoint.
         available_s: Seconds for all stages together.
     """
     wanted_s = sum(
-        stage.epochs * (images // stage.batch_size * each + score_s)
+        stage.epochs * (images // stage.batch_size * each + epoch_s)
         for stage, each in zip(recipe.stages, step_s, strict=True)
     )
-    left_s = available_s - len(recipe.stages) * score_s
+    left_s = available_s - len(recipe.stages) * epoch_s
     share = min(1.0, left_s / wanted_s)
     if share <= 0:
         raise MissingError(f'{available_s:.0f} s are too few to train anything: give --calls 2')

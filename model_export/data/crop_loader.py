@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import cv2
 import numpy as np
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 from eevit_ros.images.resize import Image
@@ -36,6 +37,8 @@ def crop_loader(
         _Crops(images, image_size, recipe),
         batch_sampler=batches,
         num_workers=workers,
+        # With it a thread takes the next batch from its pipe while a GPU works on this one.
+        pin_memory=torch.cuda.is_available(),
         # Arrays travel by pipe; tensors would need shared memory, of which containers have little.
         collate_fn=np.stack,
         worker_init_fn=_begin_worker,

@@ -44,6 +44,8 @@ class Trainer:
 
     Attributes:
         accuracy: Of every exit on the held-out images, when it was last measured.
+        checkpoint_every_steps: Steps from one checkpoint to the next, besides those after an epoch
+            and every two minutes.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Trainer:
         self.data = data
         self.reading = reading
         self.accuracy: list[float] | None = None
+        self.checkpoint_every_steps = CHECKPOINT_EVERY_STEPS
         self.fabric = launch_fabric()
         self.model.to(self.fabric.device)
 
@@ -181,7 +184,7 @@ class Trainer:
                     self.fabric.barrier()
                 if leads and (last or accuracy or ran % LOG_EVERY_STEPS == 0):
                     self.folder.log(stage, ran, loss_mean, run.learning_rate, accuracy)
-                due = accuracy or stop or ran % CHECKPOINT_EVERY_STEPS == 0
+                due = accuracy or stop or ran % self.checkpoint_every_steps == 0
                 if leads and (due or time.monotonic() - written > CHECKPOINT_EVERY_S):
                     self._save(stage, ran, total, run)
                     written = time.monotonic()

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.gpu.transfer.carried import RECIPE
 from benchmarks.gpu.transfer.pack import CODE, code_bytes, pack
 from benchmarks.gpu.transfer.pieces import LIST, PIECE_BYTES, DamagedError, cut, join
 from harness.paths import ROOT
+from model_export.network.early_exit import EarlyExitViT
+from model_export.recipe.recipe import load_recipe
 
 MIB = 2**20
 LIMIT, PIECE_LIMIT = 64 * MIB, 16 * MIB
@@ -83,3 +88,11 @@ def test_each_load_and_each_piece_is_below_its_limit(tmp_path: Path) -> None:
     assert max(sizes) <= PIECE_BYTES < PIECE_LIMIT
     whole = sum(path.stat().st_size for path in (*weights.values(), data))
     assert sum(sizes) == whole + sum((load / LIST).stat().st_size for load in loads)
+
+
+def test_what_goes_home_are_few_files() -> None:
+    """Eight at most: the weights' pieces with their list, and the report in two forms."""
+    with torch.device('meta'):
+        model = EarlyExitViT(load_recipe(RECIPE))
+    weights_bytes = 2 * sum(tensor.numel() for tensor in model.state_dict().values())
+    assert math.ceil(1.01 * weights_bytes / PIECE_BYTES) + 3 <= 8
