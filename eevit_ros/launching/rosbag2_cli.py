@@ -118,4 +118,6 @@ def play_command(bag: Path, topics: Mapping[str, str], rate: str) -> list[str]:
 
 def record_command(output: Path, topics: Sequence[str]) -> list[str]:
     """Return the command that records topics into a new bag, stamped with the time on /clock."""
-    return ['ros2', 'bag', 'record', '--use-sim-time', '-o', str(output), *topics]
+    # Humble knows no --topics, Lyrical no topics without it; a pattern is read by all.
+    pattern = f'^({"|".join(topics)})$'
+    return ['ros2', 'bag', 'record', '--use-sim-time', '-o', str(output), '--regex', pattern]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,13 @@ def test_plays_the_boxes_that_are_named_and_names_those_that_there_are(tmp_path)
     assert rosbag2.recorded_detections(folder, 'front/boxes') == '/front/boxes'
     with pytest.raises(ReplayError, match=': /front/boxes$'):
         rosbag2.recorded_detections(folder, REAR)
+
+
+def test_records_these_topics_and_no_other(tmp_path):
+    *_, option, pattern = rosbag2.record_command(tmp_path, ['/a/frame', '/speed_limit'])
+    assert option == '--regex'
+    names = ['/a/frame', '/speed_limit', '/b/a/frame', '/a/frame/echo', '/speed_limit2']
+    assert [name for name in names if re.search(pattern, name)] == names[:2]
 
 
 @pytest.mark.parametrize(
