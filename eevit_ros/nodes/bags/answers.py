@@ -52,7 +52,8 @@ class Answers:
         warning = (
             f'{lost} of {images} images were neither answered nor dropped: lost on the way '
             '(give player and classifier the Fast DDS profile of docs/robot.md and enough '
-            '/dev/shm, or play at a lower rate), or unreadable (see the log of the classifier)'
+            '/dev/shm, or play at a lower rate), unreadable (see the log of the classifier), or '
+            'without detections where it has `regions`'
         )
         return text, warning if lost else ''
 
