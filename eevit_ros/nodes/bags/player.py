@@ -265,6 +265,7 @@ def _run(stop: threading.Event) -> int:
     log = get_logger('bag_player')
     try:
         from eevit_ros.recordings.cameras import open_topics
+        from eevit_ros.recordings.open import find_recordings
     except ImportError as err:
         log.fatal(
             f'{err}: playing needs more or newer packages; install them: pip install '
@@ -283,7 +284,12 @@ def _run(stop: threading.Event) -> int:
     try:
         # The range is for the nodes: here nothing may be refused or warned of for the lack of one.
         images = ImageSettings(image_range=AUTO)
-        node.play(open_topics(node.bag, node.topics, images), stop)
+        source = open_topics(node.bag, node.topics, images)
+        if inside := [x for x in find_recordings(node.bag) if x.parent == node.bag]:
+            log.warning(
+                f'{len(inside)} recording(s) are to be played by themselves: {inside[0]} ...'
+            )
+        node.play(source, stop)
     except EevitError as err:
         log.fatal(str(err))
         return EXIT_FAILED
