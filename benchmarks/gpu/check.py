@@ -26,12 +26,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.gpu.transfer.carried import FOLDER, Carried, reports_to
+from benchmarks.gpu.transfer.carried import Carried, reports_to
 from benchmarks.gpu.transfer.pieces import DamagedError
-from harness.paths import ROOT
-
-PROVIDERS = (('cuda', False), ('tensorrt', False), ('tensorrt', True), ('cpu', False))
-"""ONNX Runtime's, and whether in half precision."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ['NVIDIA_TF32_OVERRIDE'] = '0'  # before a library of CUDA is loaded
     try:
         carried = Carried()
-        from benchmarks.gpu.checks import Check, run_check
+        from benchmarks.gpu.checks import check_of, run_check
         from benchmarks.gpu.steps import Steps
     except (DamagedError, ImportError) as err:
         print(f'nothing was checked: {err}', file=sys.stderr)
@@ -60,23 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from benchmarks.gpu.rehearsal import rehearse_check
 
         print('rehearsal on the CPU' + ': torch sees no GPU' * (not args.rehearse), flush=True)
-        return rehearse_check(began)
+        return rehearse_check(args, began)
     out = args.out or reports_to()
-    peer = args.peer or carried.find('peer', ROOT / 'build' / 'early_exit_vit')
-    check = Check(
-        weights=args.weights or carried.find('weights', ROOT / 'models' / 'weights'),
-        data=args.data or carried.find('data', ROOT.parent / 'shared' / 'data' / 'cifar100'),
-        recipe=ROOT / 'config' / 'recipes' / 'lgvit_vit_b16.yaml',
-        peer=peer if peer.exists() else None,
-        exported=args.files,
-        files=FOLDER / 'files',
-        device='cuda',
-        providers=PROVIDERS,
-        rounds=10,
-        runs=10,
-    )
     steps = Steps('On a GPU', out / 'check', minutes=args.minutes, began=began)
-    run_check(check, steps)
+    run_check(check_of(args, carried), steps)
     return int(steps.failed)
 
 

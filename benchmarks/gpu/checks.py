@@ -5,13 +5,18 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import subprocess
+from argparse import Namespace
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from benchmarks.gpu.steps import MissingError, Outcome, Steps
+from benchmarks.gpu.transfer.carried import FOLDER, Carried
+from harness.paths import ROOT
 
 IMAGES = 2000  # held-out ones that the forms answer
+PROVIDERS = (('cuda', False), ('tensorrt', False), ('tensorrt', True), ('cpu', False))
+"""ONNX Runtime's, and whether in half precision."""
 ASKED = 'name,driver_version,memory.total,clocks.sm,power.limit'
 TOLD_BY = (
     ('nvidia-smi', f'--query-gpu={ASKED}', '--format=csv,noheader'),
@@ -119,6 +124,23 @@ class Check:
             rounds=min(3, self.rounds),
             runs=self.runs,
         )
+
+
+def check_of(args: Namespace, carried: Carried) -> Check:
+    """Return the call that a command line of `check` asks for."""
+    peer = args.peer or carried.find('peer', ROOT / 'build' / 'early_exit_vit')
+    return Check(
+        weights=args.weights or carried.find('weights', ROOT / 'models' / 'weights'),
+        data=args.data or carried.find('data', ROOT.parent / 'shared' / 'data' / 'cifar100'),
+        recipe=ROOT / 'config' / 'recipes' / 'lgvit_vit_b16.yaml',
+        peer=peer if peer.exists() else None,
+        exported=args.files,
+        files=FOLDER / 'files',
+        device='cuda',
+        providers=PROVIDERS,
+        rounds=10,
+        runs=10,
+    )
 
 
 def run_check(check: Check, steps: Steps) -> None:

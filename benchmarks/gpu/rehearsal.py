@@ -9,6 +9,7 @@ import importlib
 import tempfile
 import time
 import zipfile
+from argparse import Namespace
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,9 +20,9 @@ import torch
 import yaml
 
 from benchmarks.beside_eevit import RECIPE as THESIS
-from benchmarks.gpu.checks import Check, run_check
+from benchmarks.gpu.checks import check_of, run_check
 from benchmarks.gpu.steps import GRACE_S, Outcome, Steps
-from benchmarks.gpu.training import RESERVE_S, Job, run_job
+from benchmarks.gpu.training import RESERVE_S, job_of, run_job
 from benchmarks.gpu.transfer.carried import RECIPE, Carried
 from benchmarks.gpu.transfer.pack import folder_files, pack, training_files
 from benchmarks.gpu.transfer.pieces import join
@@ -50,7 +51,7 @@ class RehearsalError(Exception):
     """What was rehearsed did not come out as it has to."""
 
 
-def rehearse_training(began: float) -> int:
+def rehearse_training(args: Namespace, began: float) -> int:
     """Rehearse `train_demo`; return the exit status."""
     torch.set_num_threads(1)
     whole = load_recipe(RECIPE)
@@ -63,29 +64,23 @@ def rehearse_training(began: float) -> int:
     recipe = replace(_short(_tiny(whole)), stages=tuple(stages))
     with tempfile.TemporaryDirectory(prefix='rehearsal-') as name:
         folder = Path(name)
+        (folder / 'recipe.yaml').write_text(yaml.safe_dump(recipe_to_dict(recipe)))
+        args = _replaced(args, folder, recipe=folder / 'recipe.yaml', run=folder / 'run')
         carried = _carry(recipe, folder)
-        steps = Steps('Rehearsal', folder / 'out' / 'train_demo', minutes=8, began=began)
-        job = Job(
-            recipe=recipe,
-            data=carried.find('data', Path()),
-            init=carried.find('weights', Path()),
-            run=folder / 'run',
-            out=folder / 'out',
-            calls=1,
-            steps=steps,
-        )
-        steps.run('plan', job.plan)
+        steps = Steps('Rehearsal', folder / 'rehearsal', minutes=8, began=began)
+        steps.run('plan', job_of(args, carried, began).plan)
         for call in range(MOST_CALLS):
-            minutes = (GRACE_S + RESERVE_S + FIRST_S * 2**call) / 60
-            steps.run(f'call {call + 1}', partial(_call, job, minutes))
-            if steps.failed or _finished(job.run):
+            args.minutes = (GRACE_S + RESERVE_S + FIRST_S * 2**call) / 60
+            steps.run(f'call {call + 1}', partial(_call, args, carried))
+            if steps.failed or _finished(args.run):
                 break
-        steps.run('join', partial(_join, job))
+        steps.run('join', partial(_join, folder))
         print((folder / 'out' / 'train_demo.md').read_text())
+        print((folder / 'rehearsal.md').read_text())
         return int(not steps.complete)
 
 
-def rehearse_check(began: float) -> int:
+def rehearse_check(args: Namespace, began: float) -> int:
     """Rehearse `check`; return the exit status."""
     torch.set_num_threads(1)
     recipe = _short(_tiny(load_recipe(RECIPE)))
@@ -97,12 +92,9 @@ def rehearse_check(began: float) -> int:
         carried = _carry(recipe, folder)
         (folder / 'thesis.yaml').write_text(yaml.safe_dump(recipe_to_dict(thesis)))
         steps = Steps('Rehearsal', folder / 'out' / 'check', minutes=8, began=began)
-        check = Check(
-            weights=carried.find('weights', Path()),
-            data=carried.find('data', Path()),
+        check = replace(
+            check_of(_replaced(args, folder), carried),
             recipe=folder / 'thesis.yaml',
-            peer=carried.find('peer', Path()),
-            exported=None,
             files=folder / 'files',
             device='cpu',
             providers=(('cpu', False),),
@@ -112,6 +104,12 @@ def rehearse_check(began: float) -> int:
         run_check(check, steps)
         print((folder / 'out' / 'check.md').read_text())
         return int(not steps.complete)
+
+
+def _replaced(args: Namespace, folder: Path, **more: Path) -> Namespace:
+    """Return a command line that goes by what was carried, and writes into a folder."""
+    own = {'data': None, 'weights': None, 'init': None, 'peer': None, 'files': None}
+    return Namespace(**{**vars(args), **own, 'out': folder / 'out', **more})
 
 
 def _tiny(recipe: Recipe) -> Recipe:
@@ -179,11 +177,11 @@ def _write_wheel(folder: Path) -> None:
         wheel.writestr(f'{about}/RECORD', '')
 
 
-def _call(job: Job, minutes: float) -> Outcome:
-    """Make one call of so many minutes."""
-    steps = Steps('Call', job.out / 'train_demo_call', minutes=minutes, began=time.monotonic())
-    run_job(replace(job, steps=steps))
-    if not steps.complete:
+def _call(args: Namespace, carried: Carried) -> Outcome:
+    """Make one call."""
+    job = job_of(args, carried, time.monotonic())
+    run_job(job)
+    if not job.steps.complete:
         raise RehearsalError('a step of the call was not done, see above')
     return Outcome([], [])
 
@@ -196,11 +194,11 @@ def _finished(run: Path) -> bool:
     return True
 
 
-def _join(job: Job) -> Outcome:
+def _join(folder: Path) -> Outcome:
     """Join what was sent home, and hold it against the run."""
-    model, _ = load_run(job.run)
-    join([job.out / 'weights'], job.out / 'joined')
-    joined, names = load_model(job.out / 'joined')
+    model, _ = load_run(folder / 'run')
+    join([folder / 'out' / 'weights'], folder / 'joined')
+    joined, names = load_model(folder / 'joined')
     for name, tensor in model.state_dict().items():
         if not torch.allclose(joined.state_dict()[name], tensor, rtol=1e-3, atol=1e-3):
             raise RehearsalError(f'{name} came home otherwise than it was trained')

@@ -19,9 +19,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.gpu.transfer.carried import FOLDER, RECIPE, Carried, reports_to
+from benchmarks.gpu.transfer.carried import FOLDER, RECIPE, Carried
 from benchmarks.gpu.transfer.pieces import DamagedError
-from harness.paths import ROOT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--data', type=Path, help='data set; default: what was carried')
+    parser.add_argument('--recipe', type=Path, default=RECIPE, help='default: train_demo.yaml')
     parser.add_argument('--init', type=Path, help='weights to start from; default: the demo model')
     parser.add_argument('--run', type=Path, default=FOLDER / 'run', help='default: build/gpu/run')
     parser.add_argument('--out', type=Path, help='default: $OUT or build/gpu/out')
@@ -42,9 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         carried = Carried()
         import torch
 
-        from benchmarks.gpu.steps import Steps
-        from benchmarks.gpu.training import Job, run_job
-        from model_export.recipe.recipe import load_recipe
+        from benchmarks.gpu.steps import MissingError
+        from benchmarks.gpu.training import job_of, run_job
+        from model_export.errors import ModelExportError
     except (DamagedError, ImportError) as err:
         print(f'nothing was trained: {err}', file=sys.stderr)
         return 1
@@ -52,19 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from benchmarks.gpu.rehearsal import rehearse_training
 
         print('rehearsal on the CPU' + ': torch sees no GPU' * (not args.rehearse), flush=True)
-        return rehearse_training(began)
-    data = args.data or carried.find('data', ROOT.parent / 'shared' / 'data' / 'cifar100')
-    init = args.init or carried.find('weights', ROOT / 'models' / 'weights')
-    for what, path in (('data', data), ('weights to start from', init)):
-        if not path.exists():
-            print(f'nothing was trained: there are no {what} in {path}', file=sys.stderr)
-            return 1
-    out = args.out or reports_to()
-    title = 'The demo recipe at 224 pixels'
-    steps = Steps(title, out / 'train_demo', minutes=args.minutes, began=began)
-    recipe = load_recipe(RECIPE)
-    run_job(Job(recipe, data, init, args.run, out, args.calls, steps))
-    return int(steps.failed)
+        return rehearse_training(args, began)
+    try:
+        job = job_of(args, carried, began)
+    except (MissingError, ModelExportError) as err:
+        print(f'nothing was trained: {err}', file=sys.stderr)
+        return 1
+    run_job(job)
+    return int(job.steps.failed)
 
 
 if __name__ == '__main__':

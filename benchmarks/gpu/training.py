@@ -10,6 +10,7 @@ import os
 import signal
 import tempfile
 import time
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,15 +18,19 @@ import torch
 import yaml
 
 from benchmarks.gpu.steps import MissingError, Outcome, Steps, after
+from benchmarks.gpu.transfer.carried import Carried, reports_to
 from benchmarks.gpu.transfer.pieces import cut, join
 from benchmarks.report_file import Cell, Table
 from benchmarks.training_steps import training_steps
+from harness.paths import ROOT
 from model_export.data import Dataset, fingerprint, load_split, split_held_out
+from model_export.errors import ModelExportError
 from model_export.network.early_exit import EarlyExitViT
 from model_export.network.predict import score_per_exit
 from model_export.pretrained import start_from
 from model_export.recipe.recipe import Recipe, load_recipe, recipe_from_dict, recipe_to_dict
 from model_export.training.optimise import steps_of
+from model_export.training.run_folder import only_run
 from model_export.training.trainer import Trainer
 from model_export.weights.checkpoint import load_checkpoint, load_state
 from model_export.weights.stored import save_weights
@@ -65,6 +70,12 @@ class Job:
     def halves(self) -> tuple[str, Dataset, Dataset]:
         """Fingerprint of the training split, its images to train on, and those held out."""
         dataset = load_split(self.data, 'train', self.recipe.backbone.image_size)
+        found, wanted = len(dataset.class_names), self.recipe.num_classes
+        if found != wanted:
+            raise ModelExportError(
+                f'{self.data} has {found} classes, the recipe says num_classes: {wanted}; give '
+                f'--recipe'
+            )
         count, seed = self.recipe.held_out, self.recipe.held_out_seed
         return fingerprint(dataset), *split_held_out(dataset, count, seed)
 
@@ -134,7 +145,7 @@ class Job:
         trainer.checkpoint_every_steps = max(steps_of(one, len(training)) for one in recipe.stages)
         said = 'The training is finished.'
         try:
-            with after(self.training_s(), _interrupt):
+            with only_run(self.run), after(self.training_s(), _interrupt):
                 trainer.run()
         except KeyboardInterrupt:
             said = 'The training is not finished: the same call goes on with it.'
@@ -231,6 +242,24 @@ def last_accuracy(log: Path) -> dict[str, float]:
         for name, value in last.items()
         if name.startswith(prefix)
     }
+
+
+def job_of(args: Namespace, carried: Carried, began: float) -> Job:
+    """Return the call that a command line of `train_demo` asks for; `began` is when it began.
+
+    Raises:
+        MissingError: There are no data or no weights to start from.
+        ModelExportError: The recipe cannot be read.
+    """
+    data = args.data or carried.find('data', ROOT.parent / 'shared' / 'data' / 'cifar100')
+    init = args.init or carried.find('weights', ROOT / 'models' / 'weights')
+    for what, path in (('data', data), ('weights to start from', init)):
+        if not path.exists():
+            raise MissingError(f'there are no {what} in {path}')
+    out = args.out or reports_to()
+    title = f'Training of {args.recipe.name}'
+    steps = Steps(title, out / 'train_demo', minutes=args.minutes, began=began)
+    return Job(load_recipe(args.recipe), data, init, args.run, out, args.calls, steps)
 
 
 def run_job(job: Job) -> None:
