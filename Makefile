@@ -64,12 +64,15 @@ test: lint
 	@$(RUN) -m pytest -n $(WORKERS) --dist loadfile $(ARGS) || { \
 		echo 'Tests failed; to repeat one (names are above, after FAILED): $(RUN) -m pytest FILE::TEST'; exit 1; }
 
+BESIDE_EEVIT := -m benchmarks.beside_eevit --document docs/performance.md \
+	$(if $(PEER),--peer $(PEER)) $(if $(PEER_PYTHON),--peer-python $(PEER_PYTHON))
+
 bench:
 	@$(PYTHON) scripts/setup_env.py --level test --venv $(VENV)
 	@for name in roofline scaling node_cost; do \
 		$(RUN) -m benchmarks.$$name --json docs/benchmarks/$$name.json --document docs/performance.md || exit 1; done
-	@$(RUN) -m benchmarks.beside_eevit --json docs/benchmarks/beside_eevit.json --document docs/performance.md \
-		$(if $(PEER),--peer $(PEER)) $(if $(PEER_PYTHON),--peer-python $(PEER_PYTHON))
+	@$(RUN) $(BESIDE_EEVIT) --json docs/benchmarks/beside_eevit.json
+	@$(RUN) $(BESIDE_EEVIT) --json docs/benchmarks/loading.json --runs 0
 
 # Left out: what takes long and what no package is old enough to change.
 OLDEST_WITHOUT := model/test_all_exits.py launching replay/test_tuning.py replay/results/test_comparison.py \

@@ -1,6 +1,9 @@
-"""Ours beside the EEViT thesis' exported file: time at every exit, memory, time to load.
+"""Ours beside the EEViT thesis' exported file: time at every exit, or memory and time to load.
 
     python -m benchmarks.beside_eevit --peer CHECKOUT --peer-python PYTHON
+    python -m benchmarks.beside_eevit --peer CHECKOUT --peer-python PYTHON --runs 0
+
+The second measures loading alone.
 
 Both are ViT-B/16 at 224 x 224 with LGViT's eight exits after layers 4 to 11, 100 classes and random
 weights, and are forced to leave at each exit in turn. Beside them a ViT-B/16 without exits. Each
@@ -29,11 +32,22 @@ from pathlib import Path
 
 import onnx
 
-from benchmarks.eevit.rounds import FILES, PEER, PLAIN, RoundError, Side, measure, run, tables
+from benchmarks.eevit.rounds import (
+    FILES,
+    PEER,
+    PLAIN,
+    RoundError,
+    Side,
+    loading_table,
+    measure,
+    run,
+    time_tables,
+)
 from benchmarks.random_file import random_model, write_plain, write_random
 from benchmarks.report_file import Report, add_options, machine
 from eevit_ros.model.compute import PROVIDERS, all_cores
 from eevit_ros.model.ort_session import import_onnxruntime
+from eevit_ros.parameters.classifier import demo_model
 from harness.paths import ROOT
 from model_export.export.onnx_writer import INT8
 from model_export.recipe.recipe import Recipe, load_recipe
@@ -107,7 +121,9 @@ def main() -> None:
     parser.add_argument('--peer', type=Path, help='a checkout of the peer')
     parser.add_argument('--peer-python', type=Path, default=Path(sys.executable))
     parser.add_argument('--rounds', type=int, default=10)
-    parser.add_argument('--runs', type=int, default=2, help='of each exit in a round')
+    parser.add_argument(
+        '--runs', type=int, default=2, help='of each exit in a round; 0 measures loading alone'
+    )
     parser.add_argument('--threads', type=int, default=all_cores())
     parser.add_argument('--provider', choices=PROVIDERS, default='cpu')
     parser.add_argument('--fp16', action='store_true', help='TensorRT in half precision')
@@ -133,6 +149,13 @@ def main() -> None:
         )
     except RoundError as err:
         sys.exit(str(err))
+    if not args.runs:
+        ours = next(side.file for side in sides if side.name == 'single')
+        sides += [
+            Side('single in plain', PLAIN, ours),
+            Side('demo model', 'single', demo_model()),
+            Side('demo model in plain', PLAIN, demo_model()),
+        ]
     found, lost = measure(
         sides,
         provider=args.provider,
@@ -148,15 +171,27 @@ def main() -> None:
         f'{args.rounds} rounds, one process for each side and round; {args.threads} threads; '
         f'{args.provider}{", fp16" * args.fp16}. Low and high: 95 % interval of the median ratio '
         'by bootstrap over the rounds.',
-        'share: fraction of the CIFAR-100 test images that leave there at threshold 0.8 in the '
-        'EEViT thesis, with its trained weights. Here weights are random and exits are forced.',
         'peer and plain: ONNX Runtime with default options. single and staged: our engine in its '
         'two forms. int8: the single form exported with --precision int8.',
     ]
+    if args.runs:
+        notes.append(
+            'share: fraction of the CIFAR-100 test images that leave there at threshold 0.8 in the '
+            'EEViT thesis, with its trained weights. Here weights are random and exits are forced.'
+        )
+    else:
+        notes.append(
+            'Time until the model can be run; our engine has then checked and hashed the file and '
+            'run it once. Memory after each exit has run once.'
+        )
     if not args.peer:
         notes.append('The peer was not measured: no --peer CHECKOUT was given.')
-    report = Report('Beside the EEViT thesis', computer, tables(sides, found), notes)
-    report.deliver(args, 'beside_eevit')
+    if args.runs:
+        report = Report('Beside the EEViT thesis', computer, time_tables(found), notes)
+        report.deliver(args, 'beside_eevit')
+    else:
+        report = Report('Loading', computer, [loading_table(sides, found)], notes)
+        report.deliver(args, 'loading')
 
 
 if __name__ == '__main__':

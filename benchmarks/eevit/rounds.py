@@ -164,31 +164,32 @@ def time_tables(found: Mapping[str, Sequence[Round]]) -> list[Table]:
     return made
 
 
-def tables(sides: Sequence[Side], found: Mapping[str, Sequence[Round]]) -> list[Table]:
-    """Return the times, the energy if it was measured, and what loading costs."""
+def loading_table(sides: Sequence[Side], found: Mapping[str, Sequence[Round]]) -> Table:
+    """Return what loading costs: memory, time and CPU time of each side's processes."""
     base = next(name for name in (PEER, PLAIN, *found) if name in found)
     rows: list[list[Cell]] = []
     for side in sides:
         if side.name not in found:
             continue
-        values = {
-            key: [f[key] for f in found[side.name]] for key in ('rss_mb', 'peak_mb', 'load_s')
-        }
-        rows.append(
-            [
-                side.name,
-                side.file.stat().st_size / 1e6,
-                *map(_median, values.values()),
-                *ratios(values['rss_mb'], [figures['rss_mb'] for figures in found[base]]),
-                *ratios(values['load_s'], [figures['load_s'] for figures in found[base]]),
-            ]
-        )
-    columns = ['', 'file, MB', 'resident, MB', 'peak, MB', 'load, s']
-    columns += [f'resident / {base}', 'low', 'high', f'load / {base}', 'low', 'high']
+        rounds = found[side.name]
+        cells: list[Cell] = [side.name, side.file.stat().st_size / 1e6]
+        cells += [_median([one[key] for one in rounds]) for key in ('load_s', 'rss_mb', 'peak_mb')]
+        cells.append(_median([one['peak_mb'] / one['rss_mb'] for one in rounds]))
+        for key in ('rss_mb', 'load_s', 'load_cpu_s'):
+            cells += ratios([one[key] for one in rounds], [one[key] for one in found[base]])
+        rows.append(cells)
+    columns = ['', 'file, MB', 'load, s', 'resident, MB', 'peak, MB', 'peak / resident']
+    for name in ('resident', 'load', 'load, CPU'):
+        columns += [f'{name} / {base}', 'low', 'high']
+    return Table('One process: memory and time to load', columns, rows)
+
+
+def tables(sides: Sequence[Side], found: Mapping[str, Sequence[Round]]) -> list[Table]:
+    """Return the times, the energy if it was measured, and what loading costs."""
     made = time_tables(found)
     if all('mj' in figures for rounds in found.values() for figures in rounds):
         made.append(exit_table(found, 'mj', 'Millijoules by layers that ran'))
-    return [*made, Table('One process: memory and time to load', columns, rows)]
+    return [*made, loading_table(sides, found)]
 
 
 def _median(values: Sequence[float]) -> float:

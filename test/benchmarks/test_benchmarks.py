@@ -26,21 +26,21 @@ def test_ratios_compare_the_processes_of_one_round() -> None:
     found = {
         name: [
             {
-                'load_s': ms, 'rss_mb': 100 * ms, 'peak_mb': 100 * ms,
+                'load_s': ms, 'load_cpu_s': ms, 'rss_mb': 100 * ms, 'peak_mb': 110 * ms,
                 'ms': {layer: ms * layer * 2**number for layer in PERCENT},
             }
             for number in range(4)
         ]
         for name, ms in speed.items()
     }  # fmt: skip
-    times, to_peer, to_plain, memory = tables(sides, found)
+    times, to_peer, to_plain, loading = tables(sides, found)
     assert [row[0] for row in times.rows] == [*map(str, PERCENT), 'weighted', 'plain']
     for row in to_peer.rows:
         assert row[1:] == pytest.approx([0.5, 0.5, 0.5])
     assert to_plain.rows[0][1] == pytest.approx(5 / 8)
-    assert memory.rows[1][5] == pytest.approx(0.5)
+    assert loading.rows[1][2:7] == pytest.approx([5, 500, 550, 1.1, 0.5])
     without_peer = tables(sides[1:], {name: found[name] for name in ('single', 'plain')})
-    assert [table.title for table in without_peer] == [times.title, to_plain.title, memory.title]
+    assert [table.title for table in without_peer] == [times.title, to_plain.title, loading.title]
     assert LAYERS == 12
 
 
