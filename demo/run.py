@@ -16,8 +16,6 @@ from demo.errors import DemoError
 from demo.playback import node_command, play_through_node, player_command
 from demo.recorder import Recorder
 from demo.records import FrameRecord, Join, frame_record
-from demo.regions.run import run_regions
-from demo.report.page import Run, write_html, write_json
 from demo.report.summary import summarise
 from eevit_ros.reporting.host_info import describe_machine
 from harness.command import run_command
@@ -62,6 +60,8 @@ def _run(options: argparse.Namespace) -> None:
             file=sys.stderr,
         )
     if options.regions:
+        from demo.regions.run import run_regions  # see _report
+
         run_regions(bag, options.output, compressed=options.compressed, model=options.model)
         return
     machine = describe_machine()
@@ -83,17 +83,19 @@ def _run(options: argparse.Namespace) -> None:
         title=terminal.HEADER,
         logs=options.output,
     )
-    run = _digest(bag, recorder)
-    run.summary['transport'] = f'{IMAGE_TOPIC}/compressed' if options.compressed else IMAGE_TOPIC
-    run.summary['machine'] = machine
-    page, data = options.output / 'report.html', options.output / 'report.json'
-    write_json(run, data)
-    write_html(run, page, options.output / 'overview.png')
-    print(terminal.summary_text(run.summary))
-    print(f'\n  {data}\n  {page}\nNext: open {page.absolute().as_uri()} in a browser')
+    _report(bag, recorder, options, machine)
 
 
-def _digest(bag: list[BagFrame], recorder: Recorder[str, FrameRecord]) -> Run:
+def _report(
+    bag: list[BagFrame],
+    recorder: Recorder[str, FrameRecord],
+    options: argparse.Namespace,
+    machine: dict[str, str | int | float],
+) -> None:
+    """Summarise and write the report."""
+    # Here, as Matplotlib takes longer to load than all else, and who stops early needs none of it.
+    from demo.report.page import Run, write_html, write_json
+
     stamps = recorder.join.stamps
     records = sorted(recorder.join.records.values(), key=lambda record: record.index)
     camera_hz = (len(stamps) - 1) / ((stamps[-1] - stamps[0]) * 1e-9)
@@ -103,4 +105,11 @@ def _digest(bag: list[BagFrame], recorder: Recorder[str, FrameRecord]) -> Run:
     summary['provider'] = facts['provider']
     first_s = stamps[0] * 1e-9
     rates = [(at - first_s, rate) for at, rate in recorder.rates if at >= first_s]
-    return Run(bag, records, rates, summary)
+    summary['transport'] = f'{IMAGE_TOPIC}/compressed' if options.compressed else IMAGE_TOPIC
+    summary['machine'] = machine
+    run = Run(bag, records, rates, summary)
+    page, data = options.output / 'report.html', options.output / 'report.json'
+    write_json(run, data)
+    write_html(run, page, options.output / 'overview.png')
+    print(terminal.summary_text(summary))
+    print(f'\n  {data}\n  {page}\nNext: open {page.absolute().as_uri()} in a browser')

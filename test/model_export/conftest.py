@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -59,6 +61,17 @@ def recipe() -> Recipe:
             'licence': 'none',
         }
     )
+
+
+@pytest.fixture(scope='session')
+def quick_exports() -> Iterator[None]:
+    """Let torch collect its translations to ONNX once: for each export anew it takes a fifth."""
+    from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+    collect = staticmethod(functools.cache(ONNXRegistry.from_torchlib))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ONNXRegistry, 'from_torchlib', collect)
+        yield
 
 
 @pytest.fixture

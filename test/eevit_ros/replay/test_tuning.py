@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ from harness.bags import (
 )
 from test.eevit_ros.replay.demo_frames import BAG, MODEL, every, needs_model
 
-pytestmark = needs_model
+pytestmark = [needs_model, pytest.mark.usefixtures('undrawn')]
 
 TRUTH = '/camera/truth'
 SETTINGS = classifier_settings(None, [f'model:={MODEL}', 'provider:=cpu'])[0]
@@ -43,12 +44,12 @@ DROP = 0.05
 
 @pytest.fixture(scope='module')
 def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every ninth frame of the demo with its truth, a second apart: five blocks of ten seconds."""
+    """Every 18th frame of the demo with its truth, 2 s apart: five blocks of ten seconds."""
     source = open_source(BAG, None)
     labels = source.stamped_labels(TRUTH)
     entries: list[Entry] = []
-    for number, frame in enumerate(every(9, source)):
-        stamp = (1_700_000_000 + number) * 1_000_000_000
+    for number, frame in enumerate(every(18, source)):
+        stamp = (1_700_000_000 + 2 * number) * 1_000_000_000
         picture = ROS2.types[COMPRESSED](
             header=header(stamp), format='jpeg', data=np.frombuffer(frame.data, np.uint8)
         )
@@ -56,6 +57,21 @@ def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
         truth = classification(stamp, {labels[frame.stamp_ns]: 1.0})
         entries.append((TRUTH, CLASSIFICATION, stamp, truth))
     return write_bag(tmp_path_factory.mktemp('tuning') / 'drive', entries)
+
+
+@pytest.fixture(scope='module')
+def short(bag: Path) -> Path:
+    """A folder of the first three pictures."""
+    folder = bag.parent / 'short'
+    folder.mkdir()
+    for frame in itertools.islice(open_source(bag, None), 3):
+        (folder / f'{frame.index}.jpg').write_bytes(frame.data)
+    return folder
+
+
+@pytest.fixture(scope='module')
+def engine() -> Engine:
+    return Engine(MODEL, compute=Compute(provider='cpu'))
 
 
 def tune(bag: Path, truth: str | None, max_drop: float = DROP) -> Tuning:
@@ -86,7 +102,7 @@ def test_a_replay_with_proposed_thresholds_is_as_right_and_as_cheap_as_promised(
 ) -> None:
     proposal = by_truth.proposals[which]
     metrics = run(bag, proposal, tmp_path).summary['metrics']
-    assert metrics['frames'] == by_truth.frames == 42
+    assert metrics['frames'] == by_truth.frames == 21
     assert metrics['accuracy'] == proposal.point.accuracy
     assert metrics['speedup_macs'] == pytest.approx(proposal.point.speedup_macs, rel=1e-12)
     assert metrics['speedup_layers'] == pytest.approx(proposal.point.speedup_layers, rel=1e-12)
@@ -103,10 +119,12 @@ def test_without_truth_the_promise_is_agreement_with_full_depth(bag: Path, tmp_p
     assert metrics['speedup_macs'] == pytest.approx(best.point.speedup_macs, rel=1e-12)
 
 
-def test_proposals_give_up_no_more_than_they_may_and_save_the_more(by_truth: Tuning) -> None:
+def test_proposals_give_up_no_more_than_they_may_and_save_the_more(
+    by_truth: Tuning, engine: Engine
+) -> None:
     full, own, *chosen = by_truth.proposals
     assert full.thresholds == (1.0,) * len(full.thresholds)
-    assert own.thresholds == Engine(MODEL, compute=Compute(provider='cpu')).thresholds
+    assert own.thresholds == engine.thresholds
     assert (full.checked, own.checked) == (None, None)
     for drop, proposal in zip((0.0, DROP / 2, DROP), chosen, strict=True):
         assert proposal.point.accuracy >= full.point.accuracy - drop - 1e-12
@@ -115,8 +133,9 @@ def test_proposals_give_up_no_more_than_they_may_and_save_the_more(by_truth: Tun
     assert speedups[-1] > 1.5 * speedups[0]
 
 
-def test_the_unseen_half_is_judged_by_thresholds_of_the_other(by_truth: Tuning, bag: Path) -> None:
-    engine = Engine(MODEL, compute=Compute(provider='cpu'))
+def test_the_unseen_half_is_judged_by_thresholds_of_the_other(
+    by_truth: Tuning, bag: Path, engine: Engine
+) -> None:
     model, names = AllExits(MODEL), list(engine.metadata.class_names)
     source = open_source(bag, None)
     labels = source.stamped_labels(TRUTH)
@@ -125,7 +144,7 @@ def test_the_unseen_half_is_judged_by_thresholds_of_the_other(by_truth: Tuning, 
     ]
     confidence = np.stack([answers.confidence for answers, _ in found], axis=1)
     right = np.stack([answers.class_index == truth for answers, truth in found], axis=1)
-    first = np.arange(len(found)) // 10 % 2 == 0  # by blocks of ten seconds
+    first = np.arange(len(found)) // 5 % 2 == 0  # by blocks of ten seconds
     hits = 0
     for unseen in (first, ~first):
         thresholds = choose_thresholds(
@@ -138,16 +157,15 @@ def test_the_unseen_half_is_judged_by_thresholds_of_the_other(by_truth: Tuning, 
 
 
 def test_the_file_is_a_parameter_file_and_says_where_it_is_from(
-    by_truth: Tuning, bag: Path
+    by_truth: Tuning, bag: Path, engine: Engine
 ) -> None:
     assert by_truth.file == bag.parent / 'by_truth' / 'thresholds.yaml'
     best = by_truth.proposals[-1]
     assert classifier_settings(by_truth.file, [])[0].thresholds == best.thresholds
     text = by_truth.file.read_text('utf-8')
-    sha256 = Engine(MODEL, compute=Compute(provider='cpu')).sha256
-    given = {'thresholds': [*best.thresholds], 'model_sha256': sha256}
+    given = {'thresholds': [*best.thresholds], 'model_sha256': engine.sha256}
     assert yaml.safe_load(text) == {'/**': {'ros__parameters': given}}
-    assert 'chosen on 42 frames of drive' in text
+    assert 'chosen on 21 frames of drive' in text
     assert f'{best.point.accuracy:.2%} as the truth' in text
 
 
@@ -157,9 +175,8 @@ def test_its_thresholds_are_refused_with_another_model(by_truth: Tuning, tiny_pa
         open_engine(settings)
 
 
-@pytest.mark.usefixtures('undrawn')
 def test_tune_says_what_to_do_next(
-    bag: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    short: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     truth = tmp_path / 'truth.csv'
     truth.write_text('frame,label\n0,unicorn\n1,bear\n99,bear\n')
@@ -167,7 +184,7 @@ def test_tune_says_what_to_do_next(
     code = main(
         [
             'tune',
-            str(bag),
+            str(short),
             str(tmp_path / 'nowhere'),
             '--truth',
             str(truth),
@@ -187,7 +204,7 @@ def test_tune_says_what_to_do_next(
     file = out / 'thresholds.yaml'
     assert f'Next: give {file} to the node' in said
     options = ['--params', str(file), '--model', str(MODEL), '--out', str(tmp_path / 'run')]
-    assert main(['run', str(bag / 'drive.mcap'), *options, '--latency', '20']) == 0
+    assert main(['run', str(short), *options, '--latency', '20']) == 0
 
 
 def test_frames_that_cannot_be_read_are_left_out_and_none_at_all_is_an_error(

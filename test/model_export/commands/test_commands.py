@@ -20,6 +20,8 @@ from model_export.training.run_folder import RunFolder, only_run
 from model_export.weights.checkpoint import load_run
 from model_export.weights.stored import load_training_data, reading_of
 
+pytestmark = pytest.mark.usefixtures('quick_exports')
+
 
 @dataclasses.dataclass(frozen=True)
 class Workshop:

@@ -26,6 +26,8 @@ from model_export.studies.thresholds.reliability import BINS, reliability
 from model_export.weights.stored import save_weights
 from test.model_export.random_model import random_model
 
+pytestmark = pytest.mark.usefixtures('quick_exports')
+
 AWAY_FROM_ROUNDING = 1e-4
 
 

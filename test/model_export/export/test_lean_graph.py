@@ -30,6 +30,8 @@ from model_export.network.macs import count_macs
 from model_export.recipe.recipe import BackboneRecipe, ExitRecipe, Recipe
 from test.model_export.random_model import random_model
 
+pytestmark = pytest.mark.usefixtures('quick_exports')
+
 WIDTH, TOKENS = 24, 26
 EXITS = 2  # each takes seconds to export
 HEADS: tuple[tuple[str, dict[str, Any]], ...] = (

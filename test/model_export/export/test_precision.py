@@ -29,6 +29,8 @@ from model_export.network.macs import count_macs
 from model_export.recipe.recipe import Recipe
 from test.model_export.random_model import CLASSES, random_model
 
+pytestmark = pytest.mark.usefixtures('quick_exports')
+
 EXITS = 2
 
 

@@ -34,6 +34,8 @@ from model_export.recipe.recipe import (
 from test.model_export.random_model import CLASSES as CLASS_NAMES
 from test.model_export.random_model import random_model
 
+pytestmark = pytest.mark.usefixtures('quick_exports')
+
 CLASSES, WIDTH, GRID = 4, 24, 4
 SIZES = {'image_size': 16, 'patch_size': 4, 'width': WIDTH, 'attention_heads': 2}
 DEIT = BackboneRecipe(**SIZES, layers=4, kind='deit')

@@ -28,6 +28,8 @@ from model_export.pretrained import start_from
 from model_export.recipe.recipe import BackboneRecipe, Recipe, recipe_from_dict
 from test.model_export.random_model import CLASSES, random_model
 
+pytestmark = pytest.mark.usefixtures('quick_exports')
+
 PARITY = Path(__file__).parents[1] / 'pretrained' / 'parity'
 
 

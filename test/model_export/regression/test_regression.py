@@ -38,6 +38,8 @@ from model_export.training.schemes import check_stages
 from model_export.weights.stored import load_model, trained_on
 from test.model_export.random_model import random_model
 
+pytestmark = pytest.mark.usefixtures('quick_exports')
+
 RECIPE = """
 name: brightness
 task: regression
