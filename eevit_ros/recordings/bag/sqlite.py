@@ -56,7 +56,10 @@ def unmerged_log(path: Path) -> Path | None:
                 file.seek((number - 1) * len(page))
                 if file.read(len(page)) != page:
                     return log
-    except OSError:  # there is no log, or what cannot be read is told with the messages
+    except (
+        OSError,
+        ValueError,
+    ):  # no log, or one of nonsense; a bad disk is told with the messages
         pass
     return None
 
