@@ -8,7 +8,7 @@ import sqlite3
 import struct
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -50,17 +50,12 @@ def unmerged_log(path: Path) -> Path | None:
     A killed recorder leaves its log in any case, and most of it is merged by then.
     """
     log = path.with_name(f'{path.name}-wal')
-    try:
-        with log.open('rb') as pages, path.open('rb') as file:
-            for number, page in _logged_pages(pages):
-                file.seek((number - 1) * len(page))
-                if file.read(len(page)) != page:
-                    return log
-    except (
-        OSError,
-        ValueError,
-    ):  # no log, or one of nonsense; a bad disk is told with the messages
-        pass
+    # There is no log, or one of nonsense; a bad disk is told with the messages.
+    with suppress(OSError, ValueError), log.open('rb') as pages, path.open('rb') as file:
+        for number, page in _logged_pages(pages):
+            file.seek((number - 1) * len(page))
+            if file.read(len(page)) != page:
+                return log
     return None
 
 
