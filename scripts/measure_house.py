@@ -3,8 +3,8 @@
 build/venv/bin/python -m scripts.measure_house
 
 Files are those that git tracks. A frame's way is measured in a real `ClassifierNode` with the
-tests' tiny model: a raw image is published, and whatever runs is noted, in the thread that takes
-images and in that of inference, until the answer is published and both end.
+tests' tiny model: the subscription's callback gets a raw image, and whatever runs is noted, in this
+and in the inference thread, until the answer is published and the thread ends.
 
 Counted are the functions of `eevit_ros` that are entered from another file (or by a library): where
 a reader has to turn to another file. Each counts once. What they call within their own file is
@@ -28,12 +28,11 @@ from types import CodeType, FrameType
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from sensor_msgs.msg import Image
 
 from eevit_ros.nodes.classifier.node import ClassifierNode
 from harness.classifier_peer import MIDDLE, raw_image
 from harness.paths import ROOT
-from harness.ros_process import SENSOR_DATA, RosPeer
+from harness.ros_process import RosPeer
 from harness.tiny_model import write_tiny_model
 
 PACKAGE = ROOT / 'eevit_ros'
@@ -80,21 +79,23 @@ def walk_of_a_frame() -> Walk:
     with tempfile.TemporaryDirectory() as folder, RosPeer() as peer:
         answers = peer.listen(DiagnosticArray, '/classifier/frame')
         with _active_node(Path(folder), peer.domain_id) as node:
-            camera = peer.node.create_publisher(Image, '/image', SENSOR_DATA)
+            (callback,) = (s.callback for s in node.subscriptions if s.topic_name == '/image')
 
             def is_answered() -> bool:
-                camera.publish(raw_image(MIDDLE))
+                callback(raw_image(MIDDLE))
                 return len(answers) >= FIRST_FRAMES
 
             peer.until(is_answered, 'the first answers')
             message = raw_image(MIDDLE)
             walk.is_on = True
-            camera.publish(message)
+            sys.setprofile(walk.note)
+            callback(message)
+            sys.setprofile(None)
             peer.until(
                 lambda: any(one.header.stamp == message.header.stamp for one in answers),
                 'the answer',
             )
-            node.trigger_deactivate()  # waits until the threads have ended
+            node.trigger_deactivate()  # waits until the inference thread has ended
             walk.is_on = False
     threading.setprofile(None)
     return walk

@@ -5,7 +5,6 @@ A network may be sure, and sure early, of a picture that is old.
 
 from __future__ import annotations
 
-import threading
 from array import array
 from collections import Counter, deque
 
@@ -141,31 +140,25 @@ class CameraRate:
     bag played slowly does not look like loss: after a gap of lost frames the next one comes later,
     too. It does not where stamps are those of a slow clock (/clock of 40 Hz). A loss of exactly
     every second frame cannot be seen this way.
-
-    One thread may update it while another one asks.
     """
 
     def __init__(self) -> None:
         """Start before the first frame."""
-        self._lock = threading.Lock()
         self._received_s: deque[float] = deque(maxlen=WINDOW)
         self._stamps_ns: deque[int] = deque(maxlen=WINDOW)
 
     def update(self, stamp_ns: int, now_s: float) -> None:
         """Take a frame's stamp (nanoseconds) and its time of receipt (steady clock, seconds)."""
-        with self._lock:
-            self._stamps_ns.append(stamp_ns)
-            self._received_s.append(now_s)
+        self._stamps_ns.append(stamp_ns)
+        self._received_s.append(now_s)
 
     def received_hz(self, now_s: float) -> float:
         """Return the frames per second over the window up to now; 0 before the second frame."""
-        with self._lock:
-            received_s = list(self._received_s)
-        if len(received_s) < 2:
+        if len(self._received_s) < 2:
             return 0.0
         # Up to now, so that the figure sinks when the camera stops.
-        span = max(now_s, received_s[-1]) - received_s[0]
-        return (len(received_s) - 1) / span if span > 0 else 0.0
+        span = max(now_s, self._received_s[-1]) - self._received_s[0]
+        return (len(self._received_s) - 1) / span if span > 0 else 0.0
 
     def camera_hz(self) -> float | None:
         """Return the camera's rate by its stamps; None when they do not tell."""
@@ -179,15 +172,14 @@ class CameraRate:
 
     def _periods(self) -> tuple[float, npt.NDArray[np.float64]] | None:
         """Return the camera's period, seconds, and how many of them each interval has."""
-        with self._lock:
-            stamps_ns, received_s = np.array(self._stamps_ns, np.int64), np.array(self._received_s)
-        intervals = np.diff(stamps_ns.astype(np.float64) * 1e-9)
+        stamps_s = np.array(self._stamps_ns, np.int64).astype(np.float64) * 1e-9
+        intervals = np.diff(stamps_s)
         usual = intervals > BURST_S
         period = self._period_s(intervals[usual])
         if period is None:
             return None
         counts = np.round(intervals[usual] / period)
-        waits = np.diff(received_s)[usual]
+        waits = np.diff(np.array(self._received_s))[usual]
         gaps = counts >= 2
         if gaps.any() and np.median(waits[gaps]) < LATER * np.median(waits[~gaps]):
             return None
@@ -266,7 +258,6 @@ class CameraHealth:
     """One camera's frames as they come in, and what got lost on the way.
 
     `update` and `picture` may run in a thread each, as for video: they set attributes of their own.
-    Any thread may read.
 
     Attributes:
         received: Frames that came in.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 SETTLE_S = 0.5
@@ -15,8 +14,6 @@ sends again what was missed: one more reason why sensor data comes best effort.
 
 class ProcessStall:
     """Tells messages that just came from messages that had to wait, whatever their stamps say.
-
-    Any thread may update it: a process runs as long as one of them does.
 
     Attributes:
         longest_s: A longer pause is a stall, seconds.
@@ -34,7 +31,6 @@ class ProcessStall:
         """
         self.longest_s = longest_s
         self._on_stall = on_stall
-        self._lock = threading.Lock()
         self._last_s = now_s
         self._over_s = now_s
 
@@ -44,10 +40,9 @@ class ProcessStall:
         Returns:
             Whether a message that arrives now may have waited for the end of a stall.
         """
-        with self._lock:
-            if now_s - self._last_s > self.longest_s:
-                self._over_s = now_s + SETTLE_S
-                if self._on_stall is not None:
-                    self._on_stall(now_s - self._last_s)
-            self._last_s = max(now_s, self._last_s)  # another thread may have read the clock later
-            return now_s < self._over_s
+        if now_s - self._last_s > self.longest_s:
+            self._over_s = now_s + SETTLE_S
+            if self._on_stall is not None:
+                self._on_stall(now_s - self._last_s)
+        self._last_s = now_s
+        return now_s < self._over_s

@@ -151,7 +151,7 @@ class Statistics:
 
         Args:
             now_s: Steady clock, seconds.
-            camera: Frames that came in.
+            camera: Frames that came in; read in the thread that updates it.
             publishers: Publishers of the image topic.
             drops: Frames replaced by newer ones before the network was free.
             facts: Further values to show (model, provider, ...). A `provider_note` and an

@@ -24,8 +24,8 @@ STATUS_PERIOD_S = 1.0
 class Activation:
     """Answers frames in a thread of its own, so that inference blocks no callback.
 
-    Images are taken in threads of their own, too; the executor's thread publishes the rates and the
-    diagnostics, and serves parameters.
+    The executor's thread receives images, publishes the rates and the diagnostics, and serves
+    parameters.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Activation:
 
     def _send_rates(self) -> None:
         for channel in self._channels.values():
-            channel.watch()
+            channel.watch_stall()
         with self._lock:
             now_s = time.monotonic()
             for channel in self._channels.values():

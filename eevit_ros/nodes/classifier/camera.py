@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.guard_condition import GuardCondition
-from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSPolicyKind
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from rclpy.subscription import Subscription
 from std_msgs.msg import Header
 
 from eevit_ros.errors import EevitError
@@ -34,8 +29,6 @@ try:
     from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
-
-FOR_EVER_NS = -1
 
 TYPES = dict(zip(TRANSPORTS, IMAGE.types, strict=True))
 
@@ -61,7 +54,7 @@ class Camera:
     `qos_overrides.<topic>.subscription.{reliability,depth,history}`.
 
     Attributes:
-        topic: Full name of the image topic.
+        topic: Full name of the image topic, after `open`.
         health: What the frames say of the camera.
     """
 
@@ -75,10 +68,10 @@ class Camera:
         frozen_after: int,
         stall: ProcessStall,
     ) -> None:
-        """Subscribe; images come after `start`.
+        """Prepare to `open`.
 
         Args:
-            node: Node that subscribes.
+            node: Its executor calls back.
             name: Name of the camera; '' of the only one.
             transport: One of `TRANSPORTS`.
             frozen_after: Repetitions in a row that mean a frozen camera.
@@ -95,24 +88,16 @@ class Camera:
         self._codec_of = CODECS[transport]
         self._codec = ''  # of the last packet of video
         self._stream: Stream | None = None
-        self._thread: ImageThread | None = None
         self._is_video = False  # found out later, where raw images hold packets
         self._name = name
         self._image: str = node.resolve_topic_name(IMAGE.of(name).name)
         # Resolved again: a rule may be for the name with the transport.
-        names = [node.resolve_topic_name(name) for name in candidates(self._image, transport)]
-        self._names = names
-        self._open(next((name for name in names if self._is_published(name)), names[0]))
+        self._names = [node.resolve_topic_name(one) for one in candidates(self._image, transport)]
 
-    def start(self, show: Callable[[Frame], object]) -> None:
-        """Take images from now on; `show` gets each frame, in the thread of images or of video."""
+    def open(self, show: Callable[[Frame], object]) -> None:
+        """Subscribe now; `show` takes each frame, from video in a thread of its own."""
         self._show = show
-        self._thread = ImageThread(self._subscription, self._node.context)
-
-    def check(self) -> None:
-        """Raise what taking an image has raised, which is a mistake in this program."""
-        if self._thread is not None and self._thread.error is not None:
-            raise self._thread.error
+        self._open(next(filter(self._is_published, self._names), self._names[0]))
 
     def publishers(self) -> PublisherCount:
         """Return who publishes on the topic now; turn to another one where nobody does."""
@@ -140,7 +125,7 @@ class Camera:
 
     def close(self) -> None:
         """Take no more frames."""
-        self._unsubscribe()
+        self._node.destroy_subscription(self._subscription)
         if self._stream is not None:
             self._stream.close()
 
@@ -157,14 +142,8 @@ class Camera:
         self._watch = TopicWatch(self._node, topic, self._type_name, qos)
 
     def _reopen(self, topic: str) -> None:
-        self._unsubscribe()
-        self._open(topic)
-        self.start(self._show)
-
-    def _unsubscribe(self) -> None:
-        if self._thread is not None:
-            self._thread.close()
         self._node.destroy_subscription(self._subscription)
+        self._open(topic)
 
     def _subscribe(self, **events: Any) -> Any:
         qos, options = qos_profile(IMAGE), QoSOverridingOptions.with_default_policies()
@@ -177,7 +156,6 @@ class Camera:
             self.topic,
             self._on_image,
             qos,
-            callback_group=EventsOnly(),
             event_callbacks=SubscriptionEventCallbacks(**events),
             qos_overriding_options=options,
         )
@@ -203,64 +181,6 @@ class Camera:
 
     def _on_lost(self, event: Any) -> None:
         self.health.lost += event.total_count_change
-
-
-class EventsOnly(ReentrantCallbackGroup):
-    """Leaves a subscription's events to the executor, and its messages to an `ImageThread`."""
-
-    def can_execute(self, entity: Any) -> bool:
-        """Tell the executor whether it may wait for this."""
-        return not isinstance(entity, Subscription)
-
-
-class ImageThread:
-    """Calls a subscription's callback with each message, in a thread beside the executor.
-
-    For every callback rclpy's executor builds twice what it waits for, anew, of all that the node
-    has: services, timers, the events of each publisher. That costs more than most images do, and
-    makes them wait for timers and services. This waits for one subscription, as
-    `rclpy.wait_for_message` does.
-
-    Attributes:
-        error: What the callback raised, which ended the thread; None as long as it runs.
-    """
-
-    def __init__(self, subscription: Subscription, context: Any) -> None:
-        """Start; the subscription's callback group is an `EventsOnly`."""
-        self.error: Exception | None = None
-        self._subscription = subscription
-        self._closed = False
-        self._wake = GuardCondition(None, None, context)
-        # For a subscription and a guard condition.
-        self._wait_set = rclpy_implementation.WaitSet(1, 1, 0, 0, 0, 0, context.handle)
-        self._thread = threading.Thread(target=self._run, name='images')
-        self._thread.start()
-
-    def close(self) -> None:
-        """Call back no more; the subscription may be destroyed then."""
-        self._closed = True
-        self._wake.trigger()
-        self._thread.join()
-        self._wake.destroy()
-
-    def _run(self) -> None:
-        subscription = self._subscription
-        try:
-            while self._is_message_there():
-                # None where the middleware woke for less than a whole message.
-                if taken := subscription.handle.take_message(subscription.msg_type, False):
-                    subscription.callback(taken[0])
-                    del taken  # or it would stay in memory until the next one
-        except Exception as err:  # a mistake in the callback
-            self.error = err
-
-    def _is_message_there(self) -> bool:
-        """Wait for a message; return False after `close`."""
-        self._wait_set.clear_entities()
-        self._wait_set.add_subscription(self._subscription.handle)
-        self._wait_set.add_guard_condition(self._wake.handle)
-        self._wait_set.wait(FOR_EVER_NS)
-        return not self._closed
 
 
 def _installed(transport: str) -> str:

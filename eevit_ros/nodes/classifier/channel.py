@@ -95,8 +95,8 @@ class Channel:
 
             self._regions = Regions(node, name, engine, settings.region, self._stall, show)
             show = self._regions.picture
+        self.camera.open(show)
         self._log = StatusLog(node.get_logger(), self.camera.topic)
-        self.camera.start(show)  # last, for images come at once
 
     def close(self) -> None:
         """Take no more frames."""
@@ -134,14 +134,9 @@ class Channel:
             )
             self._bad_frame(f'{type(err).__name__}: {err}')
 
-    def watch(self) -> None:
-        """Note that the process runs, and that images are taken; call it ten times a second.
-
-        Raises:
-            Exception: Taking an image has raised it.
-        """
+    def watch_stall(self) -> None:
+        """Note that the process runs; call it ten times a second."""
         self._stall.update(time.monotonic())
-        self.camera.check()
 
     def rate_at(self, now_s: float) -> float:
         """Return the rate of this moment; call it under the lock."""
