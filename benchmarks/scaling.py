@@ -11,15 +11,13 @@ table, or beside equally many busy loops, the variants alternate frame by frame.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from tqdm import tqdm
 
+from benchmarks.busy_loops import busy_loops
 from benchmarks.exit_runs import Run, exit_runs
 from benchmarks.random_file import random_model, write_random
 from benchmarks.report_file import Cell, Report, Table, add_options, machine
@@ -93,18 +91,6 @@ def demo(args: argparse.Namespace) -> Table:
     ends = ('low', 'high')
     columns = ['layers', 'single, ms', *ends, 'staged, ms', *ends]
     return Table('Demo model, forced to leave at each exit', columns, rows)
-
-
-@contextlib.contextmanager
-def busy_loops(count: int) -> Iterator[None]:
-    """Let other processes, of the same priority, want a core each."""
-    busy = [subprocess.Popen([sys.executable, '-c', 'while True: pass']) for _ in range(count)]
-    try:
-        yield
-    finally:
-        for process in busy:
-            process.kill()
-            process.wait()
 
 
 def on_a_busy_computer(args: argparse.Namespace) -> Table:

@@ -138,28 +138,43 @@ def exit_table(found: Mapping[str, Sequence[Round]], what: str, title: str) -> T
     return Table(title, ['layers', 'share', *early], rows)
 
 
-def time_tables(found: Mapping[str, Sequence[Round]]) -> list[Table]:
-    """Milliseconds at every exit, and ratios to the peer and to the plain ViT."""
+def time_tables(
+    found: Mapping[str, Sequence[Round]], busy: Mapping[str, Sequence[Round]] | None = None
+) -> list[Table]:
+    """Milliseconds at every exit, and ratios to the peer and to the plain ViT.
+
+    Args:
+        found: What each side's processes found.
+        busy: The same beside other processes that wanted the cores.
+    """
     early = [name for name in found if name != PLAIN]
 
-    def at(name: str, layer: int) -> list[float]:
-        return [figures['ms'][layer] for figures in found[name]]
+    def at(sides: Mapping[str, Sequence[Round]], name: str, layer: int) -> list[float]:
+        return [figures['ms'][layer] for figures in sides[name]]
 
     made = [exit_table(found, 'ms', 'Milliseconds by layers that ran')]
     others = [name for name in early if name != PEER]
     ends = [column for name in others for column in (name, 'low', 'high')]
     if PEER in found:
         rows: list[list[Cell]] = [
-            [f'{layer}', *(c for n in others for c in ratios(at(n, layer), at(PEER, layer)))]
+            [
+                f'{layer}',
+                *(c for n in others for c in ratios(at(found, n, layer), at(found, PEER, layer))),
+            ]
             for layer in SHARES
         ]
-        peer = [*map(weighted, found[PEER])]
-        mixed = (ratios([*map(weighted, found[name])], peer) for name in others)
-        rows.append(['weighted', *(cell for cells in mixed for cell in cells)])
+        for label, sides in (('weighted', found), ('weighted, busy', busy)):
+            if sides is not None:
+                peer = [*map(weighted, sides[PEER])]
+                mixed = (ratios([*map(weighted, sides[name])], peer) for name in others)
+                rows.append([label, *(cell for cells in mixed for cell in cells)])
         made.append(Table('Time as a ratio to the peer', ['layers', *ends], rows))
     if PLAIN in found:
-        full = (ratios(at(name, LAYERS), at(PLAIN, LAYERS)) for name in others)
-        rows = [['full depth', *(cell for cells in full for cell in cells)]]
+        rows = []
+        for label, sides in (('full depth', found), ('full depth, busy', busy)):
+            if sides is not None:
+                full = (ratios(at(sides, n, LAYERS), at(sides, PLAIN, LAYERS)) for n in others)
+                rows.append([label, *(cell for cells in full for cell in cells)])
         made.append(Table('Time as a ratio to the plain ViT', ['', *ends], rows))
     return made
 

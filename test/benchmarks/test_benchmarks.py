@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.beside_eevit import forced_by_input
 from benchmarks.eevit.one_round import milliwatts
-from benchmarks.eevit.rounds import LAYERS, PERCENT, Side, tables
+from benchmarks.eevit.rounds import LAYERS, PERCENT, Side, tables, time_tables
 from test.documents.pages import ROOT
 
 
@@ -42,6 +42,10 @@ def test_ratios_compare_the_processes_of_one_round() -> None:
     without_peer = tables(sides[1:], {name: found[name] for name in ('single', 'plain')})
     assert [table.title for table in without_peer] == [times.title, to_plain.title, loading.title]
     assert LAYERS == 12
+    busy = {**found, 'single': found['peer']}
+    _, to_peer, to_plain = time_tables(found, busy)
+    assert [row[1] for row in to_peer.rows[-2:]] == pytest.approx([0.5, 1])
+    assert [row[1] for row in to_plain.rows] == pytest.approx([5 / 8, 10 / 8])
 
 
 def test_a_bias_of_the_peer_s_exits_can_be_given_at_run_time(tmp_path: Path) -> None:
