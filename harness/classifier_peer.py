@@ -184,13 +184,14 @@ class ClassifierPeer:
         """Ask for a lifecycle transition; return whether it succeeded."""
         request = ChangeState.Request(transition=Transition(id=TRANSITIONS[transition]))
         service = f'{self.name}/change_state'
-        return bool(self.peer.call(ChangeState, service, request, node=self.process).success)
+        response = self.peer.call(ChangeState, service, request, node=self.process, once=True)
+        return bool(response.success)
 
     def state(self) -> str:
         """Return the lifecycle state."""
         service = f'{self.name}/get_state'
         request = GetState.Request()
-        response = self.peer.call(GetState, service, request, node=self.process, repeat=True)
+        response = self.peer.call(GetState, service, request, node=self.process)
         return str(response.current_state.label)
 
     def _all(self) -> Sequence[list[Any]]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import rclpy
+from rcl_interfaces.srv import ListParameters
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -216,12 +217,13 @@ class RosPeer:
         request: Any,
         *,
         node: NodeProcess | None = None,
-        repeat: bool = False,
+        once: bool = False,
     ) -> Any:
-        """Call a service once it is there and return the response.
+        """Call a service as soon as it is there and return the response.
 
-        A node that has just started may answer before it knows who asked, and the response is lost:
-        with `repeat`, for requests that change nothing, it is asked again.
+        A node may answer before it knows who asked, and the response is lost: it is asked again.
+        With `once`, for what must not be asked twice, it is first asked for something else by a
+        client that is newer: discovery keeps the order, so who knows that one knows this one.
         """
         client = self.node.create_client(service_type, name)
         futures: list[Any] = []
@@ -229,7 +231,7 @@ class RosPeer:
 
         def ask() -> None:
             nonlocal asked
-            if not futures or (repeat and time.monotonic() > asked + REPEAT_S):
+            if not futures or (not once and time.monotonic() > asked + REPEAT_S):
                 asked = time.monotonic()
                 futures.append(client.call_async(request))
 
@@ -238,6 +240,9 @@ class RosPeer:
 
         try:
             self.until(client.service_is_ready, f'the service {name}', node=node)
+            if once:
+                others = f'{name.rpartition("/")[0]}/list_parameters'
+                self.call(ListParameters, others, ListParameters.Request(), node=node)
             return self.until(answered, f'the response of {name}', each=ask, node=node).result()
         finally:
             self.node.destroy_client(client)

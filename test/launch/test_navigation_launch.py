@@ -149,7 +149,7 @@ def test_takes_arguments_as_nav2_does(peer, processes):
     for node in ('classifier', 'speed_governor'):
         request = GetParameters.Request(names=['use_sim_time'])
         service = f'/robot1/{node}/get_parameters'
-        (value,) = peer.call(GetParameters, service, request, repeat=True).values
+        (value,) = peer.call(GetParameters, service, request).values
         assert value.bool_value
 
     (governor,) = processes.pids['speed_governor']

@@ -68,12 +68,15 @@ def varied(recipe: Recipe) -> Recipe:
 
     A head with dropout whose feature is narrower than the backbone's gets a map from `byot`.
     """
-    first, *others = recipe.exits
+    first, second, *_ = recipe.exits
     narrow = dataclasses.replace(first, head='mlp_ee', params={'hidden': 8})
     joint, heads = recipe.stages
     joint = dataclasses.replace(joint, scheme='byot', ema=0.9, epochs=3)
     heads = dataclasses.replace(heads, cache_features=True, epochs=3)
-    return dataclasses.replace(recipe, exits=(narrow, *others), stages=(joint, heads))
+    backbone = dataclasses.replace(recipe.backbone, layers=3)
+    return dataclasses.replace(
+        recipe, backbone=backbone, exits=(narrow, second), stages=(joint, heads)
+    )
 
 
 @pytest.fixture(scope='module')

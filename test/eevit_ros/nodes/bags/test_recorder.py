@@ -80,9 +80,10 @@ def hangup():
 @pytest.mark.usefixtures('hangup')
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_records_what_was_said_and_closes_the_bag(peer, recorder, tmp_path, number):
-    rates = peer.node.create_publisher(Float32, '/classifier/adaptive_rate', 10)
     camera = peer.node.create_publisher(UInt8, '/classifier/exit_layer', SENSOR_DATA)
     latched = peer.node.create_publisher(LabelInfo, '/classifier/label_info', LATCHED)
+    # The last: discovery keeps the order, so who acknowledges its messages hears all.
+    rates = peer.node.create_publisher(Float32, '/classifier/adaptive_rate', 50)
     latched.publish(LabelInfo(class_map=[VisionClass(class_id=7, class_name='seven')]))
     topics = '[classifier/adaptive_rate, classifier/exit_layer, classifier/label_info]'
     node = recorder(topics)
@@ -91,8 +92,10 @@ def test_records_what_was_said_and_closes_the_bag(peer, recorder, tmp_path, numb
         lambda: all(p.get_subscription_count() for p in everybody), 'the recorder', node=node
     )
     for value in range(1, 21):
+        if value == 20:
+            rates.wait_for_all_acked()
+            camera.publish(UInt8(data=4))
         rates.publish(Float32(data=value / 32))
-    camera.publish(UInt8(data=4))
     rates.wait_for_all_acked()
 
     assert node.stop(number) == 0, node.output()
