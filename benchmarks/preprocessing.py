@@ -1,4 +1,4 @@
-"""How long a frame takes from a message's bytes to the model's input, on this machine.
+"""How much CPU time a frame takes from a message's bytes to the model's input, on this machine.
 
     python -m benchmarks.preprocessing [--json build/benchmarks/preprocessing.json]
 
@@ -71,13 +71,13 @@ def resizers(image: Image, side: int) -> dict[str, Callable[[], Any]]:
 
 
 def time_ms(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, dict[str, float]]:
-    """Return the median and the least time of each call in milliseconds."""
+    """Return the median and the least CPU time of each call, of all threads, in milliseconds."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds + 1):
         for name, call in calls.items():
-            start = time.perf_counter()
+            start = time.process_time()
             call()
-            times[name].append((time.perf_counter() - start) * 1e3)
+            times[name].append((time.process_time() - start) * 1e3)
     return {
         name: {'p50': statistics.median(seen[1:]), 'least': min(seen[1:])}
         for name, seen in times.items()

@@ -55,7 +55,7 @@ class Camera:
 
     Attributes:
         topic: Full name of the image topic, after `open`.
-        health: What the frames say of the camera.
+        health: What the frames say of the camera. Read it in the executor's thread.
     """
 
     topic: str
@@ -107,7 +107,7 @@ class Camera:
             self._node.get_logger().info(f'images are on {found}, not on {self.topic}')
             self._reopen(found)
             count = self._watch.count()
-        elif self._codec and self._subscription.qos_profile.depth < IMAGE.depth:
+        elif self._codec and self._is_shallow():
             self._is_video = True
             self._reopen(self.topic)
         unheard = self._watch.unheard()
@@ -131,6 +131,10 @@ class Camera:
 
     def _is_published(self, topic: str) -> bool:
         return publishes(self._node, topic, self._type_name)
+
+    def _is_shallow(self) -> bool:
+        depth: int = self._subscription.qos_profile.depth
+        return self._transport == RAW and depth == RAW_IMAGE_DEPTH
 
     def _open(self, topic: str) -> None:
         self.topic = topic
