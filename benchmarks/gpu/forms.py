@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -37,10 +38,6 @@ ONE_BY_ONE = 100  # images that the staged form answers
 FORCED = 10  # images that each exit of a file answers
 
 
-class WrongAnswersError(Exception):
-    """A form answers otherwise than float32 does, by more than it may."""
-
-
 def models_of(model: EarlyExitViT, device: torch.device) -> dict[str, EarlyExitViT]:
     """Return a deployed model on the device in each precision."""
     model = model.to(device)
@@ -64,9 +61,6 @@ def check_forms(
         images: uint8 (N, H, W, 3).
         truth: Labels, int64 (N,).
         device: Where to compute.
-
-    Raises:
-        WrongAnswersError: A form is further off than it may be.
     """
     layers = (*model.exit_layers, model.recipe.backbone.layers)
     chosen = [[THRESHOLD] * len(model.heads)] * 2
@@ -106,8 +100,8 @@ def _staged(model: EarlyExitViT, images: Tensor) -> Answers:
         staged.thresholds = forcing(index, exits)
         for image in images:
             left = staged.run(image[None])
-            if left.exit_index != index or left.label != int(staged.probabilities.argmax()):
-                raise WrongAnswersError(f'forced to leave at exit {index}, it said {left}')
+            assert left.exit_index == index, left
+            assert left.label == int(staged.probabilities.argmax()), left
             found.append(staged.probabilities[0].cpu().numpy())
     return np.stack(found).reshape(exits + 1, len(images), -1)
 
@@ -122,7 +116,6 @@ def check_files(model: EarlyExitViT, provider: str, folder: Path, device: torch.
         device: Where torch computes, in float32.
 
     Raises:
-        WrongAnswersError: A file is further off than it may be.
         MissingError: The provider does not start.
     """
     need(provider)
@@ -131,10 +124,13 @@ def check_files(model: EarlyExitViT, provider: str, folder: Path, device: torch.
     images = torch.from_numpy(noise)
     folder.mkdir(parents=True, exist_ok=True)
     exact = answers_of(model.to(device), images, device)
+    digest = hashlib.sha256()  # other weights, other files
+    for tensor in model.state_dict().values():
+        digest.update(tensor.cpu().numpy().tobytes())
     rows: list[list[Cell]] = []
     wrong = []
     for precision in (FP32, FP16):
-        path = folder / f'check_{precision}.onnx'
+        path = folder / f'check_{digest.hexdigest()[:16]}_{precision}.onnx'
         if not path.exists():
             write_random(model.cpu(), path, precision)
         compute = Compute(
@@ -172,8 +168,4 @@ def _compare(
 
 def _outcome(title: str, rows: list[list[Cell]], wrong: list[str], tables: list[Table]) -> Outcome:
     columns = ['', 'the same label %', 'differs by', 'may', 'mean, worst exit', 'may']
-    table = Table(title, columns, rows)
-    if wrong:
-        print(table)
-        raise WrongAnswersError('; '.join(wrong))
-    return Outcome([table, *tables], [])
+    return Outcome([Table(title, columns, rows), *tables], [], '; '.join(wrong))

@@ -32,10 +32,11 @@ class OutOfTimeError(Exception):
 
 
 class Outcome(NamedTuple):
-    """What a step found."""
+    """What a step found; `wrong` says, if anything, what is not as it has to be."""
 
     tables: list[Table]
     notes: list[str]
+    wrong: str = ''
 
 
 class Steps:
@@ -86,6 +87,8 @@ class Steps:
                 found = step()
             self._found.tables.extend(found.tables)
             self._found.notes.extend(found.notes)
+            if found.wrong:
+                said, self.failed = f'wrong: {found.wrong}', True
         except (MissingError, ImportError) as lack:
             said = f'not measured: {_in_one_line(lack)}'
         except OutOfTimeError:

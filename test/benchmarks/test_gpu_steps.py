@@ -35,9 +35,17 @@ def endless() -> Outcome:
     raise AssertionError
 
 
+def mistaken() -> Outcome:
+    return Outcome([], [], 'too far off')
+
+
 @pytest.mark.parametrize(
     ('step', 'said', 'failed'),
-    [(lacking, 'not measured: no card', False), (failing, 'failed: two lines', True)],
+    [
+        (lacking, 'not measured: no card', False),
+        (failing, 'failed: two lines', True),
+        (mistaken, 'wrong: too far off', True),
+    ],
 )
 def test_a_step_that_fails_costs_only_itself(
     tmp_path: Path, step: Callable[[], Outcome], said: str, failed: bool
