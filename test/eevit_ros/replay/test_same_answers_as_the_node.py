@@ -39,9 +39,14 @@ def frames() -> list[SourceFrame]:
 
 
 @pytest.fixture(scope='module')
-def rows(frames: list[SourceFrame]) -> list[FrameRow]:
+def engine() -> Engine:
+    return Engine(MODEL)
+
+
+@pytest.fixture(scope='module')
+def rows(engine: Engine, frames: list[SourceFrame]) -> list[FrameRow]:
     """What a replay answers, with the engine and the parameters that the node has by default."""
-    return replayed(Engine(MODEL), frames).rows
+    return replayed(engine, frames).rows
 
 
 @pytest.fixture(scope='module')
@@ -78,7 +83,7 @@ def test_the_node_and_a_replay_give_every_frame_the_same_answer(
 
 
 def test_so_they_do_of_a_camera_that_is_cropped_turned_and_mirrored(
-    node: ClassifierPeer, frames: list[SourceFrame]
+    node: ClassifierPeer, engine: Engine, frames: list[SourceFrame]
 ) -> None:
     mounting: dict[str, Any] = {
         'image_crop': [40, 8, 500, 400],
@@ -87,7 +92,7 @@ def test_so_they_do_of_a_camera_that_is_cropped_turned_and_mirrored(
     }
     settings, _ = classifier_settings(None, [f'{name}:={v}' for name, v in mounting.items()])
     mounted = [*every(STEP, open_source(BAG, None, settings.images))][::8]
-    rows = replayed(Engine(MODEL), mounted).rows
+    rows = replayed(engine, mounted).rows
     assert node.set_parameters(**mounting) == ''
     try:
         for frame, row in zip(frames[::8], rows, strict=True):
@@ -101,13 +106,14 @@ def test_so_they_do_of_a_camera_that_is_cropped_turned_and_mirrored(
 
 
 def test_the_replays_answer_does_not_depend_on_where_a_frame_stands(
-    frames: list[SourceFrame], rows: list[FrameRow]
+    engine: Engine, frames: list[SourceFrame], rows: list[FrameRow]
 ) -> None:
+    third = frames[::3]
     backwards = [
         dataclasses.replace(frame, received_ns=first.received_ns, stamp_ns=first.stamp_ns)
-        for frame, first in zip(reversed(frames), frames, strict=True)
+        for frame, first in zip(reversed(third), third, strict=True)
     ]
-    again = replayed(Engine(MODEL), backwards).rows
-    for row, other in zip(rows, reversed(again), strict=True):
+    again = replayed(engine, backwards).rows
+    for row, other in zip(rows[::3], reversed(again), strict=True):
         assert (row.label, row.exit_layer) == (other.label, other.exit_layer)
         assert row.confidence == other.confidence
