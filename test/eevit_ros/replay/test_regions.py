@@ -96,6 +96,7 @@ def test_every_box_has_a_row_with_its_exit_and_truth(tmp_path: Path, options: li
     assert 'Regions' in (tmp_path / 'out' / 'report.html').read_text()
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_what_does_not_fit_together_is_told(
     tmp_path: Path, options: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -118,6 +119,7 @@ def test_what_does_not_fit_together_is_told(
     assert list(table(tmp_path)['notes'])[:3] == ['outside', 'under 2 pixels', 'not finite']
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_without_a_box_the_rate_is_held_or_falls(tmp_path: Path, options: list[str]) -> None:
     box = [(SIDE / 2, SIDE / 2, SIDE, SIDE, '')]  # white: easy
     tiny = [(SIDE / 2, SIDE / 2, 0.5, 0.5, '')]
@@ -129,6 +131,7 @@ def test_without_a_box_the_rate_is_held_or_falls(tmp_path: Path, options: list[s
         assert table(tmp_path, 'limits.csv')['adaptive_rate'].iloc[-1] == last
 
 
+@pytest.mark.usefixtures('undrawn')
 def test_a_slow_network_drops_frames_but_none_for_those_without_detections(
     tmp_path: Path, options: list[str]
 ) -> None:
