@@ -88,7 +88,7 @@ def generate_launch_description() -> LaunchDescription:
                 default_value='auto',
                 choices=['auto', 'rosbag2', 'eevit'],
                 description="What plays and records: rosbag2, or this package's own bag_player and "
-                'bag_recorder. auto: rosbag2 for its own bags, if it is installed.',
+                'bag_recorder. auto: rosbag2 for its own whole bags, if it is installed.',
             ),
             # An error after a process was started would end the launch and leave it running.
             OpaqueFunction(function=prepare),

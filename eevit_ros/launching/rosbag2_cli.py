@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import yaml
 
 from eevit_ros.parameters.classifier import TRANSPORTS
 from eevit_ros.parameters.topics import DETECTIONS, IMAGE
-from eevit_ros.recordings.bag.listing import METADATA, list_parts
+from eevit_ros.recordings.bag.listing import MCAP_MAGIC, METADATA, list_parts
 from eevit_ros.recordings.bag.topics import Topic, cameras, image_topic, spelled
 from eevit_ros.recordings.errors import RecordingError
 from eevit_ros.replay.errors import ReplayError
@@ -28,11 +29,30 @@ def is_installed() -> bool:
 
 
 def is_bag(path: Path) -> bool:
-    """Return whether rosbag2 plays all of a path: a folder whose metadata names what is there."""
+    """Return whether rosbag2 plays all of a path: a folder whose metadata names what is there.
+
+    Of an .mcap file that was cut off, rosbag2 plays what it can and calls that a success.
+    """
     try:
-        return (path / METADATA).is_file() and not list_parts(path).problems
+        if not (path / METADATA).is_file():
+            return False
+        found = list_parts(path)
+        return not found.problems and all(_has_end(x) for part in found.listed for x in part)
     except (RecordingError, OSError):
         return False
+
+
+def _has_end(file: Path) -> bool:
+    """Return whether a file ends as its recorder closes it; of other files than .mcap: True.
+
+    Raises:
+        OSError: It cannot be read, or is shorter than the end.
+    """
+    if file.suffix.lower() != '.mcap':
+        return True
+    with file.open('rb') as content:
+        content.seek(-len(MCAP_MAGIC), os.SEEK_END)
+        return content.read() == MCAP_MAGIC
 
 
 def recorded_images(path: Path, topic: str) -> tuple[str, str, int]:

@@ -16,6 +16,7 @@ from eevit_ros.recordings.source import natural_key
 METADATA = 'metadata.yaml'
 ROS1 = '.bag'
 PACKED = '.zstd'
+MCAP_MAGIC = b'\x89MCAP0\r\n'  # first and last bytes of a whole .mcap file
 
 _UNFINISHED = '.active'  # of a ROS 1 recorder that was killed
 _STORAGE = ('.mcap', '.db3')

@@ -27,12 +27,12 @@ from mcap.records import (
 from mcap.stream_reader import breakup_chunk
 from mcap.summary import Summary
 
+from eevit_ros.recordings.bag.listing import MCAP_MAGIC
 from eevit_ros.recordings.bag.messages import Loss, Recorded, count_messages
 from eevit_ros.recordings.bag.times import goes_back
 from eevit_ros.recordings.bag.topics import Topic, ros2_type
 from eevit_ros.recordings.errors import RecordingError
 
-_MAGIC = b'\x89MCAP0\r\n'
 _HEAD = struct.Struct('<BQ')  # of a record: opcode, bytes that follow
 _END = (_HEAD.pack(Opcode.DATA_END, 4), _HEAD.pack(Opcode.FOOTER, 20))
 _READ = (Opcode.SCHEMA, Opcode.CHANNEL, Opcode.MESSAGE, Opcode.CHUNK)
@@ -104,8 +104,8 @@ class McapStream:
         """
         self._path = path
         with path.open('rb') as file:
-            magic = file.read(len(_MAGIC))
-        if magic != _MAGIC:
+            magic = file.read(len(MCAP_MAGIC))
+        if magic != MCAP_MAGIC:
             raise RecordingError(f'{path} is not an mcap file: it starts with [{magic.hex(" ")}]')
         self.topics, self.start_ns = count_messages(self._messages())
 
@@ -150,7 +150,7 @@ class McapStream:
             yield Loss(f'the file announces {count} messages of all topics', f'it has {found}')
 
     def _records(self) -> Iterator[McapRecord | Loss]:
-        at, size = len(_MAGIC), self._path.stat().st_size
+        at, size = len(MCAP_MAGIC), self._path.stat().st_size
         try:
             with self._path.open('rb') as file:
                 while True:

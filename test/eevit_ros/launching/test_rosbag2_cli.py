@@ -117,3 +117,11 @@ def test_rosbag2_is_not_given_a_bag_whose_list_is_out_of_date(tmp_path: Path) ->
     (folder / 'run_1.mcap').rename(folder / 'other.mcap')
     assert not rosbag2.is_bag(folder)
     assert not rosbag2.is_bag(folder / 'metadata.yaml')
+
+
+@pytest.mark.parametrize('left', [0, -8])
+def test_rosbag2_is_not_given_an_mcap_file_without_its_end(tmp_path: Path, left: int) -> None:
+    folder = write_split(tmp_path / 'run', [images(1), images(1, start=1)])
+    file = folder / 'run_1.mcap'
+    file.write_bytes(file.read_bytes()[:left])
+    assert not rosbag2.is_bag(folder)
