@@ -285,7 +285,7 @@ def _run(stop: threading.Event) -> int:
         # The range is for the nodes: here nothing may be refused or warned of for the lack of one.
         images = ImageSettings(image_range=AUTO)
         source = open_topics(node.bag, node.topics, images)
-        if inside := [x for x in find_recordings(node.bag) if x.parent == node.bag]:
+        if inside := [x for x in find_recordings(node.bag) if x.parent == node.bag != x]:
             log.warning(
                 f'{len(inside)} recording(s) are to be played by themselves: {inside[0]} ...'
             )
