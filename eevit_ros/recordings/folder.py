@@ -165,22 +165,37 @@ def _for_tests(path: Path, pictures: list[Path]) -> list[Path]:
     Raises:
         RecordingError: The list cannot be read, or none of the pictures is on it.
     """
-    listed = path / TEST_LIST
-    if not pictures or not listed.is_file():
+    lines = read_test_list(path) if pictures else None
+    if lines is None:
         return pictures
-    try:
-        text = listed.read_bytes().decode(errors='surrogateescape')
-    except OSError as err:
-        raise RecordingError(f'{listed} cannot be read: {err.strerror}') from err
-    names = {_one_name(line.rstrip('\r')) for line in text.split('\n')}
-    chosen = [x for x in pictures if _one_name(x.relative_to(path).as_posix()) in names]
+    names = {one_name(line) for line in lines}
+    chosen = [x for x in pictures if one_name(x.relative_to(path).as_posix()) in names]
     if not chosen:
-        raise RecordingError(f'{listed} names no picture that is there: delete it to replay all')
+        raise RecordingError(
+            f'{path / TEST_LIST} names no picture that is there: delete it to replay all'
+        )
     return chosen
 
 
-def _one_name(name: str) -> str:
-    return unicodedata.normalize('NFC', name)  # an accent is written in two ways
+def read_test_list(folder: Path) -> list[str] | None:
+    """Return the lines of a folder's list of test images, comments too; None if it has none.
+
+    Raises:
+        RecordingError: It cannot be read.
+    """
+    path = folder / TEST_LIST
+    if not path.is_file():
+        return None
+    try:
+        text = path.read_bytes().decode(errors='surrogateescape')
+    except OSError as err:
+        raise RecordingError(f'{path} cannot be read: {err.strerror}') from err
+    return [line.rstrip('\r') for line in text.split('\n')]
+
+
+def one_name(name: str) -> str:
+    """Return a name as the list is compared: an accent is written in two ways."""
+    return unicodedata.normalize('NFC', name)
 
 
 def _decode(

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from eevit_ros.recordings.folder import TEST_LIST, one_name
 from model_export.data.dataset import Dataset
 from model_export.data.decode import first_ten
 from model_export.data.folder import (
@@ -22,11 +23,9 @@ from model_export.data.folder import (
 )
 from model_export.data.groups import BURST, FOLDER
 from model_export.data.originals import load_original
-from model_export.data.split_list import NAME as LIST
 from model_export.data.split_list import (
     SHARE,
     SplitList,
-    one_name,
     options_of,
     read_split_list,
     write_split_list,
@@ -120,8 +119,8 @@ def make_test_part(folder: Path, share: float | None, image_size: int, reading: 
     if listed := read_split_list(folder) if folder.is_dir() else None:
         if share is not None and listed.made_by != wanted:
             raise UsageError(
-                f'{folder / LIST} was made by --split {listed.made_by or "hand"}, not {wanted}: '
-                f'leave --split out to keep it, or delete the file to draw anew'
+                f'{folder / TEST_LIST} was made by --split {listed.made_by or "hand"}, not '
+                f'{wanted}: leave --split out to keep it, or delete the file to draw anew'
             )
         return
     if not _has_classes_alone(folder, reading):
@@ -151,7 +150,7 @@ def _load_listed(
     there = {one_name(path.relative_to(folder).as_posix()) for path in folder.rglob('*')}
     if missing := sorted(listed.names - there):
         raise ModelExportError(
-            f'{folder / LIST} lists {len(missing)} image(s) not there: '
+            f'{folder / TEST_LIST} lists {len(missing)} image(s) not there: '
             f'{first_ten(missing)}. Restore them, or delete their lines'
         )
     if split == 'test':
@@ -244,7 +243,7 @@ def _nothing_found(folder: Path, split: str) -> str:
         return (
             f'{folder} holds classes and no splits: train sets a part aside for tests, by default '
             f'--split {SHARE:g} (with --group-by {FOLDER} if classes hold folders), and lists it '
-            f'in {LIST}, where the other commands find it; or make train/ and test/ yourself'
+            f'in {TEST_LIST}, where the other commands find it; or make train/ and test/ yourself'
         )
     for path in inside:
         if path.is_dir() and (

@@ -6,17 +6,16 @@ It is written once, by `train`, and every command obeys it; what it does not lis
 from __future__ import annotations
 
 import os
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from eevit_ros.recordings.folder import TEST_LIST, one_name, read_test_list
 from model_export.data.dataset import Dataset
 from model_export.data.groups import draw
 from model_export.errors import ModelExportError
 
-NAME = 'test_images.txt'
 SHARE = 0.2
 _SEED = 0
 _MADE_BY = '# made by --split '
@@ -45,26 +44,17 @@ def read_split_list(folder: Path) -> SplitList | None:
     """Return the list of a folder, None if it has none.
 
     Raises:
-        ModelExportError: It cannot be read, or lists nothing.
+        RecordingError: It cannot be read.
+        ModelExportError: It lists nothing.
     """
-    path = folder / NAME
-    if not path.is_file():
+    lines = read_test_list(folder)
+    if lines is None:
         return None
-    try:
-        text = path.read_bytes().decode(errors='surrogateescape')
-    except OSError as err:
-        raise ModelExportError(f'cannot read {path}: {err}') from err
-    lines = [line.rstrip('\r') for line in text.split('\n')]
     names = frozenset(one_name(line) for line in lines if line and not line.startswith('# '))
     if not names:
-        raise ModelExportError(f'{path} lists no images: delete it to draw anew')
+        raise ModelExportError(f'{folder / TEST_LIST} lists no images: delete it to draw anew')
     made_by = next((x.removeprefix(_MADE_BY) for x in lines if x.startswith(_MADE_BY)), '')
     return SplitList(names, made_by)
-
-
-def one_name(name: str) -> str:
-    """Return a name as the list is compared: an accent is written in two ways."""
-    return unicodedata.normalize('NFC', name)
 
 
 def options_of(share: float, group_by: str) -> str:
@@ -101,20 +91,21 @@ def write_split_list(folder: Path, data: Dataset, share: float, group_by: str) -
         drawn += list(set(groups[taken]))
     if odd := [x for x in chosen if '\n' in x or x.endswith('\r') or x.startswith('# ')]:
         raise ModelExportError(
-            f'{folder / NAME} cannot list {odd[0]!r} (and {len(odd) - 1} more): a line feed '
+            f'{folder / TEST_LIST} cannot list {odd[0]!r} (and {len(odd) - 1} more): a line feed '
             f'or carriage return is in the name, or "# " in front: rename it'
         )
     total = len(set(data.groups))
     print(
         f'{folder} has no test split: {len(chosen)} of {len(data)} images, {len(drawn)} of {total} '
-        f'groups (--group-by {group_by}), are set aside in {folder / NAME}. Delete it to draw anew'
+        f'groups (--group-by {group_by}), are set aside in {folder / TEST_LIST}. '
+        'Delete it to draw anew'
     )
     words = [
         '# Images for tests; all others are for training.',
         _MADE_BY + options_of(share, group_by),
         *sorted(chosen),
     ]
-    path = folder / NAME
+    path = folder / TEST_LIST
     text = '\n'.join(words) + '\n'
     partial = path.with_suffix(f'.{os.getpid()}')  # torchrun: every process writes the same
     try:
