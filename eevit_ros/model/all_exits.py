@@ -55,7 +55,7 @@ class AllExits:
         """
         compute = Compute(provider='cpu', threads=threads or all_cores(), execution=STAGED)
         file = ModelFile(model)
-        outline = file.outline()
+        outline = file.outline
         weights = file.path.parent if outline else None
         make_session = partial(open_session, compute=compute, weights=weights)
         try:

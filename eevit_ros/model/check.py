@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import mmap
-import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,12 +22,15 @@ MAX_BYTES = 2**31 - 1  # protobuf's limit, and so ONNX Runtime's
 class ModelFile:
     """A whole ONNX model on disk, that has to stay as it is while sessions are opened.
 
-    Its bytes are mapped into memory, not copied, and only while they are looked at.
+    Its bytes are read once, and let go of. Mapped into memory, they would end this process if
+    somebody cut the file off.
 
     Attributes:
         path: The file, without symbolic links.
         sha256: SHA-256 of the file (hexadecimal).
         utf8: Whether its path is UTF-8: ONNX Runtime takes no other.
+        outline: The model with most of its weights left in the file, or b'' where they cannot be.
+            Call `check_unchanged` once a session has been opened from it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -37,7 +38,7 @@ class ModelFile:
 
         Raises:
             EevitError: The file is missing, no regular file, unreadable, empty, too large,
-                truncated, or keeps weights in other files.
+                truncated, or keeps weights in other files; or ONNX Runtime is not installed.
         """
         try:
             # Checked before opening: a pipe would block, and a device be read for ever.
@@ -51,7 +52,7 @@ class ModelFile:
                 )
             self.path = path.resolve()
             self._found = _identity(self.path)
-            data = self._map()
+            data = self.path.read_bytes()
         except FileNotFoundError as err:
             raise EevitError(f'{path}: the model file does not exist; check the path') from err
         except IsADirectoryError as err:
@@ -73,6 +74,9 @@ class ModelFile:
             )
         self.sha256 = hashlib.sha256(data).hexdigest()
         self.utf8 = str(self.path).isprintable()  # bytes that are no UTF-8 are not
+        self.outline = b''
+        if self.utf8 and finds_weights_in_files():
+            self.outline = leave_weights_in(self.path.name.encode(), data)
 
     def read(self) -> bytes:
         """Return the whole file.
@@ -84,15 +88,6 @@ class ModelFile:
             return self.path.read_bytes()
         finally:
             self.check_unchanged()
-
-    def outline(self) -> bytes:
-        """Return the model with most of its weights left in the file, or b'' where they cannot be.
-
-        Call `check_unchanged` once a session has been opened from it.
-        """
-        if not self.utf8 or not finds_weights_in_files():
-            return b''
-        return leave_weights_in(self.path.name.encode(), self._map())
 
     def check_unchanged(self) -> None:
         """Make sure that what was looked through is what was read since.
@@ -106,12 +101,6 @@ class ModelFile:
             found = None
         if found != self._found:
             raise EevitError('the file changed while it was read: try again once it is complete')
-
-    def _map(self) -> memoryview:
-        with self.path.open('rb') as file:
-            if os.fstat(file.fileno()).st_size == 0:  # what cannot be mapped
-                return memoryview(b'')
-            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def _identity(path: Path) -> tuple[int, ...]:

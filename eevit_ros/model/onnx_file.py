@@ -165,7 +165,7 @@ class Model:
         return b''.join((*self.rest, _head(7, sum(map(len, graph))), *graph))  # copied once
 
 
-def is_self_contained(data: Bytes) -> bool:
+def is_self_contained(data: bytes) -> bool:
     """Return whether no tensor of a file points outside: to another file or a memory address.
 
     ONNX Runtime cannot be relied on to refuse: even for a model given as bytes, several versions
@@ -187,7 +187,7 @@ def is_self_contained(data: Bytes) -> bool:
     return True
 
 
-def leave_weights_in(file_name: bytes, data: Bytes) -> bytes:
+def leave_weights_in(file_name: bytes, data: bytes) -> bytes:
     """Return a model that says where in a file its weights lie, in place of these weights.
 
     Only those in half precision that the graph unpacks: ONNX Runtime maps one after the other into
@@ -246,11 +246,14 @@ def describe_input(name: str, kind: str, shape: Sequence[int | str | None]) -> b
 
 def _read_fields(message: Bytes) -> Iterator[Field]:
     data = memoryview(message)
+    nothing = data[:0]
     position = 0
     while position < len(data):
         start = position
-        tag, position = _read_varint(data, position)
-        content, inside = data[:0], position
+        tag, position = data[start], start + 1
+        if tag >= 0x80:  # rarely, and a call takes longer than all else here
+            tag, position = _read_varint(data, start)
+        content, inside = nothing, position
         wire = tag & 7
         if wire == VARINT:
             _, position = _read_varint(data, position)

@@ -117,7 +117,7 @@ def _start(file: ModelFile, compute: Compute, engines: Path | None, log: Log) ->
     loaded, total = 0, 1
     # A GPU gets the whole file: where weights lie elsewhere is untried there, and TensorRT would
     # name its engines after a path.
-    outline = file.outline() if on_cpu else b''
+    outline = file.outline if on_cpu else b''
     weights = file.path.parent if outline else None
 
     def make_session(graph: bytes | str) -> ort.InferenceSession:

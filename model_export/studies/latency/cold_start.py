@@ -90,7 +90,7 @@ def _measure(model: Path, runs: int) -> list[dict[str, Any]]:
     file = ModelFile(model)
     compute = Compute(provider='cpu', threads=THREADS)
     # As the node opens it.
-    session = open_session(file.outline() or str(file.path), compute, weights=file.path.parent)
+    session = open_session(file.outline or str(file.path), compute, weights=file.path.parent)
     stamps.append(_now())
     metadata = check_model(session)
     stamps.append(_now())

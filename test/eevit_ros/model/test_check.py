@@ -11,8 +11,10 @@ import onnxruntime as ort
 import pytest
 
 from eevit_ros.errors import EevitError
+from eevit_ros.model import check
 from eevit_ros.model.compute import Compute
 from eevit_ros.model.engine import Engine
+from eevit_ros.model.onnx_file import is_self_contained
 from harness.tiny_model import write_tiny_model
 
 
@@ -46,6 +48,20 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
     monkeypatch.setattr(ort, 'InferenceSession', slow_session)
     with pytest.raises(EevitError, match='tiny.onnx: the file changed while it was read'):
         Engine(path, compute=Compute(provider='cpu', execution=execution))
+
+
+def test_a_file_that_is_written_over_while_it_is_looked_through_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_tiny_model(tmp_path / 'tiny.onnx')
+
+    def slow_look(data: bytes) -> bool:
+        path.write_bytes(b'')
+        return is_self_contained(data)
+
+    monkeypatch.setattr(check, 'is_self_contained', slow_look)
+    with pytest.raises(EevitError, match='tiny.onnx: the file changed while it was read'):
+        Engine(path, compute=Compute(provider='cpu'))
 
 
 @pytest.mark.parametrize('execution', ['single', 'staged'])
