@@ -57,8 +57,7 @@ class PlayerSettings:
         [],
         'Names of nodes, without namespace, such as [classifier, bag_recorder]: only their '
         'subscriptions to what is played and to `wait_for` count, not those of an echo or a '
-        'viewer. '
-        'Empty: any.',
+        'viewer. Empty: any.',
     )
 
     def __post_init__(self) -> None:
