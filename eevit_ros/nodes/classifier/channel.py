@@ -79,7 +79,6 @@ class Channel:
         self._statistics = Statistics(now_s, rate)
         self._stall = ProcessStall(rate.stale_after_s, now_s, self._statistics.stalled)
         self._class_ids = settings.ids_of(engine.metadata.class_names)
-        # First, for it may fail, and leaves nothing behind then.
         self.camera = Camera(
             node,
             name,
@@ -95,7 +94,9 @@ class Channel:
 
             self._regions = Regions(node, name, engine, settings.region, self._stall, show)
             show = self._regions.picture
-        self.camera.open(show)
+        self.camera.open(show)  # first, for it may fail, and leaves nothing behind then
+        if self._regions is not None:
+            self._regions.open()
         self._log = StatusLog(node.get_logger(), self.camera.topic)
 
     def close(self) -> None:

@@ -42,7 +42,7 @@ class Regions:
         stall: ProcessStall,
         show: Callable[[Frame], object],
     ) -> None:
-        """Subscribe.
+        """Prepare to `open`.
 
         Args:
             node: Its executor calls back.
@@ -63,12 +63,15 @@ class Regions:
         self._camera = camera
         topic = DETECTIONS.of(camera)
         self._topic: str = node.resolve_topic_name(topic.name)
-        qos = qos_profile(topic)
-        self._subscription = node.create_subscription(
-            Detection2DArray, self._topic, self._on_detections, qos
+        self._qos = qos_profile(topic)
+        self._watch = TopicWatch(node, self._topic, topic.types[0], self._qos)
+
+    def open(self) -> None:
+        """Subscribe now."""
+        self._subscription = self._node.create_subscription(
+            Detection2DArray, self._topic, self._on_detections, self._qos
         )
-        self._watch = TopicWatch(node, self._topic, topic.types[0], qos)
-        node.get_logger().info(f'classifying the boxes on {self._topic}')
+        self._node.get_logger().info(f'classifying the boxes on {self._topic}')
 
     def change(self, settings: RegionSettings) -> None:
         """Apply changed live parameters."""

@@ -6,12 +6,18 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from sensor_msgs.msg import Image
 
+from eevit_ros.model.compute import Compute
+from eevit_ros.model.engine import Engine
+from eevit_ros.nodes.classifier.activation import Activation
+from eevit_ros.nodes.classifier.camera import Camera
+from eevit_ros.parameters.cameras import camera_settings
 from harness.classifier_peer import (
     BLACK,
     ERROR,
@@ -46,6 +52,23 @@ def node(
     log = tmp_path_factory.mktemp('regions') / 'log'
     with NodeProcess(peer.domain_id, arguments, log) as process:
         yield ClassifierPeer(peer, process)
+
+
+def test_where_the_camera_fails_no_detector_is_heard(
+    peer: RosPeer, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as with a wrong `qos_overrides`: the node stays inactive."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError('wrong QoS')
+
+    monkeypatch.setattr(Camera, 'open', fail)
+    settings = camera_settings({'model': str(model), 'regions': True})
+    engine = Engine(model, compute=Compute(provider='cpu'))
+    publishers: Any = SimpleNamespace(cameras={'': None})
+    with pytest.raises(RuntimeError, match='wrong QoS'):
+        Activation(peer.node, engine, settings, publishers)
+    assert '/regions' not in [one.topic_name for one in peer.node.subscriptions]
 
 
 class Detector:
