@@ -59,8 +59,8 @@ class AllExits:
         weights = file.path.parent if outline else None
         make_session = partial(open_session, compute=compute, weights=weights)
         try:
-            self._runner = StagedRunner(outline or file.read(), make_session, 'cpu')
-            file.check_unchanged()
+            with file.held():
+                self._runner = StagedRunner(outline or file.read(), make_session, 'cpu')
         except EevitError as err:
             raise EevitError(f'{model}: {err}') from err
         self.metadata = self._runner.metadata

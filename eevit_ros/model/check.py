@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
+import signal
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +33,7 @@ class ModelFile:
         sha256: SHA-256 of the file (hexadecimal).
         utf8: Whether its path is UTF-8: ONNX Runtime takes no other.
         outline: The model with most of its weights left in the file, or b'' where they cannot be.
-            Call `check_unchanged` once a session has been opened from it.
+            Sessions are opened from it while the file is `held`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -87,14 +90,31 @@ class ModelFile:
         try:
             return self.path.read_bytes()
         finally:
-            self.check_unchanged()
+            self._check_unchanged()
 
-    def check_unchanged(self) -> None:
-        """Make sure that what was looked through is what was read since.
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the file as it is while sessions are opened from `outline` or `path`.
+
+        ONNX Runtime maps weights into memory: who cuts the file off would end this process. So
+        whoever opens it for writing is kept waiting.
 
         Raises:
-            EevitError: The file has changed.
+            EevitError: It has changed all the same.
         """
+        try:
+            with self.path.open('rb') as file:
+                # Not where it is another user's, open for writing already, or on a network.
+                with contextlib.suppress(OSError):
+                    # Told by a signal that is ignored, not by SIGIO, which ends a process.
+                    fcntl.fcntl(file, fcntl.F_SETSIG, signal.SIGURG)
+                    fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+                self._check_unchanged()
+                yield
+        finally:
+            self._check_unchanged()
+
+    def _check_unchanged(self) -> None:
         try:
             found: tuple[int, ...] | None = _identity(self.path)
         except OSError:

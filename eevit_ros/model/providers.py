@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -128,7 +129,7 @@ def _start(file: ModelFile, compute: Compute, engines: Path | None, log: Log) ->
         return open_session(graph, compute, engines and Path(f'{engines}_graph{loaded}'), weights)
 
     runner: Runner
-    try:
+    with file.held() if on_cpu else contextlib.nullcontext():
         if compute.staged:
             model = outline or file.read()
             total = len(cut_stages(model).stages) if on_tensorrt else 1
@@ -139,9 +140,6 @@ def _start(file: ModelFile, compute: Compute, engines: Path | None, log: Log) ->
         meta = runner.metadata
         image = grey(meta.input_height, meta.input_width)
         probabilities, _ = runner.run(image, (1.0,) * len(meta.exit_layers))
-    finally:
-        if on_cpu:
-            file.check_unchanged()
     if not np.isfinite(probabilities).all():  # such as an overflow in half precision
         raise RuntimeError(f'it answers a grey picture with {probabilities.ravel()[:3]}')
     return runner

@@ -18,10 +18,6 @@ from eevit_ros.model.onnx_file import is_self_contained
 from harness.tiny_model import write_tiny_model
 
 
-def write_again(path: Path) -> None:
-    path.write_bytes(path.read_bytes())
-
-
 def replace(path: Path) -> None:
     other = path.with_suffix('.new')
     other.write_bytes(path.read_bytes())
@@ -30,7 +26,7 @@ def replace(path: Path) -> None:
 
 
 @pytest.mark.parametrize('execution', ['single', 'staged'])
-@pytest.mark.parametrize('change', [write_again, replace, Path.unlink])
+@pytest.mark.parametrize('change', [replace, Path.unlink])
 def test_a_file_that_changes_while_it_is_read_is_refused(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -62,6 +58,41 @@ def test_a_file_that_is_written_over_while_it_is_looked_through_is_refused(
     monkeypatch.setattr(check, 'is_self_contained', slow_look)
     with pytest.raises(EevitError, match='tiny.onnx: the file changed while it was read'):
         Engine(path, compute=Compute(provider='cpu'))
+
+
+def test_whoever_writes_over_it_waits_until_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_tiny_model(tmp_path / 'tiny.onnx')
+    made = ort.InferenceSession
+    waited: list[int] = []
+
+    def session_beside_a_writer(*arguments: Any, **options: Any) -> ort.InferenceSession:
+        with pytest.raises(BlockingIOError):
+            os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+        waited.append(1)
+        return made(*arguments, **options)
+
+    monkeypatch.setattr(ort, 'InferenceSession', session_beside_a_writer)
+    assert Engine(path, compute=Compute(provider='cpu')).metadata.name == 'tiny'
+    assert waited
+    path.write_bytes(b'')  # at once, as nobody reads it any more
+
+
+def test_a_writer_that_cannot_be_kept_waiting_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_tiny_model(tmp_path / 'tiny.onnx')
+    made = ort.InferenceSession
+    with path.open('r+b') as writer:  # it has opened the file before
+
+        def session_beside_a_writer(*arguments: Any, **options: Any) -> ort.InferenceSession:
+            os.pwrite(writer.fileno(), os.pread(writer.fileno(), 1, 0), 0)
+            return made(*arguments, **options)
+
+        monkeypatch.setattr(ort, 'InferenceSession', session_beside_a_writer)
+        with pytest.raises(EevitError, match='tiny.onnx: the file changed while it was read'):
+            Engine(path, compute=Compute(provider='cpu'))
 
 
 @pytest.mark.parametrize('execution', ['single', 'staged'])
