@@ -23,9 +23,8 @@ LAUNCH_PID = 'EEVIT_ROS_LAUNCH_PID'
 
 PR_SET_PDEATHSIG = 1  # of Linux' sys/prctl.h
 
-# Of glibc's malloc.h. Larger pieces than 32 MiB cannot be kept.
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-KEPT_BYTES, LARGEST_KEPT_BYTES = 2**26, 2**25
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+KEPT_BYTES = 2**25  # the most that glibc allows for one piece
 
 
 def run(name: str, body: Callable[[threading.Event], int], args: list[str] | None) -> int:
@@ -66,7 +65,7 @@ def keep_freed_memory() -> None:
     """
     if mallopt := getattr(ctypes.CDLL(None), 'mallopt', None):
         mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
-        mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT_BYTES)
+        mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)
 
 
 def _end_with_launch(stop: threading.Event) -> None:
