@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import signal
 import stat
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,9 @@ from eevit_ros.errors import EevitError
 from eevit_ros.model.metadata import ModelMetadata
 from eevit_ros.model.onnx_file import is_self_contained, leave_weights_in
 from eevit_ros.model.ort_session import finds_weights_in_files
+
+if sys.platform == 'linux':
+    import fcntl
 
 if TYPE_CHECKING:
     import onnxruntime as ort
@@ -105,10 +108,11 @@ class ModelFile:
         try:
             with self.path.open('rb') as file:
                 # Not where it is another user's, open for writing already, or on a network.
-                with contextlib.suppress(OSError):
-                    # Told by a signal that is ignored, not by SIGIO, which ends a process.
-                    fcntl.fcntl(file, fcntl.F_SETSIG, signal.SIGURG)
-                    fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+                if sys.platform == 'linux':
+                    with contextlib.suppress(OSError):
+                        # Told by a signal that is ignored, not by SIGIO, which ends a process.
+                        fcntl.fcntl(file, fcntl.F_SETSIG, signal.SIGURG)
+                        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
                 self._check_unchanged()
                 yield
         finally:

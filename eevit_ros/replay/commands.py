@@ -12,7 +12,7 @@ from eevit_ros.parameters.cameras import camera_settings
 from eevit_ros.parameters.classifier import Settings
 from eevit_ros.parameters.topics import DETECTIONS, IMAGE
 from eevit_ros.recordings.bag.topics import topics_by_camera
-from eevit_ros.recordings.folder import TEST_LIST
+from eevit_ros.recordings.folder import TEST_LIST, is_picture
 from eevit_ros.replay.errors import ReplayError
 from eevit_ros.replay.exit_codes import LEFT_OUT, NOT_MET, OK
 from eevit_ros.replay.options import CameraOptions, ReplayOptions
@@ -69,7 +69,8 @@ def run(options: argparse.Namespace) -> int:
     for requirement in checked:
         print(f'  {requirement}')
     for path in options.paths:
-        if (listed := path / TEST_LIST).is_file():
+        # A folder with pictures beside the list has no classes, and all of it is replayed.
+        if (listed := path / TEST_LIST).is_file() and not any(map(is_picture, path.iterdir())):
             print(f'  note: only the images that {listed} sets aside for tests are replayed')
     _print_end(result.problems, f'open {page.absolute().as_uri()} in a browser')
     if not all(requirement.met for requirement in checked):
