@@ -77,8 +77,18 @@ def _end_with_launch(stop: threading.Event) -> None:
     if launch is None or not sys.platform.startswith('linux'):
         return
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != int(launch) and not Path('/proc', launch).exists():  # too late to be told
+    if os.getppid() != int(launch) and not _lives(launch):  # too late to be told
         stop.set()
+
+
+def _lives(pid: str) -> bool:
+    """Return whether a process runs; one that has ended stands in /proc until it is asked for."""
+    try:
+        # After the name, which may hold anything.
+        state = Path('/proc', pid, 'stat').read_text(errors='replace').rpartition(')')[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in ('Z', 'X')
 
 
 def _hint(error: str) -> str:
