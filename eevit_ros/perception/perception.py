@@ -15,8 +15,8 @@ import numpy as np
 from eevit_ros.images.mounting import AS_IT_COMES, Mounting
 from eevit_ros.images.resize import Image
 from eevit_ros.model.engine import Engine, ExitResult
-from eevit_ros.perception.camera_health import MISMATCH, USELESS, frame_age_ms
 from eevit_ros.perception.shift import ShiftMonitor, ShiftSettings
+from eevit_ros.perception.stamps import MISMATCH, USELESS, frame_age_ms
 from eevit_ros.settings import group, parameter
 from eevit_ros.speed.rate import MOST_CONTRAST, RateInput, RateLaw, RateSettings
 
@@ -200,7 +200,7 @@ class Perception:
             doubtful: Whether the frame may be an old one (frozen camera, stalled process): its
                 answer must not make the robot faster.
             drops: Frames replaced by newer ones so far.
-            useless_stamps: Whether the camera's stamps tell no age, see `StampWatch`.
+            useless_stamps: Whether the camera's stamps tell no age, see `stamps.StampWatch`.
             mounting: What was done to the frame before the model's resize rule.
         """
         result = observation.result

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from eevit_ros.perception.camera_health import CameraHealth, mismatch, useless
+from eevit_ros.perception.camera_health import CameraHealth
 from eevit_ros.perception.perception import FrameRecord, Observation
+from eevit_ros.perception.stamps import mismatch, useless
 from eevit_ros.perception.status import DISCOVERY_S, ERROR, OK, WARN, Status
 from eevit_ros.speed.rate import RateSettings, without_age
 

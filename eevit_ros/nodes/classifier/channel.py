@@ -21,10 +21,10 @@ from eevit_ros.nodes.classifier.frame import Frame
 from eevit_ros.nodes.classifier.publishers import Publishers
 from eevit_ros.nodes.status_log import LOG_PERIOD_S, StatusLog
 from eevit_ros.parameters.classifier import Settings
-from eevit_ros.perception.camera_health import frame_age_ms
 from eevit_ros.perception.newest_frames import NewestFrames
 from eevit_ros.perception.perception import Perception
 from eevit_ros.perception.process_stall import ProcessStall
+from eevit_ros.perception.stamps import frame_age_ms
 from eevit_ros.perception.statistics import Statistics
 from eevit_ros.regions.classify import Region, exit_layers, may_hold
 
@@ -180,12 +180,12 @@ class Channel:
         self._log.write(status)
 
     def _answer(self, frame: Frame) -> None:
-        decoder, regions = self._decoder, None
+        decoder, regions = self._decoder, None  # another may be set meanwhile
         if self._regions is None:
-            image = self._decode(frame, self._engine.input_size)
+            image = _decode(frame, decoder, self._engine.input_size)
             observation = self._perception.observe(image)
         else:
-            image = self._decode(frame, None)
+            image = _decode(frame, decoder, None)
             regions = self._regions.classify(
                 image, frame.detections, decoder.mounting, self._class_ids, self._settings.top_k
             )
@@ -221,17 +221,6 @@ class Channel:
             regions=regions or (),
         )
 
-    def _decode(self, frame: Frame, size: InputSize | None) -> Image:
-        """Return a frame as RGB; a JPEG much larger than `size` at a reduced size."""
-        if frame.error:
-            raise EevitError(frame.error)
-        if frame.picture is not None:
-            return self._decoder.picture(frame.picture)
-        message = frame.message
-        if isinstance(message, CompressedImage):
-            return self._decoder.compressed(message.data, message.format, size)
-        return self._decoder.image(message, size)
-
     def _no_region(self, frame: Frame, image: Image, regions: Sequence[Region]) -> None:
         """Take a frame whose detector saw nothing that can be asked about."""
         seen = self._perception.look(image)
@@ -254,3 +243,15 @@ class Channel:
         self._publishers.send_rate(rate)
         if self._on_rate is not None:
             self._on_rate(now_s)
+
+
+def _decode(frame: Frame, decoder: Decoder, size: InputSize | None) -> Image:
+    """Return a frame as RGB; a JPEG much larger than `size` at a reduced size."""
+    if frame.error:
+        raise EevitError(frame.error)
+    if frame.picture is not None:
+        return decoder.picture(frame.picture)
+    message = frame.message
+    if isinstance(message, CompressedImage):
+        return decoder.compressed(message.data, message.format, size)
+    return decoder.image(message, size)

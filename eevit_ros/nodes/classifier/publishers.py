@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Float32, Header, UInt8
@@ -18,7 +18,7 @@ from eevit_ros.nodes.ros_topics import message_class, qos_profile
 from eevit_ros.nodes.status_log import status_message
 from eevit_ros.parameters import topics
 from eevit_ros.perception.perception import FrameRecord
-from eevit_ros.perception.status import Status
+from eevit_ros.perception.status import OK, Status
 from eevit_ros.regions.classify import Region
 
 
@@ -144,14 +144,9 @@ def classification(
 
 def frame(header: Header, title: str, record: FrameRecord) -> DiagnosticArray:
     """Return the stamped record of one frame; `title` is the name of its status."""
-    status = DiagnosticStatus(
-        level=DiagnosticStatus.OK,
-        name=title,
-        message=record.result.class_name,
-        hardware_id=header.frame_id,
-        values=[KeyValue(key=name, value=text) for name, text in record.values().items()],
-    )
-    return DiagnosticArray(header=header, status=[status])
+    status = Status(OK, record.result.class_name, record.values())
+    message = status_message(title, status, header.frame_id)
+    return DiagnosticArray(header=header, status=[message])
 
 
 def label_info(header: Header, names: Sequence[str]) -> LabelInfo:

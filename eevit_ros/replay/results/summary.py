@@ -103,28 +103,25 @@ def summarise(
             'region_accuracy': _mean(asked['right']),
             'region_exit_layer_mean': _mean(asked['exit_layer']),
         }
-        summary['regions'] = [_region_exit(asked, layer) for layer in layers]
+        summary['regions'] = [_left(asked, layer, 'regions') for layer in layers]
     return summary
 
 
 def _exit(answered: pd.DataFrame, layer: int) -> dict[str, Any]:
     here = answered[answered['exit_layer'] == layer]
     return {
-        'layer': layer,
-        'frames': len(here),
-        'share': _ratio(len(here), len(answered)),
-        'accuracy': _mean(here['right']),
+        **_left(answered, layer, 'frames'),
         'latency_p50_ms': _percentile(here['latency_ms'], 50),
         'latency_p99_ms': _percentile(here['latency_ms'], 99),
     }
 
 
-def _region_exit(asked: pd.DataFrame, layer: int) -> dict[str, Any]:
-    here = asked[asked['exit_layer'] == layer]
+def _left(answered: pd.DataFrame, layer: int, what: str) -> dict[str, Any]:
+    here = answered[answered['exit_layer'] == layer]
     return {
         'layer': layer,
-        'regions': len(here),
-        'share': _ratio(len(here), len(asked)),
+        what: len(here),
+        'share': _ratio(len(here), len(answered)),
         'accuracy': _mean(here['right']),
     }
 

@@ -12,8 +12,9 @@ from eevit_ros.errors import EevitError
 from eevit_ros.images.resize import Image
 from eevit_ros.model.engine import Engine
 from eevit_ros.parameters.classifier import Settings
-from eevit_ros.perception.camera_health import CameraHealth, frame_age_ms, mismatch, useless
+from eevit_ros.perception.camera_health import CameraHealth
 from eevit_ros.perception.perception import FrameRecord, Observation, Perception
+from eevit_ros.perception.stamps import frame_age_ms, mismatch, useless
 from eevit_ros.recordings.source import Source, SourceFrame
 from eevit_ros.recordings.truth import Truth
 from eevit_ros.regions.classify import cut, exit_layers, may_hold

@@ -8,13 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eevit_ros.perception.camera_health import (
-    AHEAD_MS,
-    OLDEST_MS,
-    CameraHealth,
-    frame_age_ms,
-    mismatch,
-)
+from eevit_ros.perception.camera_health import CameraHealth
+from eevit_ros.perception.stamps import AHEAD_MS, OLDEST_MS, frame_age_ms, mismatch
 
 MS = 1_000_000
 SECOND_NS = 1_000_000_000
