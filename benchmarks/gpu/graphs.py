@@ -6,8 +6,6 @@ exit is forced. A frame begins with pixels on the device and ends with the answe
 
 from __future__ import annotations
 
-import importlib
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmarks.checkout import modules_in
 from benchmarks.eevit.rounds import LAYERS, PEER, PLAIN, SHARES, ratios, time_tables, weighted
 from benchmarks.gpu.forms import BF16, models_of
 from benchmarks.gpu.staged import Answered, StagedForm, answered, captured
@@ -180,12 +179,7 @@ def peer_frame(checkout: Path, device: torch.device, dtype: torch.dtype) -> Fram
 
 def load_peer(checkout: Path) -> tuple[nn.Module, tuple[int, ...]]:
     """Return the peer's model with its published configuration, and the shape of its input."""
-    sys.path.insert(0, str(checkout))
-    try:
-        arguments: Any = importlib.import_module('utils.arg_utils')
-        models: Any = importlib.import_module('utils.model_utils')
-    finally:
-        sys.path.remove(str(checkout))
+    arguments, models = modules_in(checkout, 'utils.arg_utils', 'utils.model_utils')
     config = arguments.get_config_dict(str(checkout / 'config' / 'run_args.yaml'))
     sizes = config['dataset']
     torch.manual_seed(0)

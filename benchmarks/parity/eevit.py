@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from benchmarks.checkout import modules_in
 from benchmarks.parity.lgvit import EXITS, POSITIONS, SIZES
 from benchmarks.parity.peers import CLASSES, Peer, randomise, recipe_of
 
@@ -20,12 +19,7 @@ RATIOS = ({}, {}, {}, {}, {'sr_ratio': 2}, {'sr_ratio': 2}, {'sr_ratio': 3}, {'s
 
 def eevit_vit(checkout: Path, seed: int) -> Peer:
     """The thesis' ViT with the eight exits of its configuration file."""
-    sys.path.insert(0, str(checkout))
-    try:
-        arguments: Any = importlib.import_module('utils.arg_utils')
-        eevit: Any = importlib.import_module('eevit.eevit')
-    finally:
-        sys.path.remove(str(checkout))
+    arguments, eevit = modules_in(checkout, 'utils.arg_utils', 'eevit.eevit')
     width, heads = SIZES['width'], SIZES['attention_heads']
     exits = arguments.EarlyExitsConfig(
         enabled=True,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import collections
 import collections.abc
-import importlib
 import sys
 import types
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.checkout import modules_in
 from benchmarks.parity.peers import CLASSES, MEAN, STD, Peer, randomise, recipe_of
 
 SIZES = {
@@ -111,8 +111,4 @@ def load_lgvit(checkout: Path, kind: str) -> Any:
     deit: Any = sys.modules['models.deit_highway']
     deit.DeiTConfig = deit.DeiTLayer = None  # the ViT-EE heads of a Swin, which nobody makes
     sys.modules[f'models.{kind}_highway'].__path__ = [str(folder)]
-    sys.path.insert(0, str(folder))
-    try:
-        return importlib.import_module(f'models.{kind}_highway.modeling_highway_{kind}')
-    finally:
-        sys.path.remove(str(folder))
+    return modules_in(folder, f'models.{kind}_highway.modeling_highway_{kind}')[0]
