@@ -112,18 +112,15 @@ class Check:
 
     def times_on(self, provider: str, fp16: bool) -> Outcome:
         """Time exported files on a provider of ONNX Runtime."""
-        from benchmarks.gpu.files import times_on
+        from benchmarks.gpu.files import export_sides, need, sides_in, time_sides
 
-        return times_on(
-            provider,
-            fp16,
-            recipe=self.recipe,
-            peer=self.peer,
-            exported=self.exported,
-            folder=self.files,
-            rounds=min(3, self.rounds),
-            runs=self.runs,
-        )
+        need(provider)
+        if self.exported:
+            sides, missing = sides_in(self.exported)
+        else:
+            sides, missing = export_sides(self.recipe, self.files, self.peer)
+        found = time_sides(sides, provider, fp16, min(3, self.rounds), self.runs)
+        return found._replace(notes=[*found.notes, *missing])
 
 
 def check_of(args: Namespace, carried: Carried) -> Check:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.eevit.rounds import PEER, PLAIN, RoundError, Side, measure, tables
@@ -20,36 +21,19 @@ METERED_RUNS = 100  # frames at least, as it prints a line every 100 ms
 SIDES = {'single': 'ours', 'staged': 'ours', PEER: PEER, PLAIN: PLAIN}  # and their files
 
 
-def times_on(
-    provider: str,
-    fp16: bool,
-    *,
-    recipe: Path,
-    peer: Path | None,
-    exported: Path | None,
-    folder: Path,
-    rounds: int,
-    runs: int,
-) -> Outcome:
+def time_sides(sides: Sequence[Side], provider: str, fp16: bool, rounds: int, runs: int) -> Outcome:
     """Time files at every exit.
 
     Args:
+        sides: What is timed.
         provider: A key of `compute.PROVIDERS`.
         fp16: Whether TensorRT may use half precision.
-        recipe: The model of ours, if it is exported here.
-        peer: A checkout of the thesis' code, exported with this Python.
-        exported: A folder with what there is of ours.onnx, peer.onnx and plain.onnx, in place of
-            exporting them.
-        folder: For the files that are exported, kept from step to step.
         rounds: Processes of each side.
         runs: Frames of each exit in a process.
 
     Raises:
-        MissingError: This ONNX Runtime has not the provider, or there is no file.
         RoundError: No side gave figures.
     """
-    need(provider)
-    sides, notes = sides_in(exported) if exported else _exported(recipe, folder, peer)
     meter = f'{METER} --interval 100' if shutil.which(METER) else ''
     used = max(runs, METERED_RUNS) if meter else runs
     found, lost = measure(
@@ -68,7 +52,6 @@ def times_on(
         [Table(f'{title}: {one.title}', one.columns, one.rows) for one in tables(sides, found)],
         [
             f'{title}: {rounds} rounds of {used} frames at each exit, a process a side.',
-            *notes,
             *(f'{title}: no figures of {name}: {_last_line(why)}' for name, why in lost.items()),
         ],
     )
@@ -90,8 +73,14 @@ def sides_in(folder: Path) -> tuple[list[Side], list[str]]:
 
 
 @functools.cache
-def _exported(recipe: Path, folder: Path, peer: Path | None) -> tuple[list[Side], list[str]]:
-    """Export the files once, the peer's if its code runs here; return them and what is missing."""
+def export_sides(recipe: Path, folder: Path, peer: Path | None) -> tuple[list[Side], list[str]]:
+    """Export the files once, the peer's if its code runs here; return them and what is missing.
+
+    Args:
+        recipe: The model of ours.
+        folder: For the files, kept from step to step.
+        peer: A checkout of the thesis' code, exported with this Python.
+    """
     from benchmarks.beside_eevit import make_sides
     from model_export.recipe.recipe import load_recipe
 
