@@ -36,14 +36,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--weights', type=Path, help='trained weights; default: the demo model')
-    parser.add_argument('--data', type=Path, help='their data set; default: what was carried')
+    parser.add_argument('--data', type=Path, help="the demo model's; default: what was carried")
     parser.add_argument('--peer', type=Path, help='a checkout of early_exit_vit')
     parser.add_argument('--files', type=Path, help='ours.onnx, peer.onnx, plain.onnx to be timed')
     parser.add_argument('--out', type=Path, help='default: $OUT or build/gpu/out')
     parser.add_argument('--minutes', type=float, default=8.0, help='of this call (default 8)')
     parser.add_argument('--rehearse', action='store_true', help='on the CPU, with a tiny model')
     args = parser.parse_args(arguments)
+    if args.peer and not args.peer.exists():
+        parser.error(f'--peer must be a checkout of early_exit_vit. Got {args.peer}')
     os.environ['NVIDIA_TF32_OVERRIDE'] = '0'  # before a library of CUDA is loaded
     try:
         carried = Carried()

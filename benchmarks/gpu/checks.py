@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.gpu.steps import MissingError, Outcome, Steps
-from benchmarks.gpu.transfer.carried import FOLDER, Carried
+from benchmarks.gpu.transfer.carried import FOLDER, WEIGHTS, Carried
 from harness.paths import ROOT
 
 IMAGES = 2000  # held-out ones that the forms answer
@@ -43,7 +43,7 @@ class Check:
     """
 
     weights: Path
-    data: Path
+    data: Path | None
     recipe: Path
     peer: Path | None
     exported: Path | None
@@ -79,9 +79,10 @@ class Check:
         from model_export.network.fold import fold
         from model_export.weights.stored import load_model, load_training_data
 
-        for what, path in (('weights', self.weights), ('data set', self.data)):
-            if not path.exists():
-                raise MissingError(f'there is no {what} in {path.name}')
+        if not self.weights.exists():
+            raise MissingError(f'there are no weights in {self.weights}')
+        if not self.data:
+            raise MissingError('there are no data: give --data')
         model, _ = load_model(self.weights)
         _, held_out = load_training_data(self.weights, model.recipe, self.data)
         held_out = held_out.spread(IMAGES)
@@ -125,12 +126,11 @@ class Check:
 
 def check_of(args: Namespace, carried: Carried) -> Check:
     """Return the call that a command line of `check` asks for."""
-    peer = args.peer or carried.find('peer', ROOT / 'build' / 'early_exit_vit')
     return Check(
-        weights=args.weights or carried.find('weights', ROOT / 'models' / 'weights'),
-        data=args.data or carried.find('data', ROOT.parent / 'shared' / 'data' / 'cifar100'),
+        weights=carried.find('weights') or WEIGHTS,
+        data=args.data or carried.find('data'),
         recipe=ROOT / 'config' / 'recipes' / 'lgvit_vit_b16.yaml',
-        peer=peer if peer.exists() else None,
+        peer=args.peer or carried.find('peer'),
         exported=args.files,
         files=FOLDER / 'files',
         device='cuda',

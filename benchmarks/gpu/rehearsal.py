@@ -22,11 +22,10 @@ import yaml
 from benchmarks.beside_eevit import RECIPE as THESIS
 from benchmarks.gpu.checks import check_of, run_check
 from benchmarks.gpu.steps import GRACE_S, Outcome, Steps
-from benchmarks.gpu.training import RESERVE_S, job_of, run_job
-from benchmarks.gpu.transfer.carried import RECIPE, Carried
+from benchmarks.gpu.training import RESERVE_S, Job, job_of, run_job
+from benchmarks.gpu.transfer.carried import RECIPE, WEIGHTS, Carried
 from benchmarks.gpu.transfer.pack import folder_files, pack, training_files
 from benchmarks.gpu.transfer.pieces import join
-from harness.paths import ROOT
 from model_export.data import fingerprint, load_split
 from model_export.errors import ModelExportError
 from model_export.network.early_exit import EarlyExitViT
@@ -55,24 +54,25 @@ def rehearse_training(args: Namespace, began: float) -> int:
     """Rehearse `train_demo`; return the exit status."""
     torch.set_num_threads(1)
     whole = load_recipe(RECIPE)
-    demo = ROOT / 'models' / 'weights'
-    if demo.exists():
-        print(f'the whole recipe: {start_from(EarlyExitViT(whole), demo)}')
+    if WEIGHTS.exists():
+        print(f'the whole recipe: {start_from(EarlyExitViT(whole), WEIGHTS)}')
     stages = [
         replace(one, batch_size=8, epochs=one.epochs / 8, warmup_steps=2) for one in whole.stages
     ]
     recipe = replace(_short(_tiny(whole)), stages=tuple(stages))
     with tempfile.TemporaryDirectory(prefix='rehearsal-') as name:
         folder = Path(name)
-        (folder / 'recipe.yaml').write_text(yaml.safe_dump(recipe_to_dict(recipe)))
-        args = _replaced(args, folder, recipe=folder / 'recipe.yaml', run=folder / 'run')
-        carried = _carry(recipe, folder)
+        args, carried, run = _replaced(args, folder), _carry(recipe, folder), folder / 'run'
+
+        def job() -> Job:
+            return replace(job_of(args, carried, time.monotonic()), recipe=recipe, run=run)
+
         steps = Steps('Rehearsal', folder / 'rehearsal', minutes=8, began=began)
-        steps.run('plan', job_of(args, carried, began).plan)
+        steps.run('plan', job().plan)
         for call in range(MOST_CALLS):
             args.minutes = (GRACE_S + RESERVE_S + FIRST_S * 2**call) / 60
-            steps.run(f'call {call + 1}', partial(_call, args, carried))
-            if steps.failed or _finished(args.run):
+            steps.run(f'call {call + 1}', lambda: _call(job()))
+            if steps.failed or _finished(run):
                 break
         steps.run('join', partial(_join, folder))
         print((folder / 'out' / 'train_demo.md').read_text())
@@ -106,10 +106,10 @@ def rehearse_check(args: Namespace, began: float) -> int:
         return int(not steps.complete)
 
 
-def _replaced(args: Namespace, folder: Path, **more: Path) -> Namespace:
+def _replaced(args: Namespace, folder: Path) -> Namespace:
     """Return a command line that goes by what was carried, and writes into a folder."""
-    own = {'data': None, 'weights': None, 'init': None, 'peer': None, 'files': None}
-    return Namespace(**{**vars(args), **own, 'out': folder / 'out', **more})
+    own = {'data': None, 'peer': None, 'files': None, 'out': folder / 'out'}
+    return Namespace(**{**vars(args), **own})
 
 
 def _tiny(recipe: Recipe) -> Recipe:
@@ -143,10 +143,8 @@ def _carry(recipe: Recipe, folder: Path) -> Carried:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f'from benchmarks.gpu.stand_in import {names}\n')
     _write_wheel(here / 'wheels')
-    shards, there = folder / 'shards', folder / 'there'
-    shards.mkdir()
-    there.mkdir()
-    files = training_files(folder / 'photos', recipe.backbone.image_size, shards, most_bytes=0)
+    there = folder / 'there'
+    files = training_files(folder / 'photos')
     for name in ('weights', 'peer', 'wheels'):
         files |= folder_files(here / name, name)
     pack(files, there)
@@ -177,9 +175,8 @@ def _write_wheel(folder: Path) -> None:
         wheel.writestr(f'{about}/RECORD', '')
 
 
-def _call(args: Namespace, carried: Carried) -> Outcome:
+def _call(job: Job) -> Outcome:
     """Make one call."""
-    job = job_of(args, carried, time.monotonic())
     run_job(job)
     if not job.steps.complete:
         raise RehearsalError('a step of the call was not done, see above')

@@ -18,11 +18,10 @@ import torch
 import yaml
 
 from benchmarks.gpu.steps import MissingError, Outcome, Steps, after
-from benchmarks.gpu.transfer.carried import Carried, reports_to
+from benchmarks.gpu.transfer.carried import FOLDER, RECIPE, WEIGHTS, Carried, reports_to
 from benchmarks.gpu.transfer.pieces import cut, join
 from benchmarks.report_file import Cell, Table
 from benchmarks.training_steps import training_steps
-from harness.paths import ROOT
 from model_export.data import Dataset, fingerprint, load_split, split_held_out
 from model_export.errors import ModelExportError
 from model_export.network.early_exit import EarlyExitViT
@@ -39,7 +38,7 @@ GOAL_PERCENT = 86.0  # of the final exit, on held-out images
 RESERVE_S = 40.0  # after the training: the weights, their pieces, the report
 USED = 0.93  # of the time for training is planned
 WARM_UP, TIMED = 20, 20  # steps of a stage, to plan with; the first were cropped in advance
-RECIPE = 'recipe.yaml'
+PLAN = 'recipe.yaml'
 LOG = 'log.csv'
 _NOTED_BY_NOBODY = (signal.default_int_handler, signal.SIG_IGN, signal.SIG_DFL)
 
@@ -73,8 +72,8 @@ class Job:
         found, wanted = len(dataset.class_names), self.recipe.num_classes
         if found != wanted:
             raise ModelExportError(
-                f'{self.data} has {found} classes, the recipe says num_classes: {wanted}; give '
-                f'--recipe'
+                f'{self.data} has {found} classes, {self.recipe.name} has {wanted}: give --data '
+                f'with those'
             )
         count, seed = self.recipe.held_out, self.recipe.held_out_seed
         return fingerprint(dataset), *split_held_out(dataset, count, seed)
@@ -92,14 +91,14 @@ class Job:
 
     def plan(self) -> Outcome:
         """Fit the recipe into the calls, by the time of a step; a run that is there has its own."""
-        if (self.run / RECIPE).exists():
+        if (self.run / PLAN).exists():
             return Outcome([], [f'The run in {self.run.name} goes on, with its own recipe.'])
         _, training, _ = self.halves
         epoch_s, step_s = self._measure()
         available_s = USED * self.calls * self.training_s()
         recipe = fitted(self.recipe, len(training), step_s, epoch_s, available_s)
         self.run.mkdir(parents=True, exist_ok=True)
-        (self.run / RECIPE).write_text(yaml.safe_dump(recipe_to_dict(recipe), sort_keys=False))
+        (self.run / PLAN).write_text(yaml.safe_dump(recipe_to_dict(recipe), sort_keys=False))
         rows: list[list[Cell]] = [
             [
                 stage.scheme,
@@ -132,10 +131,10 @@ class Job:
 
     def train(self) -> Outcome:
         """Train until the end or until the time is up, whatever comes first."""
-        if not (self.run / RECIPE).exists():
+        if not (self.run / PLAN).exists():
             raise MissingError('there is no plan: see the step before')
         known, training, held_out = self.halves
-        recipe = load_recipe(self.run / RECIPE)
+        recipe = load_recipe(self.run / PLAN)
         if (self.run / 'checkpoint.pt').exists():
             model = EarlyExitViT(recipe)
         else:
@@ -161,7 +160,7 @@ class Job:
         with tempfile.TemporaryDirectory(dir=self.run) as folder:
             whole = Path(folder) / 'weights'
             save_weights(model, tuple(done['class_names']), done['data'], whole)
-            about = [path for path in (self.run / LOG, self.run / RECIPE) if path.exists()]
+            about = [path for path in (self.run / LOG, self.run / PLAN) if path.exists()]
             files = {path.name: path for path in (*sorted(whole.iterdir()), *about)}
             home = self.out / 'weights'
             for earlier in home.glob('*'):
@@ -249,17 +248,17 @@ def job_of(args: Namespace, carried: Carried, began: float) -> Job:
 
     Raises:
         MissingError: There are no data or no weights to start from.
-        ModelExportError: The recipe cannot be read.
     """
-    data = args.data or carried.find('data', ROOT.parent / 'shared' / 'data' / 'cifar100')
-    init = args.init or carried.find('weights', ROOT / 'models' / 'weights')
+    data, init = args.data or carried.find('data'), carried.find('weights') or WEIGHTS
+    if not data:
+        raise MissingError('there are no data: give --data')
     for what, path in (('data', data), ('weights to start from', init)):
         if not path.exists():
             raise MissingError(f'there are no {what} in {path}')
     out = args.out or reports_to()
-    title = f'Training of {args.recipe.name}'
+    title = f'Training of {RECIPE.name}'
     steps = Steps(title, out / 'train_demo', minutes=args.minutes, began=began)
-    return Job(load_recipe(args.recipe), data, init, args.run, out, args.calls, steps)
+    return Job(load_recipe(RECIPE), data, init, FOLDER / 'run', out, args.calls, steps)
 
 
 def run_job(job: Job) -> None:

@@ -19,6 +19,9 @@ FOLDER = ROOT / 'build' / 'gpu'
 RECIPE = ROOT / 'benchmarks' / 'gpu' / 'train_demo.yaml'
 """The recipe that `train_demo` trains."""
 
+WEIGHTS = ROOT / 'models' / 'weights'
+"""The demo model's, where none were carried."""
+
 
 class Carried:
     """What lies in a folder of loads, as folders of files; `pack` says what each holds."""
@@ -44,9 +47,9 @@ class Carried:
             before = os.environ.get('PYTHONPATH')
             os.environ['PYTHONPATH'] = os.pathsep.join([str(self._site), *filter(None, [before])])
 
-    def find(self, name: str, otherwise: Path) -> Path:
-        """Return what was carried by this name, or else the checkout's own."""
-        return there if (there := self._joined / name).exists() else otherwise
+    def find(self, name: str) -> Path | None:
+        """Return what was carried by this name, if it was."""
+        return there if (there := self._joined / name).exists() else None
 
     def _install(self, wheel: Path) -> None:
         installed = self._site / f'{wheel.stem}.installed'

@@ -3,37 +3,26 @@
     python -m benchmarks.gpu.transfer.pack --data DATA --wheels WHEELS --peer CHECKOUT
 
 Writes build/gpu/load-1, load-2, ...: each, together with the code, is below 64 MiB, in pieces below
-16 MiB. Put all of them into build/gpu of the code there: train_demo.sh and check.sh join them. A
-set of large photos is shrunk to the size that the recipe trains at.
+16 MiB. Put all of them into build/gpu of the code there: train_demo.sh and check.sh join them.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-import cv2
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from benchmarks.gpu.transfer.carried import FOLDER, RECIPE
+from benchmarks.gpu.transfer.carried import FOLDER, WEIGHTS
 from benchmarks.gpu.transfer.pieces import LIST, cut
 from harness.paths import ROOT
-from model_export.data import load_split
-from model_export.recipe.recipe import load_recipe
 
 CODE = ('benchmarks', 'config', 'eevit_ros', 'harness', 'model_export')
 """The folders that the scripts import or read; the files beside them travel too."""
 LOAD_BYTES = 64 * 2**20
 SPARE_BYTES = 2**20  # for what a transfer adds to each file
-AS_IT_IS_BYTES = 120_000_000  # of training data; more is shrunk
-JPEG_QUALITY = 95
-ROWS = 10_000  # of a shard
 
 
 def code_bytes() -> int:
@@ -52,8 +41,9 @@ def pack(files: Mapping[str, Path], out: Path) -> list[Path]:
 
     Args:
         files: Each file by the name that it gets there.
-        out: Folder for the loads.
+        out: Folder for the loads, made if it is missing.
     """
+    out.mkdir(parents=True, exist_ok=True)
     for earlier in out.glob('load-*'):
         shutil.rmtree(earlier)
     room = LOAD_BYTES - SPARE_BYTES - code_bytes()
@@ -71,46 +61,11 @@ def pack(files: Mapping[str, Path], out: Path) -> list[Path]:
     return loads
 
 
-def training_files(
-    data: Path, image_size: int, scratch: Path, most_bytes: int = AS_IT_IS_BYTES
-) -> dict[str, Path]:
-    """Return the files of a set's training split, shrunk into `scratch` if they are many bytes."""
-    files = [path for path in sorted(data.rglob('*')) if path.is_file()]
-    training = [
-        path for path in files if any('train' in part for part in path.relative_to(data).parts)
-    ]
-    files = training or files
-    if sum(path.stat().st_size for path in files) > most_bytes:
-        data, files = scratch, _shrink(data, image_size, scratch)
-    return {f'data/{path.relative_to(data).as_posix()}': path for path in files}
-
-
-def _shrink(data: Path, image_size: int, out: Path) -> list[Path]:
-    """Write the training split as JPEG squares in parquet shards, which `load_split` reads."""
-    dataset = load_split(data, 'train', image_size)
-    features = {
-        'image': {'_type': 'Image'},
-        'label': {'_type': 'ClassLabel', 'names': list(dataset.class_names)},
-    }
-    facts = {'huggingface': json.dumps({'info': {'features': features}})}
-    shards = -(-len(dataset) // ROWS)
-    paths = []
-    for number in range(shards):
-        rows = range(number * ROWS, min((number + 1) * ROWS, len(dataset)))
-        images = [cv2.cvtColor(dataset.images[row], cv2.COLOR_RGB2BGR) for row in rows]
-        encoded = [
-            cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
-            for image in images
-        ]
-        cells = [{'bytes': cell, 'path': None} for cell in encoded]
-        of_image = pa.struct({'bytes': pa.binary(), 'path': pa.string()})
-        table = pa.table(
-            {'image': pa.array(cells, of_image), 'label': dataset.labels[list(rows)]},
-            metadata=facts,
-        )
-        paths.append(out / f'train-{number:05}-of-{shards:05}.parquet')
-        pq.write_table(table, paths[-1])
-    return paths
+def training_files(data: Path) -> dict[str, Path]:
+    """Return the files of a set's training split, or all where no name says which these are."""
+    files = folder_files(data, 'data')
+    training = {name: path for name, path in files.items() if 'train' in name}
+    return training or files
 
 
 def folder_files(folder: Path, name: str, pattern: str = '*') -> dict[str, Path]:
@@ -131,22 +86,17 @@ def main() -> int:
     """Pack, and say what goes when."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--data', type=Path, help='data set to train on')
-    parser.add_argument('--weights', type=Path, default=ROOT / 'models' / 'weights')
     parser.add_argument('--wheels', type=Path, help='folder of wheels that are missing there')
     parser.add_argument('--peer', type=Path, help='a checkout of early_exit_vit')
-    parser.add_argument('--out', type=Path, default=FOLDER, help='default: build/gpu')
     args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=args.out) as scratch:
-        files = folder_files(args.weights, 'weights')
-        if args.peer:
-            files |= peer_files(args.peer)
-        if args.wheels:
-            files |= folder_files(args.wheels, 'wheels', '*.whl')
-        if args.data:
-            size = load_recipe(RECIPE).backbone.image_size
-            files |= training_files(args.data, size, Path(scratch))
-        loads = pack(files, args.out)
+    files = folder_files(WEIGHTS, 'weights')
+    if args.peer:
+        files |= peer_files(args.peer)
+    if args.wheels:
+        files |= folder_files(args.wheels, 'wheels', '*.whl')
+    if args.data:
+        files |= training_files(args.data)
+    loads = pack(files, FOLDER)
     code = code_bytes()
     print(f'Code: {code / 2**20:.1f} MiB ({", ".join(CODE)} and the files beside them).')
     for load in loads:
