@@ -83,7 +83,7 @@ class Steps:
         try:
             if self.left_s() <= 0:
                 _out_of_time()
-            with after(self.left_s(), _out_of_time):
+            with _limited(self.left_s()):
                 found = step()
             self._found.tables.extend(found.tables)
             self._found.notes.extend(found.notes)
@@ -110,10 +110,10 @@ class Steps:
 
 
 @contextlib.contextmanager
-def after(seconds: float, action: Callable[[], object]) -> Iterator[None]:
-    """Let `action` happen in the main thread once these seconds are over, if still inside."""
+def _limited(seconds: float) -> Iterator[None]:
+    """Raise OutOfTimeError in the main thread once these seconds are over, if still inside."""
     began = time.monotonic()
-    before = signal.signal(signal.SIGALRM, lambda *_: action())
+    before = signal.signal(signal.SIGALRM, lambda *_: _out_of_time())
     left, _ = signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3))
     try:
         yield

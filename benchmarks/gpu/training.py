@@ -7,7 +7,6 @@ import dataclasses
 import functools
 import math
 import os
-import signal
 import tempfile
 import time
 from argparse import Namespace
@@ -17,7 +16,7 @@ from pathlib import Path
 import torch
 import yaml
 
-from benchmarks.gpu.steps import MissingError, Outcome, Steps, after
+from benchmarks.gpu.steps import MissingError, Outcome, Steps
 from benchmarks.gpu.transfer.carried import FOLDER, RECIPE, WEIGHTS, Carried, reports_to
 from benchmarks.gpu.transfer.pieces import cut, join
 from benchmarks.report_file import Cell, Table
@@ -40,7 +39,6 @@ USED = 0.93  # of the time for training is planned
 WARM_UP, TIMED = 20, 20  # steps of a stage, to plan with; the first were cropped in advance
 PLAN = 'recipe.yaml'
 LOG = 'log.csv'
-_NOTED_BY_NOBODY = (signal.default_int_handler, signal.SIG_IGN, signal.SIG_DFL)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,9 +140,10 @@ class Job:
         trainer = Trainer(model, training, held_out, self.run, data=known)
         # A GPU takes them in seconds, and a checkpoint another.
         trainer.checkpoint_every_steps = max(steps_of(one, len(training)) for one in recipe.stages)
+        trainer.ends = time.monotonic() + self.training_s()
         said = 'The training is finished.'
         try:
-            with only_run(self.run), after(self.training_s(), _interrupt):
+            with only_run(self.run):
                 trainer.run()
         except KeyboardInterrupt:
             said = 'The training is not finished: the same call goes on with it.'
@@ -192,14 +191,6 @@ def _write_as_much_as_a_checkpoint(model: EarlyExitViT, folder: Path) -> None:
             torch.save(model.state_dict(), file)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _interrupt() -> None:
-    """Stop the training after the step at hand; before its first step a little later."""
-    if signal.getsignal(signal.SIGINT) in _NOTED_BY_NOBODY:
-        signal.setitimer(signal.ITIMER_REAL, 0.1)
-    else:
-        signal.raise_signal(signal.SIGINT)
 
 
 def fitted(

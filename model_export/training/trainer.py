@@ -46,6 +46,7 @@ class Trainer:
         accuracy: Of every exit on the held-out images, when it was last measured.
         checkpoint_every_steps: Steps from one checkpoint to the next, besides those after an epoch
             and every two minutes.
+        ends: When to stop as for Ctrl-C, on the clock `time.monotonic()`.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Trainer:
         self.reading = reading
         self.accuracy: list[float] | None = None
         self.checkpoint_every_steps = CHECKPOINT_EVERY_STEPS
+        self.ends = math.inf
         self.fabric = launch_fabric()
         self.model.to(self.fabric.device)
 
@@ -90,7 +92,7 @@ class Trainer:
         Raises:
             ModelExportError: A stage cannot be trained (found before the first begins), the folder
                 holds another run, or the loss is not finite.
-            KeyboardInterrupt: Ctrl-C, after a checkpoint of the last step was written.
+            KeyboardInterrupt: Ctrl-C, or the time is up; a checkpoint of the last step was written.
         """
         total = [self._check(stage) for stage in range(1, len(self.recipe.stages) + 1)]
         self.out.mkdir(parents=True, exist_ok=True)
@@ -159,7 +161,8 @@ class Trainer:
         with noted_interrupt() as interrupted, closing(source.batches(steps)) as batches:
             for step, (batch, target) in zip(bar, batches, strict=True):
                 loss, norm = run.gradients(step, batch, target)
-                facts = torch.tensor([loss, norm, float(interrupted())], device=self.fabric.device)
+                ends = float(interrupted() or time.monotonic() >= self.ends)
+                facts = torch.tensor([loss, norm, ends], device=self.fabric.device)
                 mean = cast(Tensor, self.fabric.all_reduce(facts))
                 loss, norm, stop = mean.tolist()
                 if not (math.isfinite(loss) and math.isfinite(norm)):

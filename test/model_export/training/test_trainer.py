@@ -122,6 +122,11 @@ def test_an_interrupted_run_keeps_its_last_step_and_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stopped = tmp_path / 'stopped'
+    late = trainer(varied, colours, stopped)
+    late.ends = 0.0
+    with pytest.raises(KeyboardInterrupt):
+        late.run()
+    assert load_checkpoint(stopped)['step'] == 1
     handler = signal.getsignal(signal.SIGINT)
     ctrl_c = functools.partial(signal.raise_signal, signal.SIGINT)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
