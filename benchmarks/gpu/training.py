@@ -18,7 +18,7 @@ import yaml
 
 from benchmarks.gpu.steps import MissingError, Outcome, Steps
 from benchmarks.gpu.transfer.carried import FOLDER, RECIPE, WEIGHTS, Carried, reports_to
-from benchmarks.gpu.transfer.pieces import cut, join
+from benchmarks.gpu.transfer.pieces import cut
 from benchmarks.report_file import Cell, Table
 from benchmarks.training_steps import training_steps
 from model_export.data import Dataset, fingerprint, load_split, split_held_out
@@ -26,6 +26,7 @@ from model_export.errors import ModelExportError
 from model_export.network.early_exit import EarlyExitViT
 from model_export.network.predict import score_per_exit
 from model_export.pretrained import start_from
+from model_export.pretrained.fit import check_finite
 from model_export.recipe.recipe import Recipe, load_recipe, recipe_from_dict, recipe_to_dict
 from model_export.training.optimise import steps_of
 from model_export.training.run_folder import only_run
@@ -156,6 +157,7 @@ class Job:
         done = load_checkpoint(self.run)
         model = EarlyExitViT(recipe_from_dict(done['recipe']))
         load_state(model, done.get('ema') or done['model'], self.run)
+        check_finite(model.state_dict(), self.run)
         with tempfile.TemporaryDirectory(dir=self.run) as folder:
             whole = Path(folder) / 'weights'
             save_weights(model, tuple(done['class_names']), done['data'], whole)
@@ -165,9 +167,6 @@ class Job:
             for earlier in home.glob('*'):
                 earlier.unlink()
             pieces = cut(files, home)
-            back = join([home], Path(folder) / 'joined')
-            if any(not torch.isfinite(one).all() for one in model.state_dict().values()):
-                raise ValueError('the weights are not finite')
         accuracy = last_accuracy(self.run / LOG)
         rows: list[list[Cell]] = [[exit, 100 * share] for exit, share in accuracy.items()]
         final = 100 * accuracy.get('final', math.nan)
@@ -177,7 +176,7 @@ class Job:
             f'{done["steps"]}. Final exit on {model.recipe.held_out} held-out images: '
             f'{final:.2f} %; goal {GOAL_PERCENT:.0f} %: {met}.',
             f'{len(pieces)} pieces of at most {max(p.stat().st_size for p in pieces) / 2**20:.1f} '
-            f'MiB hold {", ".join(path.name for path in back)}: '
+            f'MiB hold {", ".join(files)}: '
             f'python -m benchmarks.gpu.transfer.pieces OUT/weights FOLDER joins them.',
         ]
         return Outcome([Table('Held-out accuracy', ['exit', '%'], rows)], notes)
