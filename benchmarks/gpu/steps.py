@@ -112,16 +112,13 @@ class Steps:
 @contextlib.contextmanager
 def _limited(seconds: float) -> Iterator[None]:
     """Raise OutOfTimeError in the main thread once these seconds are over, if still inside."""
-    began = time.monotonic()
     before = signal.signal(signal.SIGALRM, lambda *_: _out_of_time())
-    left, _ = signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3))
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3))
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-        if left:  # the alarm around this one
-            signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - began), 1e-3))
 
 
 def _out_of_time() -> NoReturn:
