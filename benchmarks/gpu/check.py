@@ -1,6 +1,6 @@
 """What half precision answers and how fast stages are on a GPU, within a call of 8 minutes.
 
-    benchmarks/gpu/check.sh --peer CHECKOUT
+    benchmarks/gpu/check.sh --data DATA --peer CHECKOUT
 
 Compares the float16 and bfloat16 forms with float32, in torch and, where ONNX Runtime has CUDA or
 TensorRT, as files; times our stages as CUDA graphs beside the EEViT thesis' eager code and a ViT
