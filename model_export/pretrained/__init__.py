@@ -50,7 +50,8 @@ def start_from(model: EarlyExitViT, source: Path) -> str:
 
     The backbone must fit the recipe, but for the image size: positions are resized to the model's
     grid. Its classifier is taken if the number of classes is the same. Exit heads are taken from a
-    source that has them (LGViT) if the recipe has as many.
+    source that has them (LGViT) if the recipe has as many, and from our own weights if the recipe
+    has the same.
 
     Args:
         model: The model to initialise.
@@ -100,7 +101,7 @@ def _read(model: EarlyExitViT, source: Path) -> tuple[str, State, list[str], str
     """Return a source's form, its tensors under our names, remarks, and a hint if they misfit."""
     recipe = model.recipe.backbone
     if folder := own_folder(source):
-        return 'a run or weights of ours', read_own(folder, recipe), [], ''
+        return 'a run or weights of ours', read_own(folder, model.recipe), [], ''
     assert isinstance(recipe, BackboneRecipe)
     if source.suffix.lower() == '.onnx':
         return 'a DINOv2 in ONNX', read_onnx(source, recipe), [], ''

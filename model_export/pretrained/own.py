@@ -10,7 +10,7 @@ from torch import Tensor
 
 from model_export.errors import ModelExportError
 from model_export.pretrained.forms.weight_format import State, WeightFormat
-from model_export.recipe.recipe import BackboneRecipe
+from model_export.recipe.recipe import BackboneRecipe, Recipe
 from model_export.recipe.timm_backbone import TimmRecipe
 from model_export.weights.stored import load_model
 
@@ -24,14 +24,14 @@ def own_folder(source: Path) -> Path | None:
     return folder if files and (source == folder or source in files) else None
 
 
-def read_own(folder: Path, recipe: BackboneRecipe | TimmRecipe) -> State:
-    """Return the backbone's tensors.
+def read_own(folder: Path, recipe: Recipe) -> State:
+    """Return the backbone's tensors, and the heads' if the exits and the image size are the same.
 
     Raises:
         ModelExportError: Its recipe has another backbone; only the image size may differ.
     """
-    backbone = load_model(folder, task=None)[0].backbone
-    theirs, ours = dataclasses.asdict(backbone.recipe), dataclasses.asdict(recipe)
+    model = load_model(folder, task=None)[0]
+    theirs, ours = dataclasses.asdict(model.recipe.backbone), dataclasses.asdict(recipe.backbone)
     differing = [  # some leave no trace in the weights' shapes
         f'{key} {theirs.get(key)} (recipe: {ours[key]})'
         for key in ours
@@ -39,14 +39,16 @@ def read_own(folder: Path, recipe: BackboneRecipe | TimmRecipe) -> State:
     ]
     if differing:
         raise ModelExportError(f'{folder} has another backbone: {", ".join(differing)}')
-    return {f'backbone.{name}': tensor for name, tensor in backbone.state_dict().items()}
+    same = model.recipe.exits == recipe.exits and theirs['image_size'] == ours['image_size']
+    state = model.state_dict()
+    return state if same else _convert(state, recipe.backbone)
 
 
 def _recognises(state: Mapping[str, Tensor]) -> bool:
     return 'backbone.patch_embed.weight' in state and 'backbone.blocks.0.norm1.weight' in state
 
 
-def _convert(state: State, recipe: BackboneRecipe) -> State:
+def _convert(state: State, recipe: BackboneRecipe | TimmRecipe) -> State:
     return {name: tensor for name, tensor in state.items() if not name.startswith('heads.')}
 
 

@@ -124,6 +124,33 @@ def test_saved_weights_start_a_model_of_other_size_and_classes(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
+    ('window', 'size', 'classes', 'taken'),
+    [
+        (2, 32, 4, ('neck', 'classifier')),
+        (2, 32, 7, ('neck',)),
+        (4, 32, 4, ()),
+        (2, 48, 4, ()),
+    ],
+)
+def test_saved_weights_give_their_heads_to_the_same_exits(
+    tmp_path: Path, window: int, size: int, classes: int, taken: tuple[str, ...]
+) -> None:
+    old = EarlyExitViT(Recipe('x', FORMAT, (ExitRecipe(1, 'gah', {'window': 2}),), 4))
+    save_weights(old, ('a', 'b', 'c', 'd'), '', tmp_path)
+    exits = (ExitRecipe(1, 'gah', {'window': window}),)
+    new = EarlyExitViT(Recipe('x', dataclasses.replace(FORMAT, image_size=size), exits, classes))
+    start_from(new, tmp_path)
+    saved = old.heads[0].state_dict()
+    equal = [
+        name
+        for name, tensor in new.heads[0].state_dict().items()
+        if tensor.shape == saved[name].shape and torch.allclose(tensor, saved[name], atol=1e-3)
+    ]
+    for part, weight in (('neck', 'neck.qkv.weight'), ('classifier', 'classifier.weight')):
+        assert (weight in equal) == (part in taken)
+
+
+@pytest.mark.parametrize(
     'change',
     [{'layers': 3}, {'attention_heads': 4}, {'layer_scale': True}, {'mean': (0.5, 0.5, 0.5)}],
     ids=str,
