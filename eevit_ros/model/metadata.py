@@ -59,6 +59,10 @@ class ModelMetadata:
         calibration_counts: (E + 1) rows of `CONFIDENCE_BINS` counts: how many held-out images left
             at that exit, at the default thresholds, with a confidence in that bin; empty if
             unknown. The robot compares its own answers with them.
+        calibration_wrong: How many of `calibration_counts` were wrong; empty in older files.
+        degraded_counts: The same counts for copies of these images that were darkened, blurred, or
+            robbed of contrast, or that noise was added to; empty in older files.
+        degraded_wrong: How many of `degraded_counts` were wrong.
         policy: The measure that the graph compares with the thresholds, one of
             `policies.STATELESS`; 'softmax' in files written before there were others.
         precision: Precision of the matrix products, 'fp32', 'fp16' or 'int8'; 'fp32' in older
@@ -82,6 +86,9 @@ class ModelMetadata:
     licence: str
     promise: Promise | None = None
     calibration_counts: tuple[tuple[int, ...], ...] = ()
+    calibration_wrong: tuple[tuple[int, ...], ...] = ()
+    degraded_counts: tuple[tuple[int, ...], ...] = ()
+    degraded_wrong: tuple[tuple[int, ...], ...] = ()
     policy: str = 'softmax'
     precision: str = 'fp32'
 
@@ -127,12 +134,21 @@ class ModelMetadata:
             self.accuracy,
             f'be {exits + 1} values in [0, 1]',
         )
-        _require(
-            'calibration_counts',
-            self.calibration_counts == () or _table(self.calibration_counts, exits + 1),
-            self.calibration_counts,
-            f'be empty, or {exits + 1} rows of {CONFIDENCE_BINS} counts, not all 0',
-        )
+        for images in ('calibration', 'degraded'):
+            counts, wrong = getattr(self, f'{images}_counts'), getattr(self, f'{images}_wrong')
+            _require(
+                f'{images}_counts',
+                counts == () or (_table(counts, exits + 1) and any(map(any, counts))),
+                counts,
+                f'be empty, or {exits + 1} rows of {CONFIDENCE_BINS} counts, not all 0',
+            )
+            _require(
+                f'{images}_wrong',
+                wrong == () or (_table(wrong, exits + 1) and _at_most(wrong, counts)),
+                wrong,
+                f'be empty, or {exits + 1} rows of {CONFIDENCE_BINS} counts, none above that of '
+                f'{images}_counts',
+            )
         _require('policy', self.policy in STATELESS, self.policy, f'be one of {tuple(STATELESS)}')
 
     @cached_property  # every frame asks
@@ -275,4 +291,12 @@ def _shares(values: tuple[float, ...]) -> bool:
 
 def _table(counts: tuple[tuple[int, ...], ...], rows: int) -> bool:
     shaped = len(counts) == rows and all(len(row) == CONFIDENCE_BINS for row in counts)
-    return shaped and min(map(min, counts)) >= 0 and any(map(any, counts))
+    return shaped and min(map(min, counts)) >= 0
+
+
+def _at_most(some: tuple[tuple[int, ...], ...], of: tuple[tuple[int, ...], ...]) -> bool:
+    return len(some) == len(of) and all(
+        a <= b
+        for row, of_row in zip(some, of, strict=True)
+        for a, b in zip(row, of_row, strict=True)
+    )

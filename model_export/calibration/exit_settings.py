@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from eevit_ros.model.metadata import CONFIDENCE_BINS
 from eevit_ros.model.promise import Promise
 from eevit_ros.policies import STATELESS
 from eevit_ros.policies.operating_point import measure_exits
@@ -18,7 +20,7 @@ from model_export.calibration.choose import (
     why_no_promise,
 )
 from model_export.calibration.held_out import calibration_hash, halves
-from model_export.calibration.temperatures import count_answers
+from model_export.calibration.temperatures import Counts, count_answers
 from model_export.data import Dataset
 from model_export.errors import ModelExportError
 from model_export.network.macs import Macs
@@ -30,12 +32,17 @@ class ExitSettings(NamedTuple):
     default_thresholds: tuple[float, ...]
     promise: Promise | None
     accuracy: tuple[float, ...]
-    calibration_counts: tuple[tuple[int, ...], ...]
+    calibration_counts: Counts
+    calibration_wrong: Counts
+    degraded_counts: Counts
+    degraded_wrong: Counts
 
 
 def choose_exit_settings(
     probabilities: npt.NDArray[np.float32],
     images: Dataset,
+    degraded: npt.NDArray[np.float32],
+    degraded_labels: npt.NDArray[np.int64],
     *,
     layers: tuple[int, ...],
     macs: Macs,
@@ -50,6 +57,8 @@ def choose_exit_settings(
     Args:
         probabilities: float32 (E + 1, N, C), of every exit, calibrated.
         images: The N held-out images.
+        degraded: float32 (E + 1, M, C), the same of degraded copies of some of them.
+        degraded_labels: True classes of these, int64 (M,).
         layers: E + 1 layers that ran at each exit.
         macs: MACs of the deployed model.
         target: Target that the thresholds shall reach.
@@ -85,9 +94,25 @@ def choose_exit_settings(
         f'thresholds {thresholds}: {result.accuracy:.4f} at {result.speedup_macs:.2f}x fewer MACs '
         f'(final exit {known.right[-1].mean():.4f}, held-out images)'
     )
+    worse = replace(known, measures=measure_exits(policy, degraded), labels=degraded_labels)
+    clean_counts, degraded_counts = (
+        count_answers(one.measures.confidence, one.right, one.taken(thresholds))
+        for one in (known, worse)
+    )
+    print(f'right: {_by_confidence(*clean_counts)}; degraded: {_by_confidence(*degraded_counts)}')
     return ExitSettings(
         thresholds,
         promise,
         tuple(float(share) for share in known.right.mean(axis=1)),
-        count_answers(measures.confidence, known.taken(thresholds)),
+        *clean_counts,
+        *degraded_counts,
     )
+
+
+def _by_confidence(counts: Counts, wrong: Counts) -> str:
+    """Say how many answers are right, and of those that are the surest."""
+    shares = []
+    for first in (0, CONFIDENCE_BINS - 1):
+        answers, mistakes = (np.array(table)[:, first:].sum() for table in (counts, wrong))
+        shares.append(f'{1 - mistakes / answers:.1%}' if answers else 'none')
+    return f'{shares[0]} ({shares[1]} of those with confidence 0.9 or more)'

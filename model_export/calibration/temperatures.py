@@ -7,6 +7,7 @@ Reference:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -67,21 +68,33 @@ def calibrated(logits: Tensor, temperatures: Sequence[float]) -> npt.NDArray[np.
     return (logits / torch.tensor(temperatures)[:, None, None]).softmax(-1).numpy()
 
 
+Counts: TypeAlias = tuple[tuple[int, ...], ...]
+
+
 def count_answers(
-    confidence: npt.NDArray[np.float32], taken: npt.NDArray[np.int64]
-) -> tuple[tuple[int, ...], ...]:
-    """Return how many images left at each exit with a confidence in each bin.
+    confidence: npt.NDArray[np.float32],
+    right: npt.NDArray[np.bool_],
+    taken: npt.NDArray[np.int64],
+) -> tuple[Counts, Counts]:
+    """Return how many images left at each exit with a confidence in each bin, and how many wrong.
 
     Args:
         confidence: float32 (E + 1, N).
+        right: bool (E + 1, N), whether the exit's answer is the image's class.
         taken: int (N,), the exit index of each image.
 
     Returns:
-        E + 1 rows of `CONFIDENCE_BINS` counts: `ModelMetadata.calibration_counts`.
+        Twice E + 1 rows of `CONFIDENCE_BINS` counts, as in `ModelMetadata.calibration_counts`.
     """
     exits, images = confidence.shape
-    answered = confidence[taken, np.arange(images)]
+    image = np.arange(images)
+    answered = confidence[taken, image]
     bins = np.minimum((answered * CONFIDENCE_BINS).astype(np.int64), CONFIDENCE_BINS - 1)
-    counts = np.zeros((exits, CONFIDENCE_BINS), np.int64)
+    counts, wrong = np.zeros((2, exits, CONFIDENCE_BINS), np.int64)
     np.add.at(counts, (taken, bins), 1)
+    np.add.at(wrong, (taken, bins), ~right[taken, image])
+    return _rows(counts), _rows(wrong)
+
+
+def _rows(counts: npt.NDArray[np.int64]) -> Counts:
     return tuple(tuple(row) for row in counts.tolist())

@@ -20,6 +20,7 @@ PRECISIONS = ('fp32', 'fp16', 'int8')
 
 
 HELD_OUT = 'held out of the training data'
+MOST_DEGRADED = 5000  # images, which are in memory at the model's size
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,9 +72,10 @@ def export(
     tested on the other. In another precision than fp32, all is chosen on what the graph of that
     precision answers, on the CPU.
     """
+    from model_export.calibration.degrade import degraded
     from model_export.calibration.exit_settings import choose_exit_settings
     from model_export.calibration.held_out import answer_held_out, halves
-    from model_export.calibration.temperatures import calibrate
+    from model_export.calibration.temperatures import calibrate, calibrated
     from model_export.calibration.warnings import (
         warn_of_depth,
         warn_of_one_exit,
@@ -85,6 +87,7 @@ def export(
     from model_export.export.precision import agreement, answer_all, to_logits, to_precision
     from model_export.network.fold import divide_by_temperatures
     from model_export.network.macs import count_macs
+    from model_export.network.predict import logits_of
 
     if policy_name not in STATELESS:
         raise UsageError(
@@ -117,9 +120,14 @@ def export(
     )
     fitted_on = halves(images)[0] if target.risk is not None else np.arange(images)
     temperatures, answers = calibrate(held.logits, held.labels, fitted_on)
-    if precision != FP32:
+    some = held.images.spread(MOST_DEGRADED)
+    copies = degraded(evaluation_batch(some.images, size))
+    if precision == FP32:
+        worse = logits_of(model, replace(some, images=copies), precise=True)
+    else:
         draft = to_precision(model, metadata)
         said = answer_all(draft, evaluation_batch(held.images.images, size))
+        worse = to_logits(answer_all(draft, copies))
         in_fp32 = answers
         temperatures, answers = calibrate(to_logits(said), held.labels, fitted_on)
         print(f'{precision} and fp32, {images} held-out images: {agreement(answers, in_fp32)}')
@@ -130,6 +138,8 @@ def export(
     settings = choose_exit_settings(
         answers,
         held.images,
+        calibrated(worse, temperatures),
+        some.labels,
         layers=metadata.answer_layers,
         macs=macs,
         target=target,

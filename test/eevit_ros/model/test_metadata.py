@@ -61,6 +61,7 @@ def metadata(draw: st.DrawFn) -> ModelMetadata:
     exits = sorted(draw(st.sets(st.integers(1, layers - 1), min_size=1, max_size=12)))
     count = len(exits)
     shares = st.floats(0, 1)
+    clean, degraded = (draw(st.just(()) | answer_counts(count + 1)) for _ in range(2))
     return ModelMetadata(
         name=draw(names),
         class_names=tuple(draw(st.lists(names, min_size=2, max_size=9))),
@@ -82,7 +83,10 @@ def metadata(draw: st.DrawFn) -> ModelMetadata:
         training_data=draw(st.text()),
         licence=draw(st.text()),
         promise=draw(st.none() | promises()),
-        calibration_counts=draw(st.just(()) | answer_counts(count + 1)),
+        calibration_counts=clean,
+        calibration_wrong=draw(st.sampled_from([(), clean])),
+        degraded_counts=degraded,
+        degraded_wrong=draw(st.sampled_from([(), degraded])),
         policy=draw(st.sampled_from(['softmax', 'entropy', 'margin'])),
     )
 
@@ -132,6 +136,9 @@ def test_answer_layers_end_with_the_last_layer() -> None:
         ('calibration_counts', ((1,) * 9,) * 3),
         ('calibration_counts', ((1,) * 10, (1,) * 10, (-1,) * 10)),
         ('calibration_counts', ((0,) * 10,) * 3),
+        ('calibration_wrong', ((99,) * 10,) * 3),
+        ('degraded_counts', ((0,) * 10,) * 3),
+        ('degraded_wrong', ((0,) * 10,) * 3),
         ('policy', 'patience'),
     ],
 )
@@ -143,6 +150,9 @@ def test_inconsistent_metadata_are_refused_by_field(field: str, bad: object) -> 
 OPTIONAL = {
     'eevit_promise': None,
     'eevit_calibration_counts': (),
+    'eevit_calibration_wrong': (),
+    'eevit_degraded_counts': (),
+    'eevit_degraded_wrong': (),
     'eevit_policy': 'softmax',
     'eevit_precision': 'fp32',
 }

@@ -19,16 +19,20 @@ def test_count_answers_finds_every_image_at_its_exit_and_confidence(
 ) -> None:
     rng = np.random.default_rng(seed)
     confidence = rng.random((exits + 1, images), np.float32)
+    right = rng.random((exits + 1, images)) < 0.7
     taken = rng.integers(0, exits + 1, images)
-    counts = count_answers(confidence, taken)
-    for exit_index, row in enumerate(counts):
-        answered = confidence[exit_index, taken == exit_index]
-        assert list(row) == np.histogram(answered, CONFIDENCE_BINS, (0, 1))[0].tolist()
+    for table, counted in zip(
+        count_answers(confidence, right, taken), (np.ones_like(right), ~right), strict=True
+    ):
+        for exit_index, row in enumerate(table):
+            answered = confidence[exit_index, (taken == exit_index) & counted[exit_index]]
+            assert list(row) == np.histogram(answered, CONFIDENCE_BINS, (0, 1))[0].tolist()
 
 
 def test_count_answers_puts_full_confidence_into_the_last_bin() -> None:
-    ((*rest, last),) = count_answers(np.ones((1, 3), np.float32), np.zeros(3, np.int64))
-    assert (rest, last) == ([0] * 9, 3)
+    sure, right = np.ones((1, 3), np.float32), np.array([[True, False, True]])
+    ((*rest, last),), ((*_, wrong),) = count_answers(sure, right, np.zeros(3, np.int64))
+    assert (rest, last, wrong) == ([0] * 9, 3, 1)
 
 
 @pytest.mark.parametrize('factor', [0.5, 1.0, 3.0])
