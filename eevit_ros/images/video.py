@@ -160,10 +160,20 @@ def _display_matrix(picture: VideoFrame) -> tuple[int, int, int, int] | None:
 
     every: Any = picture.side_data
     data = every.get(Type.DISPLAYMATRIX)
-    if data is None:
+    matrix = b'' if data is None else bytes(data)
+    # It and the picture hold each other. A hundred pictures would wait for the garbage collector,
+    # of 1920x1080 half a gigabyte: let it hold an empty one instead.
+    every.__init__(_no_picture())
+    if not matrix:
         return None
-    a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist()
+    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
     return a, b, c, d
+
+
+@cache
+def _no_picture() -> VideoFrame:
+    empty: VideoFrame = load_av().VideoFrame(16, 16, 'gray')
+    return empty
 
 
 def _upright(image: Image, matrix: tuple[int, int, int, int] | None) -> Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 import numpy as np
@@ -39,6 +40,24 @@ def test_every_packet_gives_its_picture_at_once(codec):
         assert about == number
         assert abs(to_rgb(picture).astype(int) - images[number]).mean() < 12
     assert (decoder.withheld, decoder.why) == (0, '')
+
+
+def test_a_picture_that_was_shown_waits_for_no_garbage_collector():
+    from av import VideoFrame
+
+    decoder, count = StreamDecoder(), 0
+    gc.collect()
+    gc.disable()
+    try:
+        for packet in camera_packets(moving(COUNT), 'h264'):
+            for _, picture in decoder.decode(packet, 'h264', None):
+                first_plane(picture)
+                to_rgb(picture)
+        del picture
+        count = sum(type(thing) is VideoFrame for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert count < 5
 
 
 @CODECS
