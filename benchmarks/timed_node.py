@@ -13,16 +13,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+from eevit_ros.images.decoder import Decoder
 from eevit_ros.images.resize import Image, InputSize
 from eevit_ros.images.stream import StreamDecoder
-from eevit_ros.nodes.classifier import activation, camera, channel, publishers, stream
+from eevit_ros.nodes.classifier import camera, channel, publishers, stream
 from eevit_ros.nodes.classifier import node as classifier_node
 from eevit_ros.nodes.classifier.frame import Frame
 
 ROWS: list[dict[str, float]] = []
 CAME: dict[int, float] = {}  # by stamp; seconds
 PACKETS: dict[int, float] = {}  # by stamp; seconds that a packet of video took
-TAKEN: list[tuple[float, float]] = [(0.0, 0.0)]  # when the frame at hand was taken, and decoded
+TAKEN: list[tuple[float, float]] = []  # when the frame at hand was taken, and decoded
 
 
 class TimedCamera(camera.Camera):
@@ -45,14 +46,14 @@ class TimedDecoder(StreamDecoder[Frame]):
         return pictures
 
 
-class TimedChannel(channel.Channel):
-    """Notes how long a frame takes to decode."""
-
-    def _decode(self, frame: Frame, size: InputSize | None) -> Image:
-        began = time.perf_counter()
-        image = super()._decode(frame, size)
-        TAKEN[0] = (began, time.perf_counter())
-        return image
+def timed_decode(
+    frame: Frame, decoder: Decoder, size: InputSize | None, decode: Any = channel._decode
+) -> Image:
+    """Decode a frame and note how long that took."""
+    began = time.perf_counter()
+    image: Image = decode(frame, decoder, size)
+    TAKEN[:] = [(began, time.perf_counter())]
+    return image
 
 
 class TimedPublishers(publishers.Publishers):
@@ -64,7 +65,7 @@ class TimedPublishers(publishers.Publishers):
         done, result = time.perf_counter(), record.result
         stamp_ns = header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
         came, packet = CAME.pop(stamp_ns), PACKETS.pop(stamp_ns, 0.0)
-        taken, decoded = TAKEN[0]
+        taken, decoded = TAKEN.pop()
         own = (done - came) * 1e3 - result.inference_ms
         parts = {
             'waiting': (taken - came - packet) * 1e3,
@@ -84,7 +85,7 @@ class TimedPublishers(publishers.Publishers):
 def main() -> int:
     """Run the node, then write the rows; returns the node's exit code."""
     out = Path(sys.argv[1])
-    activation.Channel = TimedChannel  # type: ignore[attr-defined]
+    channel._decode = timed_decode
     stream.StreamDecoder = TimedDecoder  # type: ignore[attr-defined]
     channel.Camera = TimedCamera  # type: ignore[attr-defined]
     publishers.Publishers = TimedPublishers  # type: ignore[misc]
