@@ -99,7 +99,10 @@ def choose_exit_settings(
         count_answers(one.measures.confidence, one.right, one.taken(thresholds))
         for one in (known, worse)
     )
-    print(f'right: {_by_confidence(*clean_counts)}; degraded: {_by_confidence(*degraded_counts)}')
+    print(
+        f'right answers: {_by_confidence(*clean_counts)}; on degraded copies: '
+        f'{_by_confidence(*degraded_counts)}'
+    )
     return ExitSettings(
         thresholds,
         promise,
