@@ -14,7 +14,6 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from eevit_ros.launching.dds_profile import without_shared_memory
 from eevit_ros.launching.params_file import params_file_for
 from eevit_ros.launching.shared import (
     BOOLEANS,
@@ -22,6 +21,7 @@ from eevit_ros.launching.shared import (
     existing_file,
     respawn_only_crashes,
 )
+from eevit_ros.nodes.dds_profile import without_shared_memory
 from launch import LaunchContext, LaunchDescription
 
 SHARE = Path(get_package_share_directory('eevit_ros'))

@@ -26,12 +26,3 @@ def dds_environment(given: Mapping[str, str], default: str) -> dict[str, str]:
     if profile in ('', 'none'):
         return dict.fromkeys(VARIABLES, '') if not is_chosen() else {}
     return dict.fromkeys(VARIABLES, existing_file('dds_profile', given))
-
-
-def without_shared_memory() -> dict[str, str]:
-    """Return the variable of a node that shares no memory; the user's own environment beats it.
-
-    Whoever is killed or frozen while it holds a lock in shared memory holds up the others, for up
-    to a second a message. Small messages need no shared memory. Humble's Fast DDS ignores this.
-    """
-    return {} if is_chosen() else {'FASTDDS_BUILTIN_TRANSPORTS': 'UDPv4'}
