@@ -58,6 +58,9 @@ def test_a_governor_shares_no_memory_unless_the_user_says_so(
 ) -> None:
     for name, value in chosen.items():
         monkeypatch.setenv(name, value)
+    # Kept to this computer, rmw_fastrtps would add shared memory by itself.
+    monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'SUBNET')
+    monkeypatch.delenv('ROS_LOCALHOST_ONLY', raising=False)
     domain_id, lock = claim_domain()
     with lock:
         environment = {**os.environ, **without_shared_memory(), 'ROS_DOMAIN_ID': str(domain_id)}
