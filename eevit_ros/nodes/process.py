@@ -68,6 +68,12 @@ def keep_freed_memory() -> None:
         mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)
 
 
+def give_memory_back() -> None:
+    """Give the memory that was kept back to the system, where the C library is glibc."""
+    if trim := getattr(ctypes.CDLL(None), 'malloc_trim', None):
+        trim(0)
+
+
 def _end_with_launch(stop: threading.Event) -> None:
     """Have the kernel end this process in order when the launch that started it is gone.
 

@@ -80,4 +80,5 @@ class NewestFrames(Generic[T]):
         """Discard what waits and end the work."""
         with self._changed:
             self._closed = True
+            self._waiting.clear()
             self._changed.notify()

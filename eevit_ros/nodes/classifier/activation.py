@@ -61,9 +61,9 @@ class Activation:
                     self._on_rate,
                 )
         except Exception:
-            for channel in self._channels.values():  # they would go on, and keep the model
+            for channel in self._channels.values():  # they would go on
                 channel.close()
-                channel.free()
+            self._forget()
             raise
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timers = [
@@ -89,10 +89,16 @@ class Activation:
         self._worker.join()
         for timer in self._timers:
             self._node.destroy_timer(timer)
-        # Timers and subscription refer back to this object: only garbage collection frees it, which
-        # runs rarely. The model is too large to wait for it.
-        for channel in self._channels.values():
-            channel.free()
+        self._timers.clear()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Refer to nothing that refers back to this object.
+
+        The garbage collector, which would have to free model and pictures, runs rarely.
+        """
+        self._channels.clear()
+        self._on_rate = None
 
     def change(self, settings: Mapping[str, CameraSettings]) -> None:
         """Apply changed live parameters."""

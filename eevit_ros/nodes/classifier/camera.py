@@ -126,6 +126,7 @@ class Camera:
     def close(self) -> None:
         """Take no more frames."""
         self._node.destroy_subscription(self._subscription)
+        del self._subscription  # it refers back to this object
         if self._stream is not None:
             self._stream.close()
 

@@ -105,12 +105,6 @@ class Channel:
         if self._regions is not None:
             self._regions.close()
 
-    def free(self) -> None:
-        """Let go of the model; `answer` must not run again."""
-        if self._regions is not None:
-            self._regions.free()
-        del self._perception, self._engine
-
     def change(self, settings: Settings) -> None:
         """Apply changed live parameters."""
         if settings.images != self._settings.images:

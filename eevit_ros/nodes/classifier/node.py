@@ -153,6 +153,7 @@ class ClassifierNode(LifecycleNode):
         if self._activation is not None:
             self._activation.stop()
             self._activation = None
+            node_process.give_memory_back()
 
     def _on_set_parameters(self, changed: Sequence[Parameter]) -> SetParametersResult:
         try:

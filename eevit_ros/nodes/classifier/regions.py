@@ -90,10 +90,7 @@ class Regions:
     def close(self) -> None:
         """Take no more detections."""
         self._node.destroy_subscription(self._subscription)
-
-    def free(self) -> None:
-        """Let go of the model; `classify` must not run again."""
-        del self._classifier
+        del self._subscription  # it refers back to this object
 
     def classify(
         self,

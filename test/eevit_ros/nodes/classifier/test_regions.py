@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,6 +31,7 @@ from harness.classifier_peer import (
     key_values,
     stamp_now,
 )
+from harness.domains import THIS_COMPUTER
 from harness.ros_process import NodeProcess, RosPeer
 
 vision_msgs = pytest.importorskip('vision_msgs.msg')
@@ -259,3 +263,54 @@ def test_a_detector_that_stops_is_told_and_the_rate_falls(
     report = node.until_report('no detections on /detector/boxes', images_alone, ERROR)
     assert 'silent' in report.status[0].message
     node.until_rate(lambda rate: rate == pytest.approx(0.2), detector.image)
+
+
+DEACTIVATED = """
+import gc, sys, time
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from sensor_msgs.msg import Image
+
+from eevit_ros.nodes.classifier.activation import Activation
+from eevit_ros.nodes.classifier.frame import Frame
+from eevit_ros.nodes.classifier.node import ClassifierNode
+
+rclpy.init(args=sys.argv)
+node, executor = ClassifierNode(), SingleThreadedExecutor()
+executor.add_node(node)
+camera = rclpy.create_node('camera').create_publisher(Image, 'image', 1)
+node.trigger_configure()
+gc.collect()
+gc.disable()
+
+def alive():
+    return sum(isinstance(thing, (Activation, Frame)) for thing in gc.get_objects())
+
+for _ in range(2):
+    node.trigger_activate()
+    deadline = time.monotonic() + 60
+    while alive() < 4 and time.monotonic() < deadline:  # they wait for a detector
+        stamp = node.get_clock().now().to_msg()
+        picture = Image(height=9, width=9, encoding='mono8', step=9, data=bytes(81))
+        picture.header.stamp = stamp
+        camera.publish(picture)
+        executor.spin_once(timeout_sec=0.1)
+    print(alive() >= 4)
+    node.trigger_deactivate()
+    executor.spin_once(timeout_sec=0.1)
+    print(alive())
+"""
+
+
+def test_a_node_that_was_deactivated_keeps_no_pictures(peer: RosPeer, model: Path) -> None:
+    arguments = ['-p', f'model:={model}', '-p', 'autostart:=false', '-p', 'regions:=true']
+    done = subprocess.run(
+        [sys.executable, '-c', DEACTIVATED, '--ros-args', *arguments],
+        env={**os.environ, **THIS_COMPUTER, 'ROS_DOMAIN_ID': str(peer.domain_id)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said = [line for line in done.stdout.splitlines() if not line.startswith('[')]
+    assert said == ['True', '0', 'True', '0']
