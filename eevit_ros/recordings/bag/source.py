@@ -14,6 +14,7 @@ from eevit_ros.recordings.bag.messages import (
     Recorded,
     deserialize,
     frame_id_of,
+    packed,
     stamp_of,
 )
 from eevit_ros.recordings.bag.pictures import Picture, Pictures, unreadable
@@ -198,7 +199,7 @@ class BagSource:
                 damaged += 1
                 why = str(err)
                 continue
-            found.setdefault((stamp_of(message), frame_id_of(message)), item)
+            found.setdefault((stamp_of(message), frame_id_of(message)), packed(item))
         if damaged:
             self.problems.append(f'{damaged} message(s) of detections cannot be read: {why}')
             self._opening_problems = len(self.problems)

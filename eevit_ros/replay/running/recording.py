@@ -131,6 +131,8 @@ class RecordingReplay:
                 self._write(frame, UNASKED, max(frame.received_ns, self._free_ns))
             elif start_ns is None:
                 camera.drops += 1
+                if camera.regions is not None:
+                    camera.regions.drop(frame)
                 self._picture(frame)
                 self._write(frame, DROPPED, max(frame.received_ns, self._free_ns))
             else:
@@ -166,6 +168,8 @@ class RecordingReplay:
                 if found.results:
                     observation = camera.perception.observe_regions(image, found.results)
         except EevitError as err:
+            if camera.regions is not None:
+                camera.regions.drop(frame)
             now_ns = self._free_ns = max(self._free_ns, start_ns)
             self._governor.until(now_ns)
             rate = camera.perception.fault(seconds(now_ns))

@@ -15,6 +15,7 @@ from eevit_ros.recordings.cameras import by_camera
 from eevit_ros.recordings.source import Source, SourceFrame
 from eevit_ros.regions.box import Rect, overlap, place
 from eevit_ros.regions.classify import Detection, Region, RegionClassifier, read_detections
+from eevit_ros.regions.pairing import KEPT
 from eevit_ros.replay.errors import ReplayError
 from eevit_ros.replay.options import CameraOptions, ReplayOptions
 from eevit_ros.replay.results.frame_table import ANSWERED
@@ -52,16 +53,24 @@ def with_detections(
 ) -> Iterator[SourceFrame]:
     """Let frames arrive when their detections have; those that have none, as they come.
 
+    As in the node, the newest `KEPT` of a camera wait for their detections.
+
     Args:
         frames: Frames in the order of their arrival.
         regions: Detections by camera.
     """
     waiting: list[tuple[int, int, SourceFrame]] = []
     for number, frame in enumerate(frames):
+        due_ns = frame.received_ns
         while waiting and waiting[0][0] <= frame.received_ns:
             yield heapq.heappop(waiting)[2]
-        of_camera = regions.get(frame.camera)
-        due_ns = frame.received_ns if of_camera is None else of_camera.due_ns(frame)
+        if of_camera := regions.get(frame.camera):
+            due_ns = of_camera.due_ns(frame)
+            if (index := of_camera.crowded_out()) is not None:
+                of = [(one.camera, one.index) for *_, one in waiting]
+                lost = waiting.pop(of.index((frame.camera, index)))[2]
+                heapq.heapify(waiting)
+                yield replace(lost, received_ns=frame.received_ns)
         heapq.heappush(waiting, (due_ns, number, replace(frame, received_ns=due_ns)))
     while waiting:
         yield heapq.heappop(waiting)[2]
@@ -127,16 +136,38 @@ class RegionReplay:
         self._rows = rows
         self._taken: set[tuple[int, str]] = set()
         self._waiting: dict[int, Recorded] = {}  # by index of the frame
+        self._pictures: dict[int, int] = {}  # until when they wait in the node, by index
         self._alone = 0
 
     def due_ns(self, frame: SourceFrame) -> int:
         """Return when a frame and its detections have arrived; without any, when it has."""
+        now_ns = frame.received_ns
+        self._pictures = {at: end_ns for at, end_ns in self._pictures.items() if end_ns > now_ns}
         if (found := self._of(frame)) is None:
             self._alone += 1
-            return frame.received_ns
+            self._pictures[frame.index] = now_ns + round(self._wait_s * 1e9)
+            return now_ns
         self._taken.add(_key(frame))
         self._waiting[frame.index] = found
-        return max(frame.received_ns, found.log_ns - frame.clock_set_ns)
+        due_ns = max(now_ns, found.log_ns - frame.clock_set_ns)
+        if due_ns > now_ns:
+            self._pictures[frame.index] = due_ns
+        return due_ns
+
+    def crowded_out(self) -> int | None:
+        """Return the index of a frame that too many have followed before its detections came."""
+        if len(self._pictures) <= KEPT:
+            return None
+        index = next(iter(self._pictures))
+        del self._pictures[index]
+        if self._waiting.pop(index, None) is None:
+            return None
+        self._alone += 1
+        return index
+
+    def drop(self, frame: SourceFrame) -> None:
+        """Let go of the detections of a frame that is not classified."""
+        self._waiting.pop(frame.index, None)
 
     def has(self, frame: SourceFrame) -> bool:
         """Return whether a frame has detections."""
@@ -194,7 +225,10 @@ class RegionReplay:
         found = []
         name = self._name
         if self._alone:
-            found.append(f'{name}: {self._alone} frame(s) have no detections and were not answered')
+            found.append(
+                f'{name}: {self._alone} frame(s) were not answered: they have no detections, or '
+                f'these came more than regions_wait_s or {KEPT} images later'
+            )
         unmatched = [key for key in self._detections if key not in self._taken]
         if unmatched:
             stamp_ns, frame_id = unmatched[0]

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from eevit_ros.regions.pairing import KEPT
 from eevit_ros.replay.cli import main
+from eevit_ros.replay.results.frame_table import ANSWERED
 from harness.bags import (
     CAMERA,
     DETECTIONS,
@@ -112,7 +114,7 @@ def test_what_does_not_fit_together_is_told(
     bag = write(tmp_path / 'bag', entries)
     assert main(['run', str(bag), *options]) == 3
     said = capsys.readouterr().out
-    assert '3 frame(s) have no detections' in said
+    assert '3 frame(s) were not answered' in said
     assert '2 message(s) of detections fit no frame' in said
     frames = table(tmp_path, 'frames.csv').set_index('index')
     assert list(frames.sort_index()['status']) == ['unasked'] * 5 + ['answered']
@@ -172,3 +174,15 @@ def test_regions_need_a_detector(
     assert main(['run', str(bag), *options]) == 1
     assert 'Detection2DArray' in capsys.readouterr().err
     assert main(['tune', str(bag), *options[:4], '-p', 'regions:=true']) == 1
+
+
+def test_an_image_waits_for_no_more_images_than_in_the_node(
+    tmp_path: Path, options: list[str]
+) -> None:
+    count, late_ns = KEPT + 10, 3_000_000_000
+    entries = [three_squares(i, 0) for i in range(count)]
+    entries += [found(i, late_ns=late_ns) for i in range(count)]
+    bag = write(tmp_path / 'bag', entries)
+    assert main(['run', str(bag), *options, '-p', 'regions_wait_s:=3.5']) == 3
+    frames = table(tmp_path, 'frames.csv').sort_values('index')
+    assert (frames['status'] == ANSWERED).tolist() == [False] * 10 + [True] * KEPT
