@@ -28,7 +28,8 @@ def test_the_lowest_of_several_rates_counts_and_none_may_be_missing(
         node.until_limit(FULL, lambda: send(1.0, 1.0))
         node.until_limit(50.0, lambda: send(0.5, 1.0))
         node.until_limit(30.0, lambda: send(0.5, 0.3))
-        values = node.until_report('deep', each=lambda: send(0.5, 0.3))
+        for _ in range(2):  # one may have been on its way already
+            values = node.until_report('deep', each=lambda: send(0.5, 0.3))
         assert float(values['adaptive_rate']) == pytest.approx(0.3)
         assert values['input_topic'] == ', '.join(topics)
         assert values['input_publishers'] == '1, 1'
