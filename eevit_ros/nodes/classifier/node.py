@@ -144,9 +144,7 @@ class ClassifierNode(LifecycleNode):
     def _activate(self) -> None:
         if self._engine is None:
             raise EevitError('no model is loaded: configure the node first')
-        # Not before, for the model's file is freed at once. Video would take 150 MB more by it.
-        if any(own.image_transport in ('raw', 'compressed') for own in self._cameras.values()):
-            node_process.keep_freed_memory()
+        node_process.keep_freed_memory()  # not before, for the model's file is freed at once
         self._activation = Activation(self, self._engine, self._cameras, self._own_publishers)
 
     def _stop_answering(self) -> None:
