@@ -40,6 +40,7 @@ from benchmarks.report_file import Cell, Report, Table, machine
 from benchmarks.soak_verdict import GROWS, count_verdict, quantile, slope_of
 from demo.bag import SHIPPED_BAG, read_bag
 from harness.classifier_peer import ClassifierPeer, key_values, stamp_now
+from harness.governor_peer import governor
 from harness.ros_process import NodeProcess, RosPeer
 
 SIZES = ((480, 640), (1080, 1920))
@@ -172,13 +173,11 @@ class Soak:
             ['-r', 'image:=/camera/image_raw', '-p', f'model:={model}'],
             folder / 'classifier.log',
         )
-        governor = NodeProcess(
-            peer.domain_id,
-            ['-r', 'adaptive_rate:=/classifier/adaptive_rate'],
-            folder / 'governor.log',
-            (sys.executable, '-m', 'eevit_ros.nodes.governor.node'),
-        )
-        self.processes = {'classifier': classifier, 'governor': governor}
+        rates = ['-r', 'adaptive_rate:=/classifier/adaptive_rate']
+        self.processes = {
+            'classifier': classifier,
+            'governor': governor(peer, rates, folder / 'governor.log'),
+        }
         self.samples = {name: Samples() for name in self.processes}
         self.node = ClassifierPeer(peer, classifier)
         self.rates, self.limits = Heard(), Heard()

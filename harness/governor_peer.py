@@ -14,6 +14,7 @@ from nav2_msgs.msg import SpeedLimit
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Float32
 
+from eevit_ros.nodes.dds_profile import without_shared_memory
 from harness.ros_process import NodeProcess, RosPeer
 
 COMMAND = (sys.executable, '-m', 'eevit_ros.nodes.governor.node')
@@ -32,8 +33,8 @@ NAV2_QOS = QoSProfile(  # as Nav2's controller server subscribes
 
 
 def governor(peer: RosPeer, arguments: Sequence[str], log: Path) -> NodeProcess:
-    """Start a governor."""
-    return NodeProcess(peer.domain_id, arguments, log, COMMAND)
+    """Start a governor, with the environment that the launch file gives it."""
+    return NodeProcess(peer.domain_id, arguments, log, COMMAND, without_shared_memory())
 
 
 def stranger(peer: RosPeer, name: str) -> Any:

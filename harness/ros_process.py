@@ -15,8 +15,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import rclpy
@@ -61,12 +62,13 @@ class NodeProcess:
         ros_args: Sequence[str],
         log: Path,
         command: Sequence[str] = (sys.executable, '-m', 'eevit_ros.nodes.classifier.node'),
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._log = log
         with log.open('w') as output:
             self.process = subprocess.Popen(
                 [*command, '--ros-args', *ros_args],
-                env=node_environment(domain_id),
+                env={**node_environment(domain_id), **environment},
                 cwd=ROOT,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -16,7 +16,6 @@ import contextlib
 import itertools
 import os
 import re
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -33,7 +32,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Float32
 
 from harness.classifier_peer import BLACK, WHITE, compressed_image, raw_image
-from harness.governor_peer import FIRST, PAIR, SECOND
+from harness.governor_peer import FIRST, PAIR, SECOND, governor
 from harness.ros_process import SENSOR_DATA, NodeProcess, RosPeer
 from harness.tiny_model import write_tiny_model
 
@@ -68,8 +67,9 @@ class Heard:
     """A speed limit, when the governor sent it, and when it was received (steady clock).
 
     A process that shares memory with one that was just killed or frozen, through Fast DDS, may hear
-    nothing for 1 s: it waits for a lock which the other one holds. The test does, sometimes, so it
-    judges the governor by what that sent, and not by its own ears.
+    nothing for 1 s: it waits for a lock which the other one holds. The test, which shares memory
+    with the classifier, does, sometimes, so it judges the governor, which shares none, by what that
+    sent, and not by its own ears.
     """
 
     at_s: float
@@ -139,7 +139,9 @@ class SpeedChain:
     def start_classifier(self) -> NodeProcess:
         """Start it and wait until it listens."""
         assert self._classifier_args is not None
-        self._classifier = classifier = self._start(self._classifier_args, 'classifier')
+        self._classifier = classifier = self._processes.enter_context(
+            NodeProcess(self.peer.domain_id, self._classifier_args, self._log('classifier'))
+        )
         # Not `wait_for_output`: what is heard meanwhile must not get lost.
         self.peer.until(
             lambda: 'waiting for images' in classifier.output(),
@@ -155,7 +157,9 @@ class SpeedChain:
         arguments = ['-r', f'adaptive_rate:={topic}', *FAST_RECOVERY]
         arguments += SIMULATED if self.kind.source == 'simulation' else []
         arguments += ['-r', f'__node:={name}', *PAIR] if self.kind.has_standby else []
-        self._governors[name] = self._start(arguments, 'governor')
+        self._governors[name] = self._processes.enter_context(
+            governor(self.peer, arguments, self._log('governor'))
+        )
 
     def hand_over(self) -> tuple[str, NodeProcess]:
         """Expect the other of a pair to speak from now on; return who spoke, name and process."""
@@ -287,12 +291,8 @@ class SpeedChain:
                 waits[file.parent.name] = int(file.read_text().split()[1]) * 1e-9
         return waits
 
-    def _start(self, arguments: Sequence[str], node: str) -> NodeProcess:
-        log = self._folder / f'{node}_{next(self._serial)}.log'
-        command = [sys.executable, '-m', f'eevit_ros.nodes.{node}.node']
-        return self._processes.enter_context(
-            NodeProcess(self.peer.domain_id, arguments, log, command)
-        )
+    def _log(self, node: str) -> Path:
+        return self._folder / f'{node}_{next(self._serial)}.log'
 
     def _tick(self) -> None:
         now_s = time.monotonic()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from eevit_ros.launching.shared import existing_file
-from eevit_ros.nodes.dds_profile import PROFILE, VARIABLES, is_chosen
+from eevit_ros.nodes.dds_profile import FAST_DDS_OWN, PROFILE, VARIABLES, is_chosen
 
 
 def default_profile(share: Path) -> str:
@@ -21,8 +21,9 @@ def dds_environment(given: Mapping[str, str], default: str) -> dict[str, str]:
         FileNotFoundError: The launch argument dds_profile is no file.
     """
     profile = given['dds_profile']
-    if profile == default and is_chosen():
+    is_none = profile in ('', 'none')
+    if (is_none or profile == default) and is_chosen():
         return {}
-    if profile in ('', 'none'):
-        return dict.fromkeys(VARIABLES, '') if not is_chosen() else {}
+    if is_none:
+        return {FAST_DDS_OWN: 'DEFAULT'}
     return dict.fromkeys(VARIABLES, existing_file('dds_profile', given))

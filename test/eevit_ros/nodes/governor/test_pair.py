@@ -35,10 +35,8 @@ ARGUMENTS = [*PATIENT, *PAIR, '-p', 'takeover_after_s:=5.0', '-p', 'command:=twi
 
 
 def test_a_standby_comes_freezes_goes_on_and_ends_and_nobody_hears_of_it(
-    peer: RosPeer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    peer: RosPeer, tmp_path: Path
 ) -> None:
-    # As the launch file has it. On shared memory the frozen one once heard nothing any more.
-    monkeypatch.setenv('FASTDDS_BUILTIN_TRANSPORTS', 'UDPv4')
     log = tmp_path / FIRST
     with governor(peer, ARGUMENTS, log) as first, GovernorPeer(peer, first) as node:
         commands = peer.node.create_publisher(Twist, '/cmd_vel_in', 10)
