@@ -2,5 +2,6 @@
 
 `stored` loads a model from either, and finds the data that it was trained on.
 May import: network, data, recipe, errors.
-Face: `stored.load_model`, `stored.save_weights`, `checkpoint.load_checkpoint`.
+Face: `stored.load_model`, `stored.save_weights`, `average.load_average`,
+`checkpoint.load_checkpoint`.
 """

@@ -45,7 +45,7 @@ def load_average(folders: Sequence[Path]) -> tuple[EarlyExitViT, tuple[str, ...]
         if differs:
             raise ModelExportError(
                 f'{folder} cannot be averaged with {folders[0]}: they differ in '
-                f'{", ".join(differs)}'
+                f'{", ".join(differs)}. Average runs that differ in training alone'
             )
         for name, one in other.state_dict().items():
             mean[name] += one.double()

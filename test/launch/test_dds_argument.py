@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 
@@ -42,8 +41,3 @@ def test_the_argument_beats_the_environment_which_beats_the_default(
     for name, value in chosen.items():
         monkeypatch.setenv(name, value)
     assert dds_environment({'dds_profile': argument}, DEFAULT) == expected
-
-
-def test_a_profile_that_is_no_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        dds_environment({'dds_profile': str(tmp_path / 'none.xml')}, DEFAULT)
