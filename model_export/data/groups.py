@@ -29,8 +29,9 @@ Indices: TypeAlias = npt.NDArray[np.int64]
 
 FOLDER, BURST = 'folder', 'burst'
 BY = f"'{FOLDER}', '{BURST}' or a pattern of file names, such as '^[a-z]+_[0-9]+'"
-_ALIKE = 0.9  # correlation of two pictures of one scene; strangers of a class seldom reach 0.7
-_SIGNATURE = 16  # pixels along one side of the pictures that are compared
+_ALIKE = 0.9  # correlation of two pictures of one scene; strangers of a class seldom reach it
+_SIGNATURE = 32  # pixels along one side of the pictures that are compared
+_MOVED = 4  # of them, by which a hand may have moved the camera meanwhile
 _FLAT = 2.0  # grey levels: below such a deviation a picture has no shape to compare
 
 
@@ -157,11 +158,16 @@ def _signature(image: Image) -> Image:
 
 
 def _alike(a: Image, b: Image) -> bool:
-    x, y = (signature.astype(np.float64) - signature.mean() for signature in (a, b))
-    deviations = x.std(), y.std()
-    if min(deviations) < _FLAT:
-        return bool(np.abs(a.astype(np.float64) - b).mean() < _FLAT and max(deviations) < _FLAT)
-    return bool((x * y).mean() > _ALIKE * deviations[0] * deviations[1])
+    """Return whether two signatures show the same, perhaps moved or in another light."""
+    if max(a.std(), b.std()) < _FLAT:
+        return bool(cv2.absdiff(a, b).mean() < _FLAT)
+    inner = slice(_MOVED, -_MOVED)
+    parts = (a, b), (a[inner, inner], b), (b[inner, inner], a)
+    return any(
+        part.std() >= _FLAT
+        and cv2.matchTemplate(whole, part, cv2.TM_CCOEFF_NORMED).max() > _ALIKE
+        for part, whole in parts
+    )
 
 
 def _hash(name: str, seed: int) -> bytes:

@@ -93,6 +93,18 @@ def test_bursts_are_counted_and_strangers_are_not() -> None:
     assert near_equal([str(i) for i in range(40)], np.zeros(40, np.int64), strangers) <= 1
 
 
+def test_a_hand_that_moves_the_camera_leaves_a_burst_together() -> None:
+    rng = np.random.default_rng(0)
+    moved = []
+    for scene in range(40):
+        for _ in range(2):
+            down, right = rng.integers(0, 10, 2)
+            view = burst(scene, 0, 90)[down : down + 80, right : right + 80]
+            moved.append(cv2.convertScaleAbs(view, alpha=rng.uniform(0.8, 1)))
+    found = near_equal([str(i) for i in range(80)], np.zeros(80, np.int64), np.stack(moved))
+    assert 38 <= found <= 41
+
+
 GROUPS = st.lists(st.integers(1, 9), min_size=1, max_size=12).map(
     lambda sizes: np.repeat([f'g{i}' for i in range(len(sizes))], sizes)
 )
