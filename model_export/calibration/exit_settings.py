@@ -69,7 +69,9 @@ def choose_exit_settings(
     """
     policy = STATELESS[policy_name]()
     measures = measure_exits(policy, probabilities)
-    known = CalibrationSet(policy, measures, images.labels, layers, macs.leaving, macs.backbone)
+    known = CalibrationSet(
+        policy, measures, images.labels, layers, macs.leaving, macs.backbone, images.groups
+    )
     promise = None
     if target.risk is None:
         thresholds = choose(known, target)

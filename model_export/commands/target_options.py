@@ -28,7 +28,7 @@ def add_target_options(
     target.add_argument(
         '--max-drop',
         type=float,
-        help=f'accuracy to give up on held-out images (default {MAX_DROP})',
+        help=f'share of accuracy to give up, by cross-validation (default {MAX_DROP})',
     )
     target.add_argument('--min-speedup', type=float, help='how many times fewer MACs at least')
     target.add_argument(
@@ -56,8 +56,10 @@ def target_of(args: argparse.Namespace) -> Target:
             raise UsageError(f'{option} must be a share within (0, 1). Got {value}')
         if name in ('min_speedup', 'p99_ms') and not value > 0:
             raise UsageError(f'{option} must be above 0. Got {value}')
-        if name == 'max_drop' and not value >= 0:
-            raise UsageError(f'{option} must be at least 0. Got {value}')
+        if name == 'max_drop' and not 0 <= value < 1:
+            raise UsageError(
+                f'{option} must be a share within [0, 1), 0.01 is 1 point. Got {value}'
+            )
     return Target(**given, delta=args.delta)
 
 

@@ -164,8 +164,7 @@ def _alike(a: Image, b: Image) -> bool:
     inner = slice(_MOVED, -_MOVED)
     parts = (a, b), (a[inner, inner], b), (b[inner, inner], a)
     return any(
-        part.std() >= _FLAT
-        and cv2.matchTemplate(whole, part, cv2.TM_CCOEFF_NORMED).max() > _ALIKE
+        part.std() >= _FLAT and cv2.matchTemplate(whole, part, cv2.TM_CCOEFF_NORMED).max() > _ALIKE
         for part, whole in parts
     )
 

@@ -14,6 +14,7 @@ from model_export.calibration.choose import CalibrationSet
 from model_export.calibration.held_out import answer_held_out, halves
 from model_export.calibration.temperatures import calibrate
 from model_export.data import Reading
+from model_export.data.groups import Groups
 from model_export.measuring.answers import answers
 from model_export.network.macs import count_macs
 
@@ -31,6 +32,7 @@ class HeldOutAnswers:
         backbone_macs: MACs of the plain backbone.
         accuracy: Shares of correct answers at each of E + 1 exits: of a run on the half to choose
             on, of a file as it says.
+        groups: Group of each image, (N,), if images were grouped.
     """
 
     probabilities: npt.NDArray[np.float32]
@@ -40,6 +42,7 @@ class HeldOutAnswers:
     macs: tuple[int, ...]
     backbone_macs: int
     accuracy: tuple[float, ...]
+    groups: Groups | None
 
     def measured_by(self, policy_name: str) -> CalibrationSet:
         """Return what a policy measures in them.
@@ -50,7 +53,7 @@ class HeldOutAnswers:
         policy = build_policy(policy_name, self.accuracy)
         measures = measure_exits(policy, self.probabilities)
         return CalibrationSet(
-            policy, measures, self.labels, self.layers, self.macs, self.backbone_macs
+            policy, measures, self.labels, self.layers, self.macs, self.backbone_macs, self.groups
         )
 
 
@@ -69,6 +72,7 @@ def answers_of_run(run: Path, data: Path) -> HeldOutAnswers:
         macs.leaving,
         macs.backbone,
         tuple(right.float().mean(dim=1).tolist()),
+        held.images.groups,
     )
 
 
@@ -84,4 +88,5 @@ def answers_of_file(path: Path, data: Path, split: str, reading: Reading) -> Hel
         meta.macs,
         meta.backbone_macs,
         meta.accuracy,
+        None,
     )

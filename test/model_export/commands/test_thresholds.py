@@ -183,7 +183,7 @@ def test_a_file_is_fast_enough_for_a_target_in_milliseconds(
         ),
         (['export', '--risk', 2], 2, '--risk must be a share within (0, 1). Got 2.0'),
         (['export', '--delta', 0], 2, '--delta must be a share within (0, 1). Got 0.0'),
-        (['export', '--max-drop', -1], 2, '--max-drop must be at least 0. Got -1.0'),
+        (['export', '--max-drop', 1], 2, '--max-drop must be a share within [0, 1)'),
         (['export', '--min-speedup', 0], 2, '--min-speedup must be above 0'),
         (['export', '--min-speedup', 1000], 1, 'at least 1000x fewer MACs: no thresholds keep'),
         (['thresholds', '--policy', 'mood'], 2, 'policy must be one of'),

@@ -1,0 +1,71 @@
+"""Thresholds chosen on few images keep elsewhere what was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from eevit_ros.policies import STATELESS
+from eevit_ros.policies.operating_point import ExitMeasures
+from eevit_ros.policies.threshold_search import choose_thresholds
+from model_export.calibration.choose import CalibrationSet, Target, choose
+
+ASKED = 0.01
+EXITS = 3
+IMAGES, OTHERS = 150, 4000
+SEEDS = range(5)
+
+
+def population(seed: int) -> CalibrationSet:
+    """Images of every hardness: later exits are right more often, confidence is a noisy guess."""
+    rng = np.random.default_rng(seed)
+    images = IMAGES + OTHERS
+    depth = np.arange(EXITS + 1)[:, None] / EXITS
+    chance = 1 - rng.uniform(size=images) * (0.75 - 0.55 * depth)
+    right = rng.uniform(size=chance.shape) < chance
+    sure = np.clip(chance + rng.normal(0, 0.12, chance.shape), 0.05, 0.999).astype(np.float32)
+    measures = ExitMeasures(sure, sure, np.where(right, 0, 1))
+    labels, costs = np.zeros(images, np.int64), tuple(range(1, EXITS + 2))
+    return CalibrationSet(STATELESS['softmax'](), measures, labels, costs, costs, EXITS + 1)
+
+
+def lost_on(others: CalibrationSet, thresholds: tuple[float, ...]) -> float:
+    return float(others.right[-1].mean()) - others.operating_point(thresholds).accuracy
+
+
+def test_what_was_asked_for_is_lost_on_other_images() -> None:
+    lost, best_here, faster = [], [], []
+    for seed in SEEDS:
+        known = population(seed)
+        few, others = (known.subset(np.arange(*ends)) for ends in ((0, IMAGES), (IMAGES, OTHERS)))
+        chosen = choose(few, Target(max_drop=ASKED))
+        lost.append(lost_on(others, chosen))
+        faster.append(others.operating_point(chosen).speedup_macs)
+        here = choose_thresholds(few.measures.measure, few.right, few.macs, ASKED)
+        best_here.append(lost_on(others, here))
+    assert np.mean(best_here) > 3 * ASKED
+    assert np.mean(lost) < 2 * ASKED
+    assert np.mean(faster) > 1
+
+
+@pytest.mark.parametrize('scenes', [1, 3, 40])
+def test_pictures_of_one_scene_are_in_one_fold(scenes: int) -> None:
+    groups = np.random.default_rng(0).integers(0, scenes, IMAGES).astype(str)
+    known = replace(population(0).subset(np.arange(IMAGES)), groups=groups)
+    tested = []
+    for rest, fold in known.without_each_fold():
+        assert rest.groups is not None and fold.groups is not None
+        assert not set(rest.groups) & set(fold.groups)
+        assert len(rest.labels) + len(fold.labels) == IMAGES
+        tested += fold.groups.tolist()
+    assert sorted(tested) == sorted(groups)
+
+
+@pytest.mark.parametrize('images', [1, 2, 7])
+def test_too_few_images_to_tell_leave_nowhere_early_or_lose_nothing(images: int) -> None:
+    known = population(0).subset(np.arange(images))
+    thresholds = choose(known, Target(max_drop=0))
+    assert len(thresholds) == EXITS
+    assert lost_on(known, thresholds) <= 0
