@@ -76,7 +76,7 @@ def choose_exit_settings(
     if target.risk is None:
         thresholds = choose(known, target)
     else:
-        first, second = halves(len(images))
+        first, second = halves(len(images), images.groups)
         found = choose_with_promise(
             known.subset(first), known.subset(second), target.risk, target.delta
         )
@@ -96,7 +96,9 @@ def choose_exit_settings(
         f'thresholds {thresholds}: {result.accuracy:.4f} at {result.speedup_macs:.2f}x fewer MACs '
         f'(final exit {known.right[-1].mean():.4f}, held-out images)'
     )
-    worse = replace(known, measures=measure_exits(policy, degraded), labels=degraded_labels)
+    worse = replace(
+        known, measures=measure_exits(policy, degraded), labels=degraded_labels, groups=None
+    )
     clean_counts, degraded_counts = (
         count_answers(one.measures.confidence, one.right, one.taken(thresholds))
         for one in (known, worse)

@@ -19,6 +19,7 @@ from model_export.data import (
     fingerprint,
     load_split,
 )
+from model_export.data.groups import Groups
 from model_export.export.onnx_writer import round_weights_to_half
 from model_export.network.early_exit import EarlyExitViT
 from model_export.network.fold import check_fold, fold
@@ -85,10 +86,24 @@ def answer_held_out(run: Path, data: Path, split: str | None = None) -> HeldOut:
     return HeldOut(model, class_names, held_out, logits, checked)
 
 
-def halves(images: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return the indices of the half to choose on and the half to test on, in random order."""
-    order = np.random.default_rng(HALVES_SEED).permutation(images)
-    return order[: images // 2], order[images // 2 :]
+def halves(
+    images: int, groups: Groups | None = None
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the indices of the half to choose on and the half to test on, in random order.
+
+    Args:
+        images: Number of them.
+        groups: Group of each, (N,), of which none is in both halves; two at least, or None.
+    """
+    rng = np.random.default_rng(HALVES_SEED)
+    order = rng.permutation(images)
+    if groups is None or len(set(groups)) < 2:
+        return order[: images // 2], order[images // 2 :]
+    _, first_of, group = np.unique(groups[order], return_index=True, return_inverse=True)
+    order = order[np.argsort(first_of[group], kind='stable')]  # a group follows its first image
+    ends = np.flatnonzero(groups[order][1:] != groups[order][:-1]) + 1
+    middle = int(ends[np.abs(ends - images // 2).argmin()])
+    return rng.permutation(order[:middle]), rng.permutation(order[middle:])
 
 
 def calibration_hash(images: Dataset) -> str:

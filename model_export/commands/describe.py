@@ -17,7 +17,7 @@ held_out: 150
 backbone: {backbone}
 {exits}
 stages:
-  - {{scheme: backbone, epochs: 1, min_steps: 200, batch_size: 32, learning_rate: 1.0e-3,
+  - {{scheme: backbone, epochs: 1, min_steps: 200, batch_size: 32, learning_rate: 3.0e-4,
      warmup_steps: 20, layer_decay: 0.75, label_smoothing: 0.1, min_crop: 0.6}}
   - {{scheme: classifier_wise, params: {{distill_weight: 0.5}}, epochs: 6, min_steps: 100,
      batch_size: 32, learning_rate: 2.0e-3, warmup_steps: 10, cache_features: true}}

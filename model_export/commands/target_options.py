@@ -28,7 +28,8 @@ def add_target_options(
     target.add_argument(
         '--max-drop',
         type=float,
-        help=f'share of accuracy to give up, by cross-validation (default {MAX_DROP})',
+        help=f'share of accuracy that early exits may lose on other images, by cross-validation '
+        f'(default {MAX_DROP})',
     )
     target.add_argument('--min-speedup', type=float, help='how many times fewer MACs at least')
     target.add_argument(

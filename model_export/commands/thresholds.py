@@ -103,7 +103,7 @@ def thresholds(
     if target.p99_ms is not None:
         times = time_exits([Engine(path, compute=Compute(provider='cpu'))], ROUNDS)[:, 0].T
     held_out = answers_of_file(path, data, split, reading) if split else answers_of_run(path, data)
-    first, second = halves(len(held_out.labels))
+    first, second = halves(len(held_out.labels), held_out.groups)
     known = held_out.measured_by(policy_name)
     to_choose, to_test = known.subset(first), known.subset(second)
     if target.risk is not None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 HELP = 'train a recipe; continues after a kill'
 
 
-_COMPARED = 20_000  # images that are looked at for bursts: a second
+_COMPARED = 20_000  # images that are looked at for bursts: two seconds
 _FEW = 0.1  # share of images nearly equal to the one before that is no burst
 
 

@@ -29,7 +29,9 @@ Indices: TypeAlias = npt.NDArray[np.int64]
 
 FOLDER, BURST = 'folder', 'burst'
 BY = f"'{FOLDER}', '{BURST}' or a pattern of file names, such as '^[a-z]+_[0-9]+'"
-_ALIKE = 0.9  # correlation of two pictures of one scene; strangers of a class seldom reach it
+# Correlation of two pictures of one scene. Of two neighbours in a class 1 in 200 pairs of CIFAR-100
+# reach it, 1 in 10 of Fashion-MNIST, which has no backgrounds.
+_ALIKE = 0.9
 _SIGNATURE = 32  # pixels along one side of the pictures that are compared
 _MOVED = 4  # of them, by which a hand may have moved the camera meanwhile
 _FLAT = 2.0  # grey levels: below such a deviation a picture has no shape to compare

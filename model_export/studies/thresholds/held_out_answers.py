@@ -60,7 +60,7 @@ class HeldOutAnswers:
 def answers_of_run(run: Path, data: Path) -> HeldOutAnswers:
     """Return the answers of a run, or of saved weights, to the images that it held out."""
     held = answer_held_out(run, data)
-    first, _ = halves(len(held.images))
+    first, _ = halves(len(held.images), held.images.groups)
     _, probabilities = calibrate(held.logits, held.labels, first)
     macs = count_macs(held.model)
     right = (held.logits.argmax(-1) == held.labels)[:, first]

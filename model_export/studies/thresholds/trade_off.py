@@ -49,7 +49,7 @@ def trade_off(
         path: Model that was asked, for its name and hash.
         times: float64 (E + 1, R), milliseconds of a frame leaving at each exit; None if not timed.
     """
-    first, second = halves(len(held_out.labels))
+    first, second = halves(len(held_out.labels), held_out.groups)
     known = held_out.measured_by(policy_name)
     to_choose, to_test = known.subset(first), known.subset(second)
     points = [

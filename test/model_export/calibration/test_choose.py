@@ -6,11 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from eevit_ros.policies import STATELESS
 from eevit_ros.policies.operating_point import ExitMeasures
 from eevit_ros.policies.threshold_search import choose_thresholds
 from model_export.calibration.choose import CalibrationSet, Target, choose
+from model_export.calibration.held_out import halves
+from model_export.data.groups import Groups
 
 ASKED = 0.01
 EXITS = 3
@@ -50,7 +54,7 @@ def test_what_was_asked_for_is_lost_on_other_images() -> None:
     assert np.mean(faster) > 1
 
 
-@pytest.mark.parametrize('scenes', [1, 3, 40])
+@pytest.mark.parametrize('scenes', [2, 3, 40])
 def test_pictures_of_one_scene_are_in_one_fold(scenes: int) -> None:
     groups = np.random.default_rng(0).integers(0, scenes, IMAGES).astype(str)
     known = replace(population(0).subset(np.arange(IMAGES)), groups=groups)
@@ -63,9 +67,16 @@ def test_pictures_of_one_scene_are_in_one_fold(scenes: int) -> None:
     assert sorted(tested) == sorted(groups)
 
 
-@pytest.mark.parametrize('images', [1, 2, 7])
-def test_too_few_images_to_tell_leave_nowhere_early_or_lose_nothing(images: int) -> None:
-    known = population(0).subset(np.arange(images))
-    thresholds = choose(known, Target(max_drop=0))
-    assert len(thresholds) == EXITS
-    assert lost_on(known, thresholds) <= 0
+@pytest.mark.parametrize(('images', 'groups'), [(1, None), (50, np.array(['one'] * 50))])
+def test_what_cannot_be_tested_runs_to_full_depth(images: int, groups: Groups | None) -> None:
+    known = replace(population(0).subset(np.arange(images)), groups=groups)
+    assert choose(known, Target(max_drop=ASKED)) == (1.0,) * EXITS
+
+
+@given(groups=st.lists(st.integers(0, 9), min_size=2, max_size=60).map(np.array))
+def test_pictures_of_one_scene_are_in_one_half(groups: np.ndarray) -> None:
+    assume(len(set(groups)) > 1)
+    first, second = halves(len(groups), groups.astype(str))
+    assert len(first) and len(second)
+    assert not set(groups[first]) & set(groups[second])
+    assert sorted([*first, *second]) == list(range(len(groups)))
