@@ -83,5 +83,5 @@ def warn_of_lost_accuracy(early: float, full: float, images: int) -> None:
             f'{early:.1%}, at full depth {full:.1%}. Unless you asked for it '
             f'(--max-drop, --min-speedup), the thresholds were chosen on too few held-out images, '
             f'or on too few scenes: hold out more, and take higher thresholds until then '
-            f'(thresholds:=0.9 in the node)'
+            f'(thresholds:=0.95 in the node)'
         )
