@@ -34,6 +34,8 @@ def main() -> None:
     parser.add_argument('--burst', type=int, required=True, help='pictures of each scene')
     parser.add_argument('--out', type=Path, required=True)
     args = parser.parse_args()
+    if args.out.exists():
+        parser.error(f'{args.out} exists: name another folder')
     dataset = load_split(args.data, 'test', SIZE)
     random = np.random.default_rng(0)
     for name in CLASSES:

@@ -184,9 +184,8 @@ def _that_lose_elsewhere(known: CalibrationSet, most: float) -> tuple[float, ...
     """
     steps = _from_safe_to_fast(known, most)
     lost = np.zeros(len(steps))
-    folds = 0
-    for rest, fold in known.without_each_fold():
-        folds += 1
+    folds = list(known.without_each_fold())
+    for rest, fold in folds:
         for step, thresholds in enumerate(_from_safe_to_fast(rest, most)):
             early = fold.right[fold.taken(thresholds), np.arange(len(fold.labels))]
             lost[step] += fold.right[-1].sum() - early.sum()

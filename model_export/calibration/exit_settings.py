@@ -19,7 +19,7 @@ from model_export.calibration.choose import (
     choose_with_promise,
     why_no_promise,
 )
-from model_export.calibration.held_out import calibration_hash, halves
+from model_export.calibration.held_out import calibration_hash
 from model_export.calibration.temperatures import Counts, count_answers
 from model_export.data import Dataset
 from model_export.errors import ModelExportError
@@ -47,11 +47,12 @@ def choose_exit_settings(
     layers: tuple[int, ...],
     macs: Macs,
     target: Target,
+    parts: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None,
     policy_name: str,
 ) -> ExitSettings:
     """Choose thresholds on held-out images and say what was found.
 
-    With a promise as the target, the family of thresholds comes from one half of the images, and
+    With a promise as the target, the family of thresholds comes from one part of the images, and
     the promise is tested on the other.
 
     Args:
@@ -62,6 +63,8 @@ def choose_exit_settings(
         layers: E + 1 layers that ran at each exit.
         macs: MACs of the deployed model.
         target: Target that the thresholds shall reach.
+        parts: For a promise, the indices of the images to choose on, on which the temperatures were
+            fitted, and of those to test on.
         policy_name: One of `STATELESS`.
 
     Raises:
@@ -76,7 +79,8 @@ def choose_exit_settings(
     if target.risk is None:
         thresholds = choose(known, target)
     else:
-        first, second = halves(len(images), images.groups)
+        assert parts is not None
+        first, second = parts
         found = choose_with_promise(
             known.subset(first), known.subset(second), target.risk, target.delta
         )

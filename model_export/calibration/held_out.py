@@ -87,7 +87,7 @@ def answer_held_out(run: Path, data: Path, split: str | None = None) -> HeldOut:
 
 
 def halves(
-    images: int, groups: Groups | None = None
+    images: int, groups: Groups | None
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return the indices of the half to choose on and the half to test on, in random order.
 

@@ -118,7 +118,8 @@ def export(
         policy=policy_name,
         precision=precision,
     )
-    fitted_on = halves(images)[0] if target.risk is not None else np.arange(images)
+    parts = halves(images, held.images.groups) if target.risk is not None else None
+    fitted_on = np.arange(images) if parts is None else parts[0]
     temperatures, answers = calibrate(held.logits, held.labels, fitted_on)
     some = held.images.spread(MOST_DEGRADED)
     copies = degraded(evaluation_batch(some.images, size))
@@ -143,6 +144,7 @@ def export(
         layers=metadata.answer_layers,
         macs=macs,
         target=target,
+        parts=parts,
         policy_name=policy_name,
     )
     warn_of_depth(settings.accuracy, metadata.answer_layers, images)

@@ -83,7 +83,6 @@ def thresholds(
     """
     from eevit_ros.model.compute import Compute
     from eevit_ros.model.engine import Engine
-    from model_export.calibration.held_out import halves
     from model_export.measuring.timing import time_exits
     from model_export.studies.report import write_study
     from model_export.studies.thresholds.held_out_answers import answers_of_file, answers_of_run
@@ -103,7 +102,7 @@ def thresholds(
     if target.p99_ms is not None:
         times = time_exits([Engine(path, compute=Compute(provider='cpu'))], ROUNDS)[:, 0].T
     held_out = answers_of_file(path, data, split, reading) if split else answers_of_run(path, data)
-    first, second = halves(len(held_out.labels), held_out.groups)
+    first, second = held_out.halves
     known = held_out.measured_by(policy_name)
     to_choose, to_test = known.subset(first), known.subset(second)
     if target.risk is not None:

@@ -29,8 +29,8 @@ Indices: TypeAlias = npt.NDArray[np.int64]
 
 FOLDER, BURST = 'folder', 'burst'
 BY = f"'{FOLDER}', '{BURST}' or a pattern of file names, such as '^[a-z]+_[0-9]+'"
-# Correlation of two pictures of one scene. Of two neighbours in a class 1 in 200 pairs of CIFAR-100
-# reach it, 1 in 10 of Fashion-MNIST, which has no backgrounds.
+# Correlation of two pictures of one scene. Strangers of a class seldom reach it, unless nothing is
+# behind them.
 _ALIKE = 0.9
 _SIGNATURE = 32  # pixels along one side of the pictures that are compared
 _MOVED = 4  # of them, by which a hand may have moved the camera meanwhile

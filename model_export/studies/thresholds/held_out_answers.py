@@ -44,6 +44,11 @@ class HeldOutAnswers:
     accuracy: tuple[float, ...]
     groups: Groups | None
 
+    @property
+    def halves(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Indices of the images to choose on and of those to measure on."""
+        return halves(len(self.labels), self.groups)
+
     def measured_by(self, policy_name: str) -> CalibrationSet:
         """Return what a policy measures in them.
 

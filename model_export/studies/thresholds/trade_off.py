@@ -10,7 +10,6 @@ import numpy.typing as npt
 from eevit_ros.policies import NAMES, STATELESS, Anytime
 from eevit_ros.policies.operating_point import OperatingPoint, measure_exits
 from model_export.calibration.choose import CalibrationSet, Target, choose
-from model_export.calibration.held_out import halves
 from model_export.errors import ModelExportError
 from model_export.studies.report import Study, Table, model_facts
 from model_export.studies.thresholds.held_out_answers import HeldOutAnswers
@@ -49,7 +48,7 @@ def trade_off(
         path: Model that was asked, for its name and hash.
         times: float64 (E + 1, R), milliseconds of a frame leaving at each exit; None if not timed.
     """
-    first, second = halves(len(held_out.labels), held_out.groups)
+    first, second = held_out.halves
     known = held_out.measured_by(policy_name)
     to_choose, to_test = known.subset(first), known.subset(second)
     points = [

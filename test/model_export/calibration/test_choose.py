@@ -18,14 +18,14 @@ from model_export.data.groups import Groups
 
 ASKED = 0.01
 EXITS = 3
-IMAGES, OTHERS = 150, 4000
+IMAGES, ALL = 150, 4000
 SEEDS = range(5)
 
 
 def population(seed: int) -> CalibrationSet:
     """Images of every hardness: later exits are right more often, confidence is a noisy guess."""
     rng = np.random.default_rng(seed)
-    images = IMAGES + OTHERS
+    images = ALL
     depth = np.arange(EXITS + 1)[:, None] / EXITS
     chance = 1 - rng.uniform(size=images) * (0.75 - 0.55 * depth)
     right = rng.uniform(size=chance.shape) < chance
@@ -43,7 +43,7 @@ def test_what_was_asked_for_is_lost_on_other_images() -> None:
     lost, best_here, faster = [], [], []
     for seed in SEEDS:
         known = population(seed)
-        few, others = (known.subset(np.arange(*ends)) for ends in ((0, IMAGES), (IMAGES, OTHERS)))
+        few, others = (known.subset(np.arange(*ends)) for ends in ((0, IMAGES), (IMAGES, ALL)))
         chosen = choose(few, Target(max_drop=ASKED))
         lost.append(lost_on(others, chosen))
         faster.append(others.operating_point(chosen).speedup_macs)

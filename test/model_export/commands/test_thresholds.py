@@ -19,11 +19,14 @@ from eevit_ros.model.engine import Engine
 from eevit_ros.policies import NAMES, STATELESS
 from eevit_ros.policies.operating_point import measure_exits
 from model_export.__main__ import main
-from model_export.data import Dataset, fingerprint, load_split
+from model_export.calibration.choose import CalibrationSet, choose_with_promise
+from model_export.calibration.temperatures import calibrate
+from model_export.data import Dataset, Reading, fingerprint, load_split, split_held_out
+from model_export.data.groups import Groups
 from model_export.network.measures import measure
 from model_export.recipe.recipe import Recipe
 from model_export.studies.thresholds.reliability import BINS, reliability
-from model_export.weights.stored import save_weights
+from model_export.weights.stored import load_model, save_weights
 from test.model_export.random_model import random_model
 
 pytestmark = pytest.mark.usefixtures('quick_exports')
@@ -136,6 +139,35 @@ def test_the_promise_is_in_the_file(exported: Path) -> None:
     assert promise is not None
     assert (promise.kind, promise.epsilon, promise.delta) == ('accuracy_gap', 0.3, 0.2)
     assert (promise.samples, promise.policy) == (20, 'entropy')  # half of what was held out
+
+
+def test_a_promise_is_tested_on_groups_that_nothing_was_fitted_on(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = Reading(group_by=r'\d\d(?=\d)')  # ten numbers in a row are a group
+    data = load_split(shop / 'data', 'train', 24, reading)
+    model, _ = load_model(shop / 'weights')
+    save_weights(model, data.class_names, fingerprint(data), shop / 'grouped', reading)
+    fitted_on: list[Groups] = []
+    tested_on: list[Groups] = []
+
+    def fit(logits: torch.Tensor, labels: torch.Tensor, index: np.ndarray) -> object:
+        _, held_out = split_held_out(data, model.recipe.held_out, model.recipe.held_out_seed)
+        assert held_out.groups is not None
+        fitted_on.append(held_out.groups[index])
+        return calibrate(logits, labels, index)
+
+    def choose(to_choose: CalibrationSet, to_test: CalibrationSet, *target: float) -> object:
+        assert to_test.groups is not None
+        tested_on.append(to_test.groups)
+        return choose_with_promise(to_choose, to_test, *target)
+
+    monkeypatch.setattr('model_export.calibration.temperatures.calibrate', fit)
+    monkeypatch.setattr('model_export.calibration.exit_settings.choose_with_promise', choose)
+    out = shop / 'grouped.onnx'
+    assert command(shop, 'export', 'grouped', '--risk', 0.3, '--delta', 0.2, '--out', out) == 0
+    (fitted,), (tested,) = fitted_on, tested_on
+    assert len(fitted) and len(tested) and not set(fitted) & set(tested)
 
 
 @pytest.mark.parametrize('policy', ['softmax', 'patience'])
