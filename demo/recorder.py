@@ -16,6 +16,7 @@ from vision_msgs.msg import LabelInfo
 
 from demo.errors import DemoError
 from demo.records import Join, Record, Shown
+from harness.command import stop_held_back
 
 CLASSIFIER = '/classifier'
 QUEUE = 1000  # holds the whole recording: nothing may be lost on this side
@@ -80,7 +81,8 @@ class Recorder(Node, Generic[Shown, Record]):
             check()
             if time.monotonic() > give_up_s:
                 raise DemoError(f'timed out after {timeout_s:.0f} s waiting for {what}')
-            rclpy.spin_once(self, timeout_sec=0.1)
+            with stop_held_back():
+                rclpy.spin_once(self, timeout_sec=0.1)
 
     def _on_truth(self, message: Any) -> None:
         self._take(self.join.truth(_nanoseconds(message.header.stamp), self._read(message)))

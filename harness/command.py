@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from eevit_ros.errors import EevitError
 from eevit_ros.reporting.only_run import only_run
 from harness.errors import HarnessError
+
+# SIGINT too: a shell script's background jobs inherit it as ignored.
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_command(name: str, output: Path, work: Callable[[], None], error: type[Exception]) -> int:
@@ -28,8 +32,7 @@ def run_command(name: str, output: Path, work: Callable[[], None], error: type[E
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors='replace')  # a terminal that has no block characters
-    # SIGINT too: a shell script's background jobs inherit it as ignored.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in STOPS:
         signal.signal(number, signal.default_int_handler)
     try:
         with only_run(output, name, '--output'):
@@ -49,3 +52,24 @@ def run_command(name: str, output: Path, work: Callable[[], None], error: type[E
         print(f'\n{name}: stopped before the end; no report was written', file=sys.stderr)
         return 130
     return 0
+
+
+@contextlib.contextmanager
+def stop_held_back() -> Iterator[None]:
+    """Let Ctrl-C, and what else stops a command, wait for the end of what is done within.
+
+    rclpy loses a KeyboardInterrupt that comes while it clears up (`Future.__del__`): the command
+    went on to its end. For the main thread.
+
+    Raises:
+        KeyboardInterrupt: At the end, if a stop came.
+    """
+    came: list[int] = []
+    before = [signal.signal(number, lambda number, _: came.append(number)) for number in STOPS]
+    try:
+        yield
+    finally:
+        for number, handler in zip(STOPS, before, strict=True):
+            signal.signal(number, handler)
+    if came:
+        raise KeyboardInterrupt
